@@ -1,0 +1,5 @@
+export * from './field-error.ts';
+export * from './object.ts';
+export * from './resource-definition.ts';
+export * from './schema.ts';
+export * from './status-error.ts';

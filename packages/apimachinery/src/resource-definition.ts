@@ -1,0 +1,100 @@
+import type { FieldErrors } from './field-error.ts';
+import type { DeepReadonly, Json, KubeObject, ResourceRef } from './object.ts';
+
+export interface StrategyContext {
+  /** RFC 3339, seconds. */
+  readonly now: string;
+  readonly user: { readonly name: string; readonly uid?: string; readonly groups: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> };
+}
+
+/** Checks a name; returns upstream's complaints, none when it is good. `prefix`: it is a generateName. */
+export type NameValidator = (name: string, prefix: boolean) => readonly string[];
+
+/**
+ * What a kind does beyond generic behaviour (upstream: registry strategies). Pure: only `draft` may be changed. An absent hook
+ * means generic behaviour. Order on write: decode → defaults → prepareFor… → (admission) → defaults → validate… → canonicalize → store.
+ */
+export interface ResourceStrategy<T> {
+  readonly validateName?: NameValidator;
+  prepareForCreate?(draft: T, context: StrategyContext): void;
+  validate?(object: DeepReadonly<T>, errors: FieldErrors, context: StrategyContext): void;
+  prepareForUpdate?(draft: T, old: DeepReadonly<T>, context: StrategyContext): void;
+  validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, errors: FieldErrors, context: StrategyContext): void;
+  canonicalize?(draft: T): void;
+  warnings?(object: DeepReadonly<T>, old?: DeepReadonly<T>): readonly string[];
+  /** PUT to a name that does not exist creates it (Lease, Event, Endpoints, … as upstream's AllowCreateOnUpdate). */
+  readonly allowCreateOnUpdate?: boolean;
+  /** PUT without resourceVersion is allowed. Default true. */
+  readonly allowUnconditionalUpdate?: boolean;
+  /**
+   * Grace period of a deletion in seconds (upstream's RESTGracefulDeleteStrategy); absent = deleted at once. 0 = at once.
+   * May set fields on `draft` (generation) that the marking write stores.
+   */
+  gracefulDelete?(draft: T, requestedSeconds: number | undefined): number;
+  /** Finalizer that garbage collection adds when the client names no propagation policy; default background. */
+  readonly defaultGarbageCollection?: 'orphan' | 'background';
+}
+
+export interface TableColumn {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly format?: string;
+  readonly description?: string;
+  /** 0 is shown always, more only with `-o wide`. */
+  readonly priority?: number;
+}
+
+export interface TableDefinition<T> {
+  readonly columns: readonly TableColumn[];
+  /** One cell a column, in order. `nowMs`: for ages. */
+  row(object: DeepReadonly<T>, nowMs: number): readonly Json[];
+}
+
+export interface SubresourceDefinition<T> {
+  /** The kind that discovery and the body have: `Scale`, `Eviction`, or the parent's. */
+  readonly kind: string;
+  readonly group?: string;
+  readonly version?: string;
+  readonly verbs: readonly string[];
+  /** Set where the body is the parent object itself (status, resize, ephemeralcontainers, approval, finalize): generic get/update/patch with this strategy. */
+  readonly strategy?: ResourceStrategy<T>;
+  /** Fields that belong to this subresource, for managedFields reset: JSON paths such as `status` or `spec.replicas`. */
+  readonly resetFields?: readonly string[];
+}
+
+/**
+ * A kind: structure by name, behaviour as pure functions. One file per kind makes one of these; a CustomResourceDefinition
+ * becomes the same value at run time.
+ */
+export interface ResourceDefinition<T extends KubeObject = KubeObject> extends ResourceRef<T> {
+  readonly singular: string;
+  readonly listKind: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly verbs: readonly string[];
+  /** Struct in the SchemaRegistry, e.g. `io.k8s.api.core.v1.Pod`. */
+  readonly schemaName: string;
+  /** Key below `/registry/`, as upstream lays it out: `pods`, `minions`, `services/specs`. */
+  readonly storagePrefix: string;
+  /** The version objects are stored in; absent = this one. */
+  readonly storageVersion?: { readonly group: string; readonly version: string };
+  /** As upstream's storageVersionHash in discovery, where the oracle shows one. */
+  readonly storageVersionHash?: string;
+  /** Ephemeral resources live in Redis (or in etcd under leases). Seconds an object lives. */
+  readonly ttlSeconds?: number;
+  /** Defaults beyond `+default` markers (upstream's SetDefaults_*). Idempotent; changes `draft`. */
+  readonly defaults?: (draft: T) => void;
+  readonly strategy?: ResourceStrategy<T>;
+  readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
+  /** `metadata.name` and `metadata.namespace` are implied. */
+  readonly selectableFields?: Readonly<Record<string, (object: DeepReadonly<T>) => string>>;
+  readonly table?: TableDefinition<T>;
+  /** false: writes are answered with `Warning: 299 … is stored but not yet enforced`; 'refused': writes are refused (admission configurations). */
+  readonly enforcement?: 'enforced' | 'stored' | 'refused';
+  /** Virtual kinds (reviews): only `create`, never stored. */
+  readonly virtual?: boolean;
+  /** DELETE answers with the object instead of a Status (upstream: 19 resources, e.g. pods, services, PVCs). */
+  readonly returnsDeletedObject?: boolean;
+  /** resetFields of the main resource: `status` for most kinds with a status subresource. */
+  readonly resetFields?: readonly string[];
+}

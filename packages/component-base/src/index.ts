@@ -1,0 +1,6 @@
+export * from './clock.ts';
+export * from './flags.ts';
+export * from './logger.ts';
+export * from './signal.ts';
+export * from './stack.ts';
+export * from './supervise.ts';
