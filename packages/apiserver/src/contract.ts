@@ -1,0 +1,162 @@
+/**
+ * The seam between the front (HTTP, authentication, authorization, admission, discovery) and the registry (storage, views,
+ * generic REST). The front turns a request into an ApiRequest and writes what comes back; the registry knows no sockets.
+ */
+import type { DeepReadonly, JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+
+export interface UserInfo {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a URL and method ask for, as upstream's RequestInfo. */
+export interface RequestInfo {
+  readonly isResourceRequest: boolean;
+  readonly path: string;
+  /** get, list, watch, create, update, patch, delete, deletecollection; for non-resource requests the lower-case method. */
+  readonly verb: string;
+  readonly apiPrefix: string;
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly name: string;
+  /** Path segments after the resource (`services/x/proxy/a/b` → name, proxy, a, b). */
+  readonly parts: readonly string[];
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+/** The negotiated answer format. `as` comes with its group version (`meta.k8s.io/v1`). */
+export interface OutputFormat {
+  readonly mediaType: 'json' | 'yaml' | 'protobuf';
+  readonly pretty: boolean;
+  readonly as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+  readonly asVersion?: 'v1' | 'v1beta1';
+}
+
+export interface ApiRequest {
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly query: URLSearchParams;
+  /** Decompressed; empty when there is none. Its size is already bounded. */
+  readonly body: Buffer;
+  /** Lower-case media type without parameters; '' when there is none. */
+  readonly contentType: string;
+  readonly output: OutputFormat;
+  readonly userAgent: string;
+  /** Aborts when the client is gone or the deadline is over. */
+  readonly signal: AbortSignal;
+  /** Texts for `Warning: 299` headers; append before the answer is returned. */
+  readonly warnings: string[];
+}
+
+export interface ApiResponse {
+  readonly code: number;
+  readonly contentType: string;
+  /** Written in order, in pieces of at most 1 MiB, honouring back-pressure. */
+  readonly body: readonly Buffer[];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a watch writes its frames. Encoded once per event for all watchers of the same format. */
+export interface WatchSink {
+  /** Never blocks. Returns the bytes not yet taken by the socket; the registry ends a watcher that lets them grow beyond its budget. */
+  write(frame: Buffer): number;
+  end(): void;
+  /** RST the stream: the client was too slow. */
+  destroy(): void;
+}
+
+/** Sends status 200 and headers with `contentType`; only called once the watch is known to be good. Errors before are thrown. */
+export type OpenWatch = (contentType: string) => WatchSink;
+
+/** One served resource (or subresource) in one version. Absent method = 405. All throw StatusError. */
+export interface ResourceEndpoint {
+  readonly definition: ResourceDefinition;
+  readonly subresource: string;
+  get?(r: ApiRequest): Promise<ApiResponse>;
+  list?(r: ApiRequest): Promise<ApiResponse>;
+  /** Resolves when the watch has ended. */
+  watch?(r: ApiRequest, open: OpenWatch): Promise<void>;
+  create?(r: ApiRequest): Promise<ApiResponse>;
+  update?(r: ApiRequest): Promise<ApiResponse>;
+  patch?(r: ApiRequest): Promise<ApiResponse>;
+  delete?(r: ApiRequest): Promise<ApiResponse>;
+  deletecollection?(r: ApiRequest): Promise<ApiResponse>;
+}
+
+/** Reads and writes of the server itself (authorizers, bootstrap, admission, allocators): decoded objects, no HTTP. */
+export interface ObjectAccess {
+  /** From the cache, as of its applied revision; undefined when absent. Frozen: clone before change. */
+  get<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): DeepReadonly<T> | undefined;
+  list<T extends KubeObject>(d: ResourceDefinition<T>, namespace?: string): readonly DeepReadonly<T>[];
+  /** Called with every change after it is in the cache; `object` undefined = deleted. */
+  subscribe<T extends KubeObject>(
+    d: ResourceDefinition<T>,
+    on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined, previous: DeepReadonly<T> | undefined) => void,
+  ): Disposable;
+  /** Linearizable read. */
+  read<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): Promise<T | undefined>;
+  /** Full create path (defaults, strategy, validation; no admission, no authorization). Throws AlreadyExists. */
+  create<T extends KubeObject>(d: ResourceDefinition<T>, object: T): Promise<T>;
+  /** Guaranteed update: `change` gets a draft, may run again after a lost race; returning undefined = leave it alone. */
+  update<T extends KubeObject>(
+    d: ResourceDefinition<T>,
+    namespace: string,
+    name: string,
+    change: (draft: T) => T | undefined,
+    o?: { subresource?: string },
+  ): Promise<T | undefined>;
+  delete(d: ResourceDefinition, namespace: string, name: string): Promise<void>;
+}
+
+export interface ResourceRegistry {
+  /** undefined: no such resource → 404. */
+  lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
+  /** Everything served, for discovery and OpenAPI. */
+  definitions(): readonly ResourceDefinition[];
+  readonly objects: ObjectAccess;
+  /** Resolves when the caches have caught up with the store as it was at the call. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Fills and follows the caches until aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+export interface AdmissionRequest {
+  readonly operation: AdmissionOperation;
+  readonly definition: ResourceDefinition;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** A mutable draft while mutating, read-only afterwards. null on DELETE. */
+  object: JsonObject | null;
+  readonly oldObject: DeepReadonly<JsonObject> | null;
+  readonly options: JsonObject;
+  readonly dryRun: boolean;
+  readonly user: UserInfo;
+  readonly warnings: string[];
+  /** Lives as long as the client's request: what a plugin did once it need not do again when the closure re-runs. */
+  readonly memo: Map<string, unknown>;
+}
+
+/** Called inside the guaranteed-update closure and again when it re-runs: no side effects outside `memo`. Throws StatusError to refuse. */
+export interface AdmissionChain {
+  mutate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
+  validate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
+}
+
+/** Subresources with I/O or logic of their own (exec, log, binding, eviction, token, proxy …): one file each, listed in a table. */
+export interface SubresourceHandler {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  /** Makes the endpoint for the definition it hangs on. */
+  create(definition: ResourceDefinition): ResourceEndpoint;
+}
