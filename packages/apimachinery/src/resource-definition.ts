@@ -4,7 +4,12 @@ import type { DeepReadonly, Json, KubeObject, ResourceRef } from './object.ts';
 export interface StrategyContext {
   /** RFC 3339, seconds. */
   readonly now: string;
-  readonly user: { readonly name: string; readonly uid?: string; readonly groups: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> };
+  readonly user: {
+    readonly name: string;
+    readonly uid?: string;
+    readonly groups: readonly string[];
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 /** Checks a name; returns upstream's complaints, none when it is good. `prefix`: it is a generateName. */

@@ -21,8 +21,13 @@ export type ScalarName =
   | 'fieldsV1';
 
 export type TypeSchema =
-  | { readonly kind: 'scalar'; readonly scalar: ScalarName; /** Go's named type, for decode errors; enum values */ readonly goType?: string; readonly enum?: readonly string[] }
-  | { readonly kind: 'struct'; /** e.g. `io.k8s.api.core.v1.PodSpec`: looked up in the registry */ readonly name: string }
+  | {
+      readonly kind: 'scalar';
+      readonly scalar: ScalarName /** Go's named type, for decode errors; enum values */;
+      readonly goType?: string;
+      readonly enum?: readonly string[];
+    }
+  | { readonly kind: 'struct' /** e.g. `io.k8s.api.core.v1.PodSpec`: looked up in the registry */; readonly name: string }
   | {
       readonly kind: 'list';
       readonly items: TypeSchema;

@@ -121,7 +121,11 @@ export const conflict = (s: ErrorSubject, name: string, why: string): StatusErro
 export const forbidden = (s: ErrorSubject, name: string, why: string): StatusError =>
   new StatusError(
     'Forbidden',
-    s.resource === '' ? `forbidden: ${why}` : name === '' ? `${qualified(s)} is forbidden: ${why}` : `${qualified(s)} "${name}" is forbidden: ${why}`,
+    s.resource === ''
+      ? `forbidden: ${why}`
+      : name === ''
+        ? `${qualified(s)} is forbidden: ${why}`
+        : `${qualified(s)} "${name}" is forbidden: ${why}`,
     { details: about(s, name) },
   );
 export const badRequest = (message: string): StatusError => new StatusError('BadRequest', message);

@@ -32,7 +32,11 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 export interface Client {
   get<T extends KubeObject>(r: ResourceRef<T>, key: ObjectKey, o?: { signal?: AbortSignal; resourceVersion?: string }): Promise<T>;
   list<T extends KubeObject>(r: ResourceRef<T>, namespace?: string, o?: ListOptions & { signal?: AbortSignal }): Promise<KubeList<T>>;
-  watch<T extends KubeObject>(r: ResourceRef<T>, namespace: string | undefined, o: WatchOptions & { signal: AbortSignal }): AsyncIterable<WatchEvent<T>>;
+  watch<T extends KubeObject>(
+    r: ResourceRef<T>,
+    namespace: string | undefined,
+    o: WatchOptions & { signal: AbortSignal },
+  ): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(r: ResourceRef<T>, object: T, o?: WriteOptions & { signal?: AbortSignal }): Promise<T>;
   update<T extends KubeObject>(r: ResourceRef<T>, object: T, o?: WriteOptions & { signal?: AbortSignal; subresource?: string }): Promise<T>;
   updateStatus<T extends KubeObject>(r: ResourceRef<T>, object: T, o?: WriteOptions & { signal?: AbortSignal }): Promise<T>;
@@ -43,7 +47,11 @@ export interface Client {
     o?: WriteOptions & { signal?: AbortSignal },
   ): Promise<T>;
   delete(r: ResourceRef, key: ObjectKey, o?: DeleteOptions & { signal?: AbortSignal }): Promise<void>;
-  deleteCollection(r: ResourceRef, namespace: string | undefined, o?: DeleteOptions & ListOptions & { signal?: AbortSignal }): Promise<void>;
+  deleteCollection(
+    r: ResourceRef,
+    namespace: string | undefined,
+    o?: DeleteOptions & ListOptions & { signal?: AbortSignal },
+  ): Promise<void>;
   /** POST to a subresource with a body of another kind: binding, eviction, token. */
   createSubresource<B, R = unknown>(r: ResourceRef, key: ObjectKey, subresource: string, body: B, o?: { signal?: AbortSignal }): Promise<R>;
   /** Anything else: discovery, /healthz, proxies. `body` is sent as JSON. */
@@ -97,7 +105,10 @@ export interface Informer<T extends KubeObject> extends Lister<T> {
 
 /** One informer for each resource, shared by all controllers of a process. */
 export interface InformerFactory {
-  informer<T extends KubeObject>(r: ResourceRef<T>, o?: { namespace?: string; fieldSelector?: string; labelSelector?: string }): Informer<T>;
+  informer<T extends KubeObject>(
+    r: ResourceRef<T>,
+    o?: { namespace?: string; fieldSelector?: string; labelSelector?: string },
+  ): Informer<T>;
   run(signal: AbortSignal): Promise<void>;
   /** Resolves when all informers that were asked for have synced. */
   synced(signal: AbortSignal): Promise<void>;

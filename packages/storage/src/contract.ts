@@ -36,8 +36,12 @@ export interface ChangeBatch {
 }
 
 export type WriteResult =
-  | { readonly outcome: 'committed'; readonly revision: Revision; /** what a delete removed */ readonly previous?: Entry }
-  | { readonly outcome: 'lost'; /** the current entry; undefined when the key is gone */ readonly current: Entry | undefined; readonly revision: Revision };
+  | { readonly outcome: 'committed'; readonly revision: Revision /** what a delete removed */; readonly previous?: Entry }
+  | {
+      readonly outcome: 'lost' /** the current entry; undefined when the key is gone */;
+      readonly current: Entry | undefined;
+      readonly revision: Revision;
+    };
 
 export interface RevisionedStore extends AsyncDisposable {
   /** Linearizable unless `at` is given. Throws CompactedError when `at` is at or below the compacted revision. */

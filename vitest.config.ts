@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests read the packages' sources (export condition `skiff-source`), so they need no build. */
+const source = {
+  resolve: { conditions: ['skiff-source', 'module', 'node', 'development|production'] },
+  ssr: { resolve: { conditions: ['skiff-source', 'module', 'node', 'development|production'] } },
+};
+
+export default defineConfig({
+  test: {
+    reporters: process.env['CI'] ? ['default'] : ['default'],
+    projects: [
+      {
+        ...source,
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], isolate: false, testTimeout: 10_000 },
+      },
+      {
+        ...source,
+        test: {
+          name: 'integration',
+          include: ['packages/*/test/**/*.test.ts', 'test/model/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        ...source,
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 300_000, fileParallelism: false },
+      },
+    ],
+  },
+});
