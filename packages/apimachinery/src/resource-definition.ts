@@ -55,6 +55,9 @@ export interface TableDefinition<T> {
   row(object: DeepReadonly<T>, nowMs: number): readonly Json[];
 }
 
+/** Method-typed (hence bivariant), so that a `ResourceDefinition<Pod>` is a `ResourceDefinition`. */
+export type FieldSelectorValue<T> = { value(object: DeepReadonly<T>): string }['value'];
+
 export interface SubresourceDefinition<T> {
   /** The kind that discovery and the body have: `Scale`, `Eviction`, or the parent's. */
   readonly kind: string;
@@ -88,11 +91,11 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> extends R
   /** Ephemeral resources live in Redis (or in etcd under leases). Seconds an object lives. */
   readonly ttlSeconds?: number;
   /** Defaults beyond `+default` markers (upstream's SetDefaults_*). Idempotent; changes `draft`. */
-  readonly defaults?: (draft: T) => void;
+  defaults?(draft: T): void;
   readonly strategy?: ResourceStrategy<T>;
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
   /** `metadata.name` and `metadata.namespace` are implied. */
-  readonly selectableFields?: Readonly<Record<string, (object: DeepReadonly<T>) => string>>;
+  readonly selectableFields?: Readonly<Record<string, FieldSelectorValue<T>>>;
   readonly table?: TableDefinition<T>;
   /** false: writes are answered with `Warning: 299 … is stored but not yet enforced`; 'refused': writes are refused (admission configurations). */
   readonly enforcement?: 'enforced' | 'stored' | 'refused';

@@ -1,0 +1,14 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const mutatingAdmissionPolicyBinding = defineResource<KubeObject>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingAdmissionPolicyBinding',
+  plural: 'mutatingadmissionpolicybindings',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding',
+  storageVersionHash: '90V5FRZZ3Zg=',
+  enforcement: 'refused',
+});

@@ -1,0 +1,14 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const mutatingAdmissionPolicy = defineResource<KubeObject>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingAdmissionPolicy',
+  plural: 'mutatingadmissionpolicies',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy',
+  storageVersionHash: 'LYmCf+UMVdg=',
+  enforcement: 'refused',
+});

@@ -1,0 +1,14 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const mutatingWebhookConfiguration = defineResource<KubeObject>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingWebhookConfiguration',
+  plural: 'mutatingwebhookconfigurations',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration',
+  storageVersionHash: 'Sqi0GUgDaX0=',
+  enforcement: 'refused',
+});

@@ -1,0 +1,18 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const validatingAdmissionPolicy = defineResource<KubeObject>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'ValidatingAdmissionPolicy',
+  plural: 'validatingadmissionpolicies',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy',
+  storageVersionHash: '6OxvlMmQ6is=',
+  enforcement: 'refused',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('ValidatingAdmissionPolicy'),
+  },
+});

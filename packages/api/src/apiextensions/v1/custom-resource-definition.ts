@@ -1,0 +1,20 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const customResourceDefinition = defineResource<KubeObject>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  scope: 'Cluster',
+  shortNames: ['crd', 'crds'],
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',
+  storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
+  storageVersionHash: 'jfWCUB31mvA=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('CustomResourceDefinition'),
+  },
+});

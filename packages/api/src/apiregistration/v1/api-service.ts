@@ -1,0 +1,19 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const apiService = defineResource<KubeObject>({
+  group: 'apiregistration.k8s.io',
+  version: 'v1',
+  kind: 'APIService',
+  plural: 'apiservices',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  schemaName: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',
+  storagePrefix: 'apiregistration.k8s.io/apiservices',
+  storageVersionHash: 'InPBPD7+PqM=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('APIService'),
+  },
+});

@@ -1,0 +1,19 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const daemonSet = defineResource<KubeObject>({
+  group: 'apps',
+  version: 'v1',
+  kind: 'DaemonSet',
+  plural: 'daemonsets',
+  scope: 'Namespaced',
+  shortNames: ['ds'],
+  categories: ['all'],
+  schemaName: 'io.k8s.api.apps.v1.DaemonSet',
+  storageVersionHash: 'dd7pWHUlMKQ=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('DaemonSet'),
+  },
+});

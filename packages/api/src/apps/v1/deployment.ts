@@ -1,0 +1,19 @@
+import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const deployment = defineResource<KubeObject>({
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+  scope: 'Namespaced',
+  shortNames: ['deploy'],
+  categories: ['all'],
+  schemaName: 'io.k8s.api.apps.v1.Deployment',
+  storageVersionHash: '8aSe+NMegvE=',
+  resetFields: ['status'],
+  subresources: {
+    scale: scaleSubresource,
+    status: statusSubresource('Deployment'),
+  },
+});

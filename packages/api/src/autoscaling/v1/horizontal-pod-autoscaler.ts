@@ -1,0 +1,20 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const horizontalPodAutoscalerV1 = defineResource<KubeObject>({
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  scope: 'Namespaced',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  schemaName: 'io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler',
+  storageVersion: { group: 'autoscaling', version: 'v2' },
+  storageVersionHash: 'qwQve8ut294=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('HorizontalPodAutoscaler'),
+  },
+});

@@ -1,0 +1,19 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const horizontalPodAutoscaler = defineResource<KubeObject>({
+  group: 'autoscaling',
+  version: 'v2',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  scope: 'Namespaced',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  schemaName: 'io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler',
+  storageVersionHash: 'qwQve8ut294=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('HorizontalPodAutoscaler'),
+  },
+});

@@ -1,0 +1,18 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const job = defineResource<KubeObject>({
+  group: 'batch',
+  version: 'v1',
+  kind: 'Job',
+  plural: 'jobs',
+  scope: 'Namespaced',
+  categories: ['all'],
+  schemaName: 'io.k8s.api.batch.v1.Job',
+  storageVersionHash: 'mudhfqk/qZY=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('Job'),
+  },
+});

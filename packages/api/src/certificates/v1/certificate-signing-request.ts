@@ -1,0 +1,18 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const certificateSigningRequest = defineResource<KubeObject>({
+  group: 'certificates.k8s.io',
+  version: 'v1',
+  kind: 'CertificateSigningRequest',
+  plural: 'certificatesigningrequests',
+  scope: 'Cluster',
+  shortNames: ['csr'],
+  schemaName: 'io.k8s.api.certificates.v1.CertificateSigningRequest',
+  storageVersionHash: '95fRKMXA+00=',
+  resetFields: ['status'],
+  subresources: {
+    approval: { kind: 'CertificateSigningRequest', verbs: ['get', 'patch', 'update'], strategy: {} },
+    status: statusSubresource('CertificateSigningRequest'),
+  },
+});

@@ -1,0 +1,20 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const namespace = defineResource<KubeObject>({
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  scope: 'Cluster',
+  shortNames: ['ns'],
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  schemaName: 'io.k8s.api.core.v1.Namespace',
+  storageVersionHash: 'Q3oi5N2YM8M=',
+  returnsDeletedObject: true,
+  resetFields: ['status'],
+  subresources: {
+    finalize: { kind: 'Namespace', verbs: ['update'], strategy: {} },
+    status: statusSubresource('Namespace'),
+  },
+});

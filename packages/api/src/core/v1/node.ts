@@ -1,0 +1,19 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const node = defineResource<KubeObject>({
+  group: '',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  scope: 'Cluster',
+  shortNames: ['no'],
+  schemaName: 'io.k8s.api.core.v1.Node',
+  storagePrefix: 'minions',
+  storageVersionHash: 'XwShjMxG9Fs=',
+  resetFields: ['status'],
+  subresources: {
+    proxy: { kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
+    status: statusSubresource('Node'),
+  },
+});

@@ -1,0 +1,19 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const persistentVolumeClaim = defineResource<KubeObject>({
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolumeClaim',
+  plural: 'persistentvolumeclaims',
+  scope: 'Namespaced',
+  shortNames: ['pvc'],
+  schemaName: 'io.k8s.api.core.v1.PersistentVolumeClaim',
+  storageVersionHash: 'QWTyNDq0dC4=',
+  returnsDeletedObject: true,
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('PersistentVolumeClaim'),
+  },
+});

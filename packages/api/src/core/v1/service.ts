@@ -1,0 +1,21 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const service = defineResource<KubeObject>({
+  group: '',
+  version: 'v1',
+  kind: 'Service',
+  plural: 'services',
+  scope: 'Namespaced',
+  shortNames: ['svc'],
+  categories: ['all'],
+  schemaName: 'io.k8s.api.core.v1.Service',
+  storagePrefix: 'services/specs',
+  storageVersionHash: '0/CO1lhkEBI=',
+  returnsDeletedObject: true,
+  resetFields: ['status'],
+  subresources: {
+    proxy: { kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
+    status: statusSubresource('Service'),
+  },
+});

@@ -1,0 +1,17 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const flowSchema = defineResource<KubeObject>({
+  group: 'flowcontrol.apiserver.k8s.io',
+  version: 'v1',
+  kind: 'FlowSchema',
+  plural: 'flowschemas',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.flowcontrol.v1.FlowSchema',
+  storageVersionHash: 'GJVAJZSZBIw=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('FlowSchema'),
+  },
+});

@@ -1,0 +1,17 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const serviceCIDR = defineResource<KubeObject>({
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'ServiceCIDR',
+  plural: 'servicecidrs',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.networking.v1.ServiceCIDR',
+  storageVersionHash: 'gNLvruQhW2g=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('ServiceCIDR'),
+  },
+});

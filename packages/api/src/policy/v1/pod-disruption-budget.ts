@@ -1,0 +1,18 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const podDisruptionBudget = defineResource<KubeObject>({
+  group: 'policy',
+  version: 'v1',
+  kind: 'PodDisruptionBudget',
+  plural: 'poddisruptionbudgets',
+  scope: 'Namespaced',
+  shortNames: ['pdb'],
+  schemaName: 'io.k8s.api.policy.v1.PodDisruptionBudget',
+  storageVersionHash: 'EVWiDmWqyJw=',
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('PodDisruptionBudget'),
+  },
+});

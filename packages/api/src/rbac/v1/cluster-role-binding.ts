@@ -1,0 +1,12 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const clusterRoleBinding = defineResource<KubeObject>({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.rbac.v1.ClusterRoleBinding',
+  storageVersionHash: '48tpQ8gZHFc=',
+});

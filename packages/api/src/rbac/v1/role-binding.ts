@@ -1,0 +1,12 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const roleBinding = defineResource<KubeObject>({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  scope: 'Namespaced',
+  schemaName: 'io.k8s.api.rbac.v1.RoleBinding',
+  storageVersionHash: 'eGsCzGH6b1g=',
+});

@@ -1,0 +1,14 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const csiDriver = defineResource<KubeObject>({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'CSIDriver',
+  plural: 'csidrivers',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.storage.v1.CSIDriver',
+  storageVersionHash: 'hL6j/rwBV5w=',
+  returnsDeletedObject: true,
+  enforcement: 'stored',
+});

@@ -1,0 +1,14 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const csiNode = defineResource<KubeObject>({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'CSINode',
+  plural: 'csinodes',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.storage.v1.CSINode',
+  storageVersionHash: 'Pe62DkZtjuo=',
+  returnsDeletedObject: true,
+  enforcement: 'stored',
+});

@@ -1,0 +1,13 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const csiStorageCapacity = defineResource<KubeObject>({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'CSIStorageCapacity',
+  plural: 'csistoragecapacities',
+  scope: 'Namespaced',
+  schemaName: 'io.k8s.api.storage.v1.CSIStorageCapacity',
+  storageVersionHash: 'xeVl+2Ly1kE=',
+  enforcement: 'stored',
+});

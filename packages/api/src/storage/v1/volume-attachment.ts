@@ -1,0 +1,18 @@
+import { defineResource, statusSubresource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const volumeAttachment = defineResource<KubeObject>({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'VolumeAttachment',
+  plural: 'volumeattachments',
+  scope: 'Cluster',
+  schemaName: 'io.k8s.api.storage.v1.VolumeAttachment',
+  storageVersionHash: 'tJx/ezt6UDU=',
+  returnsDeletedObject: true,
+  enforcement: 'stored',
+  resetFields: ['status'],
+  subresources: {
+    status: statusSubresource('VolumeAttachment'),
+  },
+});

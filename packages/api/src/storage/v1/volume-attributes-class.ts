@@ -1,0 +1,15 @@
+import { defineResource } from '../../define-resource.ts';
+import type { KubeObject } from '@skiff/apimachinery';
+
+export const volumeAttributesClass = defineResource<KubeObject>({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'VolumeAttributesClass',
+  plural: 'volumeattributesclasses',
+  scope: 'Cluster',
+  shortNames: ['vac'],
+  schemaName: 'io.k8s.api.storage.v1.VolumeAttributesClass',
+  storageVersionHash: 'tIjydgKBC5w=',
+  returnsDeletedObject: true,
+  enforcement: 'stored',
+});
