@@ -44,7 +44,7 @@ export type WriteResult =
     };
 
 export interface RevisionedStore extends AsyncDisposable {
-  /** Linearizable unless `at` is given. Throws CompactedError when `at` is at or below the compacted revision. */
+  /** Linearizable unless `at` is given. Throws CompactedError when `at` is below the compacted revision, FutureRevisionError when it is ahead. */
   get(key: string, o?: { at?: Revision }): Promise<{ entry: Entry | undefined; revision: Revision }>;
   /** Keys that begin with `prefix`, in byte order, after the key `after` (exclusive). `count` = all that match behind `after`, beyond the limit too. */
   list(
@@ -58,11 +58,11 @@ export interface RevisionedStore extends AsyncDisposable {
   currentRevision(): Promise<Revision>;
   /**
    * Everything under `prefix` with a revision above `after`, in order, without gap or repeat, across reconnects.
-   * Ends with CompactedError when `after` is below the compacted revision (or at it: a deletion there would be lost on some etcd).
-   * Ends normally only when `signal` aborts.
+   * Ends with CompactedError when `after` is below the compacted revision, at the start or later (a reader that slow has lost history).
+   * At the compacted revision it may start: everything above is still there. Ends normally only when `signal` aborts.
    */
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<ChangeBatch>;
-  /** Forget history at and below `upTo`. */
+  /** Forget history at and below `upTo`, which must exist; each key's state at `upTo` is kept. Below what is already compacted: nothing happens. */
   compact(upTo: Revision): Promise<void>;
   /** The highest compacted revision this store knows of, 0 if none. */
   compactedRevision(): Promise<Revision>;
@@ -77,6 +77,16 @@ export class CompactedError extends Error {
     super(`required revision has been compacted (up to ${compactedRevision})`);
     this.name = 'CompactedError';
     this.compactedRevision = compactedRevision;
+  }
+}
+
+/** The asked revision has not been written yet. */
+export class FutureRevisionError extends Error {
+  readonly currentRevision: Revision;
+  constructor(currentRevision: Revision) {
+    super(`required revision is a future revision (now at ${currentRevision})`);
+    this.name = 'FutureRevisionError';
+    this.currentRevision = currentRevision;
   }
 }
 

@@ -1,1 +1,2 @@
 export * from './contract.ts';
+export { createMemoryStore, type MemoryStoreConfig } from './memory-store.ts';
