@@ -8,6 +8,8 @@ export interface ListOptions {
   readonly resourceVersionMatch?: 'Exact' | 'NotOlderThan';
   readonly limit?: number;
   readonly continue?: string;
+  /** Items come as meta.k8s.io/v1 PartialObjectMetadata: type and metadata only. */
+  readonly metadataOnly?: boolean;
 }
 export interface WatchOptions extends ListOptions {
   readonly allowWatchBookmarks?: boolean;
@@ -68,7 +70,15 @@ export interface Client {
 }
 
 /** No answer: the connection failed or was cut. */
-export class RequestError extends Error {}
+export class RequestError extends Error {
+  /** false: the server surely has not acted on it, so that even a write may be sent again. */
+  readonly maybeProcessed: boolean;
+  constructor(message: string, o: { cause?: unknown; maybeProcessed: boolean } = { maybeProcessed: true }) {
+    super(message, o.cause === undefined ? undefined : { cause: o.cause });
+    this.name = 'RequestError';
+    this.maybeProcessed = o.maybeProcessed;
+  }
+}
 
 export interface Lister<T> {
   get(key: ObjectKey): DeepReadonly<T> | undefined;
@@ -99,8 +109,18 @@ export interface Informer<T extends KubeObject> extends Lister<T> {
   /** The newest revision that was seen; '' before the first list. */
   readonly resourceVersion: string;
   subscribe(handler: InformerHandler<T>): Disposable;
-  /** Before `run`. */
+  /** At any time; the same name again is ignored. */
   addIndex(name: string, valuesOf: (object: DeepReadonly<T>) => readonly string[]): void;
+  /** Lists again, consistently; resolves when the store holds a state that is newer than the call. */
+  relist(): Promise<void>;
+}
+
+export interface InformerOptions {
+  readonly namespace?: string;
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+  /** PartialObjectMetadata instead of whole objects. */
+  readonly metadataOnly?: boolean;
 }
 
 /** One informer for each resource, shared by all controllers of a process. */
@@ -154,5 +174,11 @@ export interface ControllerDependencies {
 
 /** Records core/v1 Events, aggregated and rate-limited per source and object as client-go does. Never throws. */
 export interface EventRecorder {
-  event(object: DeepReadonly<KubeObject>, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  event(object: DeepReadonly<KubeObject>, type: 'Normal' | 'Warning', reason: string, message: string, o?: EventOptions): void;
+}
+
+export interface EventOptions {
+  /** A part of the object: `spec.containers{name}`. */
+  readonly fieldPath?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }

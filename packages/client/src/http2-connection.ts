@@ -1,0 +1,198 @@
+import { readFile } from 'node:fs/promises';
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import type { Clock } from '@skiff/component-base';
+import type { ClientConfig, PemSource } from './client-config.ts';
+import { RequestError } from './contract.ts';
+
+export interface HttpRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: Buffer;
+  readonly signal?: AbortSignal;
+}
+export interface HttpResponse {
+  readonly code: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The body as it comes. Whoever doesn't read it to its end calls `cancel`. */
+  readonly body: AsyncIterable<Buffer>;
+  cancel(): void;
+}
+
+const connectTimeoutMs = 10_000;
+/** client-go's numbers: a health ping after 30 s, the connection is given up when it isn't answered in 15 s. */
+const pingIntervalMs = 30_000;
+const pingTimeoutMs = 15_000;
+/** A connection nobody used for this long is closed. */
+const idleCloseMs = 5 * 60_000;
+const streamWindowBytes = 1 << 20;
+const sessionWindowBytes = 16 << 20;
+
+const readPem = async (source: PemSource | undefined): Promise<string | undefined> =>
+  source === undefined ? undefined : 'pem' in source ? source.pem : await readFile(source.file, 'utf8');
+
+/** Opens a session; certificates in files are read anew. Throws RequestError with `maybeProcessed: false`. */
+export async function connectHttp2(server: string, config: ClientConfig, clock: Clock): Promise<Http2Connection> {
+  const [ca, cert, key] = await Promise.all([readPem(config.certificateAuthority), readPem(config.clientCertificate), readPem(config.clientKey)]);
+  const session = http2.connect(server, {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
+    ...(config.insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
+    settings: { enablePush: false, initialWindowSize: streamWindowBytes },
+    maxSessionMemory: 1000,
+  });
+  await new Promise<void>((resolve, reject) => {
+    const timer = clock.after(connectTimeoutMs, () => session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)));
+    const onError = (error: Error): void => {
+      timer[Symbol.dispose]();
+      reject(new RequestError(`cannot connect to ${server}: ${error.message}`, { cause: error, maybeProcessed: false }));
+    };
+    session.once('error', onError);
+    session.once('connect', () => {
+      timer[Symbol.dispose]();
+      session.off('error', onError);
+      resolve();
+    });
+  });
+  session.setLocalWindowSize(sessionWindowBytes);
+  return new Http2Connection(session, server, clock);
+}
+
+/** One HTTP/2 session: streams, health pings, and an end when it has been idle. */
+export class Http2Connection {
+  readonly server: string;
+  readonly #session: ClientHttp2Session;
+  readonly #clock: Clock;
+  #active = 0;
+  #draining = false;
+  #failure: Error | undefined;
+  #lastUsedMs: number;
+  #timer: Disposable;
+
+  constructor(session: ClientHttp2Session, server: string, clock: Clock) {
+    this.#session = session;
+    this.server = server;
+    this.#clock = clock;
+    this.#lastUsedMs = clock.monotonicMs();
+    session.on('error', (error: Error) => {
+      this.#failure = error;
+    });
+    session.on('goaway', () => {
+      this.#draining = true;
+    });
+    session.on('close', () => {
+      this.#draining = true;
+      this.#timer[Symbol.dispose]();
+    });
+    session.unref();
+    this.#timer = clock.after(pingIntervalMs, () => this.#checkHealth());
+  }
+
+  /** Whether it takes one more request. */
+  get usable(): boolean {
+    const limit = this.#session.remoteSettings?.maxConcurrentStreams ?? 100;
+    return !this.gone && this.#active < limit;
+  }
+  get gone(): boolean {
+    return this.#draining || this.#session.closed || this.#session.destroyed;
+  }
+  get idle(): boolean {
+    return this.#active === 0;
+  }
+
+  /** Lets what runs on it end, then closes. */
+  close(): void {
+    this.#draining = true;
+    this.#session.close();
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    request.signal?.throwIfAborted();
+    let stream: ClientHttp2Stream;
+    try {
+      stream = this.#session.request(
+        { ...request.headers, ':method': request.method, ':path': request.path },
+        { endStream: request.body === undefined },
+      );
+    } catch (error) {
+      throw new RequestError(`connection to ${this.server} is closing`, { cause: error, maybeProcessed: false });
+    }
+    this.#begin(stream);
+    const onAbort = (): void => stream.close(http2.constants.NGHTTP2_CANCEL);
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    stream.once('close', () => request.signal?.removeEventListener('abort', onAbort));
+    if (request.body !== undefined) stream.end(request.body);
+    const headers = await new Promise<IncomingHttpHeaders & { ':status'?: number }>((resolve, reject) => {
+      let cause: Error | undefined;
+      stream.once('response', resolve);
+      stream.on('error', (error: Error) => {
+        cause = error;
+      });
+      stream.once('close', () => {
+        if (request.signal?.aborted) reject(request.signal.reason as Error);
+        else reject(this.#cut(stream, request, cause));
+      });
+    });
+    return {
+      code: headers[':status'] ?? 0,
+      headers,
+      body: this.#read(stream, request),
+      cancel: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+    };
+  }
+
+  async *#read(stream: ClientHttp2Stream, request: HttpRequest): AsyncGenerator<Buffer> {
+    let ended = false;
+    stream.once('end', () => {
+      ended = true;
+    });
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason as Error;
+      throw this.#cut(stream, request, error);
+    } finally {
+      if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
+    }
+    if (request.signal?.aborted) throw request.signal.reason as Error;
+    if (!ended || stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) throw this.#cut(stream, request, undefined);
+  }
+
+  #begin(stream: ClientHttp2Stream): void {
+    this.#lastUsedMs = this.#clock.monotonicMs();
+    this.#active += 1;
+    this.#session.ref();
+    stream.once('close', () => {
+      this.#active -= 1;
+      this.#lastUsedMs = this.#clock.monotonicMs();
+      if (this.#active === 0 && !this.#session.destroyed) this.#session.unref();
+    });
+  }
+
+  #cut(stream: ClientHttp2Stream, request: HttpRequest, cause: unknown): RequestError {
+    const reason = cause ?? this.#failure;
+    const why = reason instanceof Error ? reason.message : `stream reset with code ${stream.rstCode}`;
+    return new RequestError(`${request.method} ${this.server}${request.path}: ${why}`, {
+      cause: reason,
+      maybeProcessed: stream.rstCode !== http2.constants.NGHTTP2_REFUSED_STREAM,
+    });
+  }
+
+  #checkHealth(): void {
+    if (this.#session.destroyed) return;
+    if (this.#active === 0) {
+      if (this.#clock.monotonicMs() - this.#lastUsedMs >= idleCloseMs) return this.close();
+      this.#timer = this.#clock.after(pingIntervalMs, () => this.#checkHealth());
+      return;
+    }
+    const timeout = this.#clock.after(pingTimeoutMs, () => this.#session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)));
+    this.#timer = timeout;
+    this.#session.ping((error) => {
+      timeout[Symbol.dispose]();
+      if (error === null && !this.#session.destroyed) this.#timer = this.#clock.after(pingIntervalMs, () => this.#checkHealth());
+    });
+  }
+}
