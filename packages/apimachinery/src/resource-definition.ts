@@ -1,5 +1,5 @@
 import type { FieldErrors } from './field-error.ts';
-import type { DeepReadonly, Json, KubeObject, ResourceRef } from './object.ts';
+import type { DeepReadonly, Json, JsonObject, KubeObject, ResourceRef } from './object.ts';
 
 export interface StrategyContext {
   /** RFC 3339, seconds. */
@@ -86,6 +86,11 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> extends R
   readonly storagePrefix: string;
   /** The version objects are stored in; absent = this one. */
   readonly storageVersion?: { readonly group: string; readonly version: string };
+  /**
+   * Where the stored version has another structure than this one (autoscaling v1 and v2, the two Event groups): pure, both ways, whole
+   * objects, kind and apiVersion included. Absent = only apiVersion differs.
+   */
+  readonly conversion?: { fromStorage(stored: JsonObject): JsonObject; toStorage(object: JsonObject): JsonObject };
   /** As upstream's storageVersionHash in discovery, where the oracle shows one. */
   readonly storageVersionHash?: string;
   /** Ephemeral resources live in Redis (or in etcd under leases). Seconds an object lives. */

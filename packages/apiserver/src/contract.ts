@@ -2,7 +2,9 @@
  * The seam between the front (HTTP, authentication, authorization, admission, discovery) and the registry (storage, views,
  * generic REST). The front turns a request into an ApiRequest and writes what comes back; the registry knows no sockets.
  */
-import type { DeepReadonly, JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import type { DeepReadonly, JsonObject, KubeObject, ResourceDefinition, SchemaRegistry } from '@skiff/apimachinery';
+import type { Clock, Logger } from '@skiff/component-base';
+import type { RevisionedStore } from '@skiff/storage';
 
 export interface UserInfo {
   readonly name: string;
@@ -57,8 +59,13 @@ export interface ApiRequest {
 export interface ApiResponse {
   readonly code: number;
   readonly contentType: string;
-  /** Written in order, in pieces of at most 1 MiB, honouring back-pressure. */
-  readonly body: readonly Buffer[];
+  /**
+   * Pieces of at most about 1 MiB, pulled one by one: a long LIST or Table makes its next piece only when it is asked for one. Pull the next
+   * when the socket has taken the last, and let the event loop turn in between. An array where the whole body exists already.
+   */
+  readonly body: Iterable<Buffer>;
+  /** Bytes of the whole body, where they are known beforehand. */
+  readonly contentLength?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -66,6 +73,8 @@ export interface ApiResponse {
 export interface WatchSink {
   /** Never blocks. Returns the bytes not yet taken by the socket; the registry ends a watcher that lets them grow beyond its budget. */
   write(frame: Buffer): number;
+  /** Resolves when fewer than `unsentBytes` wait for the socket, or the stream is gone. For the long first state of a watch. */
+  drained(unsentBytes: number): Promise<void>;
   end(): void;
   /** RST the stream: the client was too slow. */
   destroy(): void;
@@ -159,4 +168,30 @@ export interface SubresourceHandler {
   readonly subresource: string;
   /** Makes the endpoint for the definition it hangs on. */
   create(definition: ResourceDefinition): ResourceEndpoint;
+}
+
+/** What the registry is made from; `createRegistry(config, deps)` in registry/registry.ts does no I/O. */
+export interface RegistryConfig {
+  readonly definitions: readonly ResourceDefinition[];
+  readonly schema: SchemaRegistry;
+  /** `/registry` */
+  readonly keyPrefix: string;
+  /** CIDRs, the primary family first. */
+  readonly serviceClusterIpRanges: readonly string[];
+  /** Inclusive. */
+  readonly serviceNodePortRange: { readonly from: number; readonly to: number };
+}
+
+export interface RegistryDeps {
+  readonly store: RevisionedStore;
+  /** For definitions with `ttlSeconds`; absent = `store` (under leases). */
+  readonly ephemeralStore?: RevisionedStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Made once the registry's own access exists. Must not read through it before `run`. */
+  admission(objects: ObjectAccess): AdmissionChain;
+  /** Subresources that the front serves (exec, log, token …). */
+  subresources(objects: ObjectAccess): readonly SubresourceHandler[];
+  /** May this request also create (update and apply to a name that does not exist)? Throws Forbidden. */
+  authorizeCreate(r: ApiRequest): Promise<void>;
 }
