@@ -1,3 +1,4 @@
+export * from './generated/index.ts';
 export { allVerbs, defineResource } from './define-resource.ts';
 export { binding } from './core/v1/binding.ts';
 export { componentStatus } from './core/v1/component-status.ts';
