@@ -145,20 +145,20 @@ export class Http2Connection {
   }
 
   async *#read(stream: ClientHttp2Stream, request: HttpRequest): AsyncGenerator<Buffer> {
-    let ended = false;
-    stream.once('end', () => {
-      ended = true;
-    });
+    let finished = false;
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
+      finished = true;
     } catch (error) {
+      finished = true;
       if (request.signal?.aborted) throw request.signal.reason as Error;
       throw this.#cut(stream, request, error);
     } finally {
-      if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
+      if (!finished) stream.close(http2.constants.NGHTTP2_CANCEL);
     }
     if (request.signal?.aborted) throw request.signal.reason as Error;
-    if (!ended || stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) throw this.#cut(stream, request, undefined);
+    // Node ends the readable side quietly on RST_STREAM with CANCEL or NO_ERROR; the code is known by then.
+    if ((stream.rstCode ?? 0) !== http2.constants.NGHTTP2_NO_ERROR) throw this.#cut(stream, request, undefined);
   }
 
   #begin(stream: ClientHttp2Stream): void {

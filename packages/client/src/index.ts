@@ -5,3 +5,7 @@ export * from './kubeconfig.ts';
 export type { HttpRequest, HttpResponse } from './http2-connection.ts';
 export type { Middleware, Send } from './transport.ts';
 export { resourcePath } from './resource-path.ts';
+export * from './informer.ts';
+export * from './informer-factory.ts';
+export { ObjectStore } from './object-store.ts';
+export * from './work-queue.ts';
