@@ -49,6 +49,23 @@ export interface ObjectMeta {
   managedFields?: ManagedFieldsEntry[];
 }
 
+/** resource.Quantity in canonical form, such as `500m` or `1Gi`. */
+export type Quantity = string;
+export type IntOrString = number | string;
+
+export interface LabelSelectorRequirement {
+  key: string;
+  /** In, NotIn, Exists or DoesNotExist. */
+  operator: string;
+  values?: string[];
+}
+
+/** meta.k8s.io/v1 LabelSelector: all of it must match; an empty one matches everything, an absent one nothing. */
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: LabelSelectorRequirement[];
+}
+
 export interface KubeObject {
   apiVersion?: string;
   kind?: string;

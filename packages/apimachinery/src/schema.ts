@@ -4,7 +4,10 @@
  * walks this.
  */
 
-/** Go's special scalars keep their names; `int-or-string`, `raw` (RawExtension, JSON) and `fieldsV1` hold free JSON. */
+/**
+ * Go's special scalars keep their names. `raw` (RawExtension), `json` (apiextensions' JSON, Go's `interface{}`) and `fieldsV1` hold
+ * free JSON. int64 values above 2^53 are bigints in memory, whatever the TypeScript type of the field says.
+ */
 export type ScalarName =
   | 'string'
   | 'boolean'
@@ -18,25 +21,36 @@ export type ScalarName =
   | 'quantity'
   | 'intOrString'
   | 'raw'
+  | 'json'
   | 'fieldsV1';
 
 export type TypeSchema =
   | {
       readonly kind: 'scalar';
-      readonly scalar: ScalarName /** Go's named type, for decode errors; enum values */;
+      readonly scalar: ScalarName;
+      /** Go's named type, for decode errors. */
       readonly goType?: string;
       readonly enum?: readonly string[];
     }
-  | { readonly kind: 'struct' /** e.g. `io.k8s.api.core.v1.PodSpec`: looked up in the registry */; readonly name: string }
+  /** `name` is looked up in the registry, e.g. `io.k8s.api.core.v1.PodSpec`. */
+  | { readonly kind: 'struct'; readonly name: string }
+  /** A nested schema of a CustomResourceDefinition, or instead a list of them, a boolean, or a list of names. */
+  | { readonly kind: 'schemaOr'; readonly or: 'Array' | 'Bool' | 'StringArray'; readonly name: string }
   | {
       readonly kind: 'list';
       readonly items: TypeSchema;
       readonly listType?: 'atomic' | 'set' | 'map';
       readonly mapKeys?: readonly string[];
-      /** Go's own name of the slice type (`ContainerList`), where it has one. */
+      /** Go's own name of the slice type (`v1.ExtraValue`), where it has one. */
       readonly goType?: string;
     }
-  | { readonly kind: 'map'; readonly values: TypeSchema; readonly mapType?: 'atomic' | 'granular'; readonly goType?: string };
+  | {
+      readonly kind: 'map';
+      readonly values: TypeSchema;
+      readonly mapType?: 'atomic' | 'granular';
+      /** Go's named map type, or `[v1.KeyType]` where only the key type has a name. */
+      readonly goType?: string;
+    };
 
 export interface FieldSchema {
   /** The JSON name. */
@@ -52,8 +66,12 @@ export interface FieldSchema {
   readonly default?: unknown;
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
   readonly patchMergeKey?: string;
-  /** Protobuf field number. */
+  /** For struct-typed fields: `atomic` overrides the struct's own `structType`. */
+  readonly structType?: 'atomic' | 'granular';
+  /** Protobuf field number; absent where Go's protobuf does not carry the field. */
   readonly number?: number;
+  /** Protobuf field numbers of the embedded messages that this field is flattened out of, outermost first. */
+  readonly inline?: readonly number[];
 }
 
 export interface StructSchema {
