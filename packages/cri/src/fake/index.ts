@@ -1,0 +1,2 @@
+export * from './fake-runtime.ts';
+export * from './program.ts';
