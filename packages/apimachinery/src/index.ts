@@ -4,3 +4,7 @@ export * from './resource-definition.ts';
 export * from './schema.ts';
 export * from './schema-registry.ts';
 export * from './status-error.ts';
+export * from './ip-validation.ts';
+export * from './label-selector-validation.ts';
+export * from './name-validation.ts';
+export * from './object-meta-validation.ts';

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { MutatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
 
-export const mutatingAdmissionPolicyBinding = defineResource<KubeObject>({
+export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPolicyBinding>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'MutatingAdmissionPolicyBinding',

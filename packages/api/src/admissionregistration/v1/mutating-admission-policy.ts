@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { MutatingAdmissionPolicy } from '../../generated/types/admissionregistration-v1.ts';
 
-export const mutatingAdmissionPolicy = defineResource<KubeObject>({
+export const mutatingAdmissionPolicy = defineResource<MutatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'MutatingAdmissionPolicy',

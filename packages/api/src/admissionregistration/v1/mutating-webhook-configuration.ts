@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { MutatingWebhookConfiguration } from '../../generated/types/admissionregistration-v1.ts';
 
-export const mutatingWebhookConfiguration = defineResource<KubeObject>({
+export const mutatingWebhookConfiguration = defineResource<MutatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'MutatingWebhookConfiguration',

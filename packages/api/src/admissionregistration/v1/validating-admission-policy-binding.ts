@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ValidatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
 
-export const validatingAdmissionPolicyBinding = defineResource<KubeObject>({
+export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissionPolicyBinding>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'ValidatingAdmissionPolicyBinding',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ValidatingAdmissionPolicy } from '../../generated/types/admissionregistration-v1.ts';
 
-export const validatingAdmissionPolicy = defineResource<KubeObject>({
+export const validatingAdmissionPolicy = defineResource<ValidatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'ValidatingAdmissionPolicy',

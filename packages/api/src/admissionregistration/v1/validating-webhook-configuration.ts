@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ValidatingWebhookConfiguration } from '../../generated/types/admissionregistration-v1.ts';
 
-export const validatingWebhookConfiguration = defineResource<KubeObject>({
+export const validatingWebhookConfiguration = defineResource<ValidatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   kind: 'ValidatingWebhookConfiguration',

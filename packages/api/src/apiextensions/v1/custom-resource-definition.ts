@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
 
-export const customResourceDefinition = defineResource<KubeObject>({
+export const customResourceDefinition = defineResource<CustomResourceDefinition>({
   group: 'apiextensions.k8s.io',
   version: 'v1',
   kind: 'CustomResourceDefinition',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { APIService } from '../../generated/types/apiregistration-v1.ts';
 
-export const apiService = defineResource<KubeObject>({
+export const apiService = defineResource<APIService>({
   group: 'apiregistration.k8s.io',
   version: 'v1',
   kind: 'APIService',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ControllerRevision } from '../../generated/types/apps-v1.ts';
 
-export const controllerRevision = defineResource<KubeObject>({
+export const controllerRevision = defineResource<ControllerRevision>({
   group: 'apps',
   version: 'v1',
   kind: 'ControllerRevision',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { DaemonSet } from '../../generated/types/apps-v1.ts';
 
-export const daemonSet = defineResource<KubeObject>({
+export const daemonSet = defineResource<DaemonSet>({
   group: 'apps',
   version: 'v1',
   kind: 'DaemonSet',

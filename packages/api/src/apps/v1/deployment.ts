@@ -1,7 +1,7 @@
 import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Deployment } from '../../generated/types/apps-v1.ts';
 
-export const deployment = defineResource<KubeObject>({
+export const deployment = defineResource<Deployment>({
   group: 'apps',
   version: 'v1',
   kind: 'Deployment',

@@ -1,7 +1,7 @@
 import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ReplicaSet } from '../../generated/types/apps-v1.ts';
 
-export const replicaSet = defineResource<KubeObject>({
+export const replicaSet = defineResource<ReplicaSet>({
   group: 'apps',
   version: 'v1',
   kind: 'ReplicaSet',

@@ -1,7 +1,7 @@
 import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { StatefulSet } from '../../generated/types/apps-v1.ts';
 
-export const statefulSet = defineResource<KubeObject>({
+export const statefulSet = defineResource<StatefulSet>({
   group: 'apps',
   version: 'v1',
   kind: 'StatefulSet',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { SelfSubjectReview } from '../../generated/types/authentication-v1.ts';
 
-export const selfSubjectReview = defineResource<KubeObject>({
+export const selfSubjectReview = defineResource<SelfSubjectReview>({
   group: 'authentication.k8s.io',
   version: 'v1',
   kind: 'SelfSubjectReview',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { TokenReview } from '../../generated/types/authentication-v1.ts';
 
-export const tokenReview = defineResource<KubeObject>({
+export const tokenReview = defineResource<TokenReview>({
   group: 'authentication.k8s.io',
   version: 'v1',
   kind: 'TokenReview',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { LocalSubjectAccessReview } from '../../generated/types/authorization-v1.ts';
 
-export const localSubjectAccessReview = defineResource<KubeObject>({
+export const localSubjectAccessReview = defineResource<LocalSubjectAccessReview>({
   group: 'authorization.k8s.io',
   version: 'v1',
   kind: 'LocalSubjectAccessReview',

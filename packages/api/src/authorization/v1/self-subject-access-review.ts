@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { SelfSubjectAccessReview } from '../../generated/types/authorization-v1.ts';
 
-export const selfSubjectAccessReview = defineResource<KubeObject>({
+export const selfSubjectAccessReview = defineResource<SelfSubjectAccessReview>({
   group: 'authorization.k8s.io',
   version: 'v1',
   kind: 'SelfSubjectAccessReview',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { SelfSubjectRulesReview } from '../../generated/types/authorization-v1.ts';
 
-export const selfSubjectRulesReview = defineResource<KubeObject>({
+export const selfSubjectRulesReview = defineResource<SelfSubjectRulesReview>({
   group: 'authorization.k8s.io',
   version: 'v1',
   kind: 'SelfSubjectRulesReview',

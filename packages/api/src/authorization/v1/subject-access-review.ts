@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { SubjectAccessReview } from '../../generated/types/authorization-v1.ts';
 
-export const subjectAccessReview = defineResource<KubeObject>({
+export const subjectAccessReview = defineResource<SubjectAccessReview>({
   group: 'authorization.k8s.io',
   version: 'v1',
   kind: 'SubjectAccessReview',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v2.ts';
 
-export const horizontalPodAutoscaler = defineResource<KubeObject>({
+export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling',
   version: 'v2',
   kind: 'HorizontalPodAutoscaler',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { CronJob } from '../../generated/types/batch-v1.ts';
 
-export const cronJob = defineResource<KubeObject>({
+export const cronJob = defineResource<CronJob>({
   group: 'batch',
   version: 'v1',
   kind: 'CronJob',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Job } from '../../generated/types/batch-v1.ts';
 
-export const job = defineResource<KubeObject>({
+export const job = defineResource<Job>({
   group: 'batch',
   version: 'v1',
   kind: 'Job',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Lease } from '../../generated/types/coordination-v1.ts';
 
-export const lease = defineResource<KubeObject>({
+export const lease = defineResource<Lease>({
   group: 'coordination.k8s.io',
   version: 'v1',
   kind: 'Lease',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Binding } from '../../generated/types/core-v1.ts';
 
-export const binding = defineResource<KubeObject>({
+export const binding = defineResource<Binding>({
   group: '',
   version: 'v1',
   kind: 'Binding',

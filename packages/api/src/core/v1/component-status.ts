@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ComponentStatus } from '../../generated/types/core-v1.ts';
 
-export const componentStatus = defineResource<KubeObject>({
+export const componentStatus = defineResource<ComponentStatus>({
   group: '',
   version: 'v1',
   kind: 'ComponentStatus',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ConfigMap } from '../../generated/types/core-v1.ts';
 
-export const configMap = defineResource<KubeObject>({
+export const configMap = defineResource<ConfigMap>({
   group: '',
   version: 'v1',
   kind: 'ConfigMap',

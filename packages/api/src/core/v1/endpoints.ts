@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Endpoints } from '../../generated/types/core-v1.ts';
 
-export const endpoints = defineResource<KubeObject>({
+export const endpoints = defineResource<Endpoints>({
   group: '',
   version: 'v1',
   kind: 'Endpoints',

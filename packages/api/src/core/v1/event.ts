@@ -1,7 +1,7 @@
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Event } from '../../generated/types/core-v1.ts';
 
-export const event = defineResource<KubeObject>({
+export const event = defineResource<Event>({
   group: '',
   version: 'v1',
   kind: 'Event',

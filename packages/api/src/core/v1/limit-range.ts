@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { LimitRange } from '../../generated/types/core-v1.ts';
 
-export const limitRange = defineResource<KubeObject>({
+export const limitRange = defineResource<LimitRange>({
   group: '',
   version: 'v1',
   kind: 'LimitRange',

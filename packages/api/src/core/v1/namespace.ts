@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Namespace } from '../../generated/types/core-v1.ts';
 
-export const namespace = defineResource<KubeObject>({
+export const namespace = defineResource<Namespace>({
   group: '',
   version: 'v1',
   kind: 'Namespace',

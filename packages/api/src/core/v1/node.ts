@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Node } from '../../generated/types/core-v1.ts';
 
-export const node = defineResource<KubeObject>({
+export const node = defineResource<Node>({
   group: '',
   version: 'v1',
   kind: 'Node',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PersistentVolumeClaim } from '../../generated/types/core-v1.ts';
 
-export const persistentVolumeClaim = defineResource<KubeObject>({
+export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   group: '',
   version: 'v1',
   kind: 'PersistentVolumeClaim',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PersistentVolume } from '../../generated/types/core-v1.ts';
 
-export const persistentVolume = defineResource<KubeObject>({
+export const persistentVolume = defineResource<PersistentVolume>({
   group: '',
   version: 'v1',
   kind: 'PersistentVolume',

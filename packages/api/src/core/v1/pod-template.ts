@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PodTemplate } from '../../generated/types/core-v1.ts';
 
-export const podTemplate = defineResource<KubeObject>({
+export const podTemplate = defineResource<PodTemplate>({
   group: '',
   version: 'v1',
   kind: 'PodTemplate',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Pod } from '../../generated/types/core-v1.ts';
 
-export const pod = defineResource<KubeObject>({
+export const pod = defineResource<Pod>({
   group: '',
   version: 'v1',
   kind: 'Pod',

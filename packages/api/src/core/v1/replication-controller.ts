@@ -1,7 +1,7 @@
 import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ReplicationController } from '../../generated/types/core-v1.ts';
 
-export const replicationController = defineResource<KubeObject>({
+export const replicationController = defineResource<ReplicationController>({
   group: '',
   version: 'v1',
   kind: 'ReplicationController',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ResourceQuota } from '../../generated/types/core-v1.ts';
 
-export const resourceQuota = defineResource<KubeObject>({
+export const resourceQuota = defineResource<ResourceQuota>({
   group: '',
   version: 'v1',
   kind: 'ResourceQuota',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Secret } from '../../generated/types/core-v1.ts';
 
-export const secret = defineResource<KubeObject>({
+export const secret = defineResource<Secret>({
   group: '',
   version: 'v1',
   kind: 'Secret',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ServiceAccount } from '../../generated/types/core-v1.ts';
 
-export const serviceAccount = defineResource<KubeObject>({
+export const serviceAccount = defineResource<ServiceAccount>({
   group: '',
   version: 'v1',
   kind: 'ServiceAccount',

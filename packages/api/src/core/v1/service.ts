@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Service } from '../../generated/types/core-v1.ts';
 
-export const service = defineResource<KubeObject>({
+export const service = defineResource<Service>({
   group: '',
   version: 'v1',
   kind: 'Service',

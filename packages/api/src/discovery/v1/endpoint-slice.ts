@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { EndpointSlice } from '../../generated/types/discovery-v1.ts';
 
-export const endpointSlice = defineResource<KubeObject>({
+export const endpointSlice = defineResource<EndpointSlice>({
   group: 'discovery.k8s.io',
   version: 'v1',
   kind: 'EndpointSlice',

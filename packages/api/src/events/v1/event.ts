@@ -1,7 +1,7 @@
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { EventsV1Event } from '../../generated/types/events-v1.ts';
 
-export const eventsEvent = defineResource<KubeObject>({
+export const eventsEvent = defineResource<EventsV1Event>({
   group: 'events.k8s.io',
   version: 'v1',
   kind: 'Event',

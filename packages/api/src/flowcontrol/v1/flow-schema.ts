@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { FlowSchema } from '../../generated/types/flowcontrol-v1.ts';
 
-export const flowSchema = defineResource<KubeObject>({
+export const flowSchema = defineResource<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
   version: 'v1',
   kind: 'FlowSchema',

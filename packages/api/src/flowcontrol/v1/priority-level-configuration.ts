@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
 
-export const priorityLevelConfiguration = defineResource<KubeObject>({
+export const priorityLevelConfiguration = defineResource<PriorityLevelConfiguration>({
   group: 'flowcontrol.apiserver.k8s.io',
   version: 'v1',
   kind: 'PriorityLevelConfiguration',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { IngressClass } from '../../generated/types/networking-v1.ts';
 
-export const ingressClass = defineResource<KubeObject>({
+export const ingressClass = defineResource<IngressClass>({
   group: 'networking.k8s.io',
   version: 'v1',
   kind: 'IngressClass',

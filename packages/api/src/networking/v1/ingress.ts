@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Ingress } from '../../generated/types/networking-v1.ts';
 
-export const ingress = defineResource<KubeObject>({
+export const ingress = defineResource<Ingress>({
   group: 'networking.k8s.io',
   version: 'v1',
   kind: 'Ingress',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { IPAddress } from '../../generated/types/networking-v1.ts';
 
-export const ipAddress = defineResource<KubeObject>({
+export const ipAddress = defineResource<IPAddress>({
   group: 'networking.k8s.io',
   version: 'v1',
   kind: 'IPAddress',

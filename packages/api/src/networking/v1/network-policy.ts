@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { NetworkPolicy } from '../../generated/types/networking-v1.ts';
 
-export const networkPolicy = defineResource<KubeObject>({
+export const networkPolicy = defineResource<NetworkPolicy>({
   group: 'networking.k8s.io',
   version: 'v1',
   kind: 'NetworkPolicy',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ServiceCIDR } from '../../generated/types/networking-v1.ts';
 
-export const serviceCIDR = defineResource<KubeObject>({
+export const serviceCIDR = defineResource<ServiceCIDR>({
   group: 'networking.k8s.io',
   version: 'v1',
   kind: 'ServiceCIDR',

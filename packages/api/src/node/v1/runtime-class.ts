@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { RuntimeClass } from '../../generated/types/node-v1.ts';
 
-export const runtimeClass = defineResource<KubeObject>({
+export const runtimeClass = defineResource<RuntimeClass>({
   group: 'node.k8s.io',
   version: 'v1',
   kind: 'RuntimeClass',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PodDisruptionBudget } from '../../generated/types/policy-v1.ts';
 
-export const podDisruptionBudget = defineResource<KubeObject>({
+export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   group: 'policy',
   version: 'v1',
   kind: 'PodDisruptionBudget',

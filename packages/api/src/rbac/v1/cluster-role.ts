@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ClusterRole } from '../../generated/types/rbac-v1.ts';
 
-export const clusterRole = defineResource<KubeObject>({
+export const clusterRole = defineResource<ClusterRole>({
   group: 'rbac.authorization.k8s.io',
   version: 'v1',
   kind: 'ClusterRole',

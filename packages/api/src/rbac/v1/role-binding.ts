@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { RoleBinding } from '../../generated/types/rbac-v1.ts';
 
-export const roleBinding = defineResource<KubeObject>({
+export const roleBinding = defineResource<RoleBinding>({
   group: 'rbac.authorization.k8s.io',
   version: 'v1',
   kind: 'RoleBinding',

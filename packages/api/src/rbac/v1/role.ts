@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { Role } from '../../generated/types/rbac-v1.ts';
 
-export const role = defineResource<KubeObject>({
+export const role = defineResource<Role>({
   group: 'rbac.authorization.k8s.io',
   version: 'v1',
   kind: 'Role',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { DeviceClass } from '../../generated/types/resource-v1.ts';
 
-export const deviceClass = defineResource<KubeObject>({
+export const deviceClass = defineResource<DeviceClass>({
   group: 'resource.k8s.io',
   version: 'v1',
   kind: 'DeviceClass',

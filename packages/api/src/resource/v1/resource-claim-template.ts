@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ResourceClaimTemplate } from '../../generated/types/resource-v1.ts';
 
-export const resourceClaimTemplate = defineResource<KubeObject>({
+export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
   group: 'resource.k8s.io',
   version: 'v1',
   kind: 'ResourceClaimTemplate',

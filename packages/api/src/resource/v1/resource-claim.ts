@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
 
-export const resourceClaim = defineResource<KubeObject>({
+export const resourceClaim = defineResource<ResourceClaim>({
   group: 'resource.k8s.io',
   version: 'v1',
   kind: 'ResourceClaim',

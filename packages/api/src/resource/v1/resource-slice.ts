@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { ResourceSlice } from '../../generated/types/resource-v1.ts';
 
-export const resourceSlice = defineResource<KubeObject>({
+export const resourceSlice = defineResource<ResourceSlice>({
   group: 'resource.k8s.io',
   version: 'v1',
   kind: 'ResourceSlice',

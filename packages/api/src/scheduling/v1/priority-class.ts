@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { PriorityClass } from '../../generated/types/scheduling-v1.ts';
 
-export const priorityClass = defineResource<KubeObject>({
+export const priorityClass = defineResource<PriorityClass>({
   group: 'scheduling.k8s.io',
   version: 'v1',
   kind: 'PriorityClass',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { CSINode } from '../../generated/types/storage-v1.ts';
 
-export const csiNode = defineResource<KubeObject>({
+export const csiNode = defineResource<CSINode>({
   group: 'storage.k8s.io',
   version: 'v1',
   kind: 'CSINode',

@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { StorageClass } from '../../generated/types/storage-v1.ts';
 
-export const storageClass = defineResource<KubeObject>({
+export const storageClass = defineResource<StorageClass>({
   group: 'storage.k8s.io',
   version: 'v1',
   kind: 'StorageClass',

@@ -1,7 +1,7 @@
 import { defineResource, statusSubresource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { VolumeAttachment } from '../../generated/types/storage-v1.ts';
 
-export const volumeAttachment = defineResource<KubeObject>({
+export const volumeAttachment = defineResource<VolumeAttachment>({
   group: 'storage.k8s.io',
   version: 'v1',
   kind: 'VolumeAttachment',

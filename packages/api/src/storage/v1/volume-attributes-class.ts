@@ -1,7 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
-import type { KubeObject } from '@skiff/apimachinery';
+import type { VolumeAttributesClass } from '../../generated/types/storage-v1.ts';
 
-export const volumeAttributesClass = defineResource<KubeObject>({
+export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   group: 'storage.k8s.io',
   version: 'v1',
   kind: 'VolumeAttributesClass',
