@@ -1,0 +1,84 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+
+/** Everything that tells one cluster on a host from another. Kept in `<rootDir>/cluster.json`, so that later commands need no flags. */
+export interface ClusterConfig {
+  readonly instance: string;
+  readonly rootDir: string;
+  readonly nodeName: string;
+  /** The address under which this host is known to pods and to other hosts. */
+  readonly nodeAddress: string;
+  readonly securePort: number;
+  readonly etcdClientPort: number;
+  readonly etcdPeerPort: number;
+  readonly kubeletPort: number;
+  /** First of a few loopback ports for /healthz and /metrics: kubelet, controller-manager, scheduler, proxy, in this order. */
+  readonly healthPortBase: number;
+  readonly serviceCidr: string;
+  readonly podCidr: string;
+  readonly shadowCidr: string;
+  readonly clusterDomain: string;
+  readonly dockerSocket: string;
+  /** Without Redis, Events live in etcd under leases. */
+  readonly redis: boolean;
+}
+
+export class ConfigError extends Error {}
+
+/** The nth address of an IPv4 CIDR: `addressIn('10.96.0.0/16', 10)` is 10.96.0.10. */
+export function addressIn(cidr: string, n: number): string {
+  const [base = '', bits = ''] = cidr.split('/');
+  const octets = base.split('.').map(Number);
+  if (octets.length !== 4 || octets.some((o) => !Number.isInteger(o) || o < 0 || o > 255) || !/^\d+$/.test(bits) || Number(bits) > 30) {
+    throw new ConfigError(`"${cidr}" is not an IPv4 range such as 10.96.0.0/16`);
+  }
+  const value = octets.reduce((sum, o) => sum * 256 + o, 0) + n;
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+}
+
+/** First address that is not loopback, link-local or one of Docker's bridges. */
+export function defaultNodeAddress(): string {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (/^(docker|br-|veth|lo|skiff|sk)/.test(name)) continue;
+    for (const a of addresses ?? []) if (a.family === 'IPv4' && !a.internal && !a.address.startsWith('169.254.')) return a.address;
+  }
+  return '127.0.0.1';
+}
+
+export const defaultConfig = (): ClusterConfig => ({
+  instance: 'skiff',
+  rootDir: '/var/lib/skiff',
+  nodeName: hostname().toLowerCase(),
+  nodeAddress: defaultNodeAddress(),
+  securePort: 6443,
+  etcdClientPort: 12379,
+  etcdPeerPort: 12380,
+  kubeletPort: 10250,
+  healthPortBase: 10255,
+  serviceCidr: '10.96.0.0/16',
+  podCidr: '10.244.0.0/16',
+  shadowCidr: '10.220.0.0/16',
+  clusterDomain: 'cluster.local',
+  dockerSocket: '/var/run/docker.sock',
+  redis: true,
+});
+
+export const configPath = (rootDir: string): string => join(rootDir, 'cluster.json');
+
+/** undefined when no cluster was ever started there. */
+export function loadConfig(rootDir: string): ClusterConfig | undefined {
+  if (!existsSync(configPath(rootDir))) return undefined;
+  try {
+    return { ...defaultConfig(), ...(JSON.parse(readFileSync(configPath(rootDir), 'utf8')) as Partial<ClusterConfig>), rootDir };
+  } catch (error) {
+    throw new ConfigError(`${configPath(rootDir)} can't be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export function saveConfig(config: ClusterConfig): void {
+  mkdirSync(config.rootDir, { recursive: true, mode: 0o755 });
+  const path = configPath(config.rootDir);
+  writeFileSync(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`);
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,75 @@
+import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { request } from 'node:http';
+import { findProgram } from './requirements.ts';
+import { run, runOk } from './run.ts';
+
+export interface EngineFacts {
+  readonly version: string;
+  readonly liveRestore: boolean;
+}
+
+function engineGet(socketPath: string, path: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const req = request({ socketPath, path, timeout: 5000 }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (c: Buffer) => chunks.push(c));
+      res.on('end', () => {
+        try {
+          resolve(JSON.parse(Buffer.concat(chunks).toString()));
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+      res.on('error', reject);
+    });
+    req.on('timeout', () => req.destroy(new Error('Docker Engine does not answer')));
+    req.on('error', reject);
+    req.end();
+  });
+}
+
+/** undefined when no engine answers on the socket. */
+export async function engineFacts(socketPath: string): Promise<EngineFacts | undefined> {
+  try {
+    const info = (await engineGet(socketPath, '/info')) as { ServerVersion?: string; LiveRestoreEnabled?: boolean };
+    if (info.ServerVersion === undefined) return undefined;
+    return { version: info.ServerVersion, liveRestore: info.LiveRestoreEnabled === true };
+  } catch {
+    return undefined;
+  }
+}
+
+const hasSystemd = (): boolean => existsSync('/run/systemd/system');
+
+/** On an engine that Skiff installed: containers live on while dockerd is down or restarted. A user's own configuration is left alone. */
+export function writeEngineConfiguration(): void {
+  if (existsSync('/etc/docker/daemon.json')) return;
+  mkdirSync('/etc/docker', { recursive: true });
+  writeFileSync('/etc/docker/daemon.json', `${JSON.stringify({ 'live-restore': true }, null, 2)}\n`);
+}
+
+/** Starts dockerd through systemd where it runs, else as a detached process; resolves when the API answers. Throws when it doesn't within 30 s. */
+export async function startEngine(socketPath: string): Promise<EngineFacts> {
+  if (hasSystemd()) {
+    await runOk('systemctl', ['enable', '--now', 'docker']);
+  } else {
+    if (existsSync('/sys/fs/cgroup') && readdirSync('/sys/fs/cgroup').length === 0) {
+      const mount = findProgram('cgroupfs-mount');
+      if (mount !== undefined) await run(mount, []);
+    }
+    const dockerd = findProgram('dockerd');
+    if (dockerd === undefined) throw new Error('dockerd is not installed');
+    const log = openSync('/var/log/dockerd.log', 'a');
+    const child = spawn(dockerd, ['-p', '/run/docker.pid'], { detached: true, stdio: ['ignore', log, log] });
+    child.unref();
+  }
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const facts = await engineFacts(socketPath);
+    if (facts !== undefined) return facts;
+    if (Date.now() > deadline)
+      throw new Error('Docker Engine was started but does not answer within 30 s; see /var/log/dockerd.log or `journalctl -u docker`');
+    await new Promise((r) => setTimeout(r, 100));
+  }
+}

@@ -1,0 +1,102 @@
+import { createLogger, processSignal, systemClock } from '@skiff/component-base';
+import { Command, Option } from 'commander';
+import { ConfigError, defaultConfig, loadConfig, type ClusterConfig } from './config.ts';
+import { down } from './down/down.ts';
+import { status } from './status.ts';
+import { clusterProcesses } from './supervisor/processes.ts';
+import { createSupervisor } from './supervisor/supervisor.ts';
+import { createSteps } from './up/steps.ts';
+import { ensureHost, preparePki, up, UserError } from './up/up.ts';
+
+const defaults = defaultConfig();
+const steps = createSteps(process.stdout, () => Date.now());
+
+/** Options that make a cluster its own; each overrides what an earlier `up` stored. */
+const clusterOptions: readonly [string, keyof ClusterConfig, string, 'number' | 'string'][] = [
+  ['--instance <name>', 'instance', 'name of this cluster on the host; interfaces, namespaces and labels carry it', 'string'],
+  ['--node-name <name>', 'nodeName', 'name of the node', 'string'],
+  ['--node-address <ip>', 'nodeAddress', 'address of this host that pods and other hosts reach', 'string'],
+  ['--secure-port <port>', 'securePort', 'port of the apiserver', 'number'],
+  ['--etcd-client-port <port>', 'etcdClientPort', 'loopback port of etcd for clients', 'number'],
+  ['--etcd-peer-port <port>', 'etcdPeerPort', 'loopback port of etcd for peers', 'number'],
+  ['--kubelet-port <port>', 'kubeletPort', 'port of the kubelet', 'number'],
+  ['--health-port-base <port>', 'healthPortBase', 'first of four loopback ports for health and metrics', 'number'],
+  ['--service-cidr <cidr>', 'serviceCidr', 'range of ClusterIPs', 'string'],
+  ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
+  ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
+  ['--docker-socket <path>', 'dockerSocket', 'socket of Docker Engine', 'string'],
+];
+
+function configFrom(options: Record<string, unknown>): ClusterConfig {
+  const rootDir = options['rootDir'] as string;
+  const config: Record<string, unknown> = { ...(loadConfig(rootDir) ?? { ...defaults, rootDir }) };
+  for (const [, key, , type] of clusterOptions) {
+    const value = options[key];
+    if (value !== undefined) config[key] = type === 'number' ? Number(value) : value;
+  }
+  if (options['redis'] === false) config['redis'] = false;
+  return config as unknown as ClusterConfig;
+}
+
+const program = new Command('skiff').description('A small Kubernetes-compatible orchestrator that runs real containers on Docker Engine');
+const withRoot = (c: Command): Command => c.option('--root-dir <path>', 'folder that holds all state', defaults.rootDir);
+
+const upCommand = withRoot(program.command('up').description('start a cluster on this host, or find it running'))
+  .option('--no-redis', 'keep Events in etcd')
+  .option('--timeout <seconds>', 'how long to wait for the node to be Ready', '120');
+for (const [flags, , help] of clusterOptions) upCommand.addOption(new Option(flags, help));
+upCommand.action(async (options: Record<string, unknown>) => {
+  const started = Date.now();
+  const config = configFrom(options);
+  const result = await up(config, steps, { timeoutMs: Number(options['timeout']) * 1000 });
+  steps.line();
+  steps.line(`Skiff is up (${((Date.now() - started) / 1000).toFixed(1)} s). The kubeconfig is ${result.kubeconfig}`);
+  steps.line('Next:');
+  steps.line(`  export KUBECONFIG=${result.kubeconfig}`);
+  steps.line('  kubectl get nodes,pods -A');
+  steps.line('  npm run demo');
+});
+
+withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))
+  .option('--workloads', 'remove the containers of all pods as well')
+  .option('--wipe', 'remove containers, network, and all state: nothing is left')
+  .action(async (options: { rootDir: string; workloads?: boolean; wipe?: boolean }) => {
+    await down(options.rootDir, steps, { workloads: options.workloads === true || options.wipe === true, wipe: options.wipe === true });
+  });
+
+withRoot(program.command('status').description('what runs on this host')).action(async (options: { rootDir: string }) => {
+  process.exitCode = (await status(options.rootDir, steps)) ? 0 : 1;
+});
+
+program
+  .command('setup')
+  .description('install and start what a host needs (Docker Engine, etcd, Redis), and nothing else')
+  .action(async () => {
+    await ensureHost(defaults, steps);
+  });
+
+const pkiCommand = withRoot(program.command('pki').description('make certificates and kubeconfigs, and nothing else')).option(
+  '--name <names...>',
+  'further names of the apiserver',
+);
+for (const [flags, , help] of clusterOptions) pkiCommand.addOption(new Option(flags, help));
+pkiCommand.action(async (options: Record<string, unknown>) => {
+  steps.line(await preparePki(configFrom(options), (options['name'] as string[] | undefined) ?? []));
+});
+
+withRoot(program.command('supervise', { hidden: true })).action(async (options: { rootDir: string }) => {
+  const config = loadConfig(options.rootDir);
+  if (config === undefined) throw new UserError(`there is no cluster in ${options.rootDir}`);
+  const log = createLogger('supervisor');
+  await createSupervisor({ rootDir: config.rootDir, processes: clusterProcesses(config) }, { clock: systemClock, log }).run(
+    processSignal(),
+  );
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof UserError || error instanceof ConfigError)) throw error;
+  process.stderr.write(`\n${error.message}\n`);
+  process.exitCode = 1;
+}

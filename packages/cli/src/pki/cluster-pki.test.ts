@@ -1,0 +1,49 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ensureClusterPki } from './cluster-pki.ts';
+
+const rootDir = mkdtempSync(join(tmpdir(), 'skiff-pki-'));
+afterAll(() => rmSync(rootDir, { recursive: true }));
+const request = {
+  rootDir,
+  nodeName: 'node-1',
+  apiserverNames: ['kubernetes', 'localhost'],
+  apiserverAddresses: ['127.0.0.1', '10.96.0.1'],
+  nodeAddresses: ['127.0.0.1'],
+  server: 'https://127.0.0.1:6443',
+  nowMs: Date.now(),
+};
+const certificate = (name: string): X509Certificate => new X509Certificate(readFileSync(join(rootDir, 'pki', `${name}.crt`)));
+
+describe('ensureClusterPki', () => {
+  it('makes certificates that the authority signed, for the asked names and users', async () => {
+    const { adminKubeconfig } = await ensureClusterPki(request);
+    const ca = certificate('ca');
+    expect(ca.ca).toBe(true);
+    const apiserver = certificate('apiserver');
+    expect(apiserver.verify(ca.publicKey)).toBe(true);
+    expect(apiserver.checkIP('10.96.0.1')).toBe('10.96.0.1');
+    expect(apiserver.checkHost('kubernetes')).toBe('kubernetes');
+    expect(certificate('kubelet-client').subject).toBe('O=system:nodes\nCN=system:node:node-1');
+    expect(certificate('etcd/client').verify(certificate('etcd/ca').publicKey)).toBe(true);
+    expect(statSync(join(rootDir, 'pki/ca.key')).mode & 0o777).toBe(0o600);
+    const config = JSON.parse(readFileSync(adminKubeconfig, 'utf8')) as { users: { user: Record<string, string> }[] };
+    const embedded = new X509Certificate(Buffer.from(config.users[0]?.user['client-certificate-data'] ?? '', 'base64'));
+    expect(embedded.subject).toContain('O=system:masters');
+  });
+
+  it('keeps what is good and makes anew what expires soon or lacks a name', async () => {
+    const before = certificate('apiserver').fingerprint256;
+    await ensureClusterPki(request);
+    expect(certificate('apiserver').fingerprint256).toBe(before);
+    await ensureClusterPki({ ...request, apiserverAddresses: [...request.apiserverAddresses, '10.0.0.9'] });
+    const renamed = certificate('apiserver').fingerprint256;
+    expect(renamed).not.toBe(before);
+    const admin = certificate('admin').fingerprint256;
+    await ensureClusterPki({ ...request, nowMs: request.nowMs + 300 * 86_400_000 });
+    expect(certificate('admin').fingerprint256).not.toBe(admin);
+  });
+});

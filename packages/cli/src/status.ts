@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { loadConfig } from './config.ts';
+import { isAlive, readState } from './supervisor/state.ts';
+import { nodeReadiness } from './up/cluster-client.ts';
+import type { Steps } from './up/steps.ts';
+
+/** Prints the processes and the node; true when all of it is well. */
+export async function status(rootDir: string, steps: Steps): Promise<boolean> {
+  const config = loadConfig(rootDir);
+  const state = readState(rootDir);
+  if (config === undefined || state === undefined || !isAlive(state.supervisor)) {
+    steps.line(`No cluster is running from ${rootDir}.`);
+    return false;
+  }
+  let well = true;
+  for (const [name, p] of Object.entries(state.processes)) {
+    const alive = isAlive(p);
+    well &&= alive;
+    const restarts = p.restarts === 0 ? '' : `, restarted ${p.restarts} times`;
+    steps.line(alive ? `✓ ${name} (pid ${p.pid}${restarts})` : `✗ ${name}: ${p.lastExit ?? 'not running'}${restarts}`);
+  }
+  const node = await nodeReadiness(config);
+  steps.line(node.ready ? `✓ node ${config.nodeName} is Ready` : `✗ node ${config.nodeName}: ${node.why}`);
+  steps.line(`Logs: ${join(rootDir, 'log')}`);
+  return well && node.ready;
+}

@@ -1,0 +1,168 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addressIn, type ClusterConfig } from '../config.ts';
+import { findProgram } from '../host/requirements.ts';
+
+/** One process of the cluster on this host. */
+export interface ProcessDefinition {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Seconds between SIGTERM and SIGKILL when it is stopped. */
+  readonly stopSeconds: number;
+}
+
+/** `packages/` of this checkout or image: the mains lie side by side. */
+const packagesDir = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+export const mainOf = (pkg: string): string => join(packagesDir, pkg, 'dist/main.js');
+
+const flag = (name: string, value: string | number): string => `--${name}=${value}`;
+
+function nodeProcess(name: string, main: string, flags: readonly string[], nodeOptions: readonly string[] = []): ProcessDefinition {
+  return { name, command: process.execPath, args: [...nodeOptions, main, ...flags], stopSeconds: 15 };
+}
+
+/** Keeps V8's young generation small: these processes idle most of the time, and memory is counted. */
+const smallHeap = ['--max-semi-space-size=4'];
+
+export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
+export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
+
+/** Everything that `up` runs, in the order in which it starts; it is stopped in reverse. */
+export function clusterProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
+  const pki = (name: string): string => join(config.rootDir, 'pki', name);
+  const dns = addressIn(config.serviceCidr, 10);
+  const health = (n: number): number => config.healthPortBase + n;
+  const redis = config.redis ? findProgram('redis-server') : undefined;
+  const etcd = findProgram('etcd') ?? 'etcd';
+  const clientUrl = `https://127.0.0.1:${config.etcdClientPort}`;
+  const peerUrl = `http://127.0.0.1:${config.etcdPeerPort}`;
+  return [
+    {
+      name: 'etcd',
+      command: etcd,
+      args: [
+        flag('name', config.instance),
+        flag('data-dir', join(config.rootDir, 'etcd')),
+        flag('listen-client-urls', clientUrl),
+        flag('advertise-client-urls', clientUrl),
+        flag('listen-peer-urls', peerUrl),
+        flag('initial-advertise-peer-urls', peerUrl),
+        flag('initial-cluster', `${config.instance}=${peerUrl}`),
+        flag('cert-file', pki('etcd/server.crt')),
+        flag('key-file', pki('etcd/server.key')),
+        flag('trusted-ca-file', pki('etcd/ca.crt')),
+        '--client-cert-auth=true',
+        '--logger=zap',
+        '--log-level=warn',
+        '--max-request-bytes=3145728',
+        '--quota-backend-bytes=4294967296',
+      ],
+      stopSeconds: 15,
+    },
+    ...(redis === undefined
+      ? []
+      : [
+          {
+            name: 'redis',
+            command: redis,
+            args: [
+              '--port',
+              '0',
+              '--unixsocket',
+              redisSocket(config),
+              '--unixsocketperm',
+              '600',
+              '--save',
+              '',
+              '--appendonly',
+              'no',
+              '--maxmemory-policy',
+              'noeviction',
+              '--daemonize',
+              'no',
+              '--logfile',
+              '',
+            ],
+            stopSeconds: 5,
+          },
+        ]),
+    nodeProcess(
+      'apiserver',
+      mainOf('apiserver'),
+      [
+        flag('secure-port', config.securePort),
+        flag('advertise-address', config.nodeAddress),
+        flag('etcd-servers', clientUrl),
+        flag('etcd-cafile', pki('etcd/ca.crt')),
+        flag('etcd-certfile', pki('etcd/client.crt')),
+        flag('etcd-keyfile', pki('etcd/client.key')),
+        ...(redis === undefined ? [] : [flag('redis-url', `unix://${redisSocket(config)}`)]),
+        flag('client-ca-file', pki('ca.crt')),
+        flag('tls-cert-file', pki('apiserver.crt')),
+        flag('tls-private-key-file', pki('apiserver.key')),
+        flag('kubelet-client-certificate', pki('apiserver-kubelet-client.crt')),
+        flag('kubelet-client-key', pki('apiserver-kubelet-client.key')),
+        flag('kubelet-certificate-authority', pki('ca.crt')),
+        flag('service-account-key-file', pki('sa.pub')),
+        flag('service-account-signing-key-file', pki('sa.key')),
+        flag('service-account-issuer', `https://kubernetes.default.svc.${config.clusterDomain}`),
+        flag('service-cluster-ip-range', config.serviceCidr),
+        flag('authorization-mode', 'Node,RBAC'),
+        flag('proxy-client-cert-file', pki('front-proxy-client.crt')),
+        flag('proxy-client-key-file', pki('front-proxy-client.key')),
+        flag('requestheader-client-ca-file', pki('front-proxy-ca.crt')),
+      ],
+      ['--max-http-header-size=1048576'],
+    ),
+    nodeProcess(
+      'controller-manager',
+      mainOf('controller-manager'),
+      [
+        flag('kubeconfig', kubeconfigPath(config, 'controller-manager')),
+        flag('cluster-cidr', config.podCidr),
+        flag('service-cluster-ip-range', config.serviceCidr),
+        flag('root-ca-file', pki('ca.crt')),
+        flag('service-account-private-key-file', pki('sa.key')),
+        flag('cluster-signing-cert-file', pki('ca.crt')),
+        flag('cluster-signing-key-file', pki('ca.key')),
+        flag('secure-port', health(1)),
+      ],
+      smallHeap,
+    ),
+    nodeProcess(
+      'scheduler',
+      mainOf('scheduler'),
+      [flag('kubeconfig', kubeconfigPath(config, 'scheduler')), flag('secure-port', health(2))],
+      smallHeap,
+    ),
+    nodeProcess('kubelet', mainOf('kubelet'), [
+      flag('kubeconfig', kubeconfigPath(config, 'kubelet')),
+      flag('root-dir', join(config.rootDir, 'kubelet')),
+      flag('instance', config.instance),
+      flag('hostname-override', config.nodeName),
+      flag('node-ip', config.nodeAddress),
+      flag('port', config.kubeletPort),
+      flag('healthz-port', health(0)),
+      flag('cluster-dns', dns),
+      flag('cluster-domain', config.clusterDomain),
+      flag('docker-socket', config.dockerSocket),
+      flag('client-ca-file', pki('ca.crt')),
+      flag('tls-cert-file', pki('kubelet.crt')),
+      flag('tls-private-key-file', pki('kubelet.key')),
+    ]),
+    nodeProcess('proxy', mainOf('proxy'), [
+      flag('kubeconfig', kubeconfigPath(config, 'proxy')),
+      flag('root-dir', join(config.rootDir, 'proxy')),
+      flag('instance', config.instance),
+      flag('node-name', config.nodeName),
+      flag('service-cluster-ip-range', config.serviceCidr),
+      flag('cluster-cidr', config.podCidr),
+      flag('shadow-cidr', config.shadowCidr),
+      flag('cluster-dns', dns),
+      flag('cluster-domain', config.clusterDomain),
+      flag('healthz-port', health(3)),
+    ]),
+  ];
+}

@@ -1,0 +1,104 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { aborted, type Clock, type Logger } from '@skiff/component-base';
+import type { ProcessDefinition } from './processes.ts';
+import { identityOf, isAlive, readState, stopProcess, writeState, type ProcessIdentity, type ProcessState } from './state.ts';
+
+const logLimitBytes = 20 * 1024 * 1024;
+const restartInitialMs = 200;
+const restartMaxMs = 5_000;
+/** A process that ran this long is healthy: its next restart is prompt again. */
+const healthyAfterMs = 30_000;
+
+/** Keeps one older log file beside the current one. */
+function openLog(rootDir: string, name: string): number {
+  const path = join(rootDir, 'log', `${name}.log`);
+  if (existsSync(path) && statSync(path).size > logLimitBytes) renameSync(path, `${path}.1`);
+  return openSync(path, 'a');
+}
+
+interface Deps {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * Starts the processes in order and keeps them running: one that ends is started again, after a growing delay if it keeps
+ * ending. `run` resolves when the signal aborted and all of them have been stopped, in reverse order.
+ */
+export function createSupervisor(
+  config: { rootDir: string; processes: readonly ProcessDefinition[] },
+  deps: Deps,
+): { run(signal: AbortSignal): Promise<void> } {
+  const states = new Map<string, ProcessState>();
+  const save = (): void => {
+    const self = identityOf(process.pid) ?? { pid: process.pid, startTicks: 0 };
+    writeState(config.rootDir, { supervisor: self, processes: Object.fromEntries(states) });
+  };
+
+  function start(definition: ProcessDefinition, previous: ProcessState | undefined): ChildProcess {
+    const log = openLog(config.rootDir, definition.name);
+    const child = spawn(definition.command, definition.args, {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...definition.env },
+      // A group of its own: a terminal's interrupt reaches the supervisor alone, which then stops all in order.
+      detached: true,
+    });
+    closeSync(log);
+    const identity = child.pid === undefined ? undefined : identityOf(child.pid);
+    states.set(definition.name, {
+      ...identity,
+      startedAtMs: deps.clock.now(),
+      restarts: previous === undefined ? 0 : previous.restarts + 1,
+    });
+    save();
+    return child;
+  }
+
+  async function keep(definition: ProcessDefinition, signal: AbortSignal): Promise<void> {
+    let delayMs = restartInitialMs;
+    while (!signal.aborted) {
+      const startedMs = deps.clock.monotonicMs();
+      const child = start(definition, states.get(definition.name));
+      const exit = await new Promise<string>((resolve) => {
+        child.once('error', (error) => resolve(error.message));
+        child.once('exit', (code, name) => resolve(name === null ? `exit code ${code}` : `signal ${name}`));
+      });
+      const state = states.get(definition.name);
+      if (state !== undefined) states.set(definition.name, { startedAtMs: state.startedAtMs, restarts: state.restarts, lastExit: exit });
+      if (signal.aborted) return;
+      deps.log.warn({ process: definition.name, exit }, 'a process ended; it is started again');
+      if (deps.clock.monotonicMs() - startedMs > healthyAfterMs) delayMs = restartInitialMs;
+      try {
+        await deps.clock.sleep(delayMs, signal);
+      } catch {
+        return;
+      }
+      delayMs = Math.min(delayMs * 2, restartMaxMs);
+    }
+  }
+
+  return {
+    async run(signal) {
+      for (const folder of ['run', 'log']) mkdirSync(join(config.rootDir, folder), { recursive: true, mode: 0o750 });
+      await stopLeftovers(config.rootDir);
+      const keepers = config.processes.map((p) => ({ definition: p, stop: new AbortController() }));
+      const running = keepers.map((k) => keep(k.definition, k.stop.signal));
+      await aborted(signal);
+      for (const k of keepers.toReversed()) {
+        k.stop.abort();
+        const state = states.get(k.definition.name);
+        if (isAlive(state)) await stopProcess(state, k.definition.stopSeconds);
+      }
+      await Promise.all(running);
+      save();
+    },
+  };
+}
+
+/** What a supervisor that was killed left behind holds the ports: it is stopped before anything new starts. Containers are not touched. */
+async function stopLeftovers(rootDir: string): Promise<void> {
+  const left = Object.values(readState(rootDir)?.processes ?? {}).filter((p): p is ProcessState & ProcessIdentity => isAlive(p));
+  await Promise.all(left.map((p) => stopProcess(p, 10)));
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: everything, from a clean clone. Installs packages and what the host lacks, then runs the static checks, the unit
+ * tests, the tests against real servers and the end-to-end stories. With arguments, only the named parts:
+ * check, unit, integration, e2e.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { prepare, root } from './skiff.mjs';
+import { ensureKubectl } from './install-kubectl.mjs';
+
+const vitest = (project) => [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project];
+const parts = {
+  check: { title: 'Static checks', args: [join(root, 'scripts/check.mjs')] },
+  unit: { title: 'Unit tests', args: vitest('unit') },
+  integration: { title: 'Tests against real servers', args: vitest('integration'), host: true },
+  e2e: { title: 'End-to-end stories', args: vitest('e2e'), host: true },
+};
+
+const wanted = process.argv.slice(2);
+for (const name of wanted) {
+  if (parts[name] === undefined) {
+    console.error(`there is no part "${name}"; there are ${Object.keys(parts).join(', ')}`);
+    process.exit(2);
+  }
+}
+const chosen = Object.entries(parts).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+
+prepare();
+const env = { ...process.env, TESTCONTAINERS_RYUK_DISABLED: 'true' };
+if (chosen.some(([, part]) => part.host)) {
+  const setup = spawnSync(process.execPath, [join(root, 'packages/cli/dist/main.js'), 'setup'], { stdio: 'inherit' });
+  if (setup.status !== 0) process.exit(1);
+  env.SKIFF_KUBECTL = ensureKubectl();
+}
+for (const [, part] of chosen) {
+  const started = Date.now();
+  console.log(`\n== ${part.title}`);
+  const result = spawnSync(process.execPath, part.args, { cwd: root, stdio: 'inherit', env });
+  console.log(`== ${part.title}: ${result.status === 0 ? 'passed' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
+  if (result.status !== 0) process.exit(1);
+}
