@@ -59,7 +59,8 @@ export interface RevisionedStore extends AsyncDisposable {
   /**
    * Everything under `prefix` with a revision above `after`, in order, without gap or repeat, across reconnects.
    * Ends with CompactedError when `after` is below the compacted revision, at the start or later (a reader that slow has lost history).
-   * At the compacted revision it may start: everything above is still there. Ends normally only when `signal` aborts.
+   * At the compacted revision it may start: everything above is still there. The same error when `after` is ahead of the store, which
+   * has then lost data (a restored backup). Ends normally only when `signal` aborts.
    */
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<ChangeBatch>;
   /** Forget history at and below `upTo`, which must exist; each key's state at `upTo` is kept. Below what is already compacted: nothing happens. */

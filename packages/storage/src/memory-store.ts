@@ -115,7 +115,7 @@ class MemoryStore implements RevisionedStore {
     let applied = o.after;
     while (!o.signal.aborted) {
       this.#check();
-      if (applied < this.#compacted) throw new CompactedError(this.#compacted);
+      if (applied < this.#compacted || applied > this.#revision) throw new CompactedError(this.#compacted);
       if (applied >= this.#revision) {
         await this.#nextWrite(o.signal);
         continue;
