@@ -157,6 +157,8 @@ export interface WriteFence {
 
 export interface ReconcileContext {
   readonly signal: AbortSignal;
+  /** The process's client; what is written through it is noted in the fence. */
+  readonly client: Client;
   readonly log: Logger;
   readonly fence: WriteFence;
 }
