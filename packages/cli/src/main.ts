@@ -6,7 +6,8 @@ import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
 import { createSupervisor } from './supervisor/supervisor.ts';
 import { createSteps } from './up/steps.ts';
-import { ensureHost, preparePki, up, UserError } from './up/up.ts';
+import { ensureHost, preparePki, up } from './up/up.ts';
+import { UserError } from './user-error.ts';
 
 const defaults = defaultConfig();
 const steps = createSteps(process.stdout, () => Date.now());
@@ -73,6 +74,18 @@ program
   .description('install and start what a host needs (Docker Engine, etcd, Redis), and nothing else')
   .action(async () => {
     await ensureHost(defaults, steps);
+  });
+
+withRoot(
+  program.command('demo').description('a small application in three tiers: Services, scaling, a rolling update under load, self-healing'),
+)
+  .option('--remove', 'remove it at the end')
+  .action(async (options: { rootDir: string; remove?: boolean }) => {
+    const config = loadConfig(options.rootDir);
+    if (config === undefined) throw new UserError(`There is no cluster in ${options.rootDir}; start one with: npm run up`);
+    // Loaded here: the other commands start faster without a client.
+    const { demo } = await import('./demo/demo.ts');
+    await demo(config, steps, { keep: options.remove !== true });
   });
 
 const pkiCommand = withRoot(program.command('pki').description('make certificates and kubeconfigs, and nothing else')).option(

@@ -9,10 +9,9 @@ import { findProgram, hostKind, missingRequirements } from '../host/requirements
 import { runOk } from '../host/run.ts';
 import { ensureClusterPki } from '../pki/cluster-pki.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
+import { UserError } from '../user-error.ts';
 import { nodeReadiness } from './cluster-client.ts';
 import type { Steps } from './steps.ts';
-
-export class UserError extends Error {}
 
 /** Looks for what Skiff needs; installs it where it may, else says precisely what is missing. Resolves with a running engine. */
 export async function ensureHost(config: { dockerSocket: string }, steps: Steps): Promise<EngineFacts> {
