@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { realpath } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const pullTimeoutMs = 60_000;
+
+export interface ServerImage {
+  /** Where the makers publish it. */
+  readonly published: string;
+  /** The distribution's binary, to make an image from where nothing can be pulled. Absent = there is none. */
+  readonly binary?: string | undefined;
+  /** Name of the image made on the spot, without tag. */
+  readonly madeAs: string;
+}
+
+/** The name of an image that this Docker engine has, pulled or made on the spot; undefined when neither can be done, with the reason logged. */
+export async function ensureImage(image: ServerImage): Promise<string | undefined> {
+  if (await exists(image.published)) return image.published;
+  const version = image.binary && (await versionOf(image.binary));
+  const made = version && `${image.madeAs}:${version}`;
+  if (made && (await exists(made))) return made;
+  try {
+    await run('docker', ['pull', '--quiet', image.published], { timeout: pullTimeoutMs });
+    return image.published;
+  } catch (error) {
+    if (!image.binary || !made) {
+      console.warn(
+        `SKIPPED: ${image.published} can't be pulled and there is no binary to make an image from: ${String(error).slice(0, 200)}`,
+      );
+      return undefined;
+    }
+    await importBinary(image.binary, made);
+    return made;
+  }
+}
+
+const exists = (name: string): Promise<boolean> =>
+  run('docker', ['image', 'inspect', name]).then(
+    () => true,
+    () => false,
+  );
+
+async function versionOf(binary: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await run(binary, ['--version']);
+    return /\d+\.\d+\.\d+/.exec(stdout)?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** An image of one binary, at `/server`, and the libraries that the loader names. */
+async function importBinary(binary: string, name: string): Promise<void> {
+  const { stdout } = await run('ldd', [binary]).catch(() => ({ stdout: '' }));
+  const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] as string);
+  const target = (await realpath(binary)).slice(1);
+  // Links are followed, and the binary gets a name that doesn't depend on where it came from.
+  const tar = `tar --dereference --absolute-names --transform 's,^/*${target}$,server,' --transform 's,^/*,,' -c "$@"`;
+  const command = `${tar} | docker import --change 'ENTRYPOINT ["/server"]' --change 'WORKDIR /' - ${name}`;
+  await run('bash', ['-o', 'pipefail', '-c', command, 'bash', `/${target}`, ...new Set(libraries)]);
+}
+
+/** Whether a Docker engine answers; says so when none does. */
+export async function hasDocker(): Promise<boolean> {
+  try {
+    await run('docker', ['version', '--format', '{{.Server.Version}}']);
+    return true;
+  } catch (error) {
+    console.warn(`SKIPPED: no Docker engine answers: ${String(error).slice(0, 200)}`);
+    return false;
+  }
+}

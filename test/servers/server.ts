@@ -1,0 +1,61 @@
+import { createServer } from 'node:net';
+import { type AddressInfo } from 'node:net';
+
+process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
+const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
+
+export interface ServerContainer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** SIGKILL, as when the power goes; the data stay. */
+  kill(): Promise<void>;
+  /** Again on the same port, with the same data. Resolves when the port accepts. */
+  start(): Promise<void>;
+  exec(command: string[]): Promise<string>;
+}
+
+export interface ServerSpec {
+  readonly image: string;
+  readonly containerPort: number;
+  readonly command: string[];
+  /** A line of its log that says it is ready. */
+  readonly readyLog: RegExp;
+}
+
+/** A server in a container whose port stays the same over restarts. Removed when disposed. */
+export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
+  const port = await freePort();
+  const container = await new GenericContainer(spec.image)
+    .withExposedPorts({ container: spec.containerPort, host: port })
+    .withCommand(spec.command)
+    .withLabels({ 'io.skiff.test': 'server' })
+    .withWaitStrategy(Wait.forLogMessage(spec.readyLog))
+    .withStartupTimeout(60_000)
+    .start();
+  const runtime = await getContainerRuntimeClient();
+  const handle = runtime.container.getById(container.getId());
+  const host = container.getHost();
+  return {
+    host,
+    port,
+    kill: async () => {
+      await handle.kill({ signal: 'SIGKILL' });
+      await handle.wait();
+    },
+    start: async () => {
+      await handle.start();
+    },
+    exec: async (command) => (await container.exec(command)).output,
+    [Symbol.asyncDispose]: async () => {
+      await handle.remove({ force: true, v: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
