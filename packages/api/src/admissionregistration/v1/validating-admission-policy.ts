@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { ValidatingAdmissionPolicy } from '../../generated/types/admissionregistration-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const validatingAdmissionPolicy = defineResource<ValidatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',

@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const customResourceDefinition = defineResource<CustomResourceDefinition>({
   group: 'apiextensions.k8s.io',

@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { APIService } from '../../generated/types/apiregistration-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const apiService = defineResource<APIService>({
   group: 'apiregistration.k8s.io',

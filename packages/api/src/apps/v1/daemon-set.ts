@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { DaemonSet } from '../../generated/types/apps-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const daemonSet = defineResource<DaemonSet>({
   group: 'apps',

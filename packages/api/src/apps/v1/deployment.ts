@@ -1,5 +1,6 @@
-import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { Deployment } from '../../generated/types/apps-v1.ts';
+import { scaleSubresource, statusSubresource } from '../../spec-and-status.ts';
 
 export const deployment = defineResource<Deployment>({
   group: 'apps',

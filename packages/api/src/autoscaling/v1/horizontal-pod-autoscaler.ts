@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { AutoscalingV1HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalPodAutoscaler>({
   group: 'autoscaling',

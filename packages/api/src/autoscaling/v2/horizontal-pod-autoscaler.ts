@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v2.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling',

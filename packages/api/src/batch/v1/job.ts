@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { Job } from '../../generated/types/batch-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const job = defineResource<Job>({
   group: 'batch',

@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { CertificateSigningRequest } from '../../generated/types/certificates-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const certificateSigningRequest = defineResource<CertificateSigningRequest>({
   group: 'certificates.k8s.io',

@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolume } from '../../generated/types/core-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const persistentVolume = defineResource<PersistentVolume>({
   group: '',

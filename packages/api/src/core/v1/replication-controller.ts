@@ -1,5 +1,6 @@
-import { defineResource, scaleSubresource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { ReplicationController } from '../../generated/types/core-v1.ts';
+import { scaleSubresource, statusSubresource } from '../../spec-and-status.ts';
 
 export const replicationController = defineResource<ReplicationController>({
   group: '',

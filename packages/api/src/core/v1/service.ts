@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { Service } from '../../generated/types/core-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const service = defineResource<Service>({
   group: '',

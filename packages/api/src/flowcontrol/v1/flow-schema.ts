@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { FlowSchema } from '../../generated/types/flowcontrol-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const flowSchema = defineResource<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',

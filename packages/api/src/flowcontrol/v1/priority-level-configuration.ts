@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const priorityLevelConfiguration = defineResource<PriorityLevelConfiguration>({
   group: 'flowcontrol.apiserver.k8s.io',

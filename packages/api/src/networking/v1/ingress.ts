@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { Ingress } from '../../generated/types/networking-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const ingress = defineResource<Ingress>({
   group: 'networking.k8s.io',

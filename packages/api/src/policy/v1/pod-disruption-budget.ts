@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { PodDisruptionBudget } from '../../generated/types/policy-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   group: 'policy',

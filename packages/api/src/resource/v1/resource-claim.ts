@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const resourceClaim = defineResource<ResourceClaim>({
   group: 'resource.k8s.io',

@@ -1,5 +1,6 @@
-import { defineResource, statusSubresource } from '../../define-resource.ts';
+import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttachment } from '../../generated/types/storage-v1.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 
 export const volumeAttachment = defineResource<VolumeAttachment>({
   group: 'storage.k8s.io',
