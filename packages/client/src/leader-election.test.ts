@@ -1,0 +1,92 @@
+import { FakeClock, silentLogger } from '@skiff/component-base';
+import { describe, expect, it } from 'vitest';
+import type { Client } from './contract.ts';
+import { RequestError } from './contract.ts';
+import { StatusError, type KubeObject } from '@skiff/apimachinery';
+import { createLeaderElector, type LeaderElector } from './leader-election.ts';
+
+/** One Lease, compare-and-set; a client of it can be cut off. */
+function leaseServer() {
+  let lease: (KubeObject & { spec?: Record<string, unknown> }) | undefined;
+  let revision = 0;
+  const store = (object: KubeObject): KubeObject => {
+    revision += 1;
+    lease = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    return lease;
+  };
+  const client = (link: { up: boolean }): Client => {
+    const reach = (): void => {
+      if (!link.up) throw new RequestError('cut off');
+    };
+    const partial: Partial<Client> = {
+      get: async () => {
+        reach();
+        if (lease === undefined) throw new StatusError('NotFound', 'no lease');
+        return structuredClone(lease) as never;
+      },
+      create: async (_r, object) => {
+        reach();
+        if (lease !== undefined) throw new StatusError('AlreadyExists', 'there');
+        return store(object) as never;
+      },
+      update: async (_r, object) => {
+        reach();
+        if (object.metadata?.resourceVersion !== lease?.metadata?.resourceVersion) throw new StatusError('Conflict', 'modified');
+        return store(object) as never;
+      },
+    };
+    return partial as Client;
+  };
+  return { client, holder: () => lease?.spec?.['holderIdentity'], transitions: () => lease?.spec?.['leaseTransitions'], writes: () => revision };
+}
+
+function elector(server: ReturnType<typeof leaseServer>, o: { identity: string; clock: FakeClock; link?: { up: boolean }; release?: boolean }): LeaderElector {
+  return createLeaderElector(
+    { lease: { namespace: 'kube-system', name: 'test' }, identity: o.identity, ...(o.release === true ? { releaseOnCancel: true } : {}) },
+    { client: server.client(o.link ?? { up: true }), clock: o.clock, log: silentLogger, random: () => 0 },
+  );
+}
+const untilAborted = (signal: AbortSignal): Promise<void> => new Promise((r) => (signal.aborted ? r() : signal.addEventListener('abort', () => r())));
+
+describe('leader election', () => {
+  it('has one leader, and another one takes over when renewals stop', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer();
+    const link = { up: true };
+    const a = elector(server, { identity: 'a', clock, link });
+    const b = elector(server, { identity: 'b', clock });
+    const stop = new AbortController();
+    let bLeads = false;
+    const runA = a.run(untilAborted, stop.signal);
+    await clock.advance(1);
+    const runB = b.run((signal) => {
+      bLeads = true;
+      return untilAborted(signal);
+    }, stop.signal);
+    await clock.advance(30_000);
+    expect([a.isLeader, b.isLeader, server.holder()]).toEqual([true, false, 'a']);
+    link.up = false;
+    await clock.advance(9_000);
+    expect(bLeads).toBe(false);
+    await clock.advance(4_000);
+    // The old leader gives up at its renew deadline, before the new one may start.
+    expect(await Promise.race([runA, Promise.resolve('still')])).toBe('lost');
+    expect(bLeads).toBe(false);
+    await clock.advance(6_000);
+    expect([bLeads, server.holder(), server.transitions()]).toEqual([true, 'b', 1]);
+    stop.abort();
+    await clock.advance(1);
+    expect(await runB).toBe('stopped');
+  });
+
+  it('hands the lease over when it is told to stop', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer();
+    const stop = new AbortController();
+    const run = elector(server, { identity: 'a', clock, release: true }).run(untilAborted, stop.signal);
+    await clock.advance(100);
+    stop.abort();
+    await clock.advance(1);
+    expect([await run, server.holder()]).toEqual(['stopped', '']);
+  });
+});
