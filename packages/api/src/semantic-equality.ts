@@ -51,7 +51,15 @@ function valuesEqual(type: TypeSchema, a: unknown, b: unknown): boolean {
 
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-const zeroOf: Readonly<Partial<Record<string, unknown>>> = { string: '', bytes: '', boolean: false, int32: 0, int64: 0, float64: 0, quantity: '0' };
+const zeroOf: Readonly<Partial<Record<string, unknown>>> = {
+  string: '',
+  bytes: '',
+  boolean: false,
+  int32: 0,
+  int64: 0,
+  float64: 0,
+  quantity: '0',
+};
 
 function scalarsEqual(scalar: string, a: unknown, b: unknown): boolean {
   if (scalar === 'intOrString') return (a ?? 0) === (b ?? 0);

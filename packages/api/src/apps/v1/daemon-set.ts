@@ -1,6 +1,9 @@
+import type { DeepReadonly } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { DaemonSet } from '../../generated/types/apps-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
+import { semanticEqual } from '../../semantic-equality.ts';
 
 export const daemonSet = defineResource<DaemonSet>({
   group: 'apps',
@@ -14,7 +17,47 @@ export const daemonSet = defineResource<DaemonSet>({
   storageVersionHash: 'dd7pWHUlMKQ=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultDaemonSet,
+  strategy: specStrategy<DaemonSet>(
+    { generation: { spec: 'io.k8s.api.apps.v1.DaemonSetSpec' } },
+    { prepareForCreate: startTemplateGeneration, prepareForUpdate: countTemplateGeneration },
+  ),
   subresources: {
     status: statusSubresource('DaemonSet'),
   },
 });
+
+/** `templateGeneration` is gone from v1, where an annotation still shows it. */
+const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
+
+const templateGeneration = (daemonSet: DeepReadonly<DaemonSet>): number =>
+  Number(daemonSet.metadata?.annotations?.[templateGenerationAnnotation] ?? 0);
+
+function setTemplateGeneration(draft: DaemonSet, generation: number): void {
+  const meta = (draft.metadata ??= {});
+  meta.annotations = { ...meta.annotations, [templateGenerationAnnotation]: String(generation) };
+}
+
+function startTemplateGeneration(draft: DaemonSet): void {
+  const written = templateGeneration(draft);
+  setTemplateGeneration(draft, Number.isInteger(written) && written >= 1 ? written : 1);
+}
+
+function countTemplateGeneration(draft: DaemonSet, old: DeepReadonly<DaemonSet>): void {
+  const changed = !semanticEqual('io.k8s.api.core.v1.PodTemplateSpec', draft.spec?.template, old.spec?.template);
+  setTemplateGeneration(draft, templateGeneration(old) + (changed ? 1 : 0));
+}
+
+function defaultDaemonSet(daemonSet: DaemonSet): void {
+  const spec = daemonSet.spec;
+  if (spec === undefined) return;
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= 'RollingUpdate';
+  if (spec.updateStrategy.type === 'RollingUpdate') {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
+    spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
+  }
+  spec.revisionHistoryLimit ??= 10;
+  defaultPodSpec((spec.template.spec ??= { containers: [] }));
+}

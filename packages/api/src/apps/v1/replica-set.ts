@@ -1,6 +1,8 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ReplicaSet } from '../../generated/types/apps-v1.ts';
-import { scaleSubresource, statusSubresource } from '../../spec-and-status.ts';
+import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
+import { nameWarning } from '../../name-warning.ts';
 
 export const replicaSet = defineResource<ReplicaSet>({
   group: 'apps',
@@ -13,8 +15,21 @@ export const replicaSet = defineResource<ReplicaSet>({
   schemaName: 'io.k8s.api.apps.v1.ReplicaSet',
   storageVersionHash: 'P1RzHs8/mWQ=',
   resetFields: ['status'],
+  defaults: defaultReplicaSet,
+  strategy: specStrategy<ReplicaSet>(
+    { generation: { spec: 'io.k8s.api.apps.v1.ReplicaSetSpec' } },
+    { warnings: (replicaSet, old) => (old ? [] : nameWarning(replicaSet, 'Pod names and hostnames')) },
+  ),
+  selectableFields: { 'status.replicas': (r) => String(r.status?.replicas ?? 0) },
   subresources: {
     scale: scaleSubresource,
     status: statusSubresource('ReplicaSet'),
   },
 });
+
+function defaultReplicaSet(replicaSet: ReplicaSet): void {
+  const spec = replicaSet.spec;
+  if (spec === undefined) return;
+  spec.replicas ??= 1;
+  if (spec.template) defaultPodSpec((spec.template.spec ??= { containers: [] }));
+}

@@ -1,6 +1,8 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CronJob } from '../../generated/types/batch-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { nameWarning } from '../../name-warning.ts';
+import { defaultCronJob } from './job-defaults.ts';
 
 export const cronJob = defineResource<CronJob>({
   group: 'batch',
@@ -14,6 +16,20 @@ export const cronJob = defineResource<CronJob>({
   storageVersionHash: 'sd5LIXh4Fjs=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultCronJob,
+  strategy: specStrategy<CronJob>(
+    { generation: { spec: 'io.k8s.api.batch.v1.CronJobSpec' } },
+    {
+      warnings(cronJob, old) {
+        if (old === undefined) return nameWarning(cronJob, 'Pod names and hostnames');
+        return (cronJob.spec?.schedule ?? '').includes('TZ')
+          ? [
+              'cannot use TZ or CRON_TZ in spec.schedule, use timeZone instead, see https://kubernetes.io/blog/2022/12/15/kubernetes-1-26-introduces-timezone-support/ for more information',
+            ]
+          : [];
+      },
+    },
+  ),
   subresources: {
     status: statusSubresource('CronJob'),
   },

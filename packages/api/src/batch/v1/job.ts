@@ -1,6 +1,9 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Job } from '../../generated/types/batch-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { nameWarning } from '../../name-warning.ts';
+import { defaultJob } from './job-defaults.ts';
+import { generateSelector } from './job-selector.ts';
 
 export const job = defineResource<Job>({
   group: 'batch',
@@ -13,6 +16,15 @@ export const job = defineResource<Job>({
   storageVersionHash: 'mudhfqk/qZY=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultJob,
+  strategy: specStrategy<Job>(
+    { generation: { spec: 'io.k8s.api.batch.v1.JobSpec' } },
+    {
+      prepareForCreate: generateSelector,
+      warnings: (job, old) => (old ? [] : nameWarning(job, 'Pod names and hostnames')),
+    },
+  ),
+  selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
   subresources: {
     status: statusSubresource('Job'),
   },

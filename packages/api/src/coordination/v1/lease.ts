@@ -9,4 +9,5 @@ export const lease = defineResource<Lease>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.coordination.v1.Lease',
   storageVersionHash: 'gqkMMb/YqFM=',
+  strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
 });

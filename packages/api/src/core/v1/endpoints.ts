@@ -11,4 +11,8 @@ export const endpoints = defineResource<Endpoints>({
   schemaName: 'io.k8s.api.core.v1.Endpoints',
   storagePrefix: 'services/endpoints',
   storageVersionHash: 'fWeeMqaN/OA=',
+  defaults(endpoints) {
+    for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
+  strategy: { allowCreateOnUpdate: true },
 });

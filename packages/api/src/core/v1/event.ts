@@ -11,4 +11,18 @@ export const event = defineResource<Event>({
   schemaName: 'io.k8s.api.core.v1.Event',
   storageVersionHash: 'r2yiGXH7wu8=',
   ttlSeconds: eventTtlSeconds,
+  strategy: { allowCreateOnUpdate: true },
+  selectableFields: {
+    'involvedObject.kind': (e) => e.involvedObject.kind ?? '',
+    'involvedObject.namespace': (e) => e.involvedObject.namespace ?? '',
+    'involvedObject.name': (e) => e.involvedObject.name ?? '',
+    'involvedObject.uid': (e) => e.involvedObject.uid ?? '',
+    'involvedObject.apiVersion': (e) => e.involvedObject.apiVersion ?? '',
+    'involvedObject.resourceVersion': (e) => e.involvedObject.resourceVersion ?? '',
+    'involvedObject.fieldPath': (e) => e.involvedObject.fieldPath ?? '',
+    reason: (e) => e.reason ?? '',
+    reportingComponent: (e) => e.reportingComponent ?? '',
+    source: (e) => e.source?.component || (e.reportingComponent ?? ''),
+    type: (e) => e.type ?? '',
+  },
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { LimitRange } from '../../generated/types/core-v1.ts';
+import { defaultLimitRange } from './limit-range-defaults.ts';
 
 export const limitRange = defineResource<LimitRange>({
   group: '',
@@ -11,4 +12,6 @@ export const limitRange = defineResource<LimitRange>({
   schemaName: 'io.k8s.api.core.v1.LimitRange',
   storageVersionHash: 'EBKMFVe6cwo=',
   enforcement: 'stored',
+  defaults: defaultLimitRange,
+  strategy: { allowCreateOnUpdate: true },
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Node } from '../../generated/types/core-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defaultNode } from './node-defaults.ts';
 
 export const node = defineResource<Node>({
   group: '',
@@ -13,6 +14,9 @@ export const node = defineResource<Node>({
   storagePrefix: 'minions',
   storageVersionHash: 'XwShjMxG9Fs=',
   resetFields: ['status'],
+  strategy: specStrategy<Node>({}),
+  defaults: defaultNode,
+  selectableFields: { 'spec.unschedulable': (n) => String(n.spec?.unschedulable ?? false) },
   subresources: {
     proxy: { kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
     status: statusSubresource('Node'),

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolumeClaim } from '../../generated/types/core-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import type { PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   group: '',
@@ -14,7 +15,41 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultClaim,
+  strategy: specStrategy<PersistentVolumeClaim>(
+    {},
+    { prepareForCreate: (draft) => mirrorDataSources(draft), prepareForUpdate: (draft) => mirrorDataSources(draft) },
+  ),
   subresources: {
     status: statusSubresource('PersistentVolumeClaim'),
   },
 });
+
+export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
+  spec.volumeMode ??= 'Filesystem';
+}
+
+function defaultClaim(claim: PersistentVolumeClaim): void {
+  claim.status ??= {};
+  claim.status.phase ||= 'Pending';
+  defaultClaimSpec((claim.spec ??= {}));
+}
+
+/**
+ * `dataSource` and `dataSourceRef` name the same thing, the older one without a namespace. A data source of an unknown kind in the
+ * old field was always dropped, and still is.
+ */
+function mirrorDataSources(claim: PersistentVolumeClaim): void {
+  const spec = claim.spec;
+  if (spec === undefined) return;
+  if (spec.dataSource && !spec.dataSourceRef) {
+    const known =
+      (spec.dataSource.kind === 'PersistentVolumeClaim' && !spec.dataSource.apiGroup) ||
+      (spec.dataSource.kind === 'VolumeSnapshot' && spec.dataSource.apiGroup === 'snapshot.storage.k8s.io');
+    if (!known) delete spec.dataSource;
+    else spec.dataSourceRef = { ...spec.dataSource };
+  } else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace) {
+    const { kind, name, apiGroup } = spec.dataSourceRef;
+    spec.dataSource = { kind, name, ...(apiGroup === undefined ? {} : { apiGroup }) };
+  }
+}

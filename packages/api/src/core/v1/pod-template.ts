@@ -1,5 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PodTemplate } from '../../generated/types/core-v1.ts';
+import { specStrategy } from '../../spec-and-status.ts';
+import { defaultPodSpec } from './pod/default-pod-spec.ts';
 
 export const podTemplate = defineResource<PodTemplate>({
   group: '',
@@ -10,4 +12,9 @@ export const podTemplate = defineResource<PodTemplate>({
   schemaName: 'io.k8s.api.core.v1.PodTemplate',
   storageVersionHash: 'LIXB2x4IFpk=',
   returnsDeletedObject: true,
+  strategy: specStrategy<PodTemplate>({ generation: { template: 'io.k8s.api.core.v1.PodTemplateSpec' }, status: false }),
+  defaults(template) {
+    template.template ??= {};
+    defaultPodSpec((template.template.spec ??= { containers: [] }));
+  },
 });

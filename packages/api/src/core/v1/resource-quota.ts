@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceQuota } from '../../generated/types/core-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const resourceQuota = defineResource<ResourceQuota>({
   group: '',
@@ -14,6 +14,7 @@ export const resourceQuota = defineResource<ResourceQuota>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<ResourceQuota>({}),
   subresources: {
     status: statusSubresource('ResourceQuota'),
   },

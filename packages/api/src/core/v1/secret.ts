@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Secret } from '../../generated/types/core-v1.ts';
+import { defaultSecret } from './secret-defaults.ts';
 
 export const secret = defineResource<Secret>({
   group: '',
@@ -9,4 +10,11 @@ export const secret = defineResource<Secret>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.core.v1.Secret',
   storageVersionHash: 'S6u1pOWzb84=',
+  defaults: defaultSecret,
+  strategy: {
+    prepareForUpdate(draft, old) {
+      if (!draft.type && old.type) draft.type = old.type;
+    },
+  },
+  selectableFields: { type: (s) => s.type ?? '' },
 });

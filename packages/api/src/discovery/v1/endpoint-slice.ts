@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { EndpointSlice } from '../../generated/types/discovery-v1.ts';
+import { defaultEndpointSlice, endpointSliceStrategy } from './endpoint-slice-strategy.ts';
 
 export const endpointSlice = defineResource<EndpointSlice>({
   group: 'discovery.k8s.io',
@@ -9,4 +10,6 @@ export const endpointSlice = defineResource<EndpointSlice>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.discovery.v1.EndpointSlice',
   storageVersionHash: 'qgS0xkrxYAI=',
+  defaults: defaultEndpointSlice,
+  strategy: endpointSliceStrategy,
 });

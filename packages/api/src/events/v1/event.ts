@@ -12,4 +12,17 @@ export const eventsEvent = defineResource<EventsV1Event>({
   storageVersion: { group: '', version: 'v1' },
   storageVersionHash: 'r2yiGXH7wu8=',
   ttlSeconds: eventTtlSeconds,
+  strategy: { allowCreateOnUpdate: true },
+  selectableFields: {
+    reason: (e) => e.reason ?? '',
+    'regarding.kind': (e) => e.regarding?.kind ?? '',
+    'regarding.namespace': (e) => e.regarding?.namespace ?? '',
+    'regarding.name': (e) => e.regarding?.name ?? '',
+    'regarding.uid': (e) => e.regarding?.uid ?? '',
+    'regarding.apiVersion': (e) => e.regarding?.apiVersion ?? '',
+    'regarding.resourceVersion': (e) => e.regarding?.resourceVersion ?? '',
+    'regarding.fieldPath': (e) => e.regarding?.fieldPath ?? '',
+    reportingController: (e) => e.reportingController ?? '',
+    type: (e) => e.type ?? '',
+  },
 });

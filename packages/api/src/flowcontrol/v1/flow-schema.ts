@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { FlowSchema } from '../../generated/types/flowcontrol-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const flowSchema = defineResource<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -12,7 +12,11 @@ export const flowSchema = defineResource<FlowSchema>({
   storageVersionHash: 'GJVAJZSZBIw=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<FlowSchema>({ generation: { spec: 'io.k8s.api.flowcontrol.v1.FlowSchemaSpec' } }),
+  defaults(flowSchema) {
+    if (flowSchema.spec) flowSchema.spec.matchingPrecedence ||= 1000;
+  },
   subresources: {
-    status: statusSubresource('FlowSchema'),
+    status: statusSubresource('FlowSchema', statusStrategy({ prepareForUpdate: keepMetadata })),
   },
 });

@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const priorityLevelConfiguration = defineResource<PriorityLevelConfiguration>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -12,7 +12,25 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
   storageVersionHash: 'Kir5PVfvNeI=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<PriorityLevelConfiguration>({ generation: { spec: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec' } }),
+  defaults(level) {
+    const { exempt, limited } = level.spec ?? {};
+    if (exempt) {
+      exempt.nominalConcurrencyShares ??= 0;
+      exempt.lendablePercent ??= 0;
+    }
+    if (limited) {
+      limited.nominalConcurrencyShares ??= 30;
+      limited.lendablePercent ??= 0;
+      const queuing = limited.limitResponse?.queuing;
+      if (queuing) {
+        queuing.handSize ||= 8;
+        queuing.queues ||= 64;
+        queuing.queueLengthLimit ||= 50;
+      }
+    }
+  },
   subresources: {
-    status: statusSubresource('PriorityLevelConfiguration'),
+    status: statusSubresource('PriorityLevelConfiguration', statusStrategy({ prepareForUpdate: keepMetadata })),
   },
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { IngressClass } from '../../generated/types/networking-v1.ts';
+import { specStrategy } from '../../spec-and-status.ts';
 
 export const ingressClass = defineResource<IngressClass>({
   group: 'networking.k8s.io',
@@ -10,4 +11,9 @@ export const ingressClass = defineResource<IngressClass>({
   schemaName: 'io.k8s.api.networking.v1.IngressClass',
   storageVersionHash: 'l/iqIbDgFyQ=',
   enforcement: 'stored',
+  strategy: specStrategy<IngressClass>({ generation: { spec: 'io.k8s.api.networking.v1.IngressClassSpec' }, status: false }),
+  defaults(ingressClass) {
+    const parameters = ingressClass.spec?.parameters;
+    if (parameters) parameters.scope ??= 'Cluster';
+  },
 });

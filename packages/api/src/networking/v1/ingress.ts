@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Ingress } from '../../generated/types/networking-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const ingress = defineResource<Ingress>({
   group: 'networking.k8s.io',
@@ -14,6 +14,15 @@ export const ingress = defineResource<Ingress>({
   storageVersionHash: '39NQlfNR+bo=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<Ingress>(
+    { generation: { spec: 'io.k8s.api.networking.v1.IngressSpec' } },
+    {
+      warnings: (ingress, old) =>
+        old === undefined && ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] !== undefined && !ingress.spec?.ingressClassName
+          ? [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`]
+          : [],
+    },
+  ),
   subresources: {
     status: statusSubresource('Ingress'),
   },

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { NetworkPolicy } from '../../generated/types/networking-v1.ts';
+import { specStrategy } from '../../spec-and-status.ts';
 
 export const networkPolicy = defineResource<NetworkPolicy>({
   group: 'networking.k8s.io',
@@ -11,4 +12,11 @@ export const networkPolicy = defineResource<NetworkPolicy>({
   schemaName: 'io.k8s.api.networking.v1.NetworkPolicy',
   storageVersionHash: 'YpfwF18m1G8=',
   enforcement: 'stored',
+  strategy: specStrategy<NetworkPolicy>({ generation: { spec: 'io.k8s.api.networking.v1.NetworkPolicySpec' }, status: false }),
+  defaults(policy) {
+    const spec = policy.spec;
+    if (spec === undefined) return;
+    if ((spec.policyTypes ?? []).length === 0) spec.policyTypes = (spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+    for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
+  },
 });

@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceCIDR } from '../../generated/types/networking-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const serviceCIDR = defineResource<ServiceCIDR>({
   group: 'networking.k8s.io',
@@ -12,7 +12,8 @@ export const serviceCIDR = defineResource<ServiceCIDR>({
   storageVersionHash: 'gNLvruQhW2g=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<ServiceCIDR>({}),
   subresources: {
-    status: statusSubresource('ServiceCIDR'),
+    status: statusSubresource('ServiceCIDR', statusStrategy({ prepareForUpdate: keepMetadata })),
   },
 });

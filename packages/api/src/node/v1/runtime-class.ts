@@ -10,4 +10,5 @@ export const runtimeClass = defineResource<RuntimeClass>({
   schemaName: 'io.k8s.api.node.v1.RuntimeClass',
   storageVersionHash: 'WQTu1GL3T2Q=',
   enforcement: 'stored',
+  strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
 });

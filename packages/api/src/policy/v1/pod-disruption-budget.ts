@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PodDisruptionBudget } from '../../generated/types/policy-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   group: 'policy',
@@ -13,6 +13,7 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   storageVersionHash: 'EVWiDmWqyJw=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<PodDisruptionBudget>({ generation: { spec: 'io.k8s.api.policy.v1.PodDisruptionBudgetSpec' } }),
   subresources: {
     status: statusSubresource('PodDisruptionBudget'),
   },

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ClusterRoleBinding } from '../../generated/types/rbac-v1.ts';
+import { defaultBinding } from './binding-defaults.ts';
 
 export const clusterRoleBinding = defineResource<ClusterRoleBinding>({
   group: 'rbac.authorization.k8s.io',
@@ -9,4 +10,6 @@ export const clusterRoleBinding = defineResource<ClusterRoleBinding>({
   scope: 'Cluster',
   schemaName: 'io.k8s.api.rbac.v1.ClusterRoleBinding',
   storageVersionHash: '48tpQ8gZHFc=',
+  defaults: defaultBinding,
+  strategy: { allowCreateOnUpdate: true },
 });

@@ -9,4 +9,5 @@ export const clusterRole = defineResource<ClusterRole>({
   scope: 'Cluster',
   schemaName: 'io.k8s.api.rbac.v1.ClusterRole',
   storageVersionHash: 'bYE5ZWDrJ44=',
+  strategy: { allowCreateOnUpdate: true },
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { RoleBinding } from '../../generated/types/rbac-v1.ts';
+import { defaultBinding } from './binding-defaults.ts';
 
 export const roleBinding = defineResource<RoleBinding>({
   group: 'rbac.authorization.k8s.io',
@@ -9,4 +10,6 @@ export const roleBinding = defineResource<RoleBinding>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.rbac.v1.RoleBinding',
   storageVersionHash: 'eGsCzGH6b1g=',
+  defaults: defaultBinding,
+  strategy: { allowCreateOnUpdate: true },
 });

@@ -9,4 +9,5 @@ export const role = defineResource<Role>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.rbac.v1.Role',
   storageVersionHash: '7FuwZcIIItM=',
+  strategy: { allowCreateOnUpdate: true },
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CSIDriver } from '../../generated/types/storage-v1.ts';
+import { specStrategy } from '../../spec-and-status.ts';
 
 export const csiDriver = defineResource<CSIDriver>({
   group: 'storage.k8s.io',
@@ -11,4 +12,19 @@ export const csiDriver = defineResource<CSIDriver>({
   storageVersionHash: 'hL6j/rwBV5w=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  strategy: specStrategy<CSIDriver>(
+    { generation: { spec: 'io.k8s.api.storage.v1.CSIDriverSpec' }, status: false },
+    { allowUnconditionalUpdate: false },
+  ),
+  defaults(driver) {
+    const spec = driver.spec;
+    if (spec === undefined) return;
+    spec.attachRequired ??= true;
+    spec.podInfoOnMount ??= false;
+    spec.storageCapacity ??= false;
+    spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+    if ((spec.volumeLifecycleModes ?? []).length === 0) spec.volumeLifecycleModes = ['Persistent'];
+    spec.requiresRepublish ??= false;
+    spec.seLinuxMount ??= false;
+  },
 });

@@ -11,4 +11,5 @@ export const csiNode = defineResource<CSINode>({
   storageVersionHash: 'Pe62DkZtjuo=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  strategy: { allowUnconditionalUpdate: false },
 });

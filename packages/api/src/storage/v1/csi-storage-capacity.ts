@@ -10,4 +10,5 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   schemaName: 'io.k8s.api.storage.v1.CSIStorageCapacity',
   storageVersionHash: 'xeVl+2Ly1kE=',
   enforcement: 'stored',
+  strategy: { allowUnconditionalUpdate: false },
 });

@@ -12,4 +12,8 @@ export const storageClass = defineResource<StorageClass>({
   storageVersionHash: 'K+m6uJwbjGY=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  defaults(storageClass) {
+    storageClass.reclaimPolicy ??= 'Delete';
+    storageClass.volumeBindingMode ??= 'Immediate';
+  },
 });

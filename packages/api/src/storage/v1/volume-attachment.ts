@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttachment } from '../../generated/types/storage-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const volumeAttachment = defineResource<VolumeAttachment>({
   group: 'storage.k8s.io',
@@ -13,7 +13,8 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: { ...specStrategy<VolumeAttachment>({}), allowUnconditionalUpdate: false },
   subresources: {
-    status: statusSubresource('VolumeAttachment'),
+    status: statusSubresource('VolumeAttachment', statusStrategy({ prepareForUpdate: keepMetadata })),
   },
 });

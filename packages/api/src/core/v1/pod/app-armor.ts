@@ -10,7 +10,9 @@ export function appArmorFieldForAnnotation(annotation: string): AppArmorProfile 
   const prefix = 'localhost/';
   if (!annotation.startsWith(prefix) || annotation.length === prefix.length) return undefined;
   const localhostProfile = annotation.slice(prefix.length);
-  return localhostProfile.trim() === localhostProfile && localhostProfile.length <= 4095 ? { type: 'Localhost', localhostProfile } : undefined;
+  return localhostProfile.trim() === localhostProfile && localhostProfile.length <= 4095
+    ? { type: 'Localhost', localhostProfile }
+    : undefined;
 }
 
 /** KEP-24: annotations of before 1.30 become fields, unless the Pod's own profile says the same. */

@@ -25,7 +25,8 @@ function mirrorServiceAccount(spec: PodSpec): void {
   spec.serviceAccount = name;
 }
 
-const volumeSourceCount = (volume: Volume): number => Object.entries(volume).filter(([k, v]) => k !== 'name' && v !== undefined && v !== null).length;
+const volumeSourceCount = (volume: Volume): number =>
+  Object.entries(volume).filter(([k, v]) => k !== 'name' && v !== undefined && v !== null).length;
 
 function defaultVolume(volume: Volume): void {
   if (volumeSourceCount(volume) === 0) volume.emptyDir = {};

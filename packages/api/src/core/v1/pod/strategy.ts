@@ -111,7 +111,12 @@ function dropNonResizeChanges(draft: Pod, old: DeepReadonly<Pod>): void {
   keepField(draft, old, 'status');
   const kept = structuredClone(old.spec) as NonNullable<Pod['spec']>;
   delete kept.resources;
-  draft.spec = { ...kept, containers, ...(mergedInit.length > 0 ? { initContainers: mergedInit } : {}), ...(resources ? { resources } : {}) };
+  draft.spec = {
+    ...kept,
+    containers,
+    ...(mergedInit.length > 0 ? { initContainers: mergedInit } : {}),
+    ...(resources ? { resources } : {}),
+  };
 }
 
 function mergeResources(drafts: Container[], olds: readonly DeepReadonly<Container>[]): Container[] {
