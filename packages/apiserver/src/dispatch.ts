@@ -1,0 +1,88 @@
+import type { ApiRequest, ApiResponse, OpenWatch, RequestInfo, ResourceEndpoint, ResourceRegistry, UserInfo } from './contract.ts';
+import type { ConnectHandler } from './connect/connect-handler.ts';
+import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
+import { methodNotServed, resourceNotServed } from './request/responses.ts';
+import { type Exchange, header } from './server/exchange.ts';
+import { readBody } from './server/request-body.ts';
+
+const collectionVerbs: ReadonlySet<string> = new Set(['create', 'list', 'watch', 'deletecollection']);
+
+/**
+ * The endpoint behind a URL, by the shape of its path: resources of a namespace are listed and watched, not written, without
+ * one; nothing cluster-wide is found inside a namespace. Throws NotFound or MethodNotAllowed.
+ */
+export function findEndpoint(registry: ResourceRegistry, info: RequestInfo): ResourceEndpoint {
+  const endpoint = registry.lookup(info.group, info.version, info.resource, info.subresource);
+  if (endpoint === undefined) throw resourceNotServed();
+  const { scope, plural } = endpoint.definition;
+  const isCollection = info.parts.length === 1;
+  if (scope === 'Namespaced' && info.namespace === '') {
+    if (!isCollection) throw resourceNotServed();
+    if (info.verb !== 'list' && info.verb !== 'watch') throw methodNotServed();
+  }
+  if (scope === 'Cluster' && info.namespace !== '' && plural !== 'namespaces') throw resourceNotServed();
+  if (info.parts.length > 3 || info.parts.some((p) => p === '')) throw resourceNotServed();
+  if (isCollection !== collectionVerbs.has(info.verb) && !(info.verb === 'create' && info.subresource !== '') && info.verb !== 'watch') {
+    throw methodNotServed();
+  }
+  return endpoint;
+}
+
+export const connectKey = (info: RequestInfo): string => `${info.group}/${info.resource}/${info.subresource}`;
+
+export function connectHandlers(handlers: readonly ConnectHandler[]): ReadonlyMap<string, ConnectHandler> {
+  return new Map(handlers.map((h) => [`${h.group}/${h.resource}/${h.subresource}`, h]));
+}
+
+/** The request as the registry sees it: negotiated, with its body read. */
+export async function toApiRequest(
+  x: Exchange,
+  r: { info: RequestInfo; user: UserInfo; query: URLSearchParams; signal: AbortSignal; warnings: string[]; bodyLimitBytes: number },
+): Promise<ApiRequest> {
+  const userAgent = header(x.request, 'user-agent');
+  const output = negotiateOutput(header(x.request, 'accept'), true);
+  const pretty = output.pretty || wantsPretty(r.query, userAgent);
+  return {
+    info: r.info,
+    user: r.user,
+    query: deprecatedWatchQuery(r.info, r.query),
+    body: await readBody(x.request, r.bodyLimitBytes),
+    contentType: parseMediaType(header(x.request, 'content-type')).mediaType,
+    output: pretty === output.pretty ? output : { ...output, pretty },
+    userAgent,
+    signal: r.signal,
+    warnings: r.warnings,
+  };
+}
+
+/** `/api/v1/watch/…/pods/name` is a watch of one object: the same as a field selector for its name. */
+function deprecatedWatchQuery(info: RequestInfo, query: URLSearchParams): URLSearchParams {
+  if (info.verb !== 'watch' || info.parts.length < 2 || info.name === '') return query;
+  const out = new URLSearchParams(query);
+  out.set('watch', 'true');
+  out.set('fieldSelector', `metadata.name=${info.name}`);
+  return out;
+}
+
+/** Calls the verb's method. undefined: it was a watch, and it is over. */
+export async function callEndpoint(endpoint: ResourceEndpoint, r: ApiRequest, open: OpenWatch): Promise<ApiResponse | undefined> {
+  switch (r.info.verb) {
+    case 'watch':
+      if (endpoint.watch === undefined) throw methodNotServed();
+      await endpoint.watch(r, open);
+      return undefined;
+    case 'get':
+    case 'list':
+    case 'create':
+    case 'update':
+    case 'patch':
+    case 'delete':
+    case 'deletecollection': {
+      const response = await endpoint[r.info.verb]?.(r);
+      if (response === undefined) throw methodNotServed();
+      return response;
+    }
+    default:
+      throw methodNotServed();
+  }
+}

@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { badRequest, isStatusError } from '@skiff/apimachinery';
+import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
+import { impersonate } from './authn/impersonation.ts';
+import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
+import type { ConnectHandler } from './connect/connect-handler.ts';
+import type { ApiResponse, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
+import { callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
+import type { InFlight } from './in-flight.ts';
+import type { RequestMetrics } from './metrics/request-metrics.ts';
+import type { PathTable } from './paths.ts';
+import { wantsPretty } from './request/negotiate.ts';
+import { decodePath, isLongRunning, parseRequestInfo } from './request/request-info.ts';
+import { errorResponse, methodNotServed, pageNotFound, requestTimeout, resourceNotServed, warningHeaders } from './request/responses.ts';
+import { type Exchange, header } from './server/exchange.ts';
+import { destroyResponse, responseClosed, sendResponse } from './server/respond.ts';
+import type { UnsentBytes } from './server/unsent.ts';
+import { openWatchStream } from './server/watch-stream.ts';
+
+export interface PipelineConfig {
+  /** Requests that aren't long-running end after this; `?timeout=` may ask for less. */
+  readonly requestTimeoutMs: number;
+  readonly bodyLimitBytes: number;
+}
+
+export interface PipelineDeps {
+  readonly authenticate: (x: Exchange) => Promise<UserInfo>;
+  readonly authorizer: Authorizer;
+  readonly inFlight: InFlight;
+  readonly registry: ResourceRegistry;
+  readonly paths: PathTable;
+  readonly connects: ReadonlyMap<string, ConnectHandler>;
+  readonly unsent: UnsentBytes;
+  readonly metrics: RequestMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborts when the server stops: ends watches and streams, while short requests finish. */
+  readonly stopping: AbortSignal;
+}
+
+interface Served {
+  info: RequestInfo | undefined;
+  user: UserInfo | undefined;
+  code: number;
+}
+
+/**
+ * The way of every request, in the order in which it happens. `serve` answers always and throws never: whatever is thrown on
+ * the way becomes a Status.
+ */
+export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: Exchange) => Promise<void> {
+  return async function serve(x: Exchange): Promise<void> {
+    const startedMs = deps.clock.monotonicMs();
+    const served: Served = { info: undefined, user: undefined, code: 0 };
+    const warnings: string[] = [];
+    const auditId = header(x.request, 'audit-id') || randomUUID();
+    x.response.setHeader('audit-id', auditId);
+    x.response.setHeader('cache-control', 'no-cache, private');
+
+    const url = x.request.url ?? '/';
+    const question = url.indexOf('?');
+    const query = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
+    const pretty = wantsPretty(query, header(x.request, 'user-agent'));
+
+    const lifetime = new AbortController();
+    setMaxListeners(0, lifetime.signal);
+    const onClose = (): void => lifetime.abort(new Error('the client closed the connection'));
+    x.response.once('close', onClose);
+    let seat: { release(): void } | undefined;
+    try {
+      const info = parseRequestInfo(x.request.method ?? 'GET', decodePath(question < 0 ? url : url.slice(0, question)), query);
+      served.info = info;
+
+      const caller = await deps.authenticate(x);
+      served.user = caller;
+      delete x.request.headers.authorization;
+
+      const user = impersonate(x, caller, deps.authorizer);
+      served.user = user;
+
+      const longRunning = isLongRunning(info);
+      if (!longRunning || info.verb === 'watch') seat = deps.inFlight.enter(user, info);
+
+      const attributes = attributesOf(user, info);
+      const verdict = deps.authorizer.authorize(attributes);
+      if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+
+      const work = dispatch(x, { info, user, query, pretty, warnings, served, signal: lifetime.signal, started: () => seat?.release() });
+      const response = longRunning ? await work : await beforeDeadline(work, deadlineMs(query), lifetime);
+      if (response !== undefined) await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
+    } catch (error) {
+      await fail(x, error, { pretty, warnings, served });
+    } finally {
+      seat?.release();
+      x.response.off('close', onClose);
+      deps.metrics.observe({
+        info: served.info,
+        code: served.code,
+        seconds: (deps.clock.monotonicMs() - startedMs) / 1000,
+        dryRun: query.get('dryRun') ?? '',
+      });
+      deps.log.debug(
+        { auditId, user: served.user?.name, verb: served.info?.verb, url, code: served.code, from: x.connection.remoteAddress },
+        'request served',
+      );
+    }
+  };
+
+  async function dispatch(
+    x: Exchange,
+    r: {
+      info: RequestInfo;
+      user: UserInfo;
+      query: URLSearchParams;
+      pretty: boolean;
+      warnings: string[];
+      served: Served;
+      signal: AbortSignal;
+      /** A watch has begun: it gives its seat back. */
+      started(): void;
+    },
+  ): Promise<ApiResponse | undefined> {
+    const { info } = r;
+    if (!info.isResourceRequest) {
+      const handle = deps.paths.find(info.path);
+      if (handle === undefined) return pageNotFound();
+      if (x.request.method !== 'GET' && x.request.method !== 'HEAD') throw methodNotServed();
+      return (await handle({ path: info.path, query: r.query, request: x.request, pretty: r.pretty, user: r.user, signal: r.signal })) ?? pageNotFound();
+    }
+    const connect = deps.connects.get(connectKey(info));
+    if (connect !== undefined) {
+      const definition = deps.registry.lookup(info.group, info.version, info.resource, '')?.definition;
+      if (definition === undefined || (definition.scope === 'Namespaced') !== (info.namespace !== '')) throw resourceNotServed();
+      if (!connect.methods.includes(x.request.method ?? '')) throw methodNotServed();
+      using streaming = linkedSignal(r.signal, deps.stopping);
+      await connect.connect({
+        exchange: x,
+        info,
+        user: r.user,
+        query: r.query,
+        definition,
+        userAgent: header(x.request, 'user-agent'),
+        pretty: r.pretty,
+        signal: streaming.signal,
+      });
+      r.served.code = x.response.statusCode;
+      return undefined;
+    }
+    const endpoint = findEndpoint(deps.registry, info);
+    if (info.verb !== 'watch') {
+      const request = await toApiRequest(x, { ...r, bodyLimitBytes: config.bodyLimitBytes });
+      return await callEndpoint(endpoint, request, unexpectedWatch);
+    }
+    using streaming = linkedSignal(r.signal, deps.stopping);
+    const request = await toApiRequest(x, { ...r, signal: streaming.signal, bodyLimitBytes: config.bodyLimitBytes });
+    await callEndpoint(endpoint, request, (contentType) => {
+      writeWarnings(x, r.warnings);
+      r.served.code = 200;
+      r.started();
+      deps.metrics.longRunningStarted(info);
+      x.response.once('close', () => deps.metrics.longRunningEnded(info));
+      return openWatchStream(x, contentType, deps.unsent);
+    });
+    return undefined;
+  }
+
+  function deadlineMs(query: URLSearchParams): number {
+    const asked = query.get('timeout');
+    if (asked === null || asked === '') return config.requestTimeoutMs;
+    const ms = parseDuration(asked);
+    if (ms === undefined) throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(asked)}`);
+    return ms <= 0 ? config.requestTimeoutMs : Math.min(ms, config.requestTimeoutMs);
+  }
+
+  /** The work's result, or Timeout after `ms`; then the work, whose late result nobody awaits, is told by `lifetime`. */
+  function beforeDeadline<T>(work: Promise<T>, ms: number, lifetime: AbortController): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const error = requestTimeout();
+        reject(error);
+        lifetime.abort(error);
+      }, ms);
+      timer.unref();
+      work.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  async function answer(x: Exchange, response: ApiResponse, o: { warnings: readonly string[]; compressible: boolean; served: Served }): Promise<void> {
+    writeWarnings(x, o.warnings);
+    o.served.code = response.code;
+    await sendResponse(x, response, { compressible: o.compressible, unsent: deps.unsent });
+  }
+
+  async function fail(x: Exchange, error: unknown, o: { pretty: boolean; warnings: readonly string[]; served: Served }): Promise<void> {
+    if (!isStatusError(error) && !responseClosed(x.response)) deps.log.error({ err: error, url: x.request.url }, 'request failed');
+    if (responseClosed(x.response)) return;
+    if (x.response.headersSent) {
+      destroyResponse(x.response);
+      return;
+    }
+    try {
+      const response = errorResponse(error, { mediaType: header(x.request, 'accept') === 'application/yaml' ? 'yaml' : 'json', pretty: o.pretty });
+      // What the client still sends is not read; on HTTP/1.1 the connection can't be used again then.
+      if (!x.request.complete && x.request.httpVersionMajor === 1) x.response.setHeader('connection', 'close');
+      await answer(x, response, { warnings: o.warnings, compressible: false, served: o.served });
+    } catch (failure) {
+      deps.log.error({ err: failure, url: x.request.url }, 'error answer could not be sent');
+      destroyResponse(x.response);
+    }
+  }
+}
+
+function writeWarnings(x: Exchange, warnings: readonly string[]): void {
+  if (warnings.length > 0) x.response.setHeader('warning', warningHeaders(warnings));
+}
+
+const unexpectedWatch = (): never => {
+  throw new Error('a watch was opened by a verb that is none');
+};
+
+/** Aborts with either; dispose when done. */
+function linkedSignal(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal } & Disposable {
+  const child = childSignal(a);
+  const onAbort = (): void => child.abort(b.reason);
+  if (b.aborted) onAbort();
+  else b.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: child.signal,
+    [Symbol.dispose]: () => {
+      b.removeEventListener('abort', onAbort);
+      child[Symbol.dispose]();
+    },
+  };
+}

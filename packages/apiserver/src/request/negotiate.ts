@@ -1,0 +1,106 @@
+import { StatusError } from '@skiff/apimachinery';
+import type { OutputFormat } from '../contract.ts';
+
+/** One clause of an Accept header, after `q` has done its sorting. */
+interface AcceptClause {
+  readonly type: string;
+  readonly subtype: string;
+  readonly q: number;
+  readonly params: ReadonlyMap<string, string>;
+}
+
+const servedMediaTypes = ['application/json', 'application/yaml'] as const;
+
+/** Lower-case media type and parameters of one header value. */
+export function parseMediaType(value: string): { mediaType: string; params: ReadonlyMap<string, string> } {
+  const [mediaType = '', ...rest] = value.split(';');
+  const params = new Map<string, string>();
+  for (const part of rest) {
+    const eq = part.indexOf('=');
+    if (eq < 0) continue;
+    params.set(
+      part.slice(0, eq).trim().toLowerCase(),
+      part
+        .slice(eq + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1'),
+    );
+  }
+  return { mediaType: mediaType.trim().toLowerCase(), params };
+}
+
+/** Clauses by falling `q`, the more specific first; equal ones keep their order. */
+export function parseAccept(header: string): readonly AcceptClause[] {
+  const clauses = header.split(',').map((part): AcceptClause => {
+    const { mediaType, params } = parseMediaType(part);
+    const [type = '', subtype = type === '*' ? '*' : ''] = mediaType.split('/');
+    const q = Number(params.get('q') ?? '1');
+    return { type, subtype, q: Number.isFinite(q) ? q : 1, params };
+  });
+  const vagueness = (c: AcceptClause): number => (c.type === '*' ? 2 : c.subtype === '*' ? 1 : 0);
+  return clauses.sort((a, b) => b.q - a.q || vagueness(a) - vagueness(b));
+}
+
+const notAcceptable = (accepted: readonly string[]): StatusError =>
+  new StatusError('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`);
+
+const transforms: ReadonlySet<string> = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
+
+function formatOf(clause: AcceptClause, mediaType: string, transformable: boolean): OutputFormat | undefined {
+  const as = clause.params.get('as') ?? '';
+  const group = clause.params.get('g') ?? '';
+  const version = clause.params.get('v') ?? '';
+  const stream = clause.params.get('stream') ?? '';
+  if (stream !== '' && stream !== 'watch') return undefined;
+  const base = { mediaType: mediaType === 'application/yaml' ? 'yaml' : 'json', pretty: clause.params.get('pretty') === '1' } as const;
+  if (as === '' && group === '' && version === '') return base;
+  if (!transformable || !transforms.has(as) || group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
+  return { ...base, as: as as NonNullable<OutputFormat['as']>, asVersion: version };
+}
+
+const cacheLimit = 512;
+const cache = new Map<string, OutputFormat | StatusError>();
+
+/**
+ * The format that an Accept header asks for; `transformable` endpoints also serve Table and PartialObjectMetadata. Throws
+ * NotAcceptable with the list of what there is. Parsed headers are remembered: clients send the same ones over and over.
+ */
+export function negotiateOutput(accept: string, transformable: boolean): OutputFormat {
+  const key = transformable ? `t ${accept}` : accept;
+  let found = cache.get(key);
+  if (found === undefined) {
+    found = negotiate(accept, transformable);
+    if (cache.size >= cacheLimit) cache.clear();
+    cache.set(key, found);
+  }
+  if (found instanceof StatusError) throw found;
+  return found;
+}
+
+function negotiate(accept: string, transformable: boolean): OutputFormat | StatusError {
+  if (accept === '') return { mediaType: 'json', pretty: false };
+  const clauses = parseAccept(accept);
+  let nameMatches = false;
+  for (const clause of clauses) {
+    for (const served of servedMediaTypes) {
+      const [type, subtype] = served.split('/');
+      const matches = (clause.type === type && (clause.subtype === subtype || clause.subtype === '*')) || (clause.type === '*' && clause.subtype === '*');
+      if (!matches) continue;
+      nameMatches = true;
+      const format = formatOf(clause, served, transformable);
+      if (format !== undefined) return format;
+    }
+  }
+  if (nameMatches || !transformable) return notAcceptable(servedMediaTypes);
+  const streams = ['application/json;stream=watch'];
+  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${[...servedMediaTypes, ...streams].join(', ')}`, { details: {} });
+}
+
+const prettyAgents = /^(?:curl|Wget|Mozilla\/5\.0)/;
+
+/** Indented output: `?pretty` decides where it is given, else tools that people read with (upstream's list). */
+export function wantsPretty(query: URLSearchParams, userAgent: string): boolean {
+  const asked = query.get('pretty');
+  if (asked !== null && asked !== '') return /^(?:1|t|T|true|TRUE|True)$/.test(asked);
+  return prettyAgents.test(userAgent);
+}
