@@ -31,6 +31,7 @@ function fieldRow(f: ResolvedField): unknown[] {
   if (f.structType !== undefined) extra['t'] = f.structType;
   if (f.patchStrategy !== undefined) extra['s'] = f.patchStrategy;
   if (f.patchMergeKey !== undefined) extra['y'] = f.patchMergeKey;
+  if (f.inlineNames !== undefined) extra['i'] = f.inlineNames;
   const values = enumOf(f.type);
   if (values !== undefined) extra['e'] = values;
   return [f.name, typeText(f.type), flags, number, ...(Object.keys(extra).length === 0 ? [] : [extra])];

@@ -24,6 +24,12 @@ export interface ResolvedField {
   patchMergeKey?: string;
   number?: number;
   inline?: number[];
+  inlineNames?: string[];
+}
+
+interface Inline {
+  numbers: number[];
+  names: string[];
 }
 
 export interface ResolvedStruct {
@@ -104,7 +110,7 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
     return value;
   }
 
-  function resolveField(f: GoField, path: string, inline: number[]): ResolvedField {
+  function resolveField(f: GoField, path: string, inline: Inline): ResolvedField {
     const [jsonName, ...options] = f.tags.get('json')!.split(',');
     const type = resolveType(f.type, path);
     const omit = options.includes('omitzero') ? 'zero' : options.includes('omitempty') ? 'empty' : 'never';
@@ -127,7 +133,8 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
       ...(f.tags.has('patchStrategy') ? { patchStrategy: f.tags.get('patchStrategy')!.split(',') } : {}),
       ...(f.tags.has('patchMergeKey') ? { patchMergeKey: f.tags.get('patchMergeKey')! } : {}),
       ...(protobuf === undefined ? {} : { number: Number(protobuf) }),
-      ...(inline.length === 0 ? {} : { inline }),
+      ...(inline.numbers.length === 0 ? {} : { inline: inline.numbers }),
+      ...(inline.names.length === 0 ? {} : { inlineNames: inline.names }),
     };
   }
 
@@ -137,7 +144,7 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
     return found?.kind === 'struct' ? { struct: found, path: q.path } : undefined;
   }
 
-  function fieldsOf(struct: GoStruct, path: string, inline: number[] = []): ResolvedField[] {
+  function fieldsOf(struct: GoStruct, path: string, inline: Inline = { numbers: [], names: [] }): ResolvedField[] {
     const out: ResolvedField[] = [];
     for (const f of struct.fields) {
       const json = f.tags.get('json');
@@ -149,7 +156,12 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
         const embedded = findStruct(q);
         if (embedded === undefined) throw new Error(`${path}.${struct.name}: cannot inline ${f.type}`);
         const number = f.tags.get('protobuf')?.split(',')[1];
-        out.push(...fieldsOf(embedded.struct, embedded.path, number === undefined ? inline : [...inline, Number(number)]));
+        out.push(
+          ...fieldsOf(embedded.struct, embedded.path, {
+            numbers: number === undefined ? inline.numbers : [...inline.numbers, Number(number)],
+            names: [...inline.names, f.goName],
+          }),
+        );
       }
     }
     return out;

@@ -1,5 +1,8 @@
 export * from './field-error.ts';
+export * from './json.ts';
+export { JsonSyntaxError, maxJsonDepth } from './json-exact.ts';
 export * from './object.ts';
+export * from './quantity.ts';
 export * from './resource-definition.ts';
 export * from './schema.ts';
 export * from './schema-registry.ts';

@@ -1,7 +1,7 @@
 import type { FieldSchema, ScalarName, SchemaRegistry, StructSchema, TypeSchema } from './schema.ts';
 
 interface FieldExtras {
-  /** goName, default, listType, mapKeys, mapType, structType, patchStrategy, patchMergeKey, enum */
+  /** goName, default, listType, mapKeys, mapType, structType, patchStrategy, patchMergeKey, enum, inlineNames */
   g?: string;
   d?: unknown;
   l?: 'atomic' | 'set' | 'map';
@@ -11,6 +11,7 @@ interface FieldExtras {
   s?: ('merge' | 'replace' | 'retainKeys')[];
   y?: string;
   e?: string[];
+  i?: string[];
 }
 type FieldRow = readonly [name: string, type: string, flags: string, number: number | number[], extras?: FieldExtras];
 interface StructHead {
@@ -63,6 +64,7 @@ function parseField([name, type, flags, number, x = noExtras]: FieldRow): FieldS
     ...(x.s === undefined ? {} : { patchStrategy: x.s }),
     ...(x.y === undefined ? {} : { patchMergeKey: x.y }),
     ...(x.t === undefined ? {} : { structType: x.t }),
+    ...(x.i === undefined ? {} : { inlineNames: x.i }),
     ...numbers,
   };
 }

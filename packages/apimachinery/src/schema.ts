@@ -72,6 +72,8 @@ export interface FieldSchema {
   readonly number?: number;
   /** Protobuf field numbers of the embedded messages that this field is flattened out of, outermost first. */
   readonly inline?: readonly number[];
+  /** Go names of the embedded structs that this field is flattened out of, outermost first: decode errors name them. */
+  readonly inlineNames?: readonly string[];
 }
 
 export interface StructSchema {

@@ -22,10 +22,10 @@ export interface AdmissionRequest {
   namespace?: string;
   operation?: string;
   userInfo?: UserInfo;
-  object?: Json;
-  oldObject?: Json;
+  object?: Json | null;
+  oldObject?: Json | null;
   dryRun?: boolean;
-  options?: Json;
+  options?: Json | null;
 }
 
 export interface AdmissionResponse {

@@ -152,9 +152,9 @@ export interface ValidatingWebhook {
   matchPolicy?: string;
   namespaceSelector?: LabelSelector;
   objectSelector?: LabelSelector;
-  sideEffects: string | null;
+  sideEffects: string;
   timeoutSeconds?: number;
-  admissionReviewVersions: string[] | null;
+  admissionReviewVersions: string[];
   matchConditions?: MatchCondition[];
 }
 
@@ -166,9 +166,9 @@ export interface MutatingWebhook {
   matchPolicy?: string;
   namespaceSelector?: LabelSelector;
   objectSelector?: LabelSelector;
-  sideEffects: string | null;
+  sideEffects: string;
   timeoutSeconds?: number;
-  admissionReviewVersions: string[] | null;
+  admissionReviewVersions: string[];
   reinvocationPolicy?: string;
   matchConditions?: MatchCondition[];
 }

@@ -27,7 +27,7 @@ export interface APIResourceDiscovery {
   responseKind?: GroupVersionKind;
   scope: string;
   singularResource: string;
-  verbs: string[] | null;
+  verbs: string[];
   shortNames?: string[];
   categories?: string[];
   subresources?: APISubresourceDiscovery[];
@@ -37,5 +37,5 @@ export interface APISubresourceDiscovery {
   subresource: string;
   responseKind?: GroupVersionKind;
   acceptedTypes?: GroupVersionKind[];
-  verbs: string[] | null;
+  verbs: string[];
 }

@@ -5,7 +5,7 @@ export interface CustomResourceDefinitionSpec {
   group: string;
   names: CustomResourceDefinitionNames;
   scope: string;
-  versions: CustomResourceDefinitionVersion[] | null;
+  versions: CustomResourceDefinitionVersion[];
   conversion?: CustomResourceConversion;
   preserveUnknownFields?: boolean;
 }
@@ -17,7 +17,7 @@ export interface CustomResourceConversion {
 
 export interface WebhookConversion {
   clientConfig?: ApiextensionsV1WebhookClientConfig;
-  conversionReviewVersions: string[] | null;
+  conversionReviewVersions: string[];
 }
 
 export interface ApiextensionsV1WebhookClientConfig {
@@ -70,7 +70,7 @@ export interface CustomResourceDefinitionNames {
 export interface CustomResourceDefinitionCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
   observedGeneration?: number;

@@ -31,7 +31,7 @@ export interface StatefulSetOrdinals {
 
 export interface StatefulSetSpec {
   replicas?: number;
-  selector: LabelSelector | null;
+  selector: LabelSelector;
   template: PodTemplateSpec;
   volumeClaimTemplates?: PersistentVolumeClaim[];
   serviceName?: string;
@@ -59,7 +59,7 @@ export interface StatefulSetStatus {
 export interface StatefulSetCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -81,7 +81,7 @@ export interface Deployment {
 
 export interface DeploymentSpec {
   replicas?: number;
-  selector: LabelSelector | null;
+  selector: LabelSelector;
   template: PodTemplateSpec;
   strategy?: DeploymentStrategy;
   minReadySeconds?: number;
@@ -115,8 +115,8 @@ export interface DeploymentStatus {
 export interface DeploymentCondition {
   type: string;
   status: string;
-  lastUpdateTime?: string;
-  lastTransitionTime?: string;
+  lastUpdateTime?: string | null;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -139,7 +139,7 @@ export interface RollingUpdateDaemonSet {
 }
 
 export interface DaemonSetSpec {
-  selector: LabelSelector | null;
+  selector: LabelSelector;
   template: PodTemplateSpec;
   updateStrategy?: DaemonSetUpdateStrategy;
   minReadySeconds?: number;
@@ -162,7 +162,7 @@ export interface DaemonSetStatus {
 export interface DaemonSetCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -200,7 +200,7 @@ export interface ReplicaSetList {
 export interface ReplicaSetSpec {
   replicas?: number;
   minReadySeconds?: number;
-  selector: LabelSelector | null;
+  selector: LabelSelector;
   template?: PodTemplateSpec;
 }
 
@@ -217,7 +217,7 @@ export interface ReplicaSetStatus {
 export interface ReplicaSetCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -226,7 +226,7 @@ export interface ControllerRevision {
   kind?: string;
   apiVersion?: string;
   metadata?: ObjectMeta;
-  data?: Json;
+  data?: Json | null;
   revision: number;
 }
 

@@ -109,7 +109,7 @@ export interface AutoscalingV1MetricStatus {
 export interface AutoscalingV1HorizontalPodAutoscalerCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }

@@ -20,7 +20,7 @@ export interface JobList {
 export interface PodFailurePolicyOnExitCodesRequirement {
   containerName?: string;
   operator: string;
-  values: number[] | null;
+  values: number[];
 }
 
 export interface PodFailurePolicyOnPodConditionsPattern {
@@ -35,11 +35,11 @@ export interface PodFailurePolicyRule {
 }
 
 export interface PodFailurePolicy {
-  rules: PodFailurePolicyRule[] | null;
+  rules: PodFailurePolicyRule[];
 }
 
 export interface SuccessPolicy {
-  rules: SuccessPolicyRule[] | null;
+  rules: SuccessPolicyRule[];
 }
 
 export interface SuccessPolicyRule {
@@ -88,8 +88,8 @@ export interface UncountedTerminatedPods {
 export interface JobCondition {
   type: string;
   status: string;
-  lastProbeTime?: string;
-  lastTransitionTime?: string;
+  lastProbeTime?: string | null;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }

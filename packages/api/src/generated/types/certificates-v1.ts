@@ -10,7 +10,7 @@ export interface CertificateSigningRequest {
 }
 
 export interface CertificateSigningRequestSpec {
-  request: string | null;
+  request: string;
   signerName: string;
   expirationSeconds?: number;
   usages?: string[];
@@ -30,8 +30,8 @@ export interface CertificateSigningRequestCondition {
   status: string;
   reason?: string;
   message?: string;
-  lastUpdateTime?: string;
-  lastTransitionTime?: string;
+  lastUpdateTime?: string | null;
+  lastTransitionTime?: string | null;
 }
 
 export interface CertificateSigningRequestList {

@@ -201,8 +201,8 @@ export interface ModifyVolumeStatus {
 export interface PersistentVolumeClaimCondition {
   type: string;
   status: string;
-  lastProbeTime?: string;
-  lastTransitionTime?: string;
+  lastProbeTime?: string | null;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -242,7 +242,7 @@ export interface GlusterfsPersistentVolumeSource {
 }
 
 export interface RBDVolumeSource {
-  monitors: string[] | null;
+  monitors: string[];
   image: string;
   fsType?: string;
   pool?: string;
@@ -253,7 +253,7 @@ export interface RBDVolumeSource {
 }
 
 export interface RBDPersistentVolumeSource {
-  monitors: string[] | null;
+  monitors: string[];
   image: string;
   fsType?: string;
   pool?: string;
@@ -278,7 +278,7 @@ export interface CinderPersistentVolumeSource {
 }
 
 export interface CephFSVolumeSource {
-  monitors: string[] | null;
+  monitors: string[];
   path?: string;
   user?: string;
   secretFile?: string;
@@ -292,7 +292,7 @@ export interface SecretReference {
 }
 
 export interface CephFSPersistentVolumeSource {
-  monitors: string[] | null;
+  monitors: string[];
   path?: string;
   user?: string;
   secretFile?: string;
@@ -448,7 +448,7 @@ export interface PortworxVolumeSource {
 export interface ScaleIOVolumeSource {
   gateway: string;
   system: string;
-  secretRef: LocalObjectReference | null;
+  secretRef: LocalObjectReference;
   sslEnabled?: boolean;
   protectionDomain?: string;
   storagePool?: string;
@@ -461,7 +461,7 @@ export interface ScaleIOVolumeSource {
 export interface ScaleIOPersistentVolumeSource {
   gateway: string;
   system: string;
-  secretRef: SecretReference | null;
+  secretRef: SecretReference;
   sslEnabled?: boolean;
   protectionDomain?: string;
   storagePool?: string;
@@ -786,7 +786,7 @@ export interface ContainerStateWaiting {
 }
 
 export interface ContainerStateRunning {
-  startedAt?: string;
+  startedAt?: string | null;
 }
 
 export interface ContainerStateTerminated {
@@ -794,8 +794,8 @@ export interface ContainerStateTerminated {
   signal?: number;
   reason?: string;
   message?: string;
-  startedAt?: string;
-  finishedAt?: string;
+  startedAt?: string | null;
+  finishedAt?: string | null;
   containerID?: string;
 }
 
@@ -848,8 +848,8 @@ export interface PodCondition {
   type: string;
   observedGeneration?: number;
   status: string;
-  lastProbeTime?: string;
-  lastTransitionTime?: string;
+  lastProbeTime?: string | null;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -1020,7 +1020,7 @@ export interface PodResourceClaimStatus {
 }
 
 export interface PodExtendedResourceClaimStatus {
-  requestMappings: ContainerExtendedResourceRequest[] | null;
+  requestMappings: ContainerExtendedResourceRequest[];
   resourceClaimName: string;
 }
 
@@ -1244,7 +1244,7 @@ export interface ReplicationControllerStatus {
 export interface ReplicationControllerCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -1482,7 +1482,7 @@ export interface AvoidPods {
 
 export interface PreferAvoidPodsEntry {
   podSignature: PodSignature;
-  evictionTime?: string;
+  evictionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -1499,8 +1499,8 @@ export interface ContainerImage {
 export interface NodeCondition {
   type: string;
   status: string;
-  lastHeartbeatTime?: string;
-  lastTransitionTime?: string;
+  lastHeartbeatTime?: string | null;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -1537,7 +1537,7 @@ export interface NamespaceStatus {
 export interface NamespaceCondition {
   type: string;
   status: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -1601,7 +1601,7 @@ export interface PodExecOptions {
   stderr?: boolean;
   tty?: boolean;
   container?: string;
-  command: string[] | null;
+  command: string[];
 }
 
 export interface PodPortForwardOptions {
@@ -1667,11 +1667,11 @@ export interface Event {
   reason?: string;
   message?: string;
   source?: EventSource;
-  firstTimestamp?: string;
-  lastTimestamp?: string;
+  firstTimestamp?: string | null;
+  lastTimestamp?: string | null;
   count?: number;
   type?: string;
-  eventTime?: string;
+  eventTime?: string | null;
   series?: EventSeries;
   action?: string;
   related?: ObjectReference;
@@ -1681,7 +1681,7 @@ export interface Event {
 
 export interface EventSeries {
   count?: number;
-  lastObservedTime?: string;
+  lastObservedTime?: string | null;
 }
 
 export interface EventList {
@@ -1858,7 +1858,7 @@ export interface RangeAllocation {
   apiVersion?: string;
   metadata?: ObjectMeta;
   range: string;
-  data: string | null;
+  data: string;
 }
 
 export interface Sysctl {
@@ -1880,5 +1880,5 @@ export interface ImageVolumeSource {
 export interface NodeAllocatableResourceClaimStatus {
   resourceClaimName: string;
   containers?: string[];
-  resources: Record<string, Quantity> | null;
+  resources: Record<string, Quantity>;
 }

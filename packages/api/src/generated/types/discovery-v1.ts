@@ -12,7 +12,7 @@ export interface EndpointSlice {
 }
 
 export interface Endpoint {
-  addresses: string[] | null;
+  addresses: string[];
   conditions?: EndpointConditions;
   hostname?: string;
   targetRef?: ObjectReference;

@@ -17,14 +17,14 @@ export interface EventsV1Event {
   note?: string;
   type?: string;
   deprecatedSource?: EventSource;
-  deprecatedFirstTimestamp?: string;
-  deprecatedLastTimestamp?: string;
+  deprecatedFirstTimestamp?: string | null;
+  deprecatedLastTimestamp?: string | null;
   deprecatedCount?: number;
 }
 
 export interface EventsV1EventSeries {
   count: number;
-  lastObservedTime: string | null;
+  lastObservedTime: string;
 }
 
 export interface EventsV1EventList {

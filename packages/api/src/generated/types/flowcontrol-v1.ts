@@ -32,7 +32,7 @@ export interface PriorityLevelConfigurationReference {
 }
 
 export interface PolicyRulesWithSubjects {
-  subjects: FlowcontrolV1Subject[] | null;
+  subjects: FlowcontrolV1Subject[];
   resourceRules?: ResourcePolicyRule[];
   nonResourceRules?: NonResourcePolicyRule[];
 }
@@ -58,16 +58,16 @@ export interface ServiceAccountSubject {
 }
 
 export interface ResourcePolicyRule {
-  verbs: string[] | null;
-  apiGroups: string[] | null;
-  resources: string[] | null;
+  verbs: string[];
+  apiGroups: string[];
+  resources: string[];
   clusterScope?: boolean;
   namespaces?: string[] | null;
 }
 
 export interface NonResourcePolicyRule {
-  verbs: string[] | null;
-  nonResourceURLs: string[] | null;
+  verbs: string[];
+  nonResourceURLs: string[];
 }
 
 export interface FlowSchemaStatus {
@@ -77,7 +77,7 @@ export interface FlowSchemaStatus {
 export interface FlowSchemaCondition {
   type?: string;
   status?: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }
@@ -133,7 +133,7 @@ export interface PriorityLevelConfigurationStatus {
 export interface PriorityLevelConfigurationCondition {
   type?: string;
   status?: string;
-  lastTransitionTime?: string;
+  lastTransitionTime?: string | null;
   reason?: string;
   message?: string;
 }

@@ -91,21 +91,21 @@ export interface Preconditions {
 export interface APIVersions {
   kind?: string;
   apiVersion?: string;
-  versions: string[] | null;
-  serverAddressByClientCIDRs: ServerAddressByClientCIDR[] | null;
+  versions: string[];
+  serverAddressByClientCIDRs: ServerAddressByClientCIDR[];
 }
 
 export interface APIGroupList {
   kind?: string;
   apiVersion?: string;
-  groups: APIGroup[] | null;
+  groups: APIGroup[];
 }
 
 export interface APIGroup {
   kind?: string;
   apiVersion?: string;
   name: string;
-  versions: GroupVersionForDiscovery[] | null;
+  versions: GroupVersionForDiscovery[];
   preferredVersion?: GroupVersionForDiscovery;
   serverAddressByClientCIDRs?: ServerAddressByClientCIDR[];
 }
@@ -127,7 +127,7 @@ export interface APIResource {
   group?: string;
   version?: string;
   kind: string;
-  verbs: string[] | null;
+  verbs: string[];
   shortNames?: string[];
   categories?: string[];
   storageVersionHash?: string;
@@ -137,11 +137,11 @@ export interface APIResourceList {
   kind?: string;
   apiVersion?: string;
   groupVersion: string;
-  resources: APIResource[] | null;
+  resources: APIResource[];
 }
 
 export interface RootPaths {
-  paths: string[] | null;
+  paths: string[];
 }
 
 export interface Patch {
@@ -157,8 +157,8 @@ export interface Table {
   kind?: string;
   apiVersion?: string;
   metadata?: ListMeta;
-  columnDefinitions: TableColumnDefinition[] | null;
-  rows: TableRow[] | null;
+  columnDefinitions: TableColumnDefinition[];
+  rows: TableRow[];
 }
 
 export interface TableColumnDefinition {
@@ -170,9 +170,9 @@ export interface TableColumnDefinition {
 }
 
 export interface TableRow {
-  cells: Json[] | null;
+  cells: Json[];
   conditions?: TableRowCondition[];
-  object?: Json;
+  object?: Json | null;
 }
 
 export interface TableRowCondition {
@@ -205,7 +205,7 @@ export interface Condition {
   type: string;
   status: string;
   observedGeneration?: number;
-  lastTransitionTime: string | null;
+  lastTransitionTime: string;
   reason: string;
   message: string;
 }

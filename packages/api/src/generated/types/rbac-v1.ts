@@ -2,7 +2,7 @@
 import type { LabelSelector, ListMeta, ObjectMeta } from '@skiff/apimachinery';
 
 export interface PolicyRule {
-  verbs: string[] | null;
+  verbs: string[];
   apiGroups?: string[];
   resources?: string[];
   resourceNames?: string[];

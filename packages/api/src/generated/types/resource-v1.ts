@@ -177,7 +177,7 @@ export interface DeviceConfiguration {
 
 export interface OpaqueDeviceConfiguration {
   driver: string;
-  parameters: Json | null;
+  parameters: Json;
 }
 
 export interface DeviceToleration {

@@ -56,7 +56,7 @@ export interface VolumeAttachmentStatus {
 }
 
 export interface VolumeError {
-  time?: string;
+  time?: string | null;
   message?: string;
   errorCode?: number;
 }
