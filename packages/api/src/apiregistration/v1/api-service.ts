@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { APIService } from '../../generated/types/apiregistration-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const apiService = defineResource<APIService>({
   group: 'apiregistration.k8s.io',
@@ -14,6 +14,7 @@ export const apiService = defineResource<APIService>({
   storageVersionHash: 'InPBPD7+PqM=',
   enforcement: 'stored',
   resetFields: ['status'],
+  strategy: specStrategy<APIService>({}),
   subresources: {
     status: statusSubresource('APIService'),
   },

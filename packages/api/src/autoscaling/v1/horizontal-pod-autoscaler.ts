@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { AutoscalingV1HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 
 export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -15,6 +15,10 @@ export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalP
   storageVersionHash: 'qwQve8ut294=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults(autoscaler) {
+    if (autoscaler.spec) autoscaler.spec.minReplicas ??= 1;
+  },
+  strategy: specStrategy<AutoscalingV1HorizontalPodAutoscaler>({}),
   subresources: {
     status: statusSubresource('HorizontalPodAutoscaler'),
   },

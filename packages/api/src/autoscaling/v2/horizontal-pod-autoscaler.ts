@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v2.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defaultAutoscaler } from './autoscaler-defaults.ts';
 
 export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -14,6 +15,8 @@ export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   storageVersionHash: 'qwQve8ut294=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultAutoscaler,
+  strategy: specStrategy<HorizontalPodAutoscaler>({}),
   subresources: {
     status: statusSubresource('HorizontalPodAutoscaler'),
   },

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CertificateSigningRequest } from '../../generated/types/certificates-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
+import { csrApprovalStrategy, csrStatusStrategy, csrStrategy } from './strategy.ts';
 
 export const certificateSigningRequest = defineResource<CertificateSigningRequest>({
   group: 'certificates.k8s.io',
@@ -11,9 +12,19 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
   shortNames: ['csr'],
   schemaName: 'io.k8s.api.certificates.v1.CertificateSigningRequest',
   storageVersionHash: '95fRKMXA+00=',
-  resetFields: ['status'],
+  resetFields: ['spec', 'status'],
+  strategy: csrStrategy,
+  selectableFields: { 'spec.signerName': (c) => c.spec.signerName ?? '' },
   subresources: {
-    approval: { kind: 'CertificateSigningRequest', verbs: ['get', 'patch', 'update'], strategy: {} },
-    status: statusSubresource('CertificateSigningRequest'),
+    approval: {
+      kind: 'CertificateSigningRequest',
+      verbs: ['get', 'patch', 'update'],
+      strategy: csrApprovalStrategy,
+      resetFields: ['spec', 'status.certificate'],
+    },
+    status: {
+      ...statusSubresource('CertificateSigningRequest', csrStatusStrategy),
+      resetFields: ['spec', 'status.conditions'],
+    },
   },
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolume } from '../../generated/types/core-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
+import { defaultPersistentVolume, persistentVolumeStatusStrategy, persistentVolumeStrategy } from './persistent-volume-strategy.ts';
 
 export const persistentVolume = defineResource<PersistentVolume>({
   group: '',
@@ -14,7 +15,9 @@ export const persistentVolume = defineResource<PersistentVolume>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultPersistentVolume,
+  strategy: persistentVolumeStrategy,
   subresources: {
-    status: statusSubresource('PersistentVolume'),
+    status: statusSubresource('PersistentVolume', persistentVolumeStatusStrategy),
   },
 });

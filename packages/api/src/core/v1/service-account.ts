@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceAccount } from '../../generated/types/core-v1.ts';
+import type { DeepReadonly } from '@skiff/apimachinery';
 
 export const serviceAccount = defineResource<ServiceAccount>({
   group: '',
@@ -11,7 +12,22 @@ export const serviceAccount = defineResource<ServiceAccount>({
   schemaName: 'io.k8s.api.core.v1.ServiceAccount',
   storageVersionHash: 'pbx9ZvyFpBE=',
   returnsDeletedObject: true,
+  strategy: { prepareForCreate: cleanSecretReferences, prepareForUpdate: cleanSecretReferences, warnings: serviceAccountWarnings },
   subresources: {
     token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] },
   },
 });
+
+/** Secrets are of the account's own namespace: only the name of a reference means anything. */
+function cleanSecretReferences(draft: ServiceAccount): void {
+  if (draft.secrets) draft.secrets = draft.secrets.map(({ name }) => (name === undefined ? {} : { name }));
+}
+
+const mountableSecrets = 'kubernetes.io/enforce-mountable-secrets';
+
+function serviceAccountWarnings(account: DeepReadonly<ServiceAccount>, old?: DeepReadonly<ServiceAccount>): string[] {
+  const has = (o: DeepReadonly<ServiceAccount> | undefined): boolean => o?.metadata?.annotations?.[mountableSecrets] !== undefined;
+  return has(account) && !has(old)
+    ? [`metadata.annotations[${mountableSecrets}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`]
+    : [];
+}

@@ -1,6 +1,8 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Service } from '../../generated/types/core-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
+import { defaultService } from './service/default-service.ts';
+import { serviceStatusStrategy, serviceStrategy } from './service/strategy.ts';
 
 export const service = defineResource<Service>({
   group: '',
@@ -15,8 +17,11 @@ export const service = defineResource<Service>({
   storageVersionHash: '0/CO1lhkEBI=',
   returnsDeletedObject: true,
   resetFields: ['status'],
+  defaults: defaultService,
+  strategy: serviceStrategy,
+  selectableFields: { 'spec.clusterIP': (s) => s.spec?.clusterIP ?? '', 'spec.type': (s) => s.spec?.type ?? '' },
   subresources: {
     proxy: { kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-    status: statusSubresource('Service'),
+    status: statusSubresource('Service', serviceStatusStrategy),
   },
 });
