@@ -1,1 +1,3 @@
-export {};
+export * from './config.ts';
+export * from './docker-runtime.ts';
+export { findEngineProcess } from './oom-score.ts';

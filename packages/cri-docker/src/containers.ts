@@ -1,0 +1,164 @@
+import {
+  type ContainerConfig,
+  type ContainerResources,
+  type ContainerStatus,
+  type ImageService,
+  isRuntimeError,
+  RuntimeError,
+  type RuntimeService,
+} from '@skiff/cri';
+import type { DockerRuntimeConfig } from './config.ts';
+import { renderContainerCreate } from './container-create.ts';
+import { describeInspected, describeListed } from './container-status.ts';
+import type { Engine } from './engine.ts';
+import { asRuntimeError, engineMessage, engineStatusCode, unlessGone } from './engine-error.ts';
+import type { EngineFactsReader } from './engine-facts.ts';
+import { containerName, labelNames } from './labels.ts';
+import { renderResources } from './host-config.ts';
+import { isOomScoreRefusal } from './oom-score.ts';
+import { ignoreStopped, removeQuietly, type Sandboxes } from './sandboxes.ts';
+import { readContainerStats } from './stats.ts';
+
+export type Containers = Pick<
+  RuntimeService,
+  | 'createContainer'
+  | 'startContainer'
+  | 'signalContainer'
+  | 'waitContainer'
+  | 'removeContainer'
+  | 'listContainers'
+  | 'containerStatus'
+  | 'updateContainerResources'
+  | 'containerStats'
+>;
+
+export function createContainers(o: {
+  engine: Engine;
+  facts: EngineFactsReader;
+  sandboxes: Sandboxes;
+  images: ImageService & { imageIdOf(id: string): Promise<string> };
+  config: DockerRuntimeConfig;
+}): Containers {
+  const { engine, facts, sandboxes, config } = o;
+
+  const createContainer = async (sandboxId: string, container: ContainerConfig): Promise<string> => {
+    const [docker, sandbox, f] = await Promise.all([engine.docker(), sandboxes.record(sandboxId), facts.get()]);
+    const body = await renderContainerCreate({
+      config: container,
+      sandbox: sandbox.status,
+      runtime: config,
+      oomScoreFloor: f.oomScoreFloor,
+      recursiveReadOnly: f.recursiveReadOnlyMounts,
+      cgroupParent: sandbox.cgroupParent,
+    });
+    try {
+      return (await docker.createContainer(body)).id;
+    } catch (error) {
+      if (engineStatusCode(error) !== 409) throw asRuntimeError(error);
+      // The name is taken: by a create whose answer was lost, if it is ours and never ran.
+      const leftover = await unlessGone(docker.getContainer(containerName(sandbox.status.metadata, container.metadata)).inspect());
+      if (
+        leftover !== undefined &&
+        (leftover.State.Status !== 'created' || leftover.Config.Labels[labelNames.instance] !== config.instance)
+      ) {
+        throw asRuntimeError(error);
+      }
+      if (leftover !== undefined) await removeQuietly(docker.getContainer(leftover.Id).remove({ force: true, v: true }));
+      return (
+        await docker.createContainer(body).catch((again: unknown) => {
+          throw asRuntimeError(again);
+        })
+      ).id;
+    }
+  };
+
+  const containerStatus = async (id: string): Promise<ContainerStatus> => {
+    const docker = await engine.docker();
+    const found = await docker
+      .getContainer(id)
+      .inspect()
+      .catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+    return describeInspected(found, await o.images.imageIdOf(found.Image));
+  };
+
+  return {
+    createContainer,
+    containerStatus,
+    startContainer: async (id) => {
+      const docker = await engine.docker();
+      try {
+        await docker.getContainer(id).start();
+      } catch (error) {
+        const message = engineMessage(error);
+        if (isOomScoreRefusal(message)) facts.noteOomScoreRefused();
+        if (engineStatusCode(error) === undefined || /No such container/i.test(message)) throw asRuntimeError(error);
+        throw asRuntimeError(error, 'start');
+      }
+    },
+    signalContainer: async (id, signalName) => {
+      const docker = await engine.docker();
+      await docker.getContainer(id).kill({ signal: signalName }).catch(ignoreStopped);
+    },
+    waitContainer: async (id, signal) => {
+      const docker = await engine.docker();
+      try {
+        await docker.getContainer(id).wait({ condition: 'not-running', abortSignal: signal });
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (engineStatusCode(error) !== 404) throw asRuntimeError(error);
+      }
+    },
+    removeContainer: async (id) => {
+      const docker = await engine.docker();
+      await removeQuietly(docker.getContainer(id).remove({ force: true, v: true }));
+    },
+    listContainers: async (filter = {}) => {
+      const docker = await engine.docker();
+      const label = [`${labelNames.instance}=${config.instance}`, `${labelNames.type}=container`];
+      if (filter.podUid !== undefined) label.push(`${labelNames.podUid}=${filter.podUid}`);
+      if (filter.podSandboxId !== undefined) label.push(`${labelNames.sandboxId}=${filter.podSandboxId}`);
+      const found = await docker
+        .listContainers({ all: true, filters: { label, ...(filter.id === undefined ? {} : { id: [filter.id] }) } })
+        .catch((error: unknown) => {
+          throw asRuntimeError(error);
+        });
+      return found.map(describeListed).filter((c) => filter.state === undefined || c.state === filter.state);
+    },
+    updateContainerResources: async (id, resources) => {
+      const docker = await engine.docker();
+      await docker
+        .getContainer(id)
+        .update(renderUpdate(resources))
+        .catch((error: unknown) => {
+          throw asRuntimeError(error);
+        });
+    },
+    containerStats: async (id) => {
+      try {
+        return await readContainerStats(engine, id);
+      } catch (error) {
+        if (isRuntimeError(error, 'not-found')) return undefined;
+        if (error instanceof RuntimeError) throw error;
+        throw asRuntimeError(error);
+      }
+    },
+  };
+}
+
+/** POST /containers/x/update takes only what changes; it has no score and no removal of limits. */
+function renderUpdate(resources: ContainerResources): Record<string, unknown> {
+  const all = renderResources(resources, -1000);
+  const keep: Record<string, unknown> = {};
+  if (resources.cpuPeriodMicros !== undefined) keep['CpuPeriod'] = all.CpuPeriod;
+  if (resources.cpuQuotaMicros !== undefined) keep['CpuQuota'] = all.CpuQuota;
+  if (resources.cpuShares !== undefined) keep['CpuShares'] = all.CpuShares;
+  if (resources.memoryLimitBytes !== undefined) {
+    keep['Memory'] = all.Memory;
+    keep['MemorySwap'] = all.MemorySwap;
+  }
+  if (resources.cpusetCpus !== undefined) keep['CpusetCpus'] = resources.cpusetCpus;
+  if (resources.pidsLimit !== undefined) keep['PidsLimit'] = resources.pidsLimit;
+  return keep;
+}

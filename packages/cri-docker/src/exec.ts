@@ -1,0 +1,174 @@
+import type { Duplex } from 'node:stream';
+import { PassThrough } from 'node:stream';
+import {
+  type ExecProcess,
+  type ExecRequest,
+  type ExecSyncResult,
+  type ProcessStreams,
+  RuntimeError,
+  type RuntimeService,
+} from '@skiff/cri';
+import type { Engine } from './engine.ts';
+import { asRuntimeError } from './engine-error.ts';
+import { demultiplex } from './multiplexed.ts';
+
+/** A sequence nobody types; the engine's default would swallow Ctrl-P. */
+const detachKeys = 'ctrl-^,ctrl-],ctrl-[,ctrl-_';
+const outputLimitBytes = 16 * 1024 * 1024;
+
+/** Streams over a taken-over connection: multiplexed without a TTY, plain with one. */
+export function streamsOf(connection: Duplex, o: { tty: boolean; stdin: boolean; resize: ProcessStreams['resize'] }): ProcessStreams {
+  // A client that vanished is seen by the readers' end; the socket's own error has nobody else to go to.
+  connection.on('error', () => undefined);
+  const { stdout, stderr } = o.tty ? plain(connection) : demultiplex(connection);
+  return {
+    ...(o.stdin ? { stdin: connection } : {}),
+    stdout,
+    ...(stderr === undefined ? {} : { stderr }),
+    resize: o.resize,
+    close: () => {
+      connection.destroy();
+      stdout.destroy();
+      stderr?.destroy();
+    },
+  };
+}
+
+function plain(connection: Duplex): { stdout: PassThrough; stderr: undefined } {
+  const stdout = new PassThrough();
+  connection.pipe(stdout);
+  connection.once('close', () => stdout.end());
+  return { stdout, stderr: undefined };
+}
+
+const endOf = (stream: NodeJS.ReadableStream | undefined): Promise<void> =>
+  stream === undefined
+    ? Promise.resolve()
+    : new Promise((resolve) => {
+        stream.once('end', resolve);
+        stream.once('close', resolve);
+      });
+
+/** exec, execSync and attach. */
+export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execSync' | 'attach'> {
+  const create = async (id: string, request: ExecRequest): Promise<string> => {
+    const docker = await engine.docker();
+    try {
+      const created = await docker.getContainer(id).exec({
+        Cmd: [...request.command],
+        AttachStdin: request.stdin,
+        AttachStdout: true,
+        AttachStderr: !request.tty,
+        Tty: request.tty,
+        DetachKeys: detachKeys,
+      });
+      return created.id;
+    } catch (error) {
+      throw asRuntimeError(error);
+    }
+  };
+  const inspect = async (execId: string): Promise<{ Running: boolean; ExitCode: number | null; Pid: number }> =>
+    (await engine.docker())
+      .getExec(execId)
+      .inspect()
+      .catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+  /** The engine notes the end a moment after the output's. */
+  const exitCodeOf = async (execId: string): Promise<number> => {
+    for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 200)) {
+      const { Running, ExitCode } = await inspect(execId);
+      if (!Running && ExitCode !== null) return ExitCode;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  };
+  const exec = async (id: string, request: ExecRequest): Promise<ExecProcess & { readonly execId: string }> => {
+    const execId = await create(id, request);
+    const connection = await engine.hijack({ path: `/exec/${execId}/start`, body: { Detach: false, Tty: request.tty } });
+    if (!request.stdin) connection.end();
+    const streams = streamsOf(connection, {
+      tty: request.tty,
+      stdin: request.stdin,
+      resize: async ({ width, height }) => {
+        const docker = await engine.docker();
+        // The process may have ended; then there is nothing to resize.
+        await docker
+          .getExec(execId)
+          .resize({ w: width, h: height })
+          .catch(() => undefined);
+      },
+    });
+    const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => exitCodeOf(execId));
+    exitCode.catch(() => undefined);
+    return { ...streams, exitCode, execId };
+  };
+
+  return {
+    exec,
+    execSync: async (id, command, { timeoutMs, signal }): Promise<ExecSyncResult> => {
+      const process = await exec(id, { command, tty: false, stdin: false });
+      const out = collect(process.stdout);
+      const err = collect(process.stderr);
+      const late = new RuntimeError('timeout', `command "${command.join(' ')}" timed out`);
+      let timer: NodeJS.Timeout | undefined;
+      let onAbort: (() => void) | undefined;
+      try {
+        const stopped = new Promise<never>((_, reject) => {
+          timer = setTimeout(() => reject(late), timeoutMs);
+          onAbort = () => reject(signal.reason as Error);
+          signal.addEventListener('abort', onAbort, { once: true });
+        });
+        const exitCode = await Promise.race([process.exitCode, stopped]);
+        return { exitCode, stdout: out(), stderr: err() };
+      } catch (error) {
+        process.close();
+        await killExec(process.execId, inspect);
+        throw error;
+      } finally {
+        clearTimeout(timer);
+        if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+      }
+    },
+    attach: async (id, request) => {
+      const query = {
+        stream: '1',
+        stdin: request.stdin ? '1' : '0',
+        stdout: request.stdout ? '1' : '0',
+        stderr: request.stderr ? '1' : '0',
+        detachKeys,
+      };
+      const connection = await engine.hijack({ path: `/containers/${id}/attach`, query });
+      return streamsOf(connection, {
+        tty: request.tty,
+        stdin: request.stdin,
+        resize: async ({ width, height }) => {
+          const docker = await engine.docker();
+          await docker
+            .getContainer(id)
+            .resize({ w: width, h: height })
+            .catch(() => undefined);
+        },
+      });
+    },
+  };
+}
+
+function collect(stream: NodeJS.ReadableStream | undefined): () => Buffer {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    if (size < outputLimitBytes) chunks.push(chunk.subarray(0, outputLimitBytes - size));
+    size += chunk.length;
+  });
+  return () => Buffer.concat(chunks);
+}
+
+/** Ends a command that overran its time, where the node's processes can be seen; its children stay, as with other runtimes. */
+async function killExec(execId: string, inspect: (id: string) => Promise<{ Running: boolean; Pid: number }>): Promise<void> {
+  try {
+    const { Running, Pid } = await inspect(execId);
+    if (Running && Pid > 1) process.kill(Pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile, or belongs to a PID namespace that this process can't see.
+  }
+}

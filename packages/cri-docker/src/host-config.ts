@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import type { HostConfig, MountSettings } from 'dockerode';
+import { type ContainerConfig, type ContainerResources, type Mount, RuntimeError, type SeccompProfile } from '@skiff/cri';
+
+/** The engine refuses smaller limits; the kubelet lowers the cgroup's file afterwards. */
+export const minimumMemoryBytes = 6 * 1024 * 1024;
+
+/** Fields of HostConfig for `resources`. All related limits are set together, or later updates conflict. */
+export function renderResources(r: ContainerResources, oomScoreFloor: number): Partial<HostConfig> {
+  const memory = r.memoryLimitBytes === undefined || r.memoryLimitBytes === 0 ? 0 : Math.max(r.memoryLimitBytes, minimumMemoryBytes);
+  const swap =
+    r.memorySwapLimitBytes === undefined || r.memorySwapLimitBytes < 0 ? r.memorySwapLimitBytes : Math.max(r.memorySwapLimitBytes, memory);
+  return {
+    CpuPeriod: r.cpuPeriodMicros ?? 0,
+    CpuQuota: r.cpuQuotaMicros ?? 0,
+    CpuShares: r.cpuShares ?? 0,
+    Memory: memory,
+    MemorySwap: swap ?? memory,
+    OomScoreAdj: Math.max(r.oomScoreAdj ?? 0, oomScoreFloor),
+    ...(r.cpusetCpus === undefined ? {} : { CpusetCpus: r.cpusetCpus }),
+    ...(r.cpusetMems === undefined ? {} : { CpusetMems: r.cpusetMems }),
+    ...(r.pidsLimit === undefined ? {} : { PidsLimit: r.pidsLimit }),
+  };
+}
+
+export function parseResources(h: Partial<HostConfig>): ContainerResources {
+  return {
+    ...(h.CpuPeriod ? { cpuPeriodMicros: h.CpuPeriod } : {}),
+    ...(h.CpuQuota ? { cpuQuotaMicros: h.CpuQuota } : {}),
+    ...(h.CpuShares ? { cpuShares: h.CpuShares } : {}),
+    ...(h.Memory ? { memoryLimitBytes: h.Memory } : {}),
+    ...(h.OomScoreAdj === undefined ? {} : { oomScoreAdj: h.OomScoreAdj }),
+    ...(h.CpusetCpus ? { cpusetCpus: h.CpusetCpus } : {}),
+    ...(h.CpusetMems ? { cpusetMems: h.CpusetMems } : {}),
+  };
+}
+
+const propagations = { private: 'rprivate', 'host-to-container': 'rslave', bidirectional: 'rshared' } as const;
+
+export function renderMount(m: Mount): MountSettings {
+  return {
+    Type: 'bind',
+    Source: m.hostPath,
+    Target: m.containerPath,
+    ReadOnly: m.readOnly,
+    BindOptions: { Propagation: propagations[m.propagation] },
+  };
+}
+
+/** SecurityOpt lines; a Localhost seccomp profile is read from the node. */
+export async function renderSecurityOptions(o: {
+  seccomp: SeccompProfile;
+  privileged: boolean;
+  noNewPrivileges: boolean;
+  apparmorProfile?: string;
+  seLinux?: ContainerConfig['securityContext']['seLinux'];
+}): Promise<string[]> {
+  const options: string[] = [];
+  if (o.noNewPrivileges) options.push('no-new-privileges');
+  if (!o.privileged) {
+    if (o.seccomp.type === 'Unconfined') options.push('seccomp=unconfined');
+    else if (o.seccomp.type === 'Localhost') {
+      const path = o.seccomp.localhostPath ?? '';
+      try {
+        options.push(`seccomp=${JSON.stringify(JSON.parse(await readFile(path, 'utf8')))}`);
+      } catch (cause) {
+        throw new RuntimeError('invalid', `cannot load seccomp profile "${path}": ${(cause as Error).message}`, { cause });
+      }
+    }
+    if (o.apparmorProfile === 'unconfined') options.push('apparmor=unconfined');
+    else if (o.apparmorProfile !== undefined && o.apparmorProfile !== 'runtime/default') options.push(`apparmor=${o.apparmorProfile}`);
+  }
+  for (const part of ['user', 'role', 'type', 'level'] as const) {
+    const value = o.seLinux?.[part];
+    if (value !== undefined && value !== '') options.push(`label=${part}:${value}`);
+  }
+  return options;
+}
+
+/** Docker's `User`: `uid[:gid]`, `name[:gid]` or '' for the image's. */
+export function renderUser(s: ContainerConfig['securityContext']): string {
+  const user = s.runAsUser === undefined ? (s.runAsUsername ?? '') : String(s.runAsUser);
+  return s.runAsGroup === undefined ? user : `${user}:${s.runAsGroup}`;
+}

@@ -1,0 +1,110 @@
+import { statfs } from 'node:fs/promises';
+import type { ImageInspectInfo } from 'dockerode';
+import { type Image, type ImageService, RuntimeError } from '@skiff/cri';
+import type { DockerRuntimeConfig } from './config.ts';
+import type { Engine } from './engine.ts';
+import { asRuntimeError, unlessGone } from './engine-error.ts';
+import type { EngineFactsReader } from './engine-facts.ts';
+import { familiarName, isImageId } from './image-name.ts';
+import { pullImage } from './image-pull.ts';
+
+export interface DockerImages extends ImageService {
+  /** The imageID that containers of image `id` report. */
+  imageIdOf(id: string): Promise<string>;
+}
+
+/** `docker-pullable://` where the registry's digest is known (an image made here has none). */
+const renderImageId = (id: string, repoDigests: readonly string[]): string =>
+  repoDigests[0] === undefined ? `docker://${id}` : `docker-pullable://${repoDigests[0]}`;
+
+function parseUser(user: string): { uid?: number; username?: string } {
+  const name = user.split(':')[0] ?? '';
+  if (name === '') return {};
+  return /^\d+$/.test(name) ? { uid: Number(name) } : { username: name };
+}
+
+const known = (names: readonly string[] | null | undefined): string[] => (names ?? []).filter((n) => !n.startsWith('<none>'));
+
+function describe(i: ImageInspectInfo): Image {
+  const repoDigests = known(i.RepoDigests);
+  return {
+    id: i.Id,
+    repoTags: known(i.RepoTags),
+    repoDigests,
+    sizeBytes: i.Size,
+    imageId: renderImageId(i.Id, repoDigests),
+    ...parseUser(i.Config?.User ?? ''),
+    volumes: Object.keys(i.Config?.Volumes ?? {}),
+  };
+}
+
+export function createImages(o: { engine: Engine; facts: EngineFactsReader; config: DockerRuntimeConfig }): DockerImages {
+  const { engine } = o;
+  /** Image IDs are content addresses, but digests come and go with pulls. */
+  const imageIds = new Map<string, string>();
+
+  const inspect = async (name: string): Promise<Image | undefined> => {
+    const docker = await engine.docker();
+    const found = await unlessGone(docker.getImage(name).inspect());
+    if (found === undefined) return undefined;
+    const image = describe(found);
+    imageIds.set(image.id, image.imageId);
+    return image;
+  };
+  const imageStatus = async (name: string): Promise<Image | undefined> => {
+    const image = await inspect(name);
+    if (image === undefined || isImageId(name)) return image;
+    // The engine also takes the beginning of an ID for a name: `cafe` may be some other image.
+    const familiar = familiarName(name);
+    const hexadecimal = /^(sha256:)?[0-9a-f]+$/.test(name);
+    return !hexadecimal || image.repoTags.includes(familiar) || image.repoDigests.includes(familiar) ? image : undefined;
+  };
+
+  return {
+    imageStatus,
+    imageIdOf: async (id) => imageIds.get(id) ?? (await inspect(id))?.imageId ?? `docker://${id}`,
+    listImages: async () => {
+      const docker = await engine.docker();
+      const all = await docker.listImages().catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+      return all.map((i): Image => {
+        const repoDigests = known(i.RepoDigests);
+        return {
+          id: i.Id,
+          repoTags: known(i.RepoTags),
+          repoDigests,
+          sizeBytes: i.Size,
+          imageId: renderImageId(i.Id, repoDigests),
+          volumes: [],
+        };
+      });
+    },
+    pullImage: async (name, credentials, signal) => {
+      await pullImage({ engine, name, credentials, deadlineMs: o.config.pullProgressDeadlineMs, signal });
+      const image = await imageStatus(name);
+      if (image === undefined) throw new RuntimeError('image-pull', `the engine does not know ${name} after pulling it`);
+      return image;
+    },
+    removeImage: async (id) => {
+      const docker = await engine.docker();
+      const image = await inspect(id);
+      if (image === undefined) return;
+      const names = image.repoTags.length > 0 ? image.repoTags : [image.id];
+      for (const name of names) await unlessGone(docker.getImage(name).remove());
+      imageIds.delete(image.id);
+    },
+    imageFilesystem: async () => {
+      const { rootDirectory } = await o.facts.get();
+      // In a container the engine's directory may not be visible; the root then stands in for it.
+      const fs = await statfs(rootDirectory).catch(() => statfs('/'));
+      const capacityBytes = fs.blocks * fs.bsize;
+      return {
+        mountpoint: rootDirectory,
+        capacityBytes,
+        availableBytes: fs.bavail * fs.bsize,
+        usedBytes: capacityBytes - fs.bfree * fs.bsize,
+      };
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import { access } from 'node:fs/promises';
+import Docker from 'dockerode';
+import { afterAll, describe, expect, it } from 'vitest';
+import { containerConfig, describeContainerRuntime, sandboxConfig } from '@skiff/cri/conformance';
+import { pack } from 'tar-stream';
+import { createDockerRuntime, defaultDockerRuntimeConfig } from '../src/index.ts';
+
+const socketPath = '/var/run/docker.sock';
+const busybox = '/bin/busybox';
+const image = 'skiff-test/busybox:1';
+const instance = `cri-test-${process.pid}`;
+const missing = await Promise.all([access(socketPath), access(busybox)]).then(
+  () => undefined,
+  (error: Error) => error.message,
+);
+if (missing !== undefined) console.warn(`SKIPPED: the Docker runtime's tests need Docker Engine and a static busybox: ${missing}`);
+
+async function importBusybox(docker: Docker): Promise<void> {
+  const { readFile } = await import('node:fs/promises');
+  const archive = pack();
+  archive.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(busybox));
+  for (const applet of ['sh', 'cat', 'sleep', 'echo', 'env', 'id', 'nc', 'hostname', 'ip', 'true', 'stty', 'ps', 'yes', 'head', 'wc']) {
+    archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
+  }
+  for (const directory of ['tmp', 'etc', 'proc', 'sys', 'dev']) archive.entry({ name: directory, type: 'directory', mode: 0o1777 });
+  archive.finalize();
+  const progress = await docker.importImage(archive, { repo: 'skiff-test/busybox', tag: '1' } as object);
+  progress.resume();
+  await new Promise((resolve) => progress.on('end', resolve));
+}
+
+describe.skipIf(missing !== undefined)('Docker Engine', () => {
+  const docker = new Docker({ socketPath });
+  const made = createDockerRuntime({ ...defaultDockerRuntimeConfig, instance });
+  const never = new AbortController().signal;
+
+  const sweep = async (): Promise<void> => {
+    const left = await docker.listContainers({ all: true, filters: { label: [`io.skiff.instance=${instance}`] } });
+    await Promise.all(left.map((c) => docker.getContainer(c.Id).remove({ force: true, v: true })));
+  };
+  afterAll(sweep);
+
+  describeContainerRuntime('docker', async () => {
+    await importBusybox(docker);
+    return {
+      runtime: made,
+      image,
+      programs: {
+        untilStopped: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'],
+        ignoresTerm: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],
+        exits: (code) => ['sh', '-c', `exit ${code}`],
+        prints: (...lines) => ['sh', '-c', `printf '%s\\n' ${lines.join(' ')}`],
+        complains: (line) => ['sh', '-c', `echo ${line} >&2; exit 1`],
+        copiesInput: ['cat'],
+        missing: ['/no/such/program'],
+      },
+      [Symbol.asyncDispose]: async () => {
+        await sweep();
+        made.close();
+      },
+    };
+  });
+
+  it('gives a sandbox an empty network, its host name and a process that reaps', async () => {
+    const config = sandboxConfig({ hostname: 'my-host', namespaces: { network: 'pod', pid: 'pod', ipc: 'pod' }, oomScoreAdj: -998 });
+    const sandbox = await made.runtime.runPodSandbox(config, { signal: never });
+    expect(sandbox.pid).toBeGreaterThan(0);
+    const base = containerConfig(image, [
+      'sh',
+      '-c',
+      'hostname; ip -o link | wc -l; (sleep 0.1 &) ; sleep 0.4; ps -o pid,stat,comm; sleep 60',
+    ]);
+    const id = await made.runtime.createContainer(sandbox.id, { ...base, securityContext: { ...base.securityContext, pid: 'pod' } });
+    await made.runtime.startContainer(id);
+    let log = '';
+    const stop = new AbortController();
+    for await (const l of made.runtime.containerLogs(id, { follow: true, signal: stop.signal })) {
+      log += l.line.toString();
+      if (log.includes('ps')) stop.abort();
+    }
+    expect(log).toMatch(/^my-host\n1\n/);
+    expect(log).toContain('pause');
+    expect(log).not.toContain(' Z ');
+    await made.runtime.removePodSandbox(sandbox.id);
+    expect(await docker.listContainers({ all: true, filters: { label: [`io.kubernetes.pod.uid=${config.metadata.uid}`] } })).toEqual([]);
+  });
+
+  it('limits, confines and runs as asked', async () => {
+    const sandbox = await made.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+    const base = containerConfig(image, ['sh', '-c', 'id -u; id -g; touch /x || echo readonly']);
+    const id = await made.runtime.createContainer(sandbox.id, {
+      ...base,
+      resources: {
+        cpuPeriodMicros: 100_000,
+        cpuQuotaMicros: 50_000,
+        cpuShares: 512,
+        memoryLimitBytes: 4_000_000,
+        memorySwapLimitBytes: 4_000_000,
+      },
+      securityContext: {
+        ...base.securityContext,
+        runAsUser: 1234,
+        runAsGroup: 99,
+        readOnlyRootFilesystem: true,
+        noNewPrivileges: true,
+        dropCapabilities: ['ALL'],
+        addCapabilities: ['NET_BIND_SERVICE'],
+      },
+    });
+    await made.runtime.startContainer(id);
+    await made.runtime.waitContainer(id, never);
+    let log = '';
+    for await (const l of made.runtime.containerLogs(id, { follow: false, signal: never })) log += l.line.toString();
+    expect(log).toMatch(/^1234\n99\n/);
+    expect(log).toContain('readonly');
+    const { HostConfig: h } = await docker.getContainer(id).inspect();
+    expect([h.CpuQuota, h.CpuShares, h.Memory, h.MemorySwap, h.RestartPolicy?.Name, h.LogConfig?.Type]).toEqual([
+      50_000,
+      512,
+      6 * 1024 * 1024,
+      6 * 1024 * 1024,
+      'no',
+      'json-file',
+    ]);
+    await made.runtime.removePodSandbox(sandbox.id);
+  });
+
+  it('forwards ports into the sandbox, both halves closing on their own', async () => {
+    const sandbox = await made.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+    const id = await made.runtime.createContainer(sandbox.id, containerConfig(image, ['sh', '-c', 'nc -ll -p 8080 -e cat']));
+    await made.runtime.startContainer(id);
+    const forwarder = await made.runtime.portForward(sandbox.id);
+    const socket = await connectSoon(() => forwarder.connect(8080));
+    const answer = new Promise<string>((resolve) => {
+      let all = '';
+      socket.on('data', (b: Buffer) => (all += b.toString()));
+      socket.on('end', () => resolve(all));
+    });
+    socket.end('through the namespace');
+    expect(await answer).toBe('through the namespace');
+    await expect(forwarder.connect(9)).rejects.toMatchObject({ kind: 'unavailable' });
+    forwarder.close();
+    await made.runtime.removePodSandbox(sandbox.id);
+  });
+
+  it('tells registry troubles apart', async () => {
+    await expect(made.images.pullImage('127.0.0.1:1/none:1', undefined, never)).rejects.toMatchObject({ kind: 'registry-unavailable' });
+  });
+});
+
+/** The server inside needs a moment to listen. */
+async function connectSoon<T>(connect: () => Promise<T>): Promise<T> {
+  for (let left = 50; ; left--) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
