@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolumeClaim } from '../../generated/types/core-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import type { PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
+import { roundResources } from './resource-list.ts';
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   group: '',
@@ -27,6 +28,8 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
 
 export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
   spec.volumeMode ??= 'Filesystem';
+  roundResources(spec.resources?.requests);
+  roundResources(spec.resources?.limits);
 }
 
 function defaultClaim(claim: PersistentVolumeClaim): void {

@@ -1,4 +1,5 @@
 import type { Container, EphemeralContainer, ObjectFieldSelector, PodSpec, Probe, Volume } from '../../../generated/types/core-v1.ts';
+import { roundResources } from '../resource-list.ts';
 import { defaultPullPolicy } from './image-reference.ts';
 
 const defaultMode = 0o644;
@@ -15,6 +16,9 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])]) {
     defaultContainer(container);
   }
+  roundResources(spec.overhead);
+  roundResources(spec.resources?.limits);
+  roundResources(spec.resources?.requests);
 }
 
 /** `serviceAccount` is the old name of `serviceAccountName`; both are served, the new one wins. */
@@ -49,6 +53,8 @@ function defaultVolume(volume: Volume): void {
   if (claim) {
     claim.spec ??= {};
     claim.spec.volumeMode ??= 'Filesystem';
+    roundResources(claim.spec.resources?.requests);
+    roundResources(claim.spec.resources?.limits);
   }
 }
 
@@ -61,6 +67,8 @@ function defaultContainer(container: Container | EphemeralContainer): void {
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';
   for (const variable of container.env ?? []) defaultFieldRef(variable.valueFrom?.fieldRef);
+  roundResources(container.resources?.limits);
+  roundResources(container.resources?.requests);
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) if (probe) defaultProbe(probe);
   defaultHTTPGet(container.lifecycle?.postStart);
   defaultHTTPGet(container.lifecycle?.preStop);

@@ -1,5 +1,6 @@
 import type { Container, Pod } from '../../../generated/types/core-v1.ts';
 import { defaultPodSpec } from './default-pod-spec.ts';
+import { defaultPodLevelResources } from './pod-level-resources.ts';
 
 /** What only a Pod gets, not a template: requests from limits, host ports under host networking, service links. */
 export function defaultPod(pod: Pod): void {
@@ -7,11 +8,22 @@ export function defaultPod(pod: Pod): void {
   if (spec === undefined) return;
   const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
   for (const container of containers) defaultRequests(container);
+  defaultPodLevelResources(spec);
   spec.enableServiceLinks ??= true;
   if (spec.hostNetwork) {
     for (const port of containers.flatMap((c) => c.ports ?? [])) if (port.containerPort) port.hostPort ||= port.containerPort;
   }
   defaultPodSpec(spec);
+  syncPodIPs(pod);
+}
+
+/** `podIP` is the first of `podIPs`; a client that knows only the old field sets both. */
+function syncPodIPs(pod: Pod): void {
+  const status = pod.status;
+  const first = status?.podIPs?.[0]?.ip;
+  if (status === undefined) return;
+  if (status.podIP && status.podIP !== first) status.podIPs = [{ ip: status.podIP }];
+  else if (first) status.podIP = first;
 }
 
 function defaultRequests(container: Container): void {
