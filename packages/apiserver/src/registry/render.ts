@@ -1,0 +1,133 @@
+import type { ResourceDefinition } from '@skiff/apimachinery';
+import { formatGroupVersion } from '@skiff/apimachinery';
+import type { ServedForm, StoredEntry } from '../storage/stored-entry.ts';
+
+const pieceBytes = 512 * 1024;
+const partialObjectHead = Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",');
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const comma = 0x2c;
+
+/** How an object is written: whole, as an item of a list of a built-in kind (no kind, no apiVersion), or its metadata only. */
+export type Shape = 'object' | 'item' | 'metadata';
+
+/** Bytes that `writeShape` writes. `version` is the decimal resourceVersion. */
+export function shapeBytes(form: ServedForm, version: string, shape: Shape): number {
+  const inserted = version.length + 21;
+  switch (shape) {
+    case 'object':
+      return form.bytes.length + inserted;
+    case 'item':
+      return 1 + form.bytes.length - form.metadataStart + inserted;
+    case 'metadata':
+      return partialObjectHead.length + form.metadataEnd - form.metadataStart + inserted + 1;
+  }
+}
+
+/** Writes an object with its resourceVersion into `target`; returns the offset behind it. Slices only, nothing is parsed. */
+export function writeShape(target: Buffer, start: number, form: ServedForm, version: string, shape: Shape): number {
+  const { bytes } = form;
+  let at = start;
+  if (shape === 'object') at += bytes.copy(target, at, 0, form.versionAt);
+  else if (shape === 'item') {
+    target[at++] = openBrace;
+    at += bytes.copy(target, at, form.metadataStart, form.versionAt);
+  } else {
+    at += partialObjectHead.copy(target, at);
+    at += bytes.copy(target, at, form.metadataStart, form.versionAt);
+  }
+  at += target.write(`,"resourceVersion":"${version}"`, at, 'latin1');
+  at += bytes.copy(target, at, form.versionAt, shape === 'metadata' ? form.metadataEnd : bytes.length);
+  if (shape === 'metadata') target[at++] = closeBrace;
+  return at;
+}
+
+/** One object as a whole answer, with the newline that upstream ends its JSON with. */
+export function renderObject(form: ServedForm, revision: number, shape: Shape = 'object'): Buffer {
+  const version = String(revision);
+  const out = Buffer.allocUnsafe(shapeBytes(form, version, shape) + 1);
+  out[writeShape(out, 0, form, version, shape)] = 0x0a;
+  return out;
+}
+
+/** `{"type":"ADDED","object":…}` and a newline. */
+export function renderFrame(type: string, form: ServedForm, revision: number, shape: Shape): Buffer {
+  const version = String(revision);
+  const head = `{"type":"${type}","object":`;
+  const out = Buffer.allocUnsafe(head.length + shapeBytes(form, version, shape) + 2);
+  const end = writeShape(out, out.write(head, 0, 'latin1'), form, version, shape);
+  out[end] = closeBrace;
+  out[end + 1] = 0x0a;
+  return out;
+}
+
+export interface ListMetadata {
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+/** The head of a list up to and with `"items":[`; kind and apiVersion are the list's. */
+export function listHead(kind: string, apiVersion: string, metadata: ListMetadata): Buffer {
+  return Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`);
+}
+
+export interface RenderedList {
+  readonly body: Iterable<Buffer>;
+  readonly contentLength: number;
+}
+
+/**
+ * A LIST as a concatenation of slices, made piece by piece when it is pulled. The entries are a snapshot; their forms must exist
+ * (`formOf` may be called twice for each).
+ */
+export function renderList(head: Buffer, entries: readonly StoredEntry[], formOf: (e: StoredEntry) => ServedForm, shape: Shape): RenderedList {
+  const tail = Buffer.from(']}\n');
+  let contentLength = head.length + tail.length + Math.max(0, entries.length - 1);
+  for (const entry of entries) contentLength += shapeBytes(formOf(entry), String(entry.revision), shape);
+  return { contentLength, body: { [Symbol.iterator]: () => listPieces({ head, tail, entries, formOf, shape }, contentLength) } };
+}
+
+interface ListParts {
+  readonly head: Buffer;
+  readonly tail: Buffer;
+  readonly entries: readonly StoredEntry[];
+  readonly formOf: (e: StoredEntry) => ServedForm;
+  readonly shape: Shape;
+}
+
+function* listPieces(parts: ListParts, contentLength: number): Generator<Buffer, void> {
+  let left = contentLength;
+  let piece = Buffer.allocUnsafeSlow(Math.min(left, pieceBytes));
+  let at = parts.head.copy(piece);
+  let first = true;
+  for (const entry of parts.entries) {
+    const form = parts.formOf(entry);
+    const version = String(entry.revision);
+    const needed = shapeBytes(form, version, parts.shape) + (first ? 0 : 1);
+    if (at + needed > piece.length) {
+      yield piece.subarray(0, at);
+      left -= at;
+      piece = Buffer.allocUnsafeSlow(Math.min(left, Math.max(needed, pieceBytes)));
+      at = 0;
+    }
+    if (!first) piece[at++] = comma;
+    first = false;
+    at = writeShape(piece, at, form, version, parts.shape);
+  }
+  if (at + parts.tail.length > piece.length) {
+    yield piece.subarray(0, at);
+    yield parts.tail;
+    return;
+  }
+  at += parts.tail.copy(piece, at);
+  yield piece.subarray(0, at);
+}
+
+/** Items of lists of built-in kinds carry no kind and apiVersion; those of custom ones do. */
+export const itemShape = (d: ResourceDefinition): Shape => (isCustom(d) ? 'object' : 'item');
+
+/** Custom resources are stored with sorted keys; their schema name says whose they are. */
+export const isCustom = (d: ResourceDefinition): boolean => !d.schemaName.startsWith('io.k8s.');
+
+export const apiVersionOf = (d: Pick<ResourceDefinition, 'group' | 'version'>): string => formatGroupVersion(d.group, d.version);

@@ -1,0 +1,24 @@
+import type { ResourceDefinition } from '@skiff/apimachinery';
+import type { History } from '../storage/history.ts';
+import type { LogFollower } from '../storage/log-follower.ts';
+import type { ResourceCache } from '../storage/resource-cache.ts';
+import type { View } from '../storage/view.ts';
+import type { WatchHub } from '../storage/watch-hub.ts';
+import type { ObjectCodec } from './object-codec.ts';
+
+/** Objects below one storage prefix: what all their served versions share. */
+export interface StoredResource {
+  readonly prefix: string;
+  readonly cache: ResourceCache;
+  readonly follower: LogFollower;
+  readonly history: History;
+  readonly hub: WatchHub;
+}
+
+/** One resource in one served version. */
+export interface ServedResource {
+  readonly definition: ResourceDefinition;
+  readonly stored: StoredResource;
+  readonly view: View;
+  readonly codec: ObjectCodec;
+}

@@ -1,0 +1,58 @@
+import type { JsonObject, ResourceDefinition, Status } from '@skiff/apimachinery';
+import type { WatchFormat } from '../storage/watch-hub.ts';
+import type { ObjectCodec } from './object-codec.ts';
+import { apiVersionOf, renderFrame } from './render.ts';
+import { createRowWriter, type IncludeObject, tableHead } from './table.ts';
+
+const errorFrame = (status: Status): Buffer => Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`);
+
+/** Metadata of the object that a BOOKMARK carries: nothing but how far the watch has come. */
+const bookmarkMetadata = (revision: number, initialEventsEnd: boolean): JsonObject => ({
+  resourceVersion: String(revision),
+  ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+});
+
+const partialBookmark = (revision: number, end: boolean): string =>
+  JSON.stringify({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: bookmarkMetadata(revision, end) });
+
+/** Whole objects: the ordinary watch. */
+export function objectWatchFormat(d: ResourceDefinition, codec: ObjectCodec): WatchFormat {
+  return {
+    id: 'object',
+    contentType: 'application/json',
+    frame: (type, _entry, form, revision) => renderFrame(type, form, revision, 'object'),
+    bookmark: (revision, end) => {
+      const object = codec.encodeServed({ kind: d.kind, apiVersion: apiVersionOf(d), metadata: bookmarkMetadata(revision, end) });
+      return Buffer.concat([Buffer.from('{"type":"BOOKMARK","object":'), object, Buffer.from('}\n')]);
+    },
+    error: errorFrame,
+  };
+}
+
+/** PartialObjectMetadata. */
+export const metadataWatchFormat: WatchFormat = {
+  id: 'metadata',
+  contentType: 'application/json',
+  frame: (type, _entry, form, revision) => renderFrame(type, form, revision, 'metadata'),
+  bookmark: (revision, end) => Buffer.from(`{"type":"BOOKMARK","object":${partialBookmark(revision, end)}}\n`),
+  error: errorFrame,
+};
+
+/** Tables of one row. Only the first of a watch has the columns: `withColumns`. */
+export function tableWatchFormat(d: ResourceDefinition, o: { include: IncludeObject; withColumns: boolean; nowMs: () => number }): WatchFormat {
+  const writer = createRowWriter(d, o.include);
+  const wrap = (type: string, revision: number, row: Buffer): Buffer =>
+    Buffer.concat([
+      Buffer.from(`{"type":"${type}","object":`),
+      tableHead({ resourceVersion: String(revision) }, o.withColumns ? writer.columns : undefined),
+      row,
+      Buffer.from(']}}\n'),
+    ]);
+  return {
+    id: `table/${o.include}/${o.withColumns ? 'columns' : ''}`,
+    contentType: 'application/json',
+    frame: (type, entry, form, revision) => wrap(type, revision, writer.row(entry, form, revision, o.nowMs())),
+    bookmark: (revision, end) => wrap('BOOKMARK', revision, writer.emptyRow(Buffer.from(partialBookmark(revision, end)))),
+    error: errorFrame,
+  };
+}
