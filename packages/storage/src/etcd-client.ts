@@ -58,10 +58,3 @@ const withLeader: Interceptor = (options, nextCall) =>
 
 /** Makes a member that lost its leader end the stream instead of being silent. */
 export const leaderRequired: CallOptions = { interceptors: [withLeader] };
-
-/** An own copy: what gRPC hands out is a view that would keep a whole message alive. */
-export function ownCopy(view: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(view.byteLength);
-  copy.set(view);
-  return copy;
-}

@@ -1,6 +1,7 @@
 import type { Etcd3, IEvent, IKeyValue, IWatchRequest, IWatchResponse } from 'etcd3';
 import { type Change, type ChangeBatch, CompactedError, type Entry, type Revision } from './contract.ts';
-import { leaderRequired, ownCopy } from './etcd-client.ts';
+import { leaderRequired } from './etcd-client.ts';
+import { ownCopy } from './own-copy.ts';
 
 export interface EtcdWatchSource {
   readonly etcd: Etcd3;

@@ -1,2 +1,6 @@
 export * from './contract.ts';
+export type { EtcdStoreConfig } from './etcd-client.ts';
+export { createEtcdStore } from './etcd-store.ts';
 export { createMemoryStore, type MemoryStoreConfig } from './memory-store.ts';
+export type { RedisStoreConfig } from './redis-connection.ts';
+export { createRedisStore } from './redis-store.ts';
