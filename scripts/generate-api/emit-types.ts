@@ -16,7 +16,12 @@ const handWritten = new Set([
 const notEmitted = new Set(['List', 'WatchEvent', 'InternalEvent']);
 
 /** Required fields whose JSON is null all the same where there is nothing: validation lets them be empty. */
-const requiredButNullable = new Set(['Event.eventTime', 'CSINodeSpec.drivers', 'ConversionRequest.objects', 'ConversionResponse.convertedObjects']);
+const requiredButNullable = new Set([
+  'Event.eventTime',
+  'CSINodeSpec.drivers',
+  'ConversionRequest.objects',
+  'ConversionResponse.convertedObjects',
+]);
 
 const capitalise = (s: string): string => s.charAt(0).toUpperCase() + s.slice(1);
 
@@ -103,7 +108,8 @@ export function emitTypes(structs: readonly ResolvedStruct[]): Map<string, strin
         f.type.kind === 'map' ||
         (f.type.kind === 'scalar' && ['time', 'microTime', 'bytes', 'raw'].includes(f.type.scalar));
       const alwaysThere = f.omit === 'never' && nillable && (!f.required || requiredButNullable.has(`${s.goName}.${f.name}`));
-      const zeroIsNull = f.omit === 'empty' && !f.pointer && f.type.kind === 'scalar' && ['time', 'microTime', 'raw'].includes(f.type.scalar);
+      const zeroIsNull =
+        f.omit === 'empty' && !f.pointer && f.type.kind === 'scalar' && ['time', 'microTime', 'raw'].includes(f.type.scalar);
       const nullable = alwaysThere || zeroIsNull;
       const optional = (isTypeMeta && s.gvk !== undefined) || !f.required;
       const key = /^[A-Za-z_$][\w$]*$/.test(f.name) ? f.name : JSON.stringify(f.name);

@@ -90,14 +90,12 @@ export const skipped: ReadonlySet<string> = new Set([
   'Duration',
   'FieldsV1',
   'GroupKind',
-  'GroupResource',
   'GroupVersion',
   'Timestamp',
   'JSONSchemaPropsOrArray',
   'JSONSchemaPropsOrBool',
   'JSONSchemaPropsOrStringArray',
   'JSON',
-  'ConversionRequest_',
 ]);
 
 /** Kinds of meta/v1 that are not in the core group. */

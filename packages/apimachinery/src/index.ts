@@ -1,3 +1,5 @@
+export * from './codec.ts';
+export * from './duration.ts';
 export * from './field-error.ts';
 export * from './json.ts';
 export { JsonSyntaxError, maxJsonDepth } from './json-exact.ts';
@@ -7,6 +9,7 @@ export * from './resource-definition.ts';
 export * from './schema.ts';
 export * from './schema-registry.ts';
 export * from './status-error.ts';
+export * from './time.ts';
 export * from './ip-validation.ts';
 export * from './label-selector-validation.ts';
 export * from './name-validation.ts';

@@ -31,7 +31,11 @@ describe('parseJson', () => {
   });
 
   it('keeps large integers exact and makes no fuss of colons in strings', () => {
-    expect(parseJson('{"a":9007199254740993,"b":1234567890123456,"c":1.5e300}').value).toEqual({ a: 9007199254740993n, b: 1234567890123456, c: 1.5e300 });
+    expect(parseJson('{"a":9007199254740993,"b":1234567890123456,"c":1.5e300}').value).toEqual({
+      a: 9007199254740993n,
+      b: 1234567890123456,
+      c: 1.5e300,
+    });
     expect(parseJson('{"a:b":"\\\\\\":","__proto__":{"x":1}}').keys).toBeUndefined();
   });
 });

@@ -188,6 +188,7 @@ export function quantityToNumber(q: QuantityLike): number {
   const p = toParsed(q);
   return p.scale >= 0 ? Number(p.unscaled) * 10 ** p.scale : Number(p.unscaled) / 10 ** -p.scale;
 }
-export const newQuantity = (value: number | bigint, format: QuantityFormat): string => formatQuantity({ unscaled: BigInt(value), scale: 0, format });
+export const newQuantity = (value: number | bigint, format: QuantityFormat): string =>
+  formatQuantity({ unscaled: BigInt(value), scale: 0, format });
 export const newMilliQuantity = (milli: number | bigint, format: QuantityFormat): string =>
   formatQuantity({ unscaled: BigInt(milli), scale: -3, format });
