@@ -1,0 +1,28 @@
+/** What the controllers need to know of the cluster. Certificates and keys are PEM. */
+export interface ControllerManagerConfig {
+  readonly clusterCidrs: readonly string[];
+  readonly nodeCidrMaskSizeIpv4: number;
+  readonly nodeCidrMaskSizeIpv6: number;
+  readonly allocateNodeCidrs: boolean;
+  readonly serviceClusterIpRanges: readonly string[];
+  /** What pods get as kube-root-ca.crt. */
+  readonly rootCa?: string;
+  readonly serviceAccountPrivateKey?: string;
+  readonly clusterSigning?: { readonly certificate: string; readonly key: string };
+  /** Longest life of a signed certificate, milliseconds. */
+  readonly clusterSigningDurationMs: number;
+  readonly nodeMonitorPeriodMs: number;
+  readonly nodeMonitorGracePeriodMs: number;
+  readonly terminatedPodGcThreshold: number;
+}
+export const defaultConfig: ControllerManagerConfig = {
+  clusterCidrs: [],
+  nodeCidrMaskSizeIpv4: 24,
+  nodeCidrMaskSizeIpv6: 64,
+  allocateNodeCidrs: true,
+  serviceClusterIpRanges: [],
+  clusterSigningDurationMs: 365 * 24 * 3_600_000,
+  nodeMonitorPeriodMs: 5_000,
+  nodeMonitorGracePeriodMs: 40_000,
+  terminatedPodGcThreshold: 12_500,
+};

@@ -1,0 +1,28 @@
+import type { FlagTable } from '@skiff/component-base';
+
+/** Upstream's names where upstream has them. */
+export const controllerManagerFlags = {
+  kubeconfig: { type: 'string', required: true, help: 'Kubeconfig of the apiserver' },
+  controllers: { type: 'list', default: ['*'], help: 'What to run: * for the default set, name to add, -name to leave out' },
+  'cluster-cidr': { type: 'list', default: [], help: 'Addresses of pods, of which each node gets a part' },
+  'allocate-node-cidrs': { type: 'boolean', default: true, help: 'Give each node a part of --cluster-cidr' },
+  'node-cidr-mask-size': { type: 'integer', default: 24, help: 'Prefix length of a node\'s IPv4 part' },
+  'node-cidr-mask-size-ipv6': { type: 'integer', default: 64, help: 'Prefix length of a node\'s IPv6 part' },
+  'service-cluster-ip-range': { type: 'list', default: [], help: 'Addresses of Services, kept out of --cluster-cidr' },
+  'root-ca-file': { type: 'string', help: 'CA certificate that is published as kube-root-ca.crt' },
+  'service-account-private-key-file': { type: 'string', help: 'Key that signs tokens of service account token Secrets' },
+  'cluster-signing-cert-file': { type: 'string', help: 'CA certificate that signs certificate requests' },
+  'cluster-signing-key-file': { type: 'string', help: 'Its key' },
+  'cluster-signing-duration': { type: 'duration', default: '8760h', help: 'Longest life of signed certificates' },
+  'node-monitor-period': { type: 'duration', default: '5s', help: 'How often nodes are looked at' },
+  'node-monitor-grace-period': { type: 'duration', default: '40s', help: 'How long a node may be silent before it counts as unreachable' },
+  'terminated-pod-gc-threshold': { type: 'integer', default: 12500, help: 'Ended pods beyond this number are deleted; 0 keeps all' },
+  'leader-elect': { type: 'boolean', default: false, help: 'Campaign for the lease before running; for more than one replica' },
+  'leader-elect-lease-duration': { type: 'duration', default: '15s', help: 'How long others wait for a silent leader' },
+  'leader-elect-renew-deadline': { type: 'duration', default: '10s', help: 'How long the leader tries to renew' },
+  'leader-elect-retry-period': { type: 'duration', default: '2s', help: 'Time between tries' },
+  'leader-elect-resource-namespace': { type: 'string', default: 'kube-system', help: 'Namespace of the lease' },
+  'leader-elect-resource-name': { type: 'string', default: 'kube-controller-manager', help: 'Name of the lease' },
+  'secure-port': { type: 'integer', default: 10257, help: 'Port of /healthz and /metrics (HTTP, loopback only); 0 for none' },
+  v: { type: 'string', default: 'info', help: 'Log level: trace, debug, info, warn, error' },
+} as const satisfies FlagTable;

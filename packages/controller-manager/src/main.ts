@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { createClient, createLeaderElector, loadKubeconfig } from '@skiff/client';
+import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock, type Flags } from '@skiff/component-base';
+import type { ControllerManagerConfig } from './config.ts';
+import { createControllerManager } from './controller-manager.ts';
+import { controllers } from './controllers.ts';
+import { controllerManagerFlags } from './flags.ts';
+import { runHealthServer } from './health-server.ts';
+import { createControllerMetrics } from './metrics.ts';
+import { selectControllers } from './select-controllers.ts';
+
+function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManagerConfig {
+  const read = (path: string): string => readFileSync(path, 'utf8');
+  const rootCa = flags['root-ca-file'];
+  const privateKey = flags['service-account-private-key-file'];
+  const [certificate, key] = [flags['cluster-signing-cert-file'], flags['cluster-signing-key-file']];
+  return {
+    clusterCidrs: flags['cluster-cidr'],
+    nodeCidrMaskSizeIpv4: flags['node-cidr-mask-size'],
+    nodeCidrMaskSizeIpv6: flags['node-cidr-mask-size-ipv6'],
+    allocateNodeCidrs: flags['allocate-node-cidrs'],
+    serviceClusterIpRanges: flags['service-cluster-ip-range'],
+    ...(rootCa === undefined ? {} : { rootCa: read(rootCa) }),
+    ...(privateKey === undefined ? {} : { serviceAccountPrivateKey: read(privateKey) }),
+    ...(certificate === undefined || key === undefined ? {} : { clusterSigning: { certificate: read(certificate), key: read(key) } }),
+    clusterSigningDurationMs: flags['cluster-signing-duration'],
+    nodeMonitorPeriodMs: flags['node-monitor-period'],
+    nodeMonitorGracePeriodMs: flags['node-monitor-grace-period'],
+    terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
+  };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(formatHelp('skiff-controller-manager', controllerManagerFlags));
+    return 0;
+  }
+  const flags = parseFlags(controllerManagerFlags, args);
+  const log = createLogger('controller-manager', flags.v);
+  const signal = processSignal();
+  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-controller-manager/v0.1.0' }), { log });
+  const metrics = createControllerMetrics();
+  const manager = createControllerManager(configOf(flags), selectControllers(controllers, flags.controllers), { client, clock: systemClock, log, metrics });
+  const health = runHealthServer({ port: flags['secure-port'] }, { ready: () => manager.ready, metrics: () => metrics.render() }, signal);
+  let lost = false;
+  if (!flags['leader-elect']) await manager.run(signal);
+  else {
+    const elector = createLeaderElector(
+      {
+        lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
+        identity: `${hostname()}_${randomUUID()}`,
+        leaseDurationMs: flags['leader-elect-lease-duration'],
+        renewDeadlineMs: flags['leader-elect-renew-deadline'],
+        retryPeriodMs: flags['leader-elect-retry-period'],
+        releaseOnCancel: true,
+      },
+      { client, clock: systemClock, log },
+    );
+    lost = (await elector.run((term) => manager.run(term), signal)) === 'lost';
+  }
+  client.close();
+  if (lost) {
+    log.error('leader election lost');
+    return 1;
+  }
+  await health;
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+  // Losing the lease ends the process although its health server still listens.
+  if (process.exitCode !== 0) process.exit();
+} catch (error) {
+  process.stderr.write(`${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(error instanceof FlagError ? 2 : 1);
+}
