@@ -8,6 +8,7 @@ const checks = [
   ['format', bin('biome'), ['format', '.']],
   ['lint', bin('oxlint'), ['--type-aware']],
   ['types', bin('tsc'), ['-b']],
+  ['types of tests', bin('tsc'), ['-p', 'test/tsconfig.json']],
   ['layers', bin('tsx'), ['scripts/check-layers.ts']],
   ['dead code', bin('knip'), []],
 ];

@@ -24,8 +24,18 @@ describe('a pod', () => {
       spec: {
         volumes: [{ name: 'shared', emptyDir: {} }],
         containers: [
-          { name: 'server', image: testImages.busybox, command: sh('hostname > /shared/name; while true; do echo hello | nc -l -p 7000; done'), volumeMounts: [{ name: 'shared', mountPath: '/shared' }] },
-          { name: 'client', image: testImages.busybox, command: sh('sleep 3600'), volumeMounts: [{ name: 'shared', mountPath: '/from-server' }] },
+          {
+            name: 'server',
+            image: testImages.busybox,
+            command: sh('hostname > /shared/name; while true; do echo hello | nc -l -p 7000; done'),
+            volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+          },
+          {
+            name: 'client',
+            image: testImages.busybox,
+            command: sh('sleep 3600'),
+            volumeMounts: [{ name: 'shared', mountPath: '/from-server' }],
+          },
         ],
       },
     });
@@ -51,7 +61,14 @@ describe('a pod', () => {
           { name: 'config', configMap: { name: 'settings', items: [{ key: 'file.txt', path: 'sub/file' }] } },
           { name: 'info', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
         ],
-        initContainers: [{ name: 'first', image: testImages.busybox, command: sh('echo prepared > /work/state'), volumeMounts: [{ name: 'work', mountPath: '/work' }] }],
+        initContainers: [
+          {
+            name: 'first',
+            image: testImages.busybox,
+            command: sh('echo prepared > /work/state'),
+            volumeMounts: [{ name: 'work', mountPath: '/work' }],
+          },
+        ],
         containers: [
           {
             name: 'main',
@@ -88,13 +105,18 @@ describe('a pod', () => {
       metadata: { name: 'live' },
       spec: {
         volumes: [{ name: 'config', configMap: { name: 'live' } }],
-        containers: [{ name: 'main', image: testImages.busybox, command: sh('sleep 3600'), volumeMounts: [{ name: 'config', mountPath: '/config' }] }],
+        containers: [
+          { name: 'main', image: testImages.busybox, command: sh('sleep 3600'), volumeMounts: [{ name: 'config', mountPath: '/config' }] },
+        ],
       },
     });
     await cluster.kubectl(`wait -n ${ns} pod/live --for=condition=Ready --timeout=60s`);
     expect(await cluster.kubectl(`exec -n ${ns} live -- cat /config/value`)).toBe('one');
     await cluster.kubectl(`patch configmap -n ${ns} live -p '{"data":{"value":"two"}}'`);
-    await eventually('the file has the new value', async () => (await cluster.kubectl(`exec -n ${ns} live -- cat /config/value`)) === 'two');
+    await eventually(
+      'the file has the new value',
+      async () => (await cluster.kubectl(`exec -n ${ns} live -- cat /config/value`)) === 'two',
+    );
   });
 
   it('restarts a failing container with back-off and says so', async () => {
@@ -117,7 +139,12 @@ describe('a pod', () => {
       metadata: { name: 'probed' },
       spec: {
         containers: [
-          { name: 'main', image: testImages.busybox, command: sh('touch /tmp/ok; sleep 3600'), readinessProbe: { exec: { command: ['test', '-e', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 } },
+          {
+            name: 'main',
+            image: testImages.busybox,
+            command: sh('touch /tmp/ok; sleep 3600'),
+            readinessProbe: { exec: { command: ['test', '-e', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 },
+          },
         ],
       },
     });

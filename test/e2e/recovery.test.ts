@@ -66,10 +66,14 @@ describe('killed with SIGKILL, each recovers by itself and no healthy container 
 
   it('a container: it alone is started again', async () => {
     const before = await running();
-    const victim = (await cluster.docker.listContainers({ filters: { label: [`io.kubernetes.pod.namespace=${ns}`, 'io.kubernetes.container.name=web'] } }))[0];
+    const victim = (
+      await cluster.docker.listContainers({ filters: { label: [`io.kubernetes.pod.namespace=${ns}`, 'io.kubernetes.container.name=web'] } })
+    )[0];
     const name = victim?.Labels['io.kubernetes.pod.name'] ?? '';
     await cluster.docker.getContainer(victim?.Id ?? '').kill({ signal: 'SIGKILL' });
-    await eventually('it runs again', async () => /^\S+\s+1\/1\s+Running\s+1/.test(await cluster.kubectl(`get pod -n ${ns} ${name} --no-headers`)));
+    await eventually('it runs again', async () =>
+      /^\S+\s+1\/1\s+Running\s+1/.test(await cluster.kubectl(`get pod -n ${ns} ${name} --no-headers`)),
+    );
     const after = await running();
     expect(after.filter((c) => c.id !== victim?.Id && before.some((b) => b.id === c.id && b.startedAt === c.startedAt)).length).toBe(5);
   });

@@ -44,7 +44,9 @@ describe('a rolling update under load', () => {
     }
     await Promise.all(open);
     const total = [...versions.values()].reduce((a, b) => a + b, 0);
-    console.log(`rolling update: ${total} answers (${[...versions].map(([v, n]) => `v${v}: ${n}`).join(', ')}), ${failures.length} failures`);
+    console.log(
+      `rolling update: ${total} answers (${[...versions].map(([v, n]) => `v${v}: ${n}`).join(', ')}), ${failures.length} failures`,
+    );
     expect(failures).toEqual([]);
     expect(versions.get('1')).toBeGreaterThan(0);
     expect(versions.get('2')).toBeGreaterThan(0);

@@ -38,7 +38,12 @@ beforeAll(async () => {
             metadata: { labels: { app: 'web' } },
             spec: {
               containers: [
-                { name: 'web', image: testImages.web1, ports: [{ name: 'http', containerPort: 8080 }], readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 } },
+                {
+                  name: 'web',
+                  image: testImages.web1,
+                  ports: [{ name: 'http', containerPort: 8080 }],
+                  readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 },
+                },
               ],
             },
           },
@@ -57,8 +62,18 @@ beforeAll(async () => {
           ],
         },
       },
-      { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web-headless' }, spec: { clusterIP: 'None', selector: { app: 'web' }, ports: [{ port: 8080 }] } },
-      { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'client' }, spec: { containers: [{ name: 'main', image: testImages.busybox, command: ['sleep', '3600'] }] } },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web-headless' },
+        spec: { clusterIP: 'None', selector: { app: 'web' }, ports: [{ port: 8080 }] },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'client' },
+        spec: { containers: [{ name: 'main', image: testImages.busybox, command: ['sleep', '3600'] }] },
+      },
     ],
   };
   await cluster.kubectl(`apply -n ${ns} -f -`, { input: JSON.stringify(manifest) });
@@ -78,18 +93,29 @@ const inClient = async (script: string): Promise<string> => {
 };
 
 describe('a Deployment of 10 behind a Service', () => {
-  it.each(['ClusterIP', 'NodePort', 'NodePort on localhost'])('answers 1,000 requests from the host through its %s, spread over all pods', async (how) => {
-    const address = await cluster.kubectl('get nodes -o jsonpath={.items[0].status.addresses[0].address}');
-    const url = how === 'ClusterIP' ? `http://${clusterIP}/` : how === 'NodePort' ? `http://${address}:${nodePort}/` : `http://127.0.0.1:${nodePort}/`;
-    const counts = await many(1000, () => get(url));
-    expect([...counts.values()].reduce((a, b) => a + b)).toBe(1000);
-    expect(counts.size).toBe(replicas);
-    expect(Math.min(...counts.values())).toBeGreaterThan(50);
-  });
+  it.each(['ClusterIP', 'NodePort', 'NodePort on localhost'])(
+    'answers 1,000 requests from the host through its %s, spread over all pods',
+    async (how) => {
+      const address = await cluster.kubectl('get nodes -o jsonpath={.items[0].status.addresses[0].address}');
+      const url =
+        how === 'ClusterIP'
+          ? `http://${clusterIP}/`
+          : how === 'NodePort'
+            ? `http://${address}:${nodePort}/`
+            : `http://127.0.0.1:${nodePort}/`;
+      const counts = await many(1000, () => get(url));
+      expect([...counts.values()].reduce((a, b) => a + b)).toBe(1000);
+      expect(counts.size).toBe(replicas);
+      expect(Math.min(...counts.values())).toBeGreaterThan(50);
+    },
+  );
 
   it('answers 1,000 requests from a pod by DNS name and ClusterIP, and pods see the true client', async () => {
     const script = `i=0; while [ $i -lt 500 ]; do wget -q -O - http://web/; wget -q -O - http://${clusterIP}/; i=$((i+1)); done`;
-    const answers = (await inClient(script)).trim().split('\n').map((l) => l.split(' '));
+    const answers = (await inClient(script))
+      .trim()
+      .split('\n')
+      .map((l) => l.split(' '));
     expect(answers.length).toBe(1000);
     expect(new Set(answers.map((a) => a[1])).size).toBe(replicas);
     const podIP = await cluster.kubectl(`get pod -n ${ns} client -o jsonpath={.status.podIP}`);
@@ -99,7 +125,9 @@ describe('a Deployment of 10 behind a Service', () => {
   it('has its names in DNS: service, headless, search paths, and none that do not exist', async () => {
     expect(await inClient(`nslookup web.${ns}.svc.cluster.local`)).toContain(clusterIP);
     const headless = await inClient(`nslookup web-headless.${ns}.svc.cluster.local`);
-    expect(new Set([...headless.matchAll(/Address(?: \d+)?: (10\.\d+\.\d+\.\d+)\b(?!:53)/g)].map((m) => m[1])).size).toBeGreaterThanOrEqual(replicas);
+    expect(new Set([...headless.matchAll(/Address(?: \d+)?: (10\.\d+\.\d+\.\d+)\b(?!:53)/g)].map((m) => m[1])).size).toBeGreaterThanOrEqual(
+      replicas,
+    );
     expect(await inClient(`nslookup kubernetes.default.svc.cluster.local`)).toMatch(/Address.*10\.\d+\.0\.1\b/);
     expect(await inClient('nslookup absent.default.svc.cluster.local')).toMatch(/NXDOMAIN|can't/);
   });
@@ -107,14 +135,18 @@ describe('a Deployment of 10 behind a Service', () => {
   it('carries UDP, with answers from the ClusterIP', async () => {
     const socket = createSocket('udp4');
     try {
-      const answer = await eventually('an answer', () => new Promise<string | undefined>((resolve) => {
-        const timer = setTimeout(() => resolve(undefined), 500);
-        socket.once('message', (m, from) => {
-          clearTimeout(timer);
-          resolve(`${from.address} ${m.toString()}`);
-        });
-        socket.send('hello', 81, clusterIP);
-      }));
+      const answer = await eventually(
+        'an answer',
+        () =>
+          new Promise<string | undefined>((resolve) => {
+            const timer = setTimeout(() => resolve(undefined), 500);
+            socket.once('message', (m, from) => {
+              clearTimeout(timer);
+              resolve(`${from.address} ${m.toString()}`);
+            });
+            socket.send('hello', 81, clusterIP);
+          }),
+      );
       expect(answer).toMatch(new RegExp(`^${clusterIP} 1 web-`));
     } finally {
       socket.close();
@@ -124,7 +156,10 @@ describe('a Deployment of 10 behind a Service', () => {
   it('refuses connections when no pod is ready, and comes back', async () => {
     await cluster.kubectl(`scale -n ${ns} deployment/web --replicas=0`);
     await eventually('connections are refused', async () => {
-      const error = await get(`http://${clusterIP}/`).then(() => undefined, (e: NodeJS.ErrnoException) => e);
+      const error = await get(`http://${clusterIP}/`).then(
+        () => undefined,
+        (e: NodeJS.ErrnoException) => e,
+      );
       return error?.code === 'ECONNREFUSED';
     });
     await cluster.kubectl(`scale -n ${ns} deployment/web --replicas=2`);
@@ -134,7 +169,9 @@ describe('a Deployment of 10 behind a Service', () => {
   it('keeps a client on one pod with ClientIP affinity', async () => {
     await cluster.kubectl(`patch service -n ${ns} web -p '{"spec":{"sessionAffinity":"ClientIP"}}'`);
     await eventually('15 requests reach one pod', async () => {
-      const answers = (await inClient('for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do wget -q -O - http://web/; done')).trim().split('\n');
+      const answers = (await inClient('for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do wget -q -O - http://web/; done'))
+        .trim()
+        .split('\n');
       return answers.length === 15 && new Set(answers.map((a) => a.split(' ')[1])).size === 1;
     });
   });

@@ -6,7 +6,9 @@ import { command, eventually } from './cluster.ts';
 /** Kills the machine's dockerd and starts it again with the arguments it had (systemd does so itself). Resolves when it answers. */
 export async function restartEngine(signal: NodeJS.Signals): Promise<void> {
   const pid = Number(readFileSync('/run/docker.pid', 'utf8'));
-  const [program = 'dockerd', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter((a) => a !== '');
+  const [program = 'dockerd', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    .split('\0')
+    .filter((a) => a !== '');
   process.kill(pid, signal);
   await eventually('dockerd has ended', async () => (await command('kill', ['-0', String(pid)])).code !== 0, 30_000);
   const bySystemd = (await command('systemctl', ['is-enabled', 'docker']).catch(() => ({ code: 1 }))).code === 0;
