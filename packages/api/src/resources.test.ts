@@ -48,6 +48,8 @@ function ours(group: string, version: string): DiscoveryResource[] {
     });
 }
 
+const withTable = builtinResources.filter((r) => r.table !== undefined);
+
 const byName = (list: DiscoveryResource[]): DiscoveryResource[] => list.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 const groupVersions = [...new Set(builtinResources.map((r) => `${r.group}|${r.version}`))].map((s) => s.split('|') as [string, string]);
 
@@ -72,4 +74,15 @@ describe('builtinResources', () => {
     expect(byName(ours(group, version))).toEqual(byName(officialList(group, version)));
   });
   if (!existsSync(oracle)) console.warn(`SKIPPED: no official discovery documents in ${oracle}`);
+
+  it.each(withTable.map((r) => [`${r.group}/${r.version} ${r.kind}`, r] as const))('has a cell for each column of %s', (_name, r) => {
+    // Bookmarks of Table watches are rows of empty objects.
+    const cells = r.table?.row({}, 0) ?? [];
+    expect(cells).toHaveLength(r.table?.columns.length ?? 0);
+    expect(cells.every((c) => c !== undefined)).toBe(true);
+  });
+
+  it.each(builtinResources.map((r) => [`${r.group}/${r.version} ${r.kind}`, r] as const))('selects fields of an empty %s', (_name, r) => {
+    for (const value of Object.values(r.selectableFields ?? {})) expect(typeof value({})).toBe('string');
+  });
 });

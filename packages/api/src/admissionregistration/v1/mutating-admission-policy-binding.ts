@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { MutatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
+import { policyBindingTable } from './policy-binding-table.ts';
 
 export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPolicyBinding>({
   group: 'admissionregistration.k8s.io',
@@ -11,4 +12,5 @@ export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPo
   schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding',
   storageVersionHash: '90V5FRZZ3Zg=',
   enforcement: 'refused',
+  table: policyBindingTable,
 });

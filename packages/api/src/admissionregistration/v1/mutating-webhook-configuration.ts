@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { MutatingWebhookConfiguration } from '../../generated/types/admissionregistration-v1.ts';
+import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const mutatingWebhookConfiguration = defineResource<MutatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
@@ -11,4 +12,5 @@ export const mutatingWebhookConfiguration = defineResource<MutatingWebhookConfig
   schemaName: 'io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration',
   storageVersionHash: 'Sqi0GUgDaX0=',
   enforcement: 'refused',
+  table: defineTable([nameColumn, integer('Webhooks'), 'Age'], (c, nowMs) => [nameOf(c), (c.webhooks ?? []).length, age(c, nowMs)]),
 });

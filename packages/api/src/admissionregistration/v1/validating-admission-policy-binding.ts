@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ValidatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
+import { policyBindingTable } from './policy-binding-table.ts';
 
 export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissionPolicyBinding>({
   group: 'admissionregistration.k8s.io',
@@ -11,4 +12,5 @@ export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissi
   schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding',
   storageVersionHash: 'v9715VZqakg=',
   enforcement: 'refused',
+  table: policyBindingTable,
 });

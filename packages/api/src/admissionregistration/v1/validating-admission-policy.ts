@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ValidatingAdmissionPolicy } from '../../generated/types/admissionregistration-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const validatingAdmissionPolicy = defineResource<ValidatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',
@@ -13,6 +14,10 @@ export const validatingAdmissionPolicy = defineResource<ValidatingAdmissionPolic
   storageVersionHash: '6OxvlMmQ6is=',
   enforcement: 'refused',
   resetFields: ['status'],
+  table: defineTable([nameColumn, integer('Validations'), 'ParamKind', 'Age'], (p, nowMs) => {
+    const kind = p.spec?.paramKind;
+    return [nameOf(p), (p.spec?.validations ?? []).length, kind ? `${kind.apiVersion ?? ''}/${kind.kind ?? ''}` : '<unset>', age(p, nowMs)];
+  }),
   subresources: {
     status: statusSubresource('ValidatingAdmissionPolicy'),
   },

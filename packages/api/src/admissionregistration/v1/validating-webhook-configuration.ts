@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ValidatingWebhookConfiguration } from '../../generated/types/admissionregistration-v1.ts';
+import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const validatingWebhookConfiguration = defineResource<ValidatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
@@ -11,4 +12,5 @@ export const validatingWebhookConfiguration = defineResource<ValidatingWebhookCo
   schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration',
   storageVersionHash: 'B0wHjQmsGNk=',
   enforcement: 'refused',
+  table: defineTable([nameColumn, integer('Webhooks'), 'Age'], (c, nowMs) => [nameOf(c), (c.webhooks ?? []).length, age(c, nowMs)]),
 });

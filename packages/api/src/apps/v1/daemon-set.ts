@@ -4,6 +4,18 @@ import type { DaemonSet } from '../../generated/types/apps-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
+import {
+  age,
+  containerCells,
+  containerColumns,
+  defineTable,
+  formatLabels,
+  formatLabelSelector,
+  integer,
+  nameColumn,
+  nameOf,
+  wide,
+} from '../../table.ts';
 
 export const daemonSet = defineResource<DaemonSet>({
   group: 'apps',
@@ -21,6 +33,32 @@ export const daemonSet = defineResource<DaemonSet>({
   strategy: specStrategy<DaemonSet>(
     { generation: { spec: 'io.k8s.api.apps.v1.DaemonSetSpec' } },
     { prepareForCreate: startTemplateGeneration, prepareForUpdate: countTemplateGeneration },
+  ),
+  table: defineTable(
+    [
+      nameColumn,
+      integer('Desired'),
+      integer('Current'),
+      integer('Ready'),
+      integer('Up-to-date'),
+      integer('Available'),
+      'Node Selector',
+      'Age',
+      ...containerColumns,
+      wide('Selector'),
+    ],
+    (d, nowMs) => [
+      nameOf(d),
+      d.status?.desiredNumberScheduled ?? 0,
+      d.status?.currentNumberScheduled ?? 0,
+      d.status?.numberReady ?? 0,
+      d.status?.updatedNumberScheduled ?? 0,
+      d.status?.numberAvailable ?? 0,
+      formatLabels(d.spec?.template.spec?.nodeSelector),
+      age(d, nowMs),
+      ...containerCells(d.spec?.template.spec?.containers),
+      formatLabelSelector(d.spec?.selector),
+    ],
   ),
   subresources: {
     status: statusSubresource('DaemonSet'),

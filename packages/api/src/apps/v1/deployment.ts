@@ -5,6 +5,7 @@ import { bumpGeneration, keepField, scaleSubresource, specStrategy, statusStrate
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { sameStringMap } from '../../semantic-equality.ts';
 import { nameWarning } from '../../name-warning.ts';
+import { age, containerCells, containerColumns, defineTable, labelSelectorText, nameColumn, nameOf, wide } from '../../table.ts';
 
 export const deployment = defineResource<Deployment>({
   group: 'apps',
@@ -28,6 +29,15 @@ export const deployment = defineResource<Deployment>({
       warnings: (deployment, old) => (old ? [] : nameWarning(deployment, 'Pod names and hostnames')),
     },
   ),
+  table: defineTable([nameColumn, 'Ready', 'Up-to-date', 'Available', 'Age', ...containerColumns, wide('Selector')], (d, nowMs) => [
+    nameOf(d),
+    `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,
+    d.status?.updatedReplicas ?? 0,
+    d.status?.availableReplicas ?? 0,
+    age(d, nowMs),
+    ...containerCells(d.spec?.template.spec?.containers),
+    labelSelectorText(d.spec?.selector),
+  ]),
   subresources: {
     scale: scaleSubresource,
     status: statusSubresource('Deployment', statusStrategy({ prepareForUpdate: keepLabels })),

@@ -3,6 +3,7 @@ import type { ReplicaSet } from '../../generated/types/apps-v1.ts';
 import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { nameWarning } from '../../name-warning.ts';
+import { age, containerCells, containerColumns, defineTable, formatLabelSelector, integer, nameColumn, nameOf, wide } from '../../table.ts';
 
 export const replicaSet = defineResource<ReplicaSet>({
   group: 'apps',
@@ -21,6 +22,18 @@ export const replicaSet = defineResource<ReplicaSet>({
     { warnings: (replicaSet, old) => (old ? [] : nameWarning(replicaSet, 'Pod names and hostnames')) },
   ),
   selectableFields: { 'status.replicas': (r) => String(r.status?.replicas ?? 0) },
+  table: defineTable(
+    [nameColumn, integer('Desired'), integer('Current'), integer('Ready'), 'Age', ...containerColumns, wide('Selector')],
+    (rs, nowMs) => [
+      nameOf(rs),
+      rs.spec?.replicas ?? 0,
+      rs.status?.replicas ?? 0,
+      rs.status?.readyReplicas ?? 0,
+      age(rs, nowMs),
+      ...containerCells(rs.spec?.template?.spec?.containers),
+      formatLabelSelector(rs.spec?.selector),
+    ],
+  ),
   subresources: {
     scale: scaleSubresource,
     status: statusSubresource('ReplicaSet'),

@@ -4,6 +4,7 @@ import type { StatefulSet } from '../../generated/types/apps-v1.ts';
 import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { defaultClaimSpec } from '../../core/v1/persistent-volume-claim.ts';
+import { age, containerCells, containerColumns, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const statefulSet = defineResource<StatefulSet>({
   group: 'apps',
@@ -19,6 +20,12 @@ export const statefulSet = defineResource<StatefulSet>({
   resetFields: ['status'],
   defaults: defaultStatefulSet,
   strategy: specStrategy<StatefulSet>({ generation: { spec: 'io.k8s.api.apps.v1.StatefulSetSpec' } }, { warnings: statefulSetWarnings }),
+  table: defineTable([nameColumn, 'Ready', 'Age', ...containerColumns], (s, nowMs) => [
+    nameOf(s),
+    `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}`,
+    age(s, nowMs),
+    ...containerCells(s.spec?.template.spec?.containers),
+  ]),
   subresources: {
     scale: scaleSubresource,
     status: statusSubresource('StatefulSet'),

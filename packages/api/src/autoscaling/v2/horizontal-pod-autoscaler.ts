@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v2.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultAutoscaler } from './autoscaler-defaults.ts';
+import { autoscalerTable } from './autoscaler-table.ts';
 
 export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -17,6 +18,7 @@ export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   resetFields: ['status'],
   defaults: defaultAutoscaler,
   strategy: specStrategy<HorizontalPodAutoscaler>({}),
+  table: autoscalerTable,
   subresources: {
     status: statusSubresource('HorizontalPodAutoscaler'),
   },

@@ -3,6 +3,19 @@ import type { CronJob } from '../../generated/types/batch-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultCronJob } from './job-defaults.ts';
+import {
+  age,
+  boolean,
+  containerCells,
+  containerColumns,
+  defineTable,
+  formatLabelSelector,
+  integer,
+  nameColumn,
+  nameOf,
+  since,
+  wide,
+} from '../../table.ts';
 
 export const cronJob = defineResource<CronJob>({
   group: 'batch',
@@ -29,6 +42,30 @@ export const cronJob = defineResource<CronJob>({
           : [];
       },
     },
+  ),
+  table: defineTable(
+    [
+      nameColumn,
+      'Schedule',
+      'Timezone',
+      boolean('Suspend'),
+      integer('Active'),
+      'Last Schedule',
+      'Age',
+      ...containerColumns,
+      wide('Selector'),
+    ],
+    (c, nowMs) => [
+      nameOf(c),
+      c.spec?.schedule ?? '',
+      c.spec?.timeZone ?? '<none>',
+      c.spec?.suspend === undefined ? '<unset>' : c.spec.suspend ? 'True' : 'False',
+      (c.status?.active ?? []).length,
+      c.status?.lastScheduleTime ? since(c.status.lastScheduleTime, nowMs) : '<none>',
+      age(c, nowMs),
+      ...containerCells(c.spec?.jobTemplate.spec?.template.spec?.containers),
+      formatLabelSelector(c.spec?.jobTemplate.spec?.selector),
+    ],
   ),
   subresources: {
     status: statusSubresource('CronJob'),

@@ -4,6 +4,7 @@ import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultJob } from './job-defaults.ts';
 import { generateSelector } from './job-selector.ts';
+import { jobTable } from './job-table.ts';
 
 export const job = defineResource<Job>({
   group: 'batch',
@@ -25,6 +26,7 @@ export const job = defineResource<Job>({
     },
   ),
   selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
+  table: jobTable,
   subresources: {
     status: statusSubresource('Job'),
   },

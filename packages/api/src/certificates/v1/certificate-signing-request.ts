@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { CertificateSigningRequest } from '../../generated/types/certificates-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
 import { csrApprovalStrategy, csrStatusStrategy, csrStrategy } from './strategy.ts';
+import { csrTable } from './table.ts';
 
 export const certificateSigningRequest = defineResource<CertificateSigningRequest>({
   group: 'certificates.k8s.io',
@@ -14,7 +15,8 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
   storageVersionHash: '95fRKMXA+00=',
   resetFields: ['spec', 'status'],
   strategy: csrStrategy,
-  selectableFields: { 'spec.signerName': (c) => c.spec.signerName ?? '' },
+  selectableFields: { 'spec.signerName': (c) => c.spec?.signerName ?? '' },
+  table: csrTable,
   subresources: {
     approval: {
       kind: 'CertificateSigningRequest',

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Lease } from '../../generated/types/coordination-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const lease = defineResource<Lease>({
   group: 'coordination.k8s.io',
@@ -10,4 +11,5 @@ export const lease = defineResource<Lease>({
   schemaName: 'io.k8s.api.coordination.v1.Lease',
   storageVersionHash: 'gqkMMb/YqFM=',
   strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  table: defineTable([nameColumn, 'Holder', 'Age'], (l, nowMs) => [nameOf(l), l.spec?.holderIdentity ?? '', age(l, nowMs)]),
 });

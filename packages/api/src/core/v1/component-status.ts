@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ComponentStatus } from '../../generated/types/core-v1.ts';
+import { defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const componentStatus = defineResource<ComponentStatus>({
   group: '',
@@ -10,4 +11,9 @@ export const componentStatus = defineResource<ComponentStatus>({
   shortNames: ['cs'],
   verbs: ['get', 'list'],
   schemaName: 'io.k8s.api.core.v1.ComponentStatus',
+  table: defineTable([nameColumn, 'Status', 'Message', 'Error'], (c) => {
+    const healthy = (c.conditions ?? []).find((x) => x.type === 'Healthy');
+    const status = healthy === undefined ? 'Unknown' : healthy.status === 'True' ? 'Healthy' : 'Unhealthy';
+    return [nameOf(c), status, healthy?.message ?? '', healthy?.error ?? ''];
+  }),
 });

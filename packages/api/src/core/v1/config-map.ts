@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ConfigMap } from '../../generated/types/core-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const configMap = defineResource<ConfigMap>({
   group: '',
@@ -10,4 +11,9 @@ export const configMap = defineResource<ConfigMap>({
   shortNames: ['cm'],
   schemaName: 'io.k8s.api.core.v1.ConfigMap',
   storageVersionHash: 'qFsyl6wFWjQ=',
+  table: defineTable([nameColumn, 'Data', 'Age'], (c, nowMs) => [
+    nameOf(c),
+    Object.keys({ ...c.data }).length + Object.keys({ ...c.binaryData }).length,
+    age(c, nowMs),
+  ]),
 });

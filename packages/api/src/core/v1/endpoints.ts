@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Endpoints } from '../../generated/types/core-v1.ts';
+import { endpointsTable } from './endpoints-table.ts';
 
 export const endpoints = defineResource<Endpoints>({
   group: '',
@@ -15,4 +16,5 @@ export const endpoints = defineResource<Endpoints>({
     for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
   strategy: { allowCreateOnUpdate: true },
+  table: endpointsTable,
 });

@@ -1,5 +1,6 @@
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
 import type { Event } from '../../generated/types/core-v1.ts';
+import { eventTable } from './event-table.ts';
 
 export const event = defineResource<Event>({
   group: '',
@@ -13,16 +14,17 @@ export const event = defineResource<Event>({
   ttlSeconds: eventTtlSeconds,
   strategy: { allowCreateOnUpdate: true },
   selectableFields: {
-    'involvedObject.kind': (e) => e.involvedObject.kind ?? '',
-    'involvedObject.namespace': (e) => e.involvedObject.namespace ?? '',
-    'involvedObject.name': (e) => e.involvedObject.name ?? '',
-    'involvedObject.uid': (e) => e.involvedObject.uid ?? '',
-    'involvedObject.apiVersion': (e) => e.involvedObject.apiVersion ?? '',
-    'involvedObject.resourceVersion': (e) => e.involvedObject.resourceVersion ?? '',
-    'involvedObject.fieldPath': (e) => e.involvedObject.fieldPath ?? '',
+    'involvedObject.kind': (e) => e.involvedObject?.kind ?? '',
+    'involvedObject.namespace': (e) => e.involvedObject?.namespace ?? '',
+    'involvedObject.name': (e) => e.involvedObject?.name ?? '',
+    'involvedObject.uid': (e) => e.involvedObject?.uid ?? '',
+    'involvedObject.apiVersion': (e) => e.involvedObject?.apiVersion ?? '',
+    'involvedObject.resourceVersion': (e) => e.involvedObject?.resourceVersion ?? '',
+    'involvedObject.fieldPath': (e) => e.involvedObject?.fieldPath ?? '',
     reason: (e) => e.reason ?? '',
     reportingComponent: (e) => e.reportingComponent ?? '',
     source: (e) => e.source?.component || (e.reportingComponent ?? ''),
     type: (e) => e.type ?? '',
   },
+  table: eventTable,
 });

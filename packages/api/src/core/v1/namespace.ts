@@ -34,6 +34,7 @@ const finalizeStrategy: ResourceStrategy<Namespace> = {
     keepField(draft, old, 'status');
   },
 };
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const namespace = defineResource<Namespace>({
   group: '',
@@ -53,6 +54,7 @@ export const namespace = defineResource<Namespace>({
   },
   strategy: namespaceStrategy,
   selectableFields: { 'status.phase': (n) => n.status?.phase ?? '', name: (n) => n.metadata?.name ?? '' },
+  table: defineTable([nameColumn, 'Status', 'Age'], (n, nowMs) => [nameOf(n), n.status?.phase ?? '', age(n, nowMs)]),
   subresources: {
     finalize: { kind: 'Namespace', verbs: ['update'], strategy: finalizeStrategy, resetFields: ['status'] },
     status: statusSubresource('Namespace', statusStrategy()),

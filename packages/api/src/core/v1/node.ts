@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { Node } from '../../generated/types/core-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultNode } from './node-defaults.ts';
+import { nodeTable } from './node-table.ts';
 
 export const node = defineResource<Node>({
   group: '',
@@ -17,6 +18,7 @@ export const node = defineResource<Node>({
   strategy: specStrategy<Node>({}),
   defaults: defaultNode,
   selectableFields: { 'spec.unschedulable': (n) => String(n.spec?.unschedulable ?? false) },
+  table: nodeTable,
   subresources: {
     proxy: { kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
     status: statusSubresource('Node'),

@@ -3,6 +3,7 @@ import type { PersistentVolumeClaim } from '../../generated/types/core-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import type { PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
 import { roundResources } from './resource-list.ts';
+import { persistentVolumeClaimTable } from './volume-tables.ts';
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   group: '',
@@ -21,6 +22,7 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
     {},
     { prepareForCreate: (draft) => mirrorDataSources(draft), prepareForUpdate: (draft) => mirrorDataSources(draft) },
   ),
+  table: persistentVolumeClaimTable,
   subresources: {
     status: statusSubresource('PersistentVolumeClaim'),
   },

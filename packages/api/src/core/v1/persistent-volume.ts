@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolume } from '../../generated/types/core-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
 import { defaultPersistentVolume, persistentVolumeStatusStrategy, persistentVolumeStrategy } from './persistent-volume-strategy.ts';
+import { persistentVolumeTable } from './volume-tables.ts';
 
 export const persistentVolume = defineResource<PersistentVolume>({
   group: '',
@@ -17,6 +18,7 @@ export const persistentVolume = defineResource<PersistentVolume>({
   resetFields: ['status'],
   defaults: defaultPersistentVolume,
   strategy: persistentVolumeStrategy,
+  table: persistentVolumeTable,
   subresources: {
     status: statusSubresource('PersistentVolume', persistentVolumeStatusStrategy),
   },

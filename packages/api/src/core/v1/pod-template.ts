@@ -2,6 +2,7 @@ import { defineResource } from '../../define-resource.ts';
 import type { PodTemplate } from '../../generated/types/core-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
 import { defaultPodSpec } from './pod/default-pod-spec.ts';
+import { containerCells, defineTable, formatLabels, nameColumn, nameOf } from '../../table.ts';
 
 export const podTemplate = defineResource<PodTemplate>({
   group: '',
@@ -17,4 +18,9 @@ export const podTemplate = defineResource<PodTemplate>({
     template.template ??= {};
     defaultPodSpec((template.template.spec ??= { containers: [] }));
   },
+  table: defineTable([nameColumn, 'Containers', 'Images', 'Pod Labels'], (t) => [
+    nameOf(t),
+    ...containerCells(t.template?.spec?.containers),
+    formatLabels(t.template?.metadata?.labels),
+  ]),
 });

@@ -3,6 +3,7 @@ import type { Pod } from '../../generated/types/core-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
 import { defaultPod } from './pod/default-pod.ts';
 import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pod/strategy.ts';
+import { podTable } from './pod/table.ts';
 
 export const pod = defineResource<Pod>({
   group: '',
@@ -31,6 +32,7 @@ export const pod = defineResource<Pod>({
     'status.podIPs': () => '',
     'status.nominatedNodeName': (p) => p.status?.nominatedNodeName ?? '',
   },
+  table: podTable,
   subresources: {
     attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
     binding: { kind: 'Binding', verbs: ['create'] },

@@ -3,6 +3,7 @@ import type { ReplicationController } from '../../generated/types/core-v1.ts';
 import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultPodSpec } from './pod/default-pod-spec.ts';
+import { age, containerCells, containerColumns, defineTable, formatLabels, integer, nameColumn, nameOf, wide } from '../../table.ts';
 
 export const replicationController = defineResource<ReplicationController>({
   group: '',
@@ -22,6 +23,18 @@ export const replicationController = defineResource<ReplicationController>({
   ),
   defaults: defaultReplicationController,
   selectableFields: { 'status.replicas': (r) => String(r.status?.replicas ?? 0) },
+  table: defineTable(
+    [nameColumn, integer('Desired'), integer('Current'), integer('Ready'), 'Age', ...containerColumns, wide('Selector')],
+    (rc, nowMs) => [
+      nameOf(rc),
+      rc.spec?.replicas ?? 0,
+      rc.status?.replicas ?? 0,
+      rc.status?.readyReplicas ?? 0,
+      age(rc, nowMs),
+      ...containerCells(rc.spec?.template?.spec?.containers),
+      formatLabels(rc.spec?.selector),
+    ],
+  ),
   subresources: {
     scale: scaleSubresource,
     status: statusSubresource('ReplicationController'),

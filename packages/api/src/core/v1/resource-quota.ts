@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceQuota } from '../../generated/types/core-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceQuota = defineResource<ResourceQuota>({
   group: '',
@@ -15,6 +16,15 @@ export const resourceQuota = defineResource<ResourceQuota>({
   enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<ResourceQuota>({}),
+  table: defineTable([nameColumn, 'Request', 'Limit', 'Age'], (q, nowMs) => {
+    const names = Object.keys(q.status?.hard ?? {}).sort();
+    const cells = (limits: boolean): string =>
+      names
+        .filter((name) => name.startsWith('limits.') === limits)
+        .map((name) => `${name}: ${q.status?.used?.[name] ?? '0'}/${q.status?.hard?.[name] ?? '0'}`)
+        .join(', ');
+    return [nameOf(q), cells(false), cells(true), age(q, nowMs)];
+  }),
   subresources: {
     status: statusSubresource('ResourceQuota'),
   },

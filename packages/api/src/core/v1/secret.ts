@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Secret } from '../../generated/types/core-v1.ts';
 import { defaultSecret } from './secret-defaults.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const secret = defineResource<Secret>({
   group: '',
@@ -17,4 +18,10 @@ export const secret = defineResource<Secret>({
     },
   },
   selectableFields: { type: (s) => s.type ?? '' },
+  table: defineTable([nameColumn, 'Type', 'Data', 'Age'], (s, nowMs) => [
+    nameOf(s),
+    s.type ?? '',
+    Object.keys(s.data ?? {}).length,
+    age(s, nowMs),
+  ]),
 });

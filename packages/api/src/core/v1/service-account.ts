@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceAccount } from '../../generated/types/core-v1.ts';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const serviceAccount = defineResource<ServiceAccount>({
   group: '',
@@ -13,6 +14,7 @@ export const serviceAccount = defineResource<ServiceAccount>({
   storageVersionHash: 'pbx9ZvyFpBE=',
   returnsDeletedObject: true,
   strategy: { prepareForCreate: cleanSecretReferences, prepareForUpdate: cleanSecretReferences, warnings: serviceAccountWarnings },
+  table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),
   subresources: {
     token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] },
   },

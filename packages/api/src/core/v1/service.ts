@@ -3,6 +3,7 @@ import type { Service } from '../../generated/types/core-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
 import { defaultService } from './service/default-service.ts';
 import { serviceStatusStrategy, serviceStrategy } from './service/strategy.ts';
+import { serviceTable } from './service/table.ts';
 
 export const service = defineResource<Service>({
   group: '',
@@ -20,6 +21,7 @@ export const service = defineResource<Service>({
   defaults: defaultService,
   strategy: serviceStrategy,
   selectableFields: { 'spec.clusterIP': (s) => s.spec?.clusterIP ?? '', 'spec.type': (s) => s.spec?.type ?? '' },
+  table: serviceTable,
   subresources: {
     proxy: { kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
     status: statusSubresource('Service', serviceStatusStrategy),

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { EndpointSlice } from '../../generated/types/discovery-v1.ts';
 import { defaultEndpointSlice, endpointSliceStrategy } from './endpoint-slice-strategy.ts';
+import { endpointSliceTable } from './endpoint-slice-table.ts';
 
 export const endpointSlice = defineResource<EndpointSlice>({
   group: 'discovery.k8s.io',
@@ -12,4 +13,5 @@ export const endpointSlice = defineResource<EndpointSlice>({
   storageVersionHash: 'qgS0xkrxYAI=',
   defaults: defaultEndpointSlice,
   strategy: endpointSliceStrategy,
+  table: endpointSliceTable,
 });

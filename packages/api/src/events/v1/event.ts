@@ -1,5 +1,7 @@
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
 import type { EventsV1Event } from '../../generated/types/events-v1.ts';
+import { eventsTable } from './event-table.ts';
+import { eventConversion } from './core-event.ts';
 
 export const eventsEvent = defineResource<EventsV1Event>({
   group: 'events.k8s.io',
@@ -25,4 +27,6 @@ export const eventsEvent = defineResource<EventsV1Event>({
     reportingController: (e) => e.reportingController ?? '',
     type: (e) => e.type ?? '',
   },
+  table: eventsTable,
+  conversion: eventConversion,
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { FlowSchema } from '../../generated/types/flowcontrol-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const flowSchema = defineResource<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -16,6 +17,14 @@ export const flowSchema = defineResource<FlowSchema>({
   defaults(flowSchema) {
     if (flowSchema.spec) flowSchema.spec.matchingPrecedence ||= 1000;
   },
+  table: defineTable([nameColumn, 'PriorityLevel', 'MatchingPrecedence', 'DistinguisherMethod', 'Age', 'MissingPL'], (s, nowMs) => [
+    nameOf(s),
+    s.spec?.priorityLevelConfiguration.name ?? '',
+    s.spec?.matchingPrecedence ?? 0,
+    s.spec?.distinguisherMethod?.type ?? '<none>',
+    age(s, nowMs),
+    (s.status?.conditions ?? []).find((c) => c.type === 'Dangling')?.status ?? '?',
+  ]),
   subresources: {
     status: statusSubresource('FlowSchema', statusStrategy({ prepareForUpdate: keepMetadata })),
   },

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const priorityLevelConfiguration = defineResource<PriorityLevelConfiguration>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -30,6 +31,19 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
       }
     }
   },
+  table: defineTable([nameColumn, 'Type', 'NominalConcurrencyShares', 'Queues', 'HandSize', 'QueueLengthLimit', 'Age'], (p, nowMs) => {
+    const limited = p.spec?.limited;
+    const queuing = limited?.limitResponse?.queuing;
+    return [
+      nameOf(p),
+      p.spec?.type ?? '',
+      limited?.nominalConcurrencyShares ?? '<none>',
+      queuing?.queues ?? '<none>',
+      queuing?.handSize ?? '<none>',
+      queuing?.queueLengthLimit ?? '<none>',
+      age(p, nowMs),
+    ];
+  }),
   subresources: {
     status: statusSubresource('PriorityLevelConfiguration', statusStrategy({ prepareForUpdate: keepMetadata })),
   },

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { IngressClass } from '../../generated/types/networking-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const ingressClass = defineResource<IngressClass>({
   group: 'networking.k8s.io',
@@ -16,4 +17,10 @@ export const ingressClass = defineResource<IngressClass>({
     const parameters = ingressClass.spec?.parameters;
     if (parameters) parameters.scope ??= 'Cluster';
   },
+  table: defineTable([nameColumn, 'Controller', 'Parameters', 'Age'], (c, nowMs) => {
+    const isDefault = c.metadata?.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true';
+    const p = c.spec?.parameters;
+    const parameters = p ? `${p.kind}${p.apiGroup === undefined ? '' : `.${p.apiGroup}`}/${p.name}` : '<none>';
+    return [`${nameOf(c)}${isDefault ? ' (default)' : ''}`, c.spec?.controller ?? '', parameters, age(c, nowMs)];
+  }),
 });

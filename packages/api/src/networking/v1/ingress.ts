@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Ingress } from '../../generated/types/networking-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { ingressTable } from './ingress-table.ts';
 
 export const ingress = defineResource<Ingress>({
   group: 'networking.k8s.io',
@@ -23,6 +24,7 @@ export const ingress = defineResource<Ingress>({
           : [],
     },
   ),
+  table: ingressTable,
   subresources: {
     status: statusSubresource('Ingress'),
   },

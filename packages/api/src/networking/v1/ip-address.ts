@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { IPAddress } from '../../generated/types/networking-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const ipAddress = defineResource<IPAddress>({
   group: 'networking.k8s.io',
@@ -10,4 +11,10 @@ export const ipAddress = defineResource<IPAddress>({
   shortNames: ['ip'],
   schemaName: 'io.k8s.api.networking.v1.IPAddress',
   storageVersionHash: '3f/plJFChNE=',
+  table: defineTable([nameColumn, 'ParentRef', 'Age'], (a, nowMs) => {
+    const parent = a.spec?.parentRef;
+    if (parent === undefined) return [nameOf(a), '<none>', age(a, nowMs)];
+    const resource = `${parent.resource}${parent.group ? `.${parent.group}` : ''}`.toLowerCase();
+    return [nameOf(a), [resource, ...(parent.namespace ? [parent.namespace] : []), parent.name].join('/'), age(a, nowMs)];
+  }),
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { NetworkPolicy } from '../../generated/types/networking-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
+import { age, defineTable, formatLabelSelector, nameColumn, nameOf } from '../../table.ts';
 
 export const networkPolicy = defineResource<NetworkPolicy>({
   group: 'networking.k8s.io',
@@ -19,4 +20,9 @@ export const networkPolicy = defineResource<NetworkPolicy>({
     if ((spec.policyTypes ?? []).length === 0) spec.policyTypes = (spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
     for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
   },
+  table: defineTable([nameColumn, 'Pod-Selector', 'Age'], (p, nowMs) => [
+    nameOf(p),
+    formatLabelSelector(p.spec?.podSelector ?? {}),
+    age(p, nowMs),
+  ]),
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceCIDR } from '../../generated/types/networking-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const serviceCIDR = defineResource<ServiceCIDR>({
   group: 'networking.k8s.io',
@@ -13,6 +14,7 @@ export const serviceCIDR = defineResource<ServiceCIDR>({
   enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<ServiceCIDR>({}),
+  table: defineTable([nameColumn, 'CIDRs', 'Age'], (c, nowMs) => [nameOf(c), (c.spec?.cidrs ?? []).join(','), age(c, nowMs)]),
   subresources: {
     status: statusSubresource('ServiceCIDR', statusStrategy({ prepareForUpdate: keepMetadata })),
   },

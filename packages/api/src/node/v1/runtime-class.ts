@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { RuntimeClass } from '../../generated/types/node-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const runtimeClass = defineResource<RuntimeClass>({
   group: 'node.k8s.io',
@@ -11,4 +12,5 @@ export const runtimeClass = defineResource<RuntimeClass>({
   storageVersionHash: 'WQTu1GL3T2Q=',
   enforcement: 'stored',
   strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  table: defineTable([nameColumn, 'Handler', 'Age'], (r, nowMs) => [nameOf(r), r.handler ?? '', age(r, nowMs)]),
 });

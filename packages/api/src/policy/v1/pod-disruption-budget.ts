@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PodDisruptionBudget } from '../../generated/types/policy-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   group: 'policy',
@@ -14,6 +15,13 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<PodDisruptionBudget>({ generation: { spec: 'io.k8s.api.policy.v1.PodDisruptionBudgetSpec' } }),
+  table: defineTable([nameColumn, 'Min Available', 'Max Unavailable', integer('Allowed Disruptions'), 'Age'], (b, nowMs) => [
+    nameOf(b),
+    String(b.spec?.minAvailable ?? 'N/A'),
+    String(b.spec?.maxUnavailable ?? 'N/A'),
+    b.status?.disruptionsAllowed ?? 0,
+    age(b, nowMs),
+  ]),
   subresources: {
     status: statusSubresource('PodDisruptionBudget'),
   },

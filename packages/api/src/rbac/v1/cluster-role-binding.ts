@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ClusterRoleBinding } from '../../generated/types/rbac-v1.ts';
 import { defaultBinding } from './binding-defaults.ts';
+import { bindingTable } from './binding-table.ts';
 
 export const clusterRoleBinding = defineResource<ClusterRoleBinding>({
   group: 'rbac.authorization.k8s.io',
@@ -12,4 +13,5 @@ export const clusterRoleBinding = defineResource<ClusterRoleBinding>({
   storageVersionHash: '48tpQ8gZHFc=',
   defaults: defaultBinding,
   strategy: { allowCreateOnUpdate: true },
+  table: bindingTable,
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { RoleBinding } from '../../generated/types/rbac-v1.ts';
 import { defaultBinding } from './binding-defaults.ts';
+import { bindingTable } from './binding-table.ts';
 
 export const roleBinding = defineResource<RoleBinding>({
   group: 'rbac.authorization.k8s.io',
@@ -12,4 +13,5 @@ export const roleBinding = defineResource<RoleBinding>({
   storageVersionHash: 'eGsCzGH6b1g=',
   defaults: defaultBinding,
   strategy: { allowCreateOnUpdate: true },
+  table: bindingTable,
 });

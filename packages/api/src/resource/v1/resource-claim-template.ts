@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaimTemplate } from '../../generated/types/resource-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
   group: 'resource.k8s.io',
@@ -11,4 +12,5 @@ export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
   storageVersionHash: 'TuzjC49aUfM=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),
 });

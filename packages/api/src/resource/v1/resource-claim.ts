@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
 import { statusSubresource } from '../../spec-and-status.ts';
+import { age, defineTable, isDeleting, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceClaim = defineResource<ResourceClaim>({
   group: 'resource.k8s.io',
@@ -13,6 +14,15 @@ export const resourceClaim = defineResource<ResourceClaim>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  table: defineTable([nameColumn, 'State', 'Age'], (c, nowMs) => {
+    const allocated = c.status?.allocation !== undefined;
+    const states = [
+      ...(isDeleting(c) ? ['deleted'] : []),
+      ...(allocated ? ['allocated'] : isDeleting(c) ? [] : ['pending']),
+      ...(allocated && (c.status?.reservedFor ?? []).length > 0 ? ['reserved'] : []),
+    ];
+    return [nameOf(c), states.join(','), age(c, nowMs)];
+  }),
   subresources: {
     status: statusSubresource('ResourceClaim'),
   },

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceSlice } from '../../generated/types/resource-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceSlice = defineResource<ResourceSlice>({
   group: 'resource.k8s.io',
@@ -11,4 +12,11 @@ export const resourceSlice = defineResource<ResourceSlice>({
   storageVersionHash: 'KsC072WgaEY=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  table: defineTable([nameColumn, 'Node', 'Driver', 'Pool', 'Age'], (s, nowMs) => [
+    nameOf(s),
+    s.spec?.nodeName ?? '',
+    s.spec?.driver ?? '',
+    s.spec?.pool?.name ?? '',
+    age(s, nowMs),
+  ]),
 });

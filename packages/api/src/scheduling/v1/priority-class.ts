@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityClass } from '../../generated/types/scheduling-v1.ts';
 import { setGeneration } from '../../spec-and-status.ts';
+import { age, boolean, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const priorityClass = defineResource<PriorityClass>({
   group: 'scheduling.k8s.io',
@@ -15,4 +16,11 @@ export const priorityClass = defineResource<PriorityClass>({
     priorityClass.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   strategy: { prepareForCreate: (draft) => setGeneration(draft, 1) },
+  table: defineTable([nameColumn, integer('Value'), boolean('Global-Default'), 'Age', 'PreemptionPolicy'], (p, nowMs) => [
+    nameOf(p),
+    p.value ?? 0,
+    p.globalDefault ?? false,
+    age(p, nowMs),
+    p.preemptionPolicy ?? '',
+  ]),
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CSIDriver } from '../../generated/types/storage-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
+import { age, boolean, defineTable, nameColumn, nameOf, orNone } from '../../table.ts';
 
 export const csiDriver = defineResource<CSIDriver>({
   group: 'storage.k8s.io',
@@ -27,4 +28,26 @@ export const csiDriver = defineResource<CSIDriver>({
     spec.requiresRepublish ??= false;
     spec.seLinuxMount ??= false;
   },
+  table: defineTable(
+    [
+      nameColumn,
+      boolean('AttachRequired'),
+      boolean('PodInfoOnMount'),
+      boolean('StorageCapacity'),
+      'TokenRequests',
+      boolean('RequiresRepublish'),
+      'Modes',
+      'Age',
+    ],
+    (d, nowMs) => [
+      nameOf(d),
+      d.spec?.attachRequired ?? true,
+      d.spec?.podInfoOnMount ?? false,
+      d.spec?.storageCapacity ?? false,
+      d.spec?.tokenRequests === undefined ? '<unset>' : d.spec.tokenRequests.map((t) => t.audience).join(','),
+      d.spec?.requiresRepublish ?? false,
+      orNone((d.spec?.volumeLifecycleModes ?? []).join(',')),
+      age(d, nowMs),
+    ],
+  ),
 });

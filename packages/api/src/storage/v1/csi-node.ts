@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CSINode } from '../../generated/types/storage-v1.ts';
+import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const csiNode = defineResource<CSINode>({
   group: 'storage.k8s.io',
@@ -12,4 +13,5 @@ export const csiNode = defineResource<CSINode>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   strategy: { allowUnconditionalUpdate: false },
+  table: defineTable([nameColumn, integer('Drivers'), 'Age'], (n, nowMs) => [nameOf(n), (n.spec?.drivers ?? []).length, age(n, nowMs)]),
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CSIStorageCapacity } from '../../generated/types/storage-v1.ts';
+import { defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   group: 'storage.k8s.io',
@@ -11,4 +12,5 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   storageVersionHash: 'xeVl+2Ly1kE=',
   enforcement: 'stored',
   strategy: { allowUnconditionalUpdate: false },
+  table: defineTable([nameColumn, 'StorageClassName', 'Capacity'], (c) => [nameOf(c), c.storageClassName ?? '', c.capacity ?? '<unset>']),
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { StorageClass } from '../../generated/types/storage-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const storageClass = defineResource<StorageClass>({
   group: 'storage.k8s.io',
@@ -16,4 +17,15 @@ export const storageClass = defineResource<StorageClass>({
     storageClass.reclaimPolicy ??= 'Delete';
     storageClass.volumeBindingMode ??= 'Immediate';
   },
+  table: defineTable([nameColumn, 'Provisioner', 'ReclaimPolicy', 'VolumeBindingMode', 'AllowVolumeExpansion', 'Age'], (c, nowMs) => {
+    const isDefault = ['', 'beta.'].some((p) => c.metadata?.annotations?.[`storageclass.${p}kubernetes.io/is-default-class`] === 'true');
+    return [
+      `${nameOf(c)}${isDefault ? ' (default)' : ''}`,
+      c.provisioner ?? '',
+      c.reclaimPolicy ?? 'Delete',
+      c.volumeBindingMode ?? 'Immediate',
+      c.allowVolumeExpansion ?? false,
+      age(c, nowMs),
+    ];
+  }),
 });

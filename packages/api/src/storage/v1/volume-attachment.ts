@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttachment } from '../../generated/types/storage-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { age, boolean, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const volumeAttachment = defineResource<VolumeAttachment>({
   group: 'storage.k8s.io',
@@ -14,6 +15,17 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
   enforcement: 'stored',
   resetFields: ['status'],
   strategy: { ...specStrategy<VolumeAttachment>({}), allowUnconditionalUpdate: false },
+  table: defineTable(
+    [nameColumn, { name: 'Attacher', type: 'string', format: 'name' }, 'PV', 'Node', boolean('Attached'), 'Age'],
+    (a, nowMs) => [
+      nameOf(a),
+      a.spec?.attacher ?? '',
+      a.spec?.source?.persistentVolumeName ?? '',
+      a.spec?.nodeName ?? '',
+      a.status?.attached ?? false,
+      age(a, nowMs),
+    ],
+  ),
   subresources: {
     status: statusSubresource('VolumeAttachment', statusStrategy({ prepareForUpdate: keepMetadata })),
   },

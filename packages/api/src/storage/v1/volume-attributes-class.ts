@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttributesClass } from '../../generated/types/storage-v1.ts';
+import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   group: 'storage.k8s.io',
@@ -12,4 +13,5 @@ export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   storageVersionHash: 'tIjydgKBC5w=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  table: defineTable([nameColumn, 'DriverName', 'Age'], (c, nowMs) => [nameOf(c), c.driverName ?? '', age(c, nowMs)]),
 });
