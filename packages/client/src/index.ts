@@ -16,3 +16,4 @@ export { createEventCorrelator } from './event-correlator.ts';
 export * from './event-recorder.ts';
 export * from './leader-election.ts';
 export { LruCache } from './lru-cache.ts';
+export * from './discovery.ts';

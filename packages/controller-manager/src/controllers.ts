@@ -1,10 +1,16 @@
-import type { ControllerDescriptor } from './descriptor.ts';
 import { deploymentController } from './controllers/deployment.ts';
+import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
+import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
+import { serviceAccountController } from './controllers/service-account.ts';
+import type { ControllerDescriptor } from './descriptor.ts';
 
 /** Every control loop. A new one is a file in `controllers/` and a line here. */
 export const controllers: readonly ControllerDescriptor[] = [
+  namespaceController,
+  serviceAccountController,
+  rootCaPublisher,
   deploymentController,
   replicaSetController,
   replicationControllerController,
