@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { ensureImage, hasDocker } from './image.ts';
 import { startServer, type ServerContainer } from './server.ts';
 
+const words = (text: string): string[] => text.split(' ');
+
 export async function findRedisImage(): Promise<string | undefined> {
   if (!(await hasDocker())) return undefined;
   const binary = ['/usr/bin/redis-server', '/usr/local/bin/redis-server'].find((path) => existsSync(path));
@@ -16,8 +18,9 @@ export function startRedis(image: string, o: { appendOnly: boolean; extra?: stri
     containerPort: 6379,
     command: [
       ...(published ? ['redis-server'] : []),
-      ...['--port', '6379', '--bind', '0.0.0.0', '--protected-mode', 'no', '--save', '', '--dir', '/'],
-      ...(o.appendOnly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []),
+      ...words('--port 6379 --bind 0.0.0.0 --protected-mode no --dir / --save'),
+      '',
+      ...(o.appendOnly ? words('--appendonly yes --appendfsync always') : []),
       ...(o.extra ?? []),
     ],
     readyLog: /Ready to accept connections/,
