@@ -1,4 +1,4 @@
-import type { ApiRequest, ApiResponse, OpenWatch, RequestInfo, ResourceEndpoint, ResourceRegistry, UserInfo } from './contract.ts';
+import type { ApiRequest, ApiResponse, OpenWatch, RequestInfo, ResourceEndpoint, ResourceRegistry, SubresourceHandler, UserInfo } from './contract.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
 import { methodNotServed, resourceNotServed } from './request/responses.ts';
@@ -11,7 +11,7 @@ const collectionVerbs: ReadonlySet<string> = new Set(['create', 'list', 'watch',
  * The endpoint behind a URL, by the shape of its path: resources of a namespace are listed and watched, not written, without
  * one; nothing cluster-wide is found inside a namespace. Throws NotFound or MethodNotAllowed.
  */
-export function findEndpoint(registry: ResourceRegistry, info: RequestInfo): ResourceEndpoint {
+export function findEndpoint(registry: Pick<ResourceRegistry, 'lookup'>, info: RequestInfo): ResourceEndpoint {
   const endpoint = registry.lookup(info.group, info.version, info.resource, info.subresource);
   if (endpoint === undefined) throw resourceNotServed();
   const { scope, plural } = endpoint.definition;
@@ -26,6 +26,18 @@ export function findEndpoint(registry: ResourceRegistry, info: RequestInfo): Res
     throw methodNotServed();
   }
   return endpoint;
+}
+
+/** The registry with the front's own endpoints (reviews, tokens) in front of it. */
+export function withHandlers(registry: ResourceRegistry, handlers: readonly SubresourceHandler[]): Pick<ResourceRegistry, 'lookup'> {
+  const own = new Map<string, ResourceEndpoint>();
+  for (const h of handlers) {
+    const definition = registry.definitions().find((d) => d.group === h.group && d.version === h.version && d.plural === h.resource);
+    if (definition !== undefined) own.set(`${h.group}/${h.version}/${h.resource}/${h.subresource}`, h.create(definition));
+  }
+  return {
+    lookup: (group, version, resource, subresource) => own.get(`${group}/${version}/${resource}/${subresource}`) ?? registry.lookup(group, version, resource, subresource),
+  };
 }
 
 export const connectKey = (info: RequestInfo): string => `${info.group}/${info.resource}/${info.subresource}`;

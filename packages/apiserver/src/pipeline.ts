@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { badRequest, isStatusError } from '@skiff/apimachinery';
+import { badRequest, isStatusError, type StatusError, tooManyRequests } from '@skiff/apimachinery';
 import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
 import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
@@ -28,13 +28,15 @@ export interface PipelineDeps {
   readonly authenticate: (x: Exchange) => Promise<UserInfo>;
   readonly authorizer: Authorizer;
   readonly inFlight: InFlight;
-  readonly registry: ResourceRegistry;
+  readonly registry: Pick<ResourceRegistry, 'lookup'>;
   readonly paths: PathTable;
   readonly connects: ReadonlyMap<string, ConnectHandler>;
   readonly unsent: UnsentBytes;
   readonly metrics: RequestMetrics;
   readonly clock: Clock;
   readonly log: Logger;
+  /** False until the caches are filled and the default roles are there: before that, all but health pages is told to come again. */
+  readonly initialized: () => boolean;
   /** Aborts when the server stops: ends watches and streams, while short requests finish. */
   readonly stopping: AbortSignal;
 }
@@ -71,6 +73,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     try {
       const info = parseRequestInfo(x.request.method ?? 'GET', decodePath(question < 0 ? url : url.slice(0, question)), query);
       served.info = info;
+      if (!deps.initialized() && !servedWhileStarting.test(info.path)) throw notInitialized();
 
       const caller = await deps.authenticate(x);
       served.user = caller;
@@ -214,6 +217,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
 function writeWarnings(x: Exchange, warnings: readonly string[]): void {
   if (warnings.length > 0) x.response.setHeader('warning', warningHeaders(warnings));
 }
+
+const servedWhileStarting = /^\/(?:livez|readyz|healthz|version|metrics)(?:\/|$)/;
+const notInitialized = (): StatusError => tooManyRequests("The apiserver hasn't been fully initialized yet, please try again later.", 1);
 
 const unexpectedWatch = (): never => {
   throw new Error('a watch was opened by a verb that is none');

@@ -1,0 +1,212 @@
+import { builtinResources, builtinSchemas } from '@skiff/api';
+import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
+import type { RevisionedStore } from '@skiff/storage';
+import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client';
+import { createAdmissionChain } from './admission/plugin.ts';
+import { admissionPlugins } from './admission/plugins.ts';
+import { readServiceAccountKeys } from './authn/service-account-keys.ts';
+import { createAuthenticators } from './authn/authenticators.ts';
+import { createAuthorization } from './authz/authorization.ts';
+import { attributesOf, forbiddenError } from './authz/authorizer.ts';
+import { createBootstrap } from './bootstrap/bootstrap.ts';
+import type { ApiServerConfig } from './config.ts';
+import { createConnectHandlers } from './connect/handlers.ts';
+import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import { connectHandlers, withHandlers } from './dispatch.ts';
+import { createInFlight } from './in-flight.ts';
+import { createRequestMetrics } from './metrics/request-metrics.ts';
+import { createPathTable } from './paths.ts';
+import { createPipeline } from './pipeline.ts';
+import { createReviewHandlers } from './reviews/handlers.ts';
+import { createRoutes } from './routes.ts';
+import { createListener } from './server/listener.ts';
+import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
+import { UnsentBytes } from './server/unsent.ts';
+
+export interface ApiServerDeps {
+  readonly store: RevisionedStore;
+  readonly ephemeralStore?: RevisionedStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly createRegistry: (config: RegistryConfig, deps: RegistryDeps) => ResourceRegistry;
+}
+
+export interface ApiServer {
+  /** Resolves with the port once everything that every cluster has is there; rejects when `run` fails before. */
+  readonly ready: Promise<{ readonly port: number }>;
+  /** Serves until `signal` aborts, then drains. Rejects when it can't start. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const bodyLimitBytes = 3 * 1024 * 1024;
+const unsentLimits = { processBytes: 256 * 1024 * 1024, stallMs: 60_000 };
+const certificateCheckMs = 10_000;
+const drainMs = 10_000;
+
+/** Assembles the server. Does no I/O before `run`. */
+export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): ApiServer {
+  const { clock, log } = deps;
+  let announce: (value: { port: number }) => void = () => undefined;
+  let refuse: (reason: unknown) => void = () => undefined;
+  const ready = new Promise<{ port: number }>((resolve, reject) => {
+    announce = resolve;
+    refuse = reject;
+  });
+  ready.catch(() => undefined);
+
+  const serve = async (signal: AbortSignal): Promise<void> => {
+    const startedMs = clock.monotonicMs();
+    const [firstMaterial, keys] = await Promise.all([readTlsFiles(config.tls), readServiceAccountKeys(config.serviceAccounts)]);
+    let material = firstMaterial;
+    let port = config.securePort;
+    const serverAddress = (): string => `${config.advertiseAddress}:${port}`;
+    const state = { initialized: false, stopping: false };
+
+    // The registry, and what guards it: authorizers and admission read through its caches.
+    const authorizer = { current: undefined as ReturnType<typeof createAuthorization> | undefined };
+    const registry = deps.createRegistry(
+      {
+        definitions: builtinResources,
+        schema: builtinSchemas,
+        keyPrefix: config.keyPrefix,
+        serviceClusterIpRanges: config.serviceClusterIpRanges,
+        serviceNodePortRange: config.serviceNodePortRange,
+      },
+      {
+        store: deps.store,
+        ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
+        clock,
+        log: log.child({ part: 'registry' }),
+        admission: (objects) => {
+          authorizer.current = createAuthorization(config.authorizationModes, objects);
+          return createAdmissionChain(admissionPlugins({ objects, authorization: authorizer.current, sleep: clock.sleep }));
+        },
+        subresources: () => [],
+        authorizeCreate: async (r) => {
+          const attributes = { ...attributesOf(r.user, r.info), verb: 'create', name: '' };
+          const d = authorization.authorizer.authorize(attributes);
+          if (d.decision !== 'allow') throw forbiddenError(attributes, d.reason);
+        },
+      },
+    );
+    const authorization = authorizer.current ?? createAuthorization(config.authorizationModes, registry.objects);
+    const reviews = createReviewHandlers(config, {
+      objects: registry.objects,
+      authorization,
+      authentication: () => authentication,
+      signingKey: keys.signing,
+      clock,
+    });
+    const authentication = createAuthenticators(config, { objects: registry.objects, keys: keys.verification, material: () => material, nowMs: clock.now, log });
+
+    const bootstrap = createBootstrap(
+      {
+        advertiseAddress: config.advertiseAddress,
+        get securePort() {
+          return port;
+        },
+        serviceClusterIpRanges: config.serviceClusterIpRanges,
+        clientCaPem: material.clientCa?.pem,
+        requestHeader: { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames },
+      },
+      { objects: registry.objects, log },
+    );
+
+    const metricsRegistry = new MetricsRegistry();
+    collectDefaultMetrics({ register: metricsRegistry });
+    const inFlight = createInFlight(config.inFlight);
+    const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
+    const stopping = new AbortController();
+    const pipeline = createPipeline(
+      { requestTimeoutMs: config.requestTimeoutMs, bodyLimitBytes },
+      {
+        authenticate: authentication.authenticate,
+        authorizer: authorization.authorizer,
+        inFlight,
+        registry: withHandlers(registry, reviews),
+        paths: createPathTable(
+          createRoutes(config, { registry, serverAddress, bootstrap, metricsRegistry, store: deps.store, keys: keys.verification, state, log }),
+        ),
+        connects: connectHandlers(createConnectHandlers(config.kubelet, { registry, authorizer: authorization.authorizer, log })),
+        unsent,
+        metrics: createRequestMetrics([metricsRegistry], inFlight),
+        clock,
+        log: log.child({ part: 'http' }),
+        stopping: stopping.signal,
+        initialized: () => state.initialized,
+      },
+    );
+
+    const listener = createListener(
+      { address: config.bindAddress, port: config.securePort, goawayChance: config.goawayChance, drainMs },
+      { material, serve: pipeline, log },
+    );
+    port = await listener.listen();
+    log.info({ port }, 'listening');
+
+    // What runs beside requests lives until the last of them is answered.
+    const background = new AbortController();
+    const loops = [
+      supervise('registry', (s) => registry.run(s), { signal: background.signal, clock, log }),
+      followTlsFiles(config.tls, material, {
+        intervalMs: certificateCheckMs,
+        clock,
+        log,
+        signal: background.signal,
+        changed: (next) => {
+          material = next;
+          listener.useCertificates(next);
+        },
+      }),
+      sweepUnsent(unsent, clock, background.signal),
+    ];
+    const bringUp = async (): Promise<void> => {
+      await registry.ready(signal);
+      await supervise('bootstrap', async (s) => {
+        await bootstrap.run();
+        state.initialized = true;
+        announce({ port });
+        log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
+        await aborted(s);
+      }, { signal, clock, log, backoff: { initialMs: 200, maxMs: 5000 } });
+    };
+    try {
+      await bringUp();
+      await aborted(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      state.stopping = true;
+      if (config.shutdownDelayMs > 0 && state.initialized) await clock.sleep(config.shutdownDelayMs);
+      stopping.abort(new Error('the server is shutting down'));
+      await listener.close();
+      background.abort(new Error('the server has stopped'));
+      await Promise.allSettled(loops);
+      authorization[Symbol.dispose]();
+      metricsRegistry.clear();
+    }
+  };
+
+  return {
+    ready,
+    run: async (signal) => {
+      try {
+        await serve(signal);
+      } catch (error) {
+        refuse(error);
+        throw error;
+      }
+    },
+  };
+}
+
+async function sweepUnsent(unsent: UnsentBytes, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(5000, signal);
+    } catch {
+      return;
+    }
+    unsent.sweep();
+  }
+}

@@ -1,0 +1,48 @@
+import type { Logger } from '@skiff/component-base';
+import type { ApiServerConfig } from '../config.ts';
+import type { ObjectAccess, UserInfo } from '../contract.ts';
+import type { Exchange } from '../server/exchange.ts';
+import type { TlsMaterial } from '../server/tls-files.ts';
+import { authenticateToken, createAuthentication } from './authentication.ts';
+import type { TokenAuthenticator } from './authenticator.ts';
+import { createBootstrapTokenAuthenticator } from './bootstrap-token.ts';
+import { createClientCertificateAuthenticator } from './client-certificate.ts';
+import { createRequestHeaderAuthenticator } from './request-header.ts';
+import { createServiceAccountTokenAuthenticator, type VerificationKey } from './service-account-token.ts';
+
+export interface Authentication {
+  /** Throws Unauthorized. */
+  authenticate(x: Exchange): Promise<UserInfo>;
+  /** For TokenReviews. undefined or AuthenticationError: the token is no good. */
+  authenticateToken(token: string, audiences: readonly string[]): ReturnType<typeof authenticateToken>;
+}
+
+/** Every way to prove who one is, in the order in which they are asked. */
+export function createAuthenticators(
+  config: ApiServerConfig,
+  deps: { objects: ObjectAccess; keys: readonly VerificationKey[]; material: () => TlsMaterial; nowMs: () => number; log: Logger },
+): Authentication {
+  const { objects, nowMs } = deps;
+  const tokens: readonly TokenAuthenticator[] = [
+    createServiceAccountTokenAuthenticator(
+      { issuers: config.serviceAccounts.issuers, apiAudiences: config.serviceAccounts.audiences },
+      { keys: deps.keys, objects, nowMs },
+    ),
+    ...(config.bootstrapTokens ? [createBootstrapTokenAuthenticator({ objects, nowMs })] : []),
+  ];
+  return {
+    authenticate: createAuthentication(
+      {
+        requests: [
+          createRequestHeaderAuthenticator({ bundle: () => deps.material().requestHeaderCa, allowedNames: config.requestHeaderAllowedNames, nowMs }),
+          createClientCertificateAuthenticator({ bundle: () => deps.material().clientCa, nowMs }),
+        ],
+        tokens,
+        audiences: config.serviceAccounts.audiences,
+        anonymous: config.anonymous,
+      },
+      { log: deps.log },
+    ),
+    authenticateToken: (token, audiences) => authenticateToken(tokens, token, audiences.length === 0 ? config.serviceAccounts.audiences : audiences),
+  };
+}

@@ -1,0 +1,59 @@
+import { type BootstrapRole, rule } from './rbac-notation.ts';
+
+/** Roles inside kube-system and kube-public. */
+export const namespaceRoles: readonly BootstrapRole[] = [
+  {
+    namespace: 'kube-public',
+    name: 'system:controller:bootstrap-signer',
+    rules: [
+      rule('', 'configmaps', 'get,list,watch'),
+      rule('', 'configmaps', 'update', 'cluster-info'),
+      rule(',events.k8s.io', 'events', 'create,patch,update'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'extension-apiserver-authentication-reader',
+    rules: [
+      rule('', 'configmaps', 'get,list,watch', 'extension-apiserver-authentication'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'system::leader-locking-kube-controller-manager',
+    rules: [
+      rule('coordination.k8s.io', 'leases', 'create,get,list,update,watch'),
+      rule('coordination.k8s.io', 'leasecandidates', 'create,get,list,update,watch'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'system::leader-locking-kube-scheduler',
+    rules: [
+      rule('coordination.k8s.io', 'leases', 'create,get,list,update,watch'),
+      rule('coordination.k8s.io', 'leasecandidates', 'create,get,list,update,watch'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'system:controller:bootstrap-signer',
+    rules: [
+      rule('', 'secrets', 'get,list,watch'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'system:controller:cloud-provider',
+    rules: [
+      rule('', 'configmaps', 'create,get,list,watch'),
+    ],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'system:controller:token-cleaner',
+    rules: [
+      rule('', 'secrets', 'delete,get,list,watch'),
+      rule(',events.k8s.io', 'events', 'create,patch,update'),
+    ],
+  },
+];

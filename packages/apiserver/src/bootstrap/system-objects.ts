@@ -1,0 +1,166 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  configMap,
+  endpointSlice,
+  endpoints,
+  namespace,
+  priorityClass,
+  service,
+  serviceCIDR,
+  type ConfigMap,
+  type Endpoints,
+  type EndpointSlice,
+  type Namespace,
+  type PriorityClass,
+  type Service,
+  type ServiceCIDR,
+} from '@skiff/api';
+import type { ObjectAccess } from '../contract.ts';
+import { ensureObject } from './ensure.ts';
+
+export interface SystemObjectsConfig {
+  /** How pods reach this apiserver; never a loopback address. */
+  readonly advertiseAddress: string;
+  readonly securePort: number;
+  /** CIDRs, the primary family first. */
+  readonly serviceClusterIpRanges: readonly string[];
+  readonly clientCaPem: string | undefined;
+  readonly requestHeader: { readonly caPem: string | undefined; readonly allowedNames: readonly string[] };
+}
+
+const systemNamespaces = ['kube-system', 'default', 'kube-public', 'kube-node-lease'] as const;
+
+const systemPriorityClasses: readonly PriorityClass[] = [
+  {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'system-node-critical' },
+    value: 2_000_001_000,
+    description: 'For system pods that must stay on the node they run on.',
+  },
+  {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'system-cluster-critical' },
+    value: 2_000_000_000,
+    description: 'For system pods that the cluster needs; they may move to another node.',
+  },
+];
+
+const serviceLabels = { component: 'apiserver', provider: 'kubernetes' };
+const isIpv6 = (address: string): boolean => address.includes(':');
+
+/** The first usable address of a CIDR: that of the `kubernetes` Service. */
+export function firstServiceAddress(cidr: string): string {
+  const network = cidr.split('/')[0] ?? '';
+  if (isIpv6(network)) return network.endsWith('::') ? `${network}1` : network;
+  const parts = network.split('.');
+  return [...parts.slice(0, 3), String(Number(parts[3]) + 1)].join('.');
+}
+
+export async function ensureNamespaces(objects: ObjectAccess): Promise<void> {
+  await Promise.all(
+    systemNamespaces.map((name) => ensureObject<Namespace>(objects, namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+  );
+}
+
+export async function ensurePriorityClasses(objects: ObjectAccess): Promise<void> {
+  await Promise.all(systemPriorityClasses.map((c) => ensureObject<PriorityClass>(objects, priorityClass, structuredClone(c))));
+}
+
+/** What aggregated apiservers and kubelets read to trust the same clients (kube-system/extension-apiserver-authentication). */
+export async function ensureAuthenticationConfig(objects: ObjectAccess, config: SystemObjectsConfig): Promise<void> {
+  const { requestHeader } = config;
+  const data: Record<string, string> = {
+    ...(config.clientCaPem === undefined ? {} : { 'client-ca-file': config.clientCaPem }),
+    ...(requestHeader.caPem === undefined
+      ? {}
+      : {
+          'requestheader-client-ca-file': requestHeader.caPem,
+          'requestheader-allowed-names': JSON.stringify(requestHeader.allowedNames),
+          'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+          'requestheader-group-headers': '["X-Remote-Group"]',
+          'requestheader-uid-headers': '["X-Remote-Uid"]',
+          'requestheader-username-headers': '["X-Remote-User"]',
+        }),
+  };
+  const metadata = { name: 'extension-apiserver-authentication', namespace: 'kube-system' };
+  await ensureObject<ConfigMap>(objects, configMap, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, (draft) => {
+    if (isDeepStrictEqual(draft.data, data)) return false;
+    draft.data = data;
+    return true;
+  });
+}
+
+export async function ensureServiceCidr(objects: ObjectAccess, config: SystemObjectsConfig): Promise<void> {
+  const cidrs = [...config.serviceClusterIpRanges];
+  await ensureObject<ServiceCIDR>(objects, serviceCIDR, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs },
+  });
+}
+
+/** The Service `default/kubernetes` and the endpoints behind it: this server's address. */
+export async function ensureKubernetesService(objects: ObjectAccess, config: SystemObjectsConfig): Promise<void> {
+  const port = config.securePort;
+  const clusterIP = firstServiceAddress(config.serviceClusterIpRanges[0] ?? '');
+  const servicePorts = [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }];
+  await ensureObject<Service>(
+    objects,
+    service,
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'kubernetes', namespace: 'default', labels: { ...serviceLabels } },
+      spec: {
+        clusterIP,
+        ipFamilies: [isIpv6(clusterIP) ? 'IPv6' : 'IPv4'],
+        ipFamilyPolicy: 'SingleStack',
+        ports: structuredClone(servicePorts),
+        sessionAffinity: 'None',
+        type: 'ClusterIP',
+      },
+    },
+    (draft) => {
+      const current = draft.spec?.ports?.[0];
+      if (draft.spec === undefined || (current?.targetPort === port && current.port === 443 && draft.spec.ports?.length === 1)) return false;
+      draft.spec.ports = structuredClone(servicePorts);
+      return true;
+    },
+  );
+  const subsets = [{ addresses: [{ ip: config.advertiseAddress }], ports: [{ name: 'https', port, protocol: 'TCP' }] }];
+  const skipMirror = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
+  await ensureObject<Endpoints>(
+    objects,
+    endpoints,
+    { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'kubernetes', namespace: 'default', labels: skipMirror }, subsets: structuredClone(subsets) },
+    (draft) => {
+      if (isDeepStrictEqual(JSON.parse(JSON.stringify(draft.subsets ?? [])), subsets)) return false;
+      draft.subsets = structuredClone(subsets);
+      return true;
+    },
+  );
+  const slice = {
+    endpoints: [{ addresses: [config.advertiseAddress], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  };
+  await ensureObject<EndpointSlice>(
+    objects,
+    endpointSlice,
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+      addressType: isIpv6(config.advertiseAddress) ? 'IPv6' : 'IPv4',
+      ...structuredClone(slice),
+    },
+    (draft) => {
+      const now = { endpoints: draft.endpoints?.map((e) => ({ addresses: e.addresses, conditions: { ready: e.conditions?.ready } })), ports: draft.ports };
+      if (isDeepStrictEqual(JSON.parse(JSON.stringify(now)), slice)) return false;
+      Object.assign(draft, structuredClone(slice));
+      return true;
+    },
+  );
+}

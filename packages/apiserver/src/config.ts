@@ -1,0 +1,114 @@
+import { networkInterfaces } from 'node:os';
+import { FlagError, type Flags } from '@skiff/component-base';
+import type { apiServerFlags } from './flags.ts';
+import type { InFlightLimits } from './in-flight.ts';
+import type { TlsFileNames } from './server/tls-files.ts';
+
+export type AuthorizationMode = 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny';
+const authorizationModes: readonly AuthorizationMode[] = ['Node', 'RBAC', 'AlwaysAllow', 'AlwaysDeny'];
+
+export interface ServiceAccountConfig {
+  readonly keyFiles: readonly string[];
+  readonly signingKeyFile: string | undefined;
+  /** The first signs, all are accepted. */
+  readonly issuers: readonly [string, ...string[]];
+  readonly audiences: readonly string[];
+  readonly maxExpirationSeconds: number | undefined;
+  readonly jwksUri: string | undefined;
+}
+
+export interface KubeletClientConfig {
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly caFile: string | undefined;
+  readonly preferredAddressTypes: readonly string[];
+}
+
+export interface ApiServerConfig {
+  readonly bindAddress: string;
+  /** 0 picks a free one. */
+  readonly securePort: number;
+  readonly advertiseAddress: string;
+  readonly keyPrefix: string;
+  readonly tls: TlsFileNames;
+  readonly kubelet: KubeletClientConfig;
+  readonly serviceAccounts: ServiceAccountConfig;
+  readonly serviceClusterIpRanges: readonly string[];
+  readonly serviceNodePortRange: { readonly from: number; readonly to: number };
+  readonly authorizationModes: readonly AuthorizationMode[];
+  readonly anonymous: boolean;
+  readonly bootstrapTokens: boolean;
+  readonly allowPrivileged: boolean;
+  readonly requestHeaderAllowedNames: readonly string[];
+  readonly inFlight: InFlightLimits;
+  readonly requestTimeoutMs: number;
+  readonly shutdownDelayMs: number;
+  readonly goawayChance: number;
+}
+
+/** The first address of this host that others can reach; IPv4 before IPv6. Throws when there is none. */
+export function defaultAdvertiseAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const usable = all.filter((a) => !a.internal && !a.address.startsWith('fe80') && !a.address.startsWith('169.254.'));
+  const found = usable.find((a) => a.family === 'IPv4') ?? usable[0];
+  if (found === undefined) throw new FlagError('this host has no address but loopback: give --advertise-address');
+  return found.address;
+}
+
+function parsePortRange(text: string): { from: number; to: number } {
+  const match = /^(\d+)-(\d+)$/.exec(text);
+  const [from, to] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || from < 1 || to > 65535 || from > to) throw new FlagError(`--service-node-port-range takes a range such as 30000-32767, not "${text}"`);
+  return { from, to };
+}
+
+/** Checks what the parser can't. Throws FlagError. */
+export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfig {
+  const [issuer, ...otherIssuers] = f['service-account-issuer'];
+  if (issuer === undefined) throw new FlagError('--service-account-issuer must not be empty');
+  for (const mode of f['authorization-mode']) {
+    if (!authorizationModes.includes(mode as AuthorizationMode)) throw new FlagError(`--authorization-mode: unknown mode "${mode}"`);
+  }
+  const goawayChance = Number(f['goaway-chance']);
+  if (!(goawayChance >= 0 && goawayChance <= 0.02)) throw new FlagError('--goaway-chance takes a number from 0 to 0.02');
+  const advertiseAddress = f['advertise-address'] ?? defaultAdvertiseAddress();
+  if (/^(?:127\.|::1$|0\.0\.0\.0$|::$)/.test(advertiseAddress)) throw new FlagError('--advertise-address must be an address that others can reach');
+  const maxTokenMs = f['service-account-max-token-expiration'];
+  return {
+    bindAddress: f['bind-address'],
+    securePort: f['secure-port'],
+    advertiseAddress,
+    keyPrefix: f['etcd-prefix'],
+    tls: {
+      certFile: f['tls-cert-file'],
+      keyFile: f['tls-private-key-file'],
+      clientCaFile: f['client-ca-file'],
+      requestHeaderCaFile: f['requestheader-client-ca-file'],
+    },
+    kubelet: {
+      certFile: f['kubelet-client-certificate'],
+      keyFile: f['kubelet-client-key'],
+      caFile: f['kubelet-certificate-authority'],
+      preferredAddressTypes: f['kubelet-preferred-address-types'],
+    },
+    serviceAccounts: {
+      keyFiles: f['service-account-key-file'],
+      signingKeyFile: f['service-account-signing-key-file'],
+      issuers: [issuer, ...otherIssuers],
+      audiences: f['api-audiences'].length > 0 ? f['api-audiences'] : [issuer, ...otherIssuers],
+      maxExpirationSeconds: maxTokenMs > 0 ? Math.floor(maxTokenMs / 1000) : undefined,
+      jwksUri: f['service-account-jwks-uri'],
+    },
+    serviceClusterIpRanges: f['service-cluster-ip-range'],
+    serviceNodePortRange: parsePortRange(f['service-node-port-range']),
+    authorizationModes: f['authorization-mode'] as readonly AuthorizationMode[],
+    anonymous: f['anonymous-auth'],
+    bootstrapTokens: f['enable-bootstrap-token-auth'],
+    allowPrivileged: f['allow-privileged'],
+    requestHeaderAllowedNames: f['requestheader-allowed-names'],
+    inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
+    requestTimeoutMs: f['request-timeout'],
+    shutdownDelayMs: f['shutdown-delay-duration'],
+    goawayChance,
+  };
+}

@@ -1,0 +1,156 @@
+import type {
+  LocalSubjectAccessReview,
+  NonResourceAttributes,
+  ResourceAttributes,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
+  SubjectAccessReviewStatus,
+} from '@skiff/api';
+import { badRequest, FieldErrors, invalid, type ObjectMeta } from '@skiff/apimachinery';
+import { type AuthorizationAttributes, type Authorizer, resourceAttributes } from '../authz/authorizer.ts';
+import { nodeIdentity } from '../authz/node.ts';
+import type { RuleResolver } from '../authz/rbac.ts';
+import type { UserInfo } from '../contract.ts';
+
+const group = 'authorization.k8s.io';
+
+/** `key=value,key in (a,b)` from requirements, for authorizers that look at selectors. */
+function rawFieldSelector(a: ResourceAttributes): string | undefined {
+  const selector = a.fieldSelector;
+  if (selector === undefined) return undefined;
+  if ((selector.rawSelector ?? '') !== '') return selector.rawSelector;
+  const terms = (selector.requirements ?? []).flatMap((q) => {
+    const value = q.values?.[0];
+    if (value === undefined || q.values?.length !== 1) return [];
+    return q.operator === 'In' ? [`${q.key}=${value}`] : q.operator === 'NotIn' ? [`${q.key}!=${value}`] : [];
+  });
+  return terms.length === 0 ? undefined : terms.join(',');
+}
+
+function attributesFor(user: UserInfo, resource: ResourceAttributes | undefined, nonResource: NonResourceAttributes | undefined): AuthorizationAttributes {
+  if (resource === undefined) {
+    return { ...resourceAttributes(user, { verb: nonResource?.verb ?? '' }), isResourceRequest: false, path: nonResource?.path ?? '' };
+  }
+  const fieldSelector = rawFieldSelector(resource);
+  return resourceAttributes(user, {
+    verb: resource.verb ?? '',
+    group: resource.group ?? '',
+    version: resource.version ?? '',
+    resource: resource.resource ?? '',
+    subresource: resource.subresource ?? '',
+    namespace: resource.namespace ?? '',
+    name: resource.name ?? '',
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  });
+}
+
+const userOf = (spec: SubjectAccessReviewSpec): UserInfo => ({
+  name: spec.user ?? '',
+  groups: spec.groups ?? [],
+  ...(spec.uid === undefined || spec.uid === '' ? {} : { uid: spec.uid }),
+  ...(spec.extra === undefined ? {} : { extra: spec.extra }),
+});
+
+function decide(authorizer: Authorizer, a: AuthorizationAttributes): SubjectAccessReviewStatus {
+  const d = authorizer.authorize(a);
+  return { allowed: d.decision === 'allow', ...(d.decision === 'deny' ? { denied: true } : {}), ...(d.reason === '' ? {} : { reason: d.reason }) };
+}
+
+const isEmptyMetadata = (m: ObjectMeta | undefined, except: readonly (keyof ObjectMeta)[] = []): boolean =>
+  Object.entries(m ?? {}).every(([key, value]) => value === undefined || value === null || value === '' || key === 'managedFields' || except.includes(key as keyof ObjectMeta));
+
+type ReviewSpec = Pick<SubjectAccessReviewSpec, 'resourceAttributes' | 'nonResourceAttributes'>;
+
+function validateAttributes(spec: ReviewSpec, errors: FieldErrors): void {
+  if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
+    errors.invalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'cannot be specified in combination with resourceAttributes');
+  }
+  if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
+    errors.invalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified');
+  }
+}
+
+function validateSelectors(spec: ReviewSpec, errors: FieldErrors): void {
+  for (const field of ['fieldSelector', 'labelSelector'] as const) {
+    const selector = spec.resourceAttributes?.[field];
+    if (selector === undefined) continue;
+    const path = `spec.resourceAttributes.${field}`;
+    const [raw, count] = [selector.rawSelector ?? '', selector.requirements?.length ?? 0];
+    if (raw !== '' && count > 0) errors.invalid(`${path}.rawSelector`, raw, 'may not specified at the same time as requirements');
+    if (raw === '' && count === 0) errors.required(`${path}.requirements`, `when ${path} is specified, requirements or rawSelector is required`);
+  }
+}
+
+function validateSubject(spec: SubjectAccessReviewSpec, errors: FieldErrors): void {
+  if ((spec.user ?? '') === '' && (spec.groups ?? []).length === 0) errors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified');
+}
+
+function throwIfInvalid(kind: string, errors: FieldErrors): void {
+  if (!errors.empty) throw invalid({ group, kind }, '', errors.list);
+}
+
+/** May that user do that? */
+export function reviewSubjectAccess(authorizer: Authorizer, review: SubjectAccessReview): SubjectAccessReview {
+  const errors = new FieldErrors();
+  validateAttributes(review.spec, errors);
+  validateSubject(review.spec, errors);
+  validateSelectors(review.spec, errors);
+  if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
+  throwIfInvalid('SubjectAccessReview', errors);
+  return { ...review, status: decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)) };
+}
+
+/** The same within one namespace, so that asking can be granted there alone. */
+export function reviewLocalSubjectAccess(authorizer: Authorizer, review: LocalSubjectAccessReview, namespace: string): LocalSubjectAccessReview {
+  const errors = new FieldErrors();
+  const own = review.metadata?.namespace ?? '';
+  validateAttributes(review.spec, errors);
+  validateSubject(review.spec, errors);
+  validateSelectors(review.spec, errors);
+  if (!isEmptyMetadata(review.metadata, ['namespace'])) errors.invalid('metadata', review.metadata, 'must be empty except for namespace');
+  const asked = review.spec.resourceAttributes;
+  if (asked !== undefined && (asked.namespace ?? '') !== own) errors.invalid('spec.resourceAttributes.namespace', asked.namespace ?? '', 'must match metadata.namespace');
+  if (review.spec.nonResourceAttributes !== undefined) errors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request');
+  throwIfInvalid('LocalSubjectAccessReview', errors);
+  if (namespace !== own) throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
+  return { ...review, status: decide(authorizer, attributesFor(userOf(review.spec), asked, undefined)) };
+}
+
+/** May I? (`kubectl auth can-i`) */
+export function reviewSelfSubjectAccess(authorizer: Authorizer, review: SelfSubjectAccessReview, user: UserInfo): SelfSubjectAccessReview {
+  const errors = new FieldErrors();
+  validateAttributes(review.spec, errors);
+  validateSelectors(review.spec, errors);
+  if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
+  throwIfInvalid('SelfSubjectAccessReview', errors);
+  return { ...review, status: decide(authorizer, attributesFor(user, review.spec.resourceAttributes, review.spec.nonResourceAttributes)) };
+}
+
+/** What may I? (`kubectl auth can-i --list`) RBAC can tell; the Node authorizer can't, which makes the list incomplete for nodes. */
+export function reviewSelfSubjectRules(rules: RuleResolver, review: SelfSubjectRulesReview, user: UserInfo): SelfSubjectRulesReview {
+  const namespace = review.spec.namespace ?? '';
+  if (namespace === '') throw badRequest('no namespace on request');
+  const found = rules.rulesFor(user, namespace);
+  const isNode = nodeIdentity(user) !== undefined;
+  const problems = [...(isNode ? ['node authorizer does not support user rule resolution'] : []), ...found.problems];
+  return {
+    ...review,
+    status: {
+      resourceRules: found.rules
+        .filter((r) => (r.resources ?? []).length > 0)
+        .map((r) => ({
+          verbs: [...(r.verbs ?? [])],
+          apiGroups: [...(r.apiGroups ?? [])],
+          resources: [...(r.resources ?? [])],
+          ...(r.resourceNames === undefined ? {} : { resourceNames: [...r.resourceNames] }),
+        })),
+      nonResourceRules: found.rules
+        .filter((r) => (r.nonResourceURLs ?? []).length > 0)
+        .map((r) => ({ verbs: [...(r.verbs ?? [])], nonResourceURLs: [...(r.nonResourceURLs ?? [])] })),
+      incomplete: isNode,
+      ...(problems.length === 0 ? {} : { evaluationError: problems.join('; ') }),
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import type { Logger } from '@skiff/component-base';
+import type { RevisionedStore } from '@skiff/storage';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import { issuerDiscoveryRoutes } from './authn/issuer-discovery.ts';
+import type { VerificationKey } from './authn/service-account-token.ts';
+import type { Bootstrap } from './bootstrap/bootstrap.ts';
+import type { ApiServerConfig } from './config.ts';
+import type { ResourceRegistry } from './contract.ts';
+import { discoveryRoutes } from './discovery/discovery-routes.ts';
+import { groupDefinitions } from './discovery/documents.ts';
+import { goPlatform, versionRoute } from './discovery/version.ts';
+import { type HealthCheck, healthRoutes, pingCheck } from './health/health.ts';
+import type { PathRoute } from './paths.ts';
+import { objectResponse } from './request/responses.ts';
+
+export interface RouteDeps {
+  readonly registry: ResourceRegistry;
+  readonly serverAddress: () => string;
+  readonly bootstrap: Bootstrap;
+  readonly metricsRegistry: MetricsRegistry;
+  readonly store: RevisionedStore;
+  readonly keys: readonly VerificationKey[];
+  readonly state: { readonly initialized: boolean; readonly stopping: boolean };
+  readonly log: Logger;
+}
+
+/** Everything that is served and is no resource: one table. */
+export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly PathRoute[] {
+  const etcd: HealthCheck = { name: 'etcd', check: () => deps.store.ping() };
+  const informers: HealthCheck = { name: 'informer-sync', check: () => (deps.state.initialized ? undefined : 'caches are not filled yet') };
+  const shutdown: HealthCheck = { name: 'shutdown', check: () => (deps.state.stopping ? 'process is shutting down' : undefined) };
+  const started = deps.bootstrap.checks;
+  const routes: PathRoute[] = [
+    ...discoveryRoutes(deps),
+    versionRoute(goPlatform()),
+    ...healthRoutes('livez', [pingCheck, ...started], deps.log),
+    ...healthRoutes('readyz', [pingCheck, etcd, informers, ...started, shutdown], deps.log),
+    ...healthRoutes('healthz', [pingCheck, etcd, ...started], deps.log),
+    ...issuerDiscoveryRoutes(config.serviceAccounts, deps.keys, deps.serverAddress),
+    {
+      path: '/metrics',
+      handle: async () => ({ code: 200, contentType: deps.metricsRegistry.contentType, body: [Buffer.from(await deps.metricsRegistry.metrics())] }),
+    },
+  ];
+  const index = (): string[] => {
+    const groups = groupDefinitions(deps.registry.definitions()).filter((g) => g.group !== '');
+    const apis = groups.flatMap((g) => [`/apis/${g.group}`, ...g.versions.map((v) => `/apis/${g.group}/${v.version}`)]);
+    return [...new Set([...routes.map((r) => r.path).filter((p) => !p.endsWith('*')), '/api/v1', ...apis])].sort();
+  };
+  return [...routes, { path: '/', handle: () => objectResponse(200, { paths: index() }, { mediaType: 'json', pretty: true }) }];
+}
