@@ -1,10 +1,15 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { createLogger, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
-import { ConfigError, defaultConfig, loadConfig, type ClusterConfig } from './config.ts';
+import { ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
 import { down } from './down/down.ts';
+import { findProgram } from './host/requirements.ts';
+import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
 import { createSupervisor } from './supervisor/supervisor.ts';
+import { adminGet } from './up/cluster-client.ts';
 import { createSteps } from './up/steps.ts';
 import { ensureHost, preparePki, up } from './up/up.ts';
 import { UserError } from './user-error.ts';
@@ -93,17 +98,37 @@ const pkiCommand = withRoot(program.command('pki').description('make certificate
   'further names of the apiserver',
 );
 for (const [flags, , help] of clusterOptions) pkiCommand.addOption(new Option(flags, help));
+pkiCommand.option('--export-kubeconfig <path>', 'copy of the administrator’s kubeconfig');
 pkiCommand.action(async (options: Record<string, unknown>) => {
-  steps.line(await preparePki(configFrom(options), (options['name'] as string[] | undefined) ?? []));
+  const config = configFrom(options);
+  saveConfig(config);
+  mkdirSync(join(config.rootDir, 'run'), { recursive: true });
+  const kubeconfig = await preparePki(config, (options['name'] as string[] | undefined) ?? []);
+  const copy = options['exportKubeconfig'] as string | undefined;
+  if (copy !== undefined) copyFileSync(kubeconfig, copy);
+  steps.line(copy ?? kubeconfig);
+});
+
+withRoot(program.command('run').description('run one process of the cluster in the foreground').argument('<process>')).action(
+  async (name: string, options: { rootDir: string }) => {
+    process.exitCode = await runComponent(options.rootDir, name);
+  },
+);
+
+withRoot(program.command('healthy').description('succeed when the apiserver is ready')).action(async (options: { rootDir: string }) => {
+  const config = loadConfig(options.rootDir);
+  const answer = config === undefined ? undefined : await adminGet(config, '/readyz').catch(() => undefined);
+  process.exitCode = answer?.code === 200 ? 0 : 1;
 });
 
 withRoot(program.command('supervise', { hidden: true })).action(async (options: { rootDir: string }) => {
   const config = loadConfig(options.rootDir);
   if (config === undefined) throw new UserError(`there is no cluster in ${options.rootDir}`);
   const log = createLogger('supervisor');
-  await createSupervisor({ rootDir: config.rootDir, processes: clusterProcesses(config) }, { clock: systemClock, log }).run(
-    processSignal(),
-  );
+  await createSupervisor(
+    { rootDir: config.rootDir, processes: clusterProcesses(config, { redis: config.redis && findProgram('redis-server') !== undefined }) },
+    { clock: systemClock, log },
+  ).run(processSignal());
 });
 
 try {

@@ -29,12 +29,11 @@ const smallHeap = ['--max-semi-space-size=4'];
 export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
 export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
 
-/** Everything that `up` runs, in the order in which it starts; it is stopped in reverse. */
-export function clusterProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
+/** Everything that `up` runs, in the order in which it starts; it is stopped in reverse. `redis`: one is there to be used. */
+export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
   const pki = (name: string): string => join(config.rootDir, 'pki', name);
   const dns = addressIn(config.serviceCidr, 10);
   const health = (n: number): number => config.healthPortBase + n;
-  const redis = config.redis ? findProgram('redis-server') : undefined;
   const etcd = findProgram('etcd') ?? 'etcd';
   const clientUrl = `https://127.0.0.1:${config.etcdClientPort}`;
   const peerUrl = `http://127.0.0.1:${config.etcdPeerPort}`;
@@ -61,12 +60,12 @@ export function clusterProcesses(config: ClusterConfig): readonly ProcessDefinit
       ],
       stopSeconds: 15,
     },
-    ...(redis === undefined
+    ...(!o.redis
       ? []
       : [
           {
             name: 'redis',
-            command: redis,
+            command: findProgram('redis-server') ?? 'redis-server',
             args: [
               '--port',
               '0',
@@ -98,7 +97,7 @@ export function clusterProcesses(config: ClusterConfig): readonly ProcessDefinit
         flag('etcd-cafile', pki('etcd/ca.crt')),
         flag('etcd-certfile', pki('etcd/client.crt')),
         flag('etcd-keyfile', pki('etcd/client.key')),
-        ...(redis === undefined ? [] : [flag('redis-url', `unix://${redisSocket(config)}`)]),
+        ...(!o.redis ? [] : [flag('redis-url', `unix://${redisSocket(config)}`)]),
         flag('client-ca-file', pki('ca.crt')),
         flag('tls-cert-file', pki('apiserver.crt')),
         flag('tls-private-key-file', pki('apiserver.key')),

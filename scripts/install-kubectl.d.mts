@@ -1,0 +1,2 @@
+export function unpackUnstable(name: string): string;
+export function ensureKubectl(): string;
