@@ -104,7 +104,11 @@ export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: 
     json<T>({ method, path: path + formatQuery(writeQuery(o.options)), body: o.body, signal: o.options?.signal });
 
   return {
-    get: (r, key, o) => json({ method: 'GET', path: objectPath(r, key) + formatQuery({ resourceVersion: o?.resourceVersion }), signal: o?.signal }),
+    get: async <T extends KubeObject>(r: ResourceRef<T>, key: ObjectKey, o: Parameters<Client['get']>[2] = {}) => {
+      const path = objectPath(r, key) + formatQuery({ resourceVersion: o.resourceVersion });
+      const object = await json<T>({ method: 'GET', path, ...(o.metadataOnly === true ? { accept: partialMetadata } : {}), signal: o.signal });
+      return object.kind === 'PartialObjectMetadata' ? { ...object, apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind } : object;
+    },
     list: async <T extends KubeObject>(r: ResourceRef<T>, namespace?: string, o: ListOptions & { signal?: AbortSignal } = {}) =>
       withTypes(
         r,

@@ -17,3 +17,4 @@ export * from './event-recorder.ts';
 export * from './leader-election.ts';
 export { LruCache } from './lru-cache.ts';
 export * from './discovery.ts';
+export { createReflector, type Reflector, type ReflectorConfig, type ReflectorSink } from './reflector.ts';

@@ -11,8 +11,10 @@ export function createInformerFactory(config: Omit<InformerConfig, keyof Informe
 
   return {
     informer: <T extends KubeObject>(r: ResourceRef<T>, o: InformerOptions = {}): Informer<T> => {
-      const key = JSON.stringify([formatGroupVersion(r.group, r.version), r.plural, o.namespace, o.fieldSelector, o.labelSelector, o.metadataOnly === true]);
-      const known = informers.get(key);
+      const keyFor = (metadataOnly: boolean): string =>
+        JSON.stringify([formatGroupVersion(r.group, r.version), r.plural, o.namespace, o.fieldSelector, o.labelSelector, metadataOnly]);
+      const key = keyFor(o.metadataOnly === true);
+      const known = informers.get(key) ?? informers.get(keyFor(false));
       // The key holds the resource, so what is found under it is of T.
       if (known !== undefined) return known as unknown as Informer<T>;
       const informer = createInformer<T>(r, { ...config, ...o }, deps);

@@ -1,4 +1,5 @@
 import { deploymentController } from './controllers/deployment.ts';
+import { garbageCollector } from './controllers/garbage-collector.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
@@ -11,6 +12,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   namespaceController,
   serviceAccountController,
   rootCaPublisher,
+  garbageCollector,
   deploymentController,
   replicaSetController,
   replicationControllerController,
