@@ -20,7 +20,7 @@ export function findEndpoint(registry: Pick<ResourceRegistry, 'lookup'>, info: R
     if (!isCollection) throw resourceNotServed();
     if (info.verb !== 'list' && info.verb !== 'watch') throw methodNotServed();
   }
-  if (scope === 'Cluster' && info.namespace !== '' && plural !== 'namespaces') throw resourceNotServed();
+  if (scope === 'Cluster' && info.namespace !== '' && (plural !== 'namespaces' || info.name !== info.namespace)) throw resourceNotServed();
   if (info.parts.length > 3 || info.parts.some((p) => p === '')) throw resourceNotServed();
   if (isCollection !== collectionVerbs.has(info.verb) && !(info.verb === 'create' && info.subresource !== '') && info.verb !== 'watch') {
     throw methodNotServed();

@@ -1,5 +1,6 @@
+import type { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createGzip, constants as zlib } from 'node:zlib';
+import { createGzip, type Gzip, constants as zlib } from 'node:zlib';
 import type { ApiResponse } from '../contract.ts';
 import { header, type Exchange, type HttpResponse } from './exchange.ts';
 import type { UnsentBytes } from './unsent.ts';
@@ -11,7 +12,7 @@ const pieceBytes = 1024 * 1024;
 const singleWriteBytes = 64 * 1024;
 
 /** Nothing can be written any more: ended, or the client is gone. */
-export const responseClosed = (response: HttpResponse): boolean =>
+export const responseClosed = (response: HttpResponse | Gzip): boolean =>
   response.writableEnded || ('stream' in response ? response.stream.destroyed : response.destroyed);
 
 const acceptsGzip = (x: Exchange): boolean => /(?:^|[,\s])gzip(?:\s*;\s*q=(?:1|0?\.\d*[1-9]))?\s*(?:,|$)/.test(header(x.request, 'accept-encoding'));
@@ -61,7 +62,7 @@ async function* gzipPieces(body: Iterable<Buffer>): AsyncGenerator<Buffer> {
   const feed = async (): Promise<void> => {
     for (const piece of boundedPieces(body)) {
       if (gzip.destroyed) return;
-      if (!gzip.write(piece)) await new Promise<void>((resolve) => void gzip.once('drain', resolve).once('close', resolve));
+      if (!gzip.write(piece)) await drained(gzip);
     }
     gzip.end();
   };
@@ -92,16 +93,14 @@ async function sendPieces(response: HttpResponse, pieces: Iterable<Buffer> | Asy
 const writePiece = (response: HttpResponse, piece: Buffer): boolean => ('stream' in response ? response.write(piece) : response.write(piece));
 
 /** Resolves when the response takes more, or is closed. */
-export function drained(response: HttpResponse): Promise<void> {
+export function drained(response: HttpResponse | Gzip): Promise<void> {
   return new Promise((resolve) => {
     if (responseClosed(response)) return resolve();
     const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
+      (response as Writable).off('drain', done).off('close', done);
       resolve();
     };
-    response.once('drain', done);
-    response.once('close', done);
+    (response as Writable).once('drain', done).once('close', done);
   });
 }
 
