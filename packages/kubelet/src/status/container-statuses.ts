@@ -1,0 +1,167 @@
+import type { ContainerState, ContainerStatus as ApiContainerStatus, VolumeMountStatus } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import { formatTime } from '@skiff/component-base';
+import type { ContainerStatus } from '@skiff/cri';
+import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
+import { shouldBeStarted } from '../actions/restart-policy.ts';
+import { type ContainerSpec, type ContainerType, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
+
+export interface WaitingReason {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface ContainerStatusInput {
+  readonly pod: PodSnapshot;
+  readonly observed: ObservedPod;
+  readonly type: ContainerType;
+  readonly containers: readonly ContainerSpec[];
+  readonly previous: readonly DeepReadonly<ApiContainerStatus>[];
+  /** Scheme of container IDs: `docker`. */
+  readonly runtimeName: string;
+  /** Why the last attempt to start a container failed. */
+  readonly waiting: (name: string) => WaitingReason | undefined;
+}
+
+const timeOrNull = (ms: number): string | null => (ms === 0 ? null : formatTime(ms));
+const clone = (s: DeepReadonly<ApiContainerStatus>): ApiContainerStatus => structuredClone(s) as ApiContainerStatus;
+
+function renderState(c: ContainerStatus, containerId: string): ContainerState {
+  switch (c.state) {
+    case 'running':
+      return { running: { startedAt: timeOrNull(c.startedAtMs) } };
+    case 'exited':
+      return {
+        terminated: {
+          exitCode: c.exitCode,
+          ...(c.reason === '' ? {} : { reason: c.reason }),
+          ...(c.message === '' ? {} : { message: c.message }),
+          startedAt: timeOrNull(c.startedAtMs),
+          finishedAt: timeOrNull(c.finishedAtMs),
+          containerID: containerId,
+        },
+      };
+    case 'created':
+    case 'unknown':
+      return { waiting: {} };
+  }
+}
+
+const renderVolumeMounts = (c: ContainerSpec): VolumeMountStatus[] =>
+  (c.volumeMounts ?? []).map((m) => ({
+    name: m.name,
+    mountPath: m.mountPath,
+    ...(m.readOnly === true ? { readOnly: true, recursiveReadOnly: m.recursiveReadOnly === 'Enabled' ? 'Enabled' : 'Disabled' } : {}),
+  }));
+
+/** Limits and requests as they are in force; the spec's, since they are applied before a container starts. */
+function renderResources(c: ContainerSpec): Pick<ApiContainerStatus, 'resources' | 'allocatedResources'> {
+  const requests = c.resources?.requests;
+  return {
+    resources: (c.resources === undefined ? {} : structuredClone(c.resources)) as NonNullable<ApiContainerStatus['resources']>,
+    ...(requests === undefined ? {} : { allocatedResources: { ...requests } }),
+  };
+}
+
+function fromRuntime(
+  c: ContainerStatus,
+  spec: ContainerSpec,
+  o: ContainerStatusInput,
+  old: DeepReadonly<ApiContainerStatus> | undefined,
+): ApiContainerStatus {
+  const containerID = `${o.runtimeName}://${c.id}`;
+  const volumeMounts = (old?.volumeMounts as VolumeMountStatus[] | undefined) ?? renderVolumeMounts(spec);
+  return {
+    name: c.metadata.name,
+    state: renderState(c, containerID),
+    lastState: {},
+    ready: false,
+    // Counts never go back, whatever was pruned from the engine.
+    restartCount: Math.max(c.metadata.attempt, old?.restartCount ?? 0),
+    image: c.image,
+    imageID: c.imageId,
+    containerID,
+    ...renderResources(spec),
+    ...(volumeMounts.length === 0 ? {} : { volumeMounts }),
+    ...(c.user === undefined ? {} : { user: { linux: { ...c.user, supplementalGroups: [...c.user.supplementalGroups] } } }),
+  };
+}
+
+/** What is told of a container that the runtime knows nothing of. */
+function withoutRuntime(
+  spec: ContainerSpec,
+  o: ContainerStatusInput,
+  old: DeepReadonly<ApiContainerStatus> | undefined,
+): ApiContainerStatus {
+  const reason = (o.pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating';
+  if (old?.state?.terminated !== undefined) return clone(old);
+  const volumeMounts = renderVolumeMounts(spec);
+  const status: ApiContainerStatus = {
+    name: spec.name,
+    state: { waiting: { reason } },
+    lastState: old?.lastState === undefined ? {} : (structuredClone(old.lastState) as ContainerState),
+    ready: false,
+    restartCount: old?.restartCount ?? 0,
+    image: spec.image ?? '',
+    imageID: '',
+    ...(volumeMounts.length === 0 ? {} : { volumeMounts }),
+  };
+  if (old?.state?.running !== undefined && status.lastState?.terminated === undefined) {
+    // It ran when last seen; without this mark the pod would fall back to Pending.
+    status.lastState = {
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was deleted.  The container used to be Running',
+        startedAt: null,
+        finishedAt: null,
+      },
+    };
+    if (o.pod.metadata.deletionTimestamp === undefined) status.restartCount += 1;
+  }
+  return status;
+}
+
+const anyAppContainer = (pod: PodSnapshot, observed: ObservedPod): boolean =>
+  pod.spec.containers.some((c) => newestContainer(observed, c.name) !== undefined);
+
+function generateOne(spec: ContainerSpec, o: ContainerStatusInput): ApiContainerStatus {
+  const old = o.previous.find((s) => s.name === spec.name);
+  const [newest, before] = o.observed.containers.filter((c) => c.metadata.name === spec.name);
+  let status: ApiContainerStatus;
+  if (newest === undefined) status = withoutRuntime(spec, o, old);
+  else {
+    status = fromRuntime(newest, spec, o, old);
+    if (before !== undefined) status.lastState = fromRuntime(before, spec, o, old).state ?? {};
+    else if (old?.containerID !== undefined && old.containerID !== status.containerID && old.state?.terminated !== undefined) {
+      status.lastState = { terminated: structuredClone(old.state.terminated) as NonNullable<ContainerState['terminated']> };
+    } else if (old?.lastState?.terminated !== undefined) status.lastState = structuredClone(old.lastState) as ContainerState;
+  }
+  if (o.type === 'init') {
+    if (newest?.state === 'exited' && newest.exitCode === 0) return status;
+    if (newest === undefined && !isSidecar(spec) && status.state?.waiting !== undefined && anyAppContainer(o.pod, o.observed)) {
+      status.state = {
+        terminated: {
+          exitCode: 0,
+          reason: 'Completed',
+          message: 'Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally',
+          startedAt: null,
+          finishedAt: null,
+        },
+      };
+      return status;
+    }
+  }
+  const waiting = o.waiting(spec.name);
+  if (waiting !== undefined && shouldBeStarted(spec, o.pod, o.observed)) {
+    if (status.state?.terminated !== undefined) status.lastState = status.state;
+    status.state = { waiting: { reason: waiting.reason, ...(waiting.message === '' ? {} : { message: waiting.message }) } };
+  }
+  return status;
+}
+
+/** One status a container of one list: in the spec's order for init containers, by name for the others, as upstream lists them. */
+export function generateContainerStatuses(o: ContainerStatusInput): ApiContainerStatus[] {
+  const all = o.containers.map((c) => generateOne(c, o));
+  return o.type === 'init' ? all : all.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}

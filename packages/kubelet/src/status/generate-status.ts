@@ -1,0 +1,147 @@
+import type { ContainerStatus, PodCondition, PodStatus } from '@skiff/api';
+import { computePodQOSClass } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import { checkSandbox } from '../actions/compute-pod-actions.ts';
+import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
+import {
+  ephemeralContainersOf,
+  initContainersOf,
+  isHostNetwork,
+  isSidecar,
+  isTerminalPhase,
+  type PodSnapshot,
+} from '../pod/pod-snapshot.ts';
+import { containersReady, kubeletConditions, podInitialized, podReady, stampCondition } from './conditions.ts';
+import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
+import { computePhase } from './phase.ts';
+
+/** Readiness as the probes see it; a container without a probe of a kind counts as successful. */
+export interface ProbeReadings {
+  started(containerId: string): boolean;
+  ready(containerId: string): boolean;
+}
+
+export interface StatusInput {
+  readonly pod: PodSnapshot;
+  readonly observed: ObservedPod;
+  /** What was last told, else the API's own. */
+  readonly previous: DeepReadonly<PodStatus>;
+  readonly runtimeName: string;
+  readonly hostIPs: readonly string[];
+  /** RFC 3339, seconds. */
+  readonly now: string;
+  readonly waiting: (name: string) => WaitingReason | undefined;
+  readonly probes: ProbeReadings;
+  /** No container will be started again. */
+  readonly terminal: boolean;
+  /** The pod was refused or is evicted: phase Failed with these. */
+  readonly failure?: { readonly reason: string; readonly message: string };
+}
+
+const bareId = (status: ContainerStatus): string => (status.containerID ?? '').replace(/^[^:]+:\/\//, '');
+
+function applyProbes(pod: PodSnapshot, status: PodStatus, probes: ProbeReadings): void {
+  const judge = (s: ContainerStatus): void => {
+    const running = s.state?.running !== undefined;
+    s.started = running && probes.started(bareId(s));
+    s.ready = s.started && probes.ready(bareId(s));
+  };
+  for (const s of status.containerStatuses ?? []) judge(s);
+  for (const s of status.initContainerStatuses ?? []) {
+    const spec = initContainersOf(pod).find((c) => c.name === s.name);
+    if (spec !== undefined && isSidecar(spec)) judge(s);
+    else {
+      s.started = false;
+      s.ready = s.state?.terminated?.exitCode === 0;
+    }
+  }
+}
+
+const appContainerHasRun = (pod: PodSnapshot, observed: ObservedPod): boolean => {
+  const sandboxId = observed.sandboxes[0]?.id;
+  return pod.spec.containers.some((c) => {
+    const found = newestContainer(observed, c.name);
+    return found !== undefined && found.podSandboxId === sandboxId && found.startedAtMs > 0;
+  });
+};
+
+function addresses(o: StatusInput): Pick<PodStatus, 'podIP' | 'podIPs' | 'hostIP' | 'hostIPs'> {
+  const ips = isHostNetwork(o.pod) ? o.hostIPs : o.observed.ips;
+  const [podIP] = ips;
+  const [hostIP] = o.hostIPs;
+  return {
+    ...(hostIP === undefined ? {} : { hostIP, hostIPs: o.hostIPs.map((ip) => ({ ip })) }),
+    ...(podIP === undefined ? {} : { podIP, podIPs: ips.map((ip) => ({ ip })) }),
+  };
+}
+
+function generateConditions(o: StatusInput, phase: string, statuses: readonly ContainerStatus[]): PodCondition[] {
+  const others = (o.pod.status.conditions ?? []).filter((c) => !kubeletConditions.has(c.type));
+  const stamp = (type: string, verdict: Parameters<typeof stampCondition>[1]): PodCondition =>
+    stampCondition(type, verdict, { previous: o.previous.conditions ?? [], generation: o.pod.metadata.generation, now: o.now });
+  return [
+    ...(structuredClone(others) as PodCondition[]),
+    stamp('PodReadyToStartContainers', { status: checkSandbox(o.pod, o.observed).changed ? 'False' : 'True' }),
+    stamp('Initialized', podInitialized(o.pod, statuses, phase)),
+    stamp('Ready', podReady(o.pod, statuses, phase, others)),
+    stamp('ContainersReady', containersReady(o.pod, statuses, phase)),
+    stamp('PodScheduled', { status: 'True' }),
+  ];
+}
+
+/** The whole status that the kubelet reports for a pod. Pure. */
+export function generateStatus(o: StatusInput): PodStatus {
+  const { pod, observed, previous } = o;
+  const common = { pod, observed, runtimeName: o.runtimeName, waiting: o.waiting };
+  const initContainerStatuses = generateContainerStatuses({
+    ...common,
+    type: 'init',
+    containers: initContainersOf(pod),
+    previous: previous.initContainerStatuses ?? [],
+  });
+  const containerStatuses = generateContainerStatuses({
+    ...common,
+    type: 'app',
+    containers: pod.spec.containers,
+    previous: previous.containerStatuses ?? [],
+  });
+  const ephemeralContainerStatuses = generateContainerStatuses({
+    ...common,
+    type: 'ephemeral',
+    containers: ephemeralContainersOf(pod),
+    previous: previous.ephemeralContainerStatuses ?? [],
+  });
+  const status: PodStatus = {
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    ...addresses(o),
+    startTime: previous.startTime ?? pod.status.startTime ?? o.now,
+    ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
+    containerStatuses,
+    ...(ephemeralContainerStatuses.length === 0 ? {} : { ephemeralContainerStatuses }),
+    qosClass: pod.status.qosClass ?? computePodQOSClass(pod.spec),
+  };
+  applyProbes(pod, status, o.probes);
+  const statuses = [...initContainerStatuses, ...containerStatuses];
+  const phase = choosePhase(o, computePhase(pod, statuses, { terminal: o.terminal, initialized: appContainerHasRun(pod, observed) }));
+  status.phase = phase;
+  if (o.failure !== undefined) {
+    status.reason = o.failure.reason;
+    status.message = o.failure.message;
+  } else if (phase === previous.phase) {
+    const reason = previous.reason ?? pod.status.reason;
+    const message = previous.message ?? pod.status.message;
+    if (reason !== undefined) status.reason = reason;
+    if (message !== undefined) status.message = message;
+  }
+  status.conditions = generateConditions(o, phase, statuses);
+  return status;
+}
+
+/** A pod never leaves Succeeded or Failed. */
+function choosePhase(o: StatusInput, computed: string): string {
+  if (isTerminalPhase(o.pod.status.phase)) return o.pod.status.phase;
+  if (o.failure !== undefined) return 'Failed';
+  if (isTerminalPhase(o.previous.phase)) return o.previous.phase;
+  // While containers still run, a pod is not shown as over; the last status of its end says so.
+  return isTerminalPhase(computed) && !o.terminal && o.observed.containers.some((c) => c.state === 'running') ? 'Running' : computed;
+}
