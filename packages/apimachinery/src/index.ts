@@ -1,8 +1,11 @@
 export * from './codec.ts';
 export * from './duration.ts';
 export * from './field-error.ts';
+export * from './field-selector.ts';
+export * from './int-or-string.ts';
 export * from './json.ts';
 export { JsonSyntaxError, maxJsonDepth } from './json-exact.ts';
+export * from './label-selector.ts';
 export * from './object.ts';
 export * from './quantity.ts';
 export * from './resource-definition.ts';
