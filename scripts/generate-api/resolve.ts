@@ -98,7 +98,9 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
     if (underlying.kind === 'scalar' && hasMarker(found, 'enum')) {
       return { ...underlying, goType, enum: [...new Set(source.constants.get(q.name) ?? [])].sort() };
     }
-    return underlying.kind === 'struct' || underlying.kind === 'schemaOr' ? underlying : { ...underlying, goType };
+    // `type A b.B` over a struct is a struct of its own, with B's fields.
+    if (underlying.kind === 'struct') return { kind: 'struct', name: `${byPath.get(q.path)!.model}.${q.name}` };
+    return underlying.kind === 'schemaOr' ? underlying : { ...underlying, goType };
   }
 
   function parseDefault(text: string, path: string): unknown {
@@ -138,6 +140,14 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
     };
   }
 
+  function copyOfStruct(name: string, path: string): { struct: GoStruct; path: string } | undefined {
+    const found = sources.get(path)?.types.get(name);
+    if (found?.kind !== 'named' || !/^[\w.]+$/.test(found.type) || builtins[found.type] !== undefined) return undefined;
+    const q = qualify(found.type, path);
+    const under = sources.get(q.path)?.types.get(q.name);
+    return under?.kind === 'struct' ? { struct: { ...under, name }, path: q.path } : undefined;
+  }
+
   function findStruct(q: { path: string; name: string }): { struct: GoStruct; path: string } | undefined {
     const found = sources.get(q.path)?.types.get(q.name);
     if (found?.kind === 'alias') return findStruct(qualify(found.type, q.path));
@@ -169,7 +179,9 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
 
   function resolvePackage(pkg: GoPackage): ResolvedStruct[] {
     const out: ResolvedStruct[] = [];
-    for (const t of sources.get(pkg.path)!.types.values()) {
+    for (const named of sources.get(pkg.path)!.types.values()) {
+      const copy = named.kind === 'named' ? copyOfStruct(named.name, pkg.path) : undefined;
+      const t = copy?.struct ?? named;
       if (
         t.kind !== 'struct' ||
         skipped.has(t.name) ||
@@ -184,7 +196,7 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
         name: `${pkg.model}.${t.name}`,
         goName: t.name,
         pkg,
-        fields: fieldsOf(t, pkg.path),
+        fields: fieldsOf(t, copy?.path ?? pkg.path),
         ...(structType === undefined ? {} : { structType }),
         ...(isKind && pkg.group !== undefined
           ? { gvk: { group: metaKinds[t.name] ?? pkg.group, version: pkg.version, kind: t.name } }

@@ -13,6 +13,7 @@ export * from './schema.ts';
 export * from './schema-registry.ts';
 export * from './status-error.ts';
 export * from './time.ts';
+export * from './yaml.ts';
 export * from './ip-validation.ts';
 export * from './label-selector-validation.ts';
 export * from './name-validation.ts';
