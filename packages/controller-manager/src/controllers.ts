@@ -1,4 +1,7 @@
 import { deploymentController } from './controllers/deployment.ts';
+import { endpointSliceController } from './controllers/endpoint-slice.ts';
+import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
+import { endpointsController } from './controllers/endpoints.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
@@ -13,6 +16,9 @@ export const controllers: readonly ControllerDescriptor[] = [
   serviceAccountController,
   rootCaPublisher,
   garbageCollector,
+  endpointSliceController,
+  endpointSliceMirroringController,
+  endpointsController,
   deploymentController,
   replicaSetController,
   replicationControllerController,
