@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import type { RunCommand } from '../host/run-command.ts';
+import { parseIpv4 } from './ipv4.ts';
+
+/**
+ * One pod's network: a veth pair, point to point. In the pod: its address as /32, a default route over a gateway that exists
+ * only as a permanent neighbour entry; on the host: one route to the address. So every packet passes the host's routing, and
+ * nothing depends on bridges.
+ */
+export interface PodWire {
+  /** Host's end. */
+  readonly link: string;
+  readonly address: string;
+  /** A process in the pod's network namespace. */
+  readonly pid: number;
+}
+
+export interface WiringConfig {
+  readonly mtu: number;
+  /** Source of what the host itself sends to pods. */
+  readonly nodeAddress: string;
+}
+
+export const gatewayAddress = '169.254.1.1';
+const hostMac = 'ee:ee:ee:ee:ee:ee';
+
+/** Locally administered, unique by address. */
+export const podMac = (address: string): string =>
+  `0a:58:${[24, 16, 8, 0].map((shift) => ((parseIpv4(address) / 2 ** shift) & 255).toString(16).padStart(2, '0')).join(':')}`;
+
+/** Lines for `ip -batch` on the host. */
+export const renderHostWire = (wire: PodWire, config: WiringConfig): readonly string[] => [
+  `link add name ${wire.link} mtu ${config.mtu} address ${hostMac} type veth peer name eth0 mtu ${config.mtu} address ${podMac(wire.address)} netns ${wire.pid}`,
+  `link set dev ${wire.link} up`,
+  `neighbour replace ${wire.address} lladdr ${podMac(wire.address)} dev ${wire.link} nud permanent`,
+  `route replace ${wire.address}/32 dev ${wire.link} scope link src ${config.nodeAddress}`,
+];
+
+/** Lines for `ip -batch` in the pod. */
+export const renderPodWire = (wire: PodWire): readonly string[] => [
+  'link set dev lo up',
+  `address add ${wire.address}/32 dev eth0`,
+  'link set dev eth0 up',
+  `neighbour replace ${gatewayAddress} lladdr ${hostMac} dev eth0 nud permanent`,
+  `route replace ${gatewayAddress}/32 dev eth0 scope link`,
+  `route replace default via ${gatewayAddress} dev eth0 src ${wire.address}`,
+];
+
+const batch = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
+
+/** Two short processes. What an interrupted attempt left behind is removed first. */
+export async function wirePod(run: RunCommand, wire: PodWire, config: WiringConfig): Promise<void> {
+  const host = batch(renderHostWire(wire, config));
+  try {
+    await run('ip', ['-batch', '-'], host);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('File exists'))) throw error;
+    await unwirePod(run, wire.link);
+    await run('ip', ['-batch', '-'], host);
+  }
+  await run('nsenter', [`--net=/proc/${wire.pid}/ns/net`, '--', 'ip', '-batch', '-'], batch(renderPodWire(wire)));
+}
+
+/** Both ends and the route go at once. A link that is gone already is what was wanted. */
+export async function unwirePod(run: RunCommand, link: string): Promise<void> {
+  await run('ip', ['link', 'delete', 'dev', link]).catch((error: Error) => {
+    if (!/Cannot find device|does not exist/.test(error.message)) throw error;
+  });
+}
+
+/** Addresses without a pod answer at once that they can't be reached, instead of leaving by the default route. */
+export const ensureUnreachable = (run: RunCommand, podCidr: string): Promise<unknown> =>
+  run('ip', ['route', 'replace', 'unreachable', podCidr, 'metric', '4278198272']);
+
+/** The MTU of the interface that the default route leaves by; 1500 without one. */
+export async function detectMtu(): Promise<number> {
+  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
+  const line = routes.split('\n').find((l) => l.split('\t')[1] === '00000000');
+  const device = line?.split('\t')[0];
+  if (device === undefined) return 1500;
+  const text = await readFile(`/sys/class/net/${device}/mtu`, 'utf8').catch(() => '1500');
+  return Number(text.trim()) || 1500;
+}
