@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import { createLogger, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
 import { ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
-import { down } from './down/down.ts';
 import { findProgram } from './host/requirements.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
-import { createSupervisor } from './supervisor/supervisor.ts';
 import { adminGet } from './up/cluster-client.ts';
 import { createSteps } from './up/steps.ts';
 import { ensureHost, preparePki, up } from './up/up.ts';
@@ -44,6 +42,7 @@ function configFrom(options: Record<string, unknown>): ClusterConfig {
   return config as unknown as ClusterConfig;
 }
 
+// Commands load what they need when they run: each start counts.
 const program = new Command('skiff').description('A small Kubernetes-compatible orchestrator that runs real containers on Docker Engine');
 const withRoot = (c: Command): Command => c.option('--root-dir <path>', 'folder that holds all state', defaults.rootDir);
 
@@ -67,6 +66,7 @@ withRoot(program.command('down').description('stop the cluster; containers go on
   .option('--workloads', 'remove the containers of all pods as well')
   .option('--wipe', 'remove containers, network, and all state: nothing is left')
   .action(async (options: { rootDir: string; workloads?: boolean; wipe?: boolean }) => {
+    const { down } = await import('./down/down.ts');
     await down(options.rootDir, steps, { workloads: options.workloads === true || options.wipe === true, wipe: options.wipe === true });
   });
 
@@ -124,6 +124,7 @@ withRoot(program.command('healthy').description('succeed when the apiserver is r
 withRoot(program.command('supervise', { hidden: true })).action(async (options: { rootDir: string }) => {
   const config = loadConfig(options.rootDir);
   if (config === undefined) throw new UserError(`there is no cluster in ${options.rootDir}`);
+  const { createSupervisor } = await import('./supervisor/supervisor.ts');
   const log = createLogger('supervisor');
   await createSupervisor(
     { rootDir: config.rootDir, processes: clusterProcesses(config, { redis: config.redis && findProgram('redis-server') !== undefined }) },

@@ -112,15 +112,3 @@ export async function issueCertificate(
   });
   return { key, certificate: certificate.toString('pem') };
 }
-
-export interface CertificateFacts {
-  readonly notAfterMs: number;
-  readonly names: readonly string[];
-}
-
-/** What decides whether a certificate on disk is still good. Throws when it is none. */
-export function readCertificate(pem: string): CertificateFacts {
-  const certificate = new X509Certificate(pem);
-  const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items.map((n) => n.value) ?? [];
-  return { notAfterMs: certificate.notAfter.getTime(), names };
-}

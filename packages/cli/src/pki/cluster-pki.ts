@@ -1,17 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  createAuthority,
-  generateKey,
-  issueCertificate,
-  publicKeyOf,
-  readCertificate,
-  type CertificateRequest,
-  type KeyAndCertificate,
-} from './certificates.ts';
+import { readCertificate } from './certificate-facts.ts';
+import type { CertificateRequest, KeyAndCertificate } from './certificates.ts';
 
 const authorityDays = 3650;
 const leafDays = 365;
+/** Issuing needs a library that takes a while to load; most runs only look at what is there. */
+const issuing = (): Promise<typeof import('./certificates.ts')> => import('./certificates.ts');
 /** A leaf with less left than this is made anew by the next `up`. */
 const renewBelowMs = 90 * 86_400_000;
 
@@ -48,7 +43,7 @@ const readPair = (base: string): KeyAndCertificate => ({
 
 async function ensureAuthority(base: string, commonName: string, nowMs: number): Promise<KeyAndCertificate> {
   if (existsSync(`${base}.crt`) && existsSync(`${base}.key`)) return readPair(base);
-  const authority = await createAuthority(commonName, authorityDays, nowMs);
+  const authority = await (await issuing()).createAuthority(commonName, authorityDays, nowMs);
   writePair(base, authority);
   return authority;
 }
@@ -65,7 +60,7 @@ async function ensureLeaf(
     const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
     if (facts.notAfterMs - nowMs > renewBelowMs && wanted.every((n) => facts.names.includes(n))) return pair;
   }
-  const pair = await issueCertificate(authority, { ...request, days: leafDays }, nowMs);
+  const pair = await (await issuing()).issueCertificate(authority, { ...request, days: leafDays }, nowMs);
   writePair(base, pair);
   return pair;
 }
@@ -128,6 +123,7 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     leaf('proxy', ca, client('system:kube-proxy')),
   ]);
   if (!existsSync(join(pki, 'sa.key'))) {
+    const { generateKey, publicKeyOf } = await issuing();
     const key = generateKey();
     writeFile(join(pki, 'sa.pub'), publicKeyOf(key), 0o644);
     writeFile(join(pki, 'sa.key'), key, 0o600);
