@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '@skiff/component-base';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { ProcessDefinition } from '../src/supervisor/processes.ts';
+import { isAlive, readState, type ProcessState } from '../src/supervisor/state.ts';
+import { createSupervisor } from '../src/supervisor/supervisor.ts';
+
+let rootDir = '';
+beforeEach(() => {
+  rootDir = mkdtempSync(join(tmpdir(), 'skiff-supervisor-'));
+});
+afterEach(() => rmSync(rootDir, { recursive: true, force: true }));
+
+/** Notes its start and its end in one file. `ignoresTerm`: only SIGKILL ends it. */
+const noting = (name: string, o: { ignoresTerm?: boolean } = {}): ProcessDefinition => ({
+  name,
+  command: 'sh',
+  args: ['-c', `echo start ${name} >> ${rootDir}/notes; trap '${o.ignoresTerm ? '' : `echo stop ${name} >> ${rootDir}/notes; exit 0`}' TERM; while :; do sleep 0.05; done`],
+  stopSeconds: 1,
+});
+const notes = (): readonly string[] => readFileSync(join(rootDir, 'notes'), 'utf8').trim().split('\n');
+
+async function until<T>(check: () => T | undefined | false): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      const value = check();
+      if (value !== undefined && value !== false) return value;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    if (Date.now() > deadline) throw new Error('not within 10 s');
+    await new Promise((r) => setTimeout(r, 10));
+  }
+}
+const state = (name: string): ProcessState | undefined => readState(rootDir)?.processes[name];
+
+it('starts in order, starts again what is killed, stops in reverse order', async () => {
+  const stop = new AbortController();
+  const running = createSupervisor({ rootDir, processes: [noting('a'), noting('b')] }, { clock: systemClock, log: silentLogger }).run(stop.signal);
+  await until(() => notes().length === 2);
+  const first = state('a');
+  process.kill(first?.pid ?? 0, 'SIGKILL');
+  const second = await until(() => {
+    const now = state('a');
+    return now?.pid !== undefined && now.pid !== first?.pid && isAlive(now) && now;
+  });
+  expect(second.restarts).toBe(1);
+  await until(() => notes().length === 3);
+  stop.abort();
+  await running;
+  expect(notes().slice(3)).toEqual(['stop b', 'stop a']);
+  expect(isAlive(second)).toBe(false);
+});
+
+it('kills what does not end in time', async () => {
+  const stop = new AbortController();
+  const running = createSupervisor({ rootDir, processes: [noting('deaf', { ignoresTerm: true })] }, { clock: systemClock, log: silentLogger }).run(stop.signal);
+  await until(() => notes().length === 1);
+  const deaf = state('deaf');
+  stop.abort();
+  await running;
+  expect(isAlive(deaf)).toBe(false);
+});
