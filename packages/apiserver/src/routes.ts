@@ -1,3 +1,4 @@
+import { builtinSchemas } from '@skiff/api';
 import type { Logger } from '@skiff/component-base';
 import type { RevisionedStore } from '@skiff/storage';
 import type { Registry as MetricsRegistry } from 'prom-client';
@@ -10,6 +11,7 @@ import { discoveryRoutes } from './discovery/discovery-routes.ts';
 import { groupDefinitions } from './discovery/documents.ts';
 import { goPlatform, versionRoute } from './discovery/version.ts';
 import { type HealthCheck, healthRoutes, pingCheck } from './health/health.ts';
+import { openApiRoutes } from './openapi/openapi-routes.ts';
 import type { PathRoute } from './paths.ts';
 import { objectResponse } from './request/responses.ts';
 
@@ -33,6 +35,7 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
   const routes: PathRoute[] = [
     ...discoveryRoutes(deps),
     versionRoute(goPlatform()),
+    ...openApiRoutes({ registry: deps.registry, schema: builtinSchemas }),
     ...healthRoutes('livez', [pingCheck, ...started], deps.log),
     ...healthRoutes('readyz', [pingCheck, etcd, informers, ...started, shutdown], deps.log),
     ...healthRoutes('healthz', [pingCheck, etcd, ...started], deps.log),

@@ -1,0 +1,175 @@
+import type { JsonObject, SchemaRegistry } from '@skiff/apimachinery';
+import type { ServedGroup } from '../discovery/documents.ts';
+import { documentPath, groupIdentifier, groupVersionPaths, type Operation, type Parameter, type PathItem } from './operations.ts';
+import { renderSchemas, schemaReference } from './schemas.ts';
+
+const info = { title: 'Kubernetes', version: 'v1.36.2' };
+const securityScheme = { type: 'apiKey', description: 'Bearer token', name: 'authorization', in: 'header' };
+const objectTypes = ['application/json', 'application/yaml'];
+const listTypes = ['application/json', 'application/json;stream=watch', 'application/yaml'];
+const producedTypes: Readonly<Record<Operation['produces'], readonly string[]>> = {
+  object: objectTypes,
+  list: listTypes,
+  json: ['application/json'],
+  log: ['application/json', 'application/yaml', 'text/plain'],
+  any: ['*/*'],
+};
+const responseTexts: Readonly<Record<string, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+const allOperations = (items: readonly PathItem[]): readonly Operation[] => items.flatMap((i) => i.operations);
+
+function rootSchemas(items: readonly PathItem[]): ReadonlySet<string> {
+  const roots = new Set<string>();
+  for (const o of allOperations(items)) {
+    if (o.body !== undefined) roots.add(o.body.schema);
+    for (const schema of Object.values(o.responses)) if (schema !== undefined) roots.add(schema);
+  }
+  return roots;
+}
+
+const shared = (o: Operation): JsonObject => ({
+  ...(o.action === undefined ? {} : { 'x-kubernetes-action': o.action }),
+  ...(o.kind === undefined ? {} : { 'x-kubernetes-group-version-kind': { ...o.kind } }),
+});
+
+// ---- version 3
+
+function operationV3(o: Operation): JsonObject {
+  const content = (types: readonly string[], schema: JsonObject): JsonObject => Object.fromEntries(types.map((t) => [t, { schema }]));
+  const responses: JsonObject = {};
+  for (const [code, schema] of Object.entries(o.responses)) {
+    const value = schema === undefined ? { type: 'string' } : schemaReference(schema, 3);
+    responses[code] = { description: responseTexts[code] ?? '', content: content(producedTypes[o.produces], value) };
+  }
+  responses['401'] = { description: 'Unauthorized' };
+  return {
+    tags: [o.tag],
+    operationId: o.id,
+    ...(o.parameters.length === 0 ? {} : { parameters: o.parameters.map(parameterV3) }),
+    ...(o.body === undefined
+      ? {}
+      : { requestBody: { content: content(o.body.types ?? ['*/*'], schemaReference(o.body.schema, 3)), ...(o.body.required ? { required: true } : {}) } }),
+    responses,
+    ...shared(o),
+  };
+}
+
+const parameterV3 = (p: Parameter): JsonObject => ({
+  name: p.name,
+  in: p.in,
+  ...(p.in === 'path' ? { required: true } : {}),
+  schema: { type: p.type, uniqueItems: true },
+});
+
+function pathV3(item: PathItem): JsonObject {
+  return {
+    ...Object.fromEntries(item.operations.map((o) => [o.method, operationV3(o)])),
+    ...(item.parameters.length === 0 ? {} : { parameters: item.parameters.map(parameterV3) }),
+  };
+}
+
+/**
+ * A document in pieces that are made one by one, when they are asked for: documents are big, and whoever puts one together lets
+ * other work happen in between.
+ */
+export interface DocumentParts {
+  /** Everything but paths and schemas. */
+  readonly frame: JsonObject;
+  paths(): Iterable<readonly [string, JsonObject]>;
+  schemas(): Iterable<readonly [string, JsonObject]>;
+}
+
+function* pathEntries(items: readonly PathItem[], render: (item: PathItem) => JsonObject): Generator<readonly [string, JsonObject]> {
+  for (const item of items) yield [item.path, render(item)];
+}
+
+const documentV3 = (registry: SchemaRegistry, items: () => readonly PathItem[], groupVersions: readonly { group: string; version: string }[]): DocumentParts => ({
+  frame: { openapi: '3.0.0', info, components: { securitySchemes: { BearerToken: securityScheme } } },
+  paths: () => pathEntries(items(), pathV3),
+  schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 3, groupVersions }),
+});
+
+/** The documents of /openapi/v3 by their path below it. */
+export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGroup[]): ReadonlyMap<string, DocumentParts> {
+  const out = new Map<string, DocumentParts>();
+  const plain = (key: string, item: PathItem): void => {
+    out.set(key, documentV3(registry, () => [item], []));
+  };
+  plain('.well-known/openid-configuration', documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'));
+  plain('openid/v1/jwks', documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'json'));
+  plain('version', documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'));
+  plain('api', documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`));
+  plain('apis', documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`));
+  for (const g of groups) {
+    if (g.group !== '') plain(`apis/${g.group}`, groupItem(g));
+    for (const v of g.versions) {
+      const gv = { group: g.group, version: v.version };
+      const groupVersions = gv.group === '' ? [gv] : [{ group: '', version: 'v1' }, gv];
+      out.set(
+        g.group === '' ? `api/${v.version}` : `apis/${g.group}/${v.version}`,
+        documentV3(registry, () => groupVersionPaths(registry, g.group, v), groupVersions),
+      );
+    }
+  }
+  return out;
+}
+
+function groupItem(g: ServedGroup): PathItem {
+  const identifier = groupIdentifier(g.group);
+  return documentPath(`/apis/${g.group}`, `get${identifier}APIGroup`, identifier.charAt(0).toLowerCase() + identifier.slice(1), `${meta}.APIGroup`);
+}
+
+// ---- version 2
+
+const consumesAnything = ['*/*'];
+
+const parameterV2 = (p: Parameter): JsonObject => ({ in: p.in, name: p.name, ...(p.in === 'path' ? { required: true } : {}), type: p.type, uniqueItems: true });
+
+function operationV2(o: Operation): JsonObject {
+  const body: JsonObject[] =
+    o.body === undefined ? [] : [{ in: 'body', name: 'body', ...(o.body.required ? { required: true } : {}), schema: schemaReference(o.body.schema, 2) }];
+  const parameters = [...body, ...o.parameters.map(parameterV2)];
+  const responses: JsonObject = {};
+  for (const [code, schema] of Object.entries(o.responses)) {
+    responses[code] = { description: responseTexts[code] ?? '', schema: schema === undefined ? { type: 'string' } : schemaReference(schema, 2) };
+  }
+  responses['401'] = { description: 'Unauthorized' };
+  return {
+    tags: [o.tag],
+    consumes: [...(o.body?.types ?? consumesAnything)],
+    produces: [...producedTypes[o.produces]],
+    schemes: ['https'],
+    operationId: o.id,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    responses,
+    ...shared(o),
+  };
+}
+
+function pathV2(item: PathItem): JsonObject {
+  return {
+    ...Object.fromEntries(item.operations.map((o) => [o.method, operationV2(o)])),
+    ...(item.parameters.length === 0 ? {} : { parameters: item.parameters.map(parameterV2) }),
+  };
+}
+
+/** The whole of /openapi/v2. */
+export function v2Document(registry: SchemaRegistry, groups: readonly ServedGroup[]): DocumentParts {
+  const items = (): readonly PathItem[] =>
+    [
+      documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'),
+      documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'json'),
+      documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'),
+      documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`),
+      documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`),
+      ...groups.filter((g) => g.group !== '').map(groupItem),
+      ...groups.flatMap((g) => g.versions.flatMap((v) => groupVersionPaths(registry, g.group, v))),
+    ].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const groupVersions = groups.flatMap((g) => g.versions.map((v) => ({ group: g.group, version: v.version })));
+  return {
+    frame: { swagger: '2.0', info, securityDefinitions: { BearerToken: securityScheme }, security: [{ BearerToken: [] }] },
+    paths: () => pathEntries(items(), pathV2),
+    schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 2, groupVersions }),
+  };
+}
