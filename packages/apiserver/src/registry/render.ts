@@ -11,9 +11,9 @@ const comma = 0x2c;
 /** How an object is written: whole, as an item of a list of a built-in kind (no kind, no apiVersion), or its metadata only. */
 export type Shape = 'object' | 'item' | 'metadata';
 
-/** Bytes that `writeShape` writes. `version` is the decimal resourceVersion. */
+/** Bytes that `writeShape` writes. `version` is the decimal resourceVersion, '' for none (dry runs of creations). */
 export function shapeBytes(form: ServedForm, version: string, shape: Shape): number {
-  const inserted = version.length + 21;
+  const inserted = version === '' ? 0 : version.length + 21;
   switch (shape) {
     case 'object':
       return form.bytes.length + inserted;
@@ -36,7 +36,7 @@ export function writeShape(target: Buffer, start: number, form: ServedForm, vers
     at += partialObjectHead.copy(target, at);
     at += bytes.copy(target, at, form.metadataStart, form.versionAt);
   }
-  at += target.write(`,"resourceVersion":"${version}"`, at, 'latin1');
+  if (version !== '') at += target.write(`,"resourceVersion":"${version}"`, at, 'latin1');
   at += bytes.copy(target, at, form.versionAt, shape === 'metadata' ? form.metadataEnd : bytes.length);
   if (shape === 'metadata') target[at++] = closeBrace;
   return at;
@@ -44,7 +44,7 @@ export function writeShape(target: Buffer, start: number, form: ServedForm, vers
 
 /** One object as a whole answer, with the newline that upstream ends its JSON with. */
 export function renderObject(form: ServedForm, revision: number, shape: Shape = 'object'): Buffer {
-  const version = String(revision);
+  const version = revision === 0 ? '' : String(revision);
   const out = Buffer.allocUnsafe(shapeBytes(form, version, shape) + 1);
   out[writeShape(out, 0, form, version, shape)] = 0x0a;
   return out;

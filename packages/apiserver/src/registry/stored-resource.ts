@@ -4,10 +4,11 @@ import type { LogFollower } from '../storage/log-follower.ts';
 import type { ResourceCache } from '../storage/resource-cache.ts';
 import type { View } from '../storage/view.ts';
 import type { WatchHub } from '../storage/watch-hub.ts';
-import type { ObjectCodec } from './object-codec.ts';
+import type { ResourceCodec } from './resource-codec.ts';
 
 /** Objects below one storage prefix: what all their served versions share. */
 export interface StoredResource {
+  /** Ends in `/`. */
   readonly prefix: string;
   readonly cache: ResourceCache;
   readonly follower: LogFollower;
@@ -20,5 +21,9 @@ export interface ServedResource {
   readonly definition: ResourceDefinition;
   readonly stored: StoredResource;
   readonly view: View;
-  readonly codec: ObjectCodec;
+  readonly codec: ResourceCodec;
 }
+
+/** The key of an object in the store. */
+export const keyOf = (resource: ServedResource, namespace: string, name: string): string =>
+  resource.definition.scope === 'Namespaced' ? `${resource.stored.prefix}${namespace}/${name}` : `${resource.stored.prefix}${name}`;

@@ -1,30 +1,26 @@
-import type { JsonObject, ResourceDefinition, Status } from '@skiff/apimachinery';
+import type { ResourceDefinition, Status } from '@skiff/apimachinery';
 import type { WatchFormat } from '../storage/watch-hub.ts';
-import type { ObjectCodec } from './object-codec.ts';
-import { apiVersionOf, renderFrame } from './render.ts';
+import type { ResourceCodec } from './resource-codec.ts';
+import { renderFrame } from './render.ts';
 import { createRowWriter, type IncludeObject, tableHead } from './table.ts';
 
 const errorFrame = (status: Status): Buffer => Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`);
 
 /** Metadata of the object that a BOOKMARK carries: nothing but how far the watch has come. */
-const bookmarkMetadata = (revision: number, initialEventsEnd: boolean): JsonObject => ({
-  resourceVersion: String(revision),
-  ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
-});
+const bookmarkMetadata = (revision: number, initialEventsEnd: boolean): string =>
+  `{"resourceVersion":"${revision}"${initialEventsEnd ? ',"annotations":{"k8s.io/initial-events-end":"true"}' : ''}}`;
 
 const partialBookmark = (revision: number, end: boolean): string =>
-  JSON.stringify({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: bookmarkMetadata(revision, end) });
+  `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${bookmarkMetadata(revision, end)}}`;
 
 /** Whole objects: the ordinary watch. */
-export function objectWatchFormat(d: ResourceDefinition, codec: ObjectCodec): WatchFormat {
+export function objectWatchFormat(codec: ResourceCodec): WatchFormat {
   return {
     id: 'object',
     contentType: 'application/json',
     frame: (type, _entry, form, revision) => renderFrame(type, form, revision, 'object'),
-    bookmark: (revision, end) => {
-      const object = codec.encodeServed({ kind: d.kind, apiVersion: apiVersionOf(d), metadata: bookmarkMetadata(revision, end) });
-      return Buffer.concat([Buffer.from('{"type":"BOOKMARK","object":'), object, Buffer.from('}\n')]);
-    },
+    bookmark: (revision, end) =>
+      Buffer.concat([Buffer.from('{"type":"BOOKMARK","object":'), codec.empty(bookmarkMetadata(revision, end)), Buffer.from('}\n')]),
     error: errorFrame,
   };
 }

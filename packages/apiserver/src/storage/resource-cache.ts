@@ -2,7 +2,7 @@ import type { Change, Entry, Revision } from '@skiff/storage';
 import { type CacheEvent, EventWindow, type EventWindowLimits } from './event-window.ts';
 import { splitKey } from './key-layout.ts';
 import { SortedEntries } from './sorted-entries.ts';
-import { createStoredEntry, type StoredEntry } from './stored-entry.ts';
+import { createStoredEntry, type ServedForm, type StoredEntry } from './stored-entry.ts';
 
 /** Who follows a resource. Called synchronously, in the log's order; must not throw. */
 export interface CacheListener {
@@ -11,6 +11,20 @@ export interface CacheListener {
   flush?(applied: Revision): void;
   /** The history is gone and the state was read anew at `revision`; `changes` are the differences, in key order. */
   reset?(changes: readonly CacheEvent[], revision: Revision): void;
+}
+
+/** A write of this process on its way through the store and the log. */
+export interface WriteExpectation {
+  committed(entry: StoredEntry): void;
+  lost(): void;
+}
+
+interface OwnWrite {
+  readonly value: Buffer;
+  readonly slot: number;
+  readonly form: ServedForm;
+  /** Known once the store has answered. */
+  entry: StoredEntry | undefined;
 }
 
 /**
@@ -24,11 +38,16 @@ export class ResourceCache {
   readonly #listeners = new Set<CacheListener>();
   #entries = SortedEntries.empty<StoredEntry>();
   #dirty = false;
+  /** By key, until the log brings the write: its form need not be made again. */
+  readonly #own = new Map<string, OwnWrite>();
+  /** Of the last event. */
+  #lastRevision: Revision;
 
   constructor(prefix: string, start: Revision, o: { now: () => number; limits?: EventWindowLimits }) {
     this.prefix = prefix;
     this.window = new EventWindow(start, o.limits);
     this.#now = o.now;
+    this.#lastRevision = start;
   }
 
   get entries(): SortedEntries<StoredEntry> {
@@ -40,6 +59,30 @@ export class ResourceCache {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
+  /** The newest entry this process knows of: its own committed write, where the log has not brought it yet, else the applied one. */
+  newest(key: string): StoredEntry | undefined {
+    const applied = this.#entries.get(key);
+    const own = this.#own.get(key)?.entry;
+    return own !== undefined && own.revision > (applied?.revision ?? 0) ? own : applied;
+  }
+
+  /** Announces a put of `value`; `form` is what the view in `slot` makes of it. */
+  expect(key: string, value: Buffer, slot: number, form: ServedForm): WriteExpectation {
+    const own: OwnWrite = { value, slot, form, entry: undefined };
+    this.#own.set(key, own);
+    const forget = (): void => {
+      if (this.#own.get(key) === own) this.#own.delete(key);
+    };
+    return {
+      committed: (entry) => {
+        // Applied meanwhile: the log was faster than the answer.
+        if (this.#lastRevision >= entry.revision) forget();
+        else own.entry = entry;
+      },
+      lost: forget,
+    };
+  }
+
   /** An entry of the store as this cache keeps it; not added. */
   toStored(entry: Entry): StoredEntry {
     const { namespace, name } = splitKey(entry.key.slice(this.prefix.length));
@@ -49,10 +92,12 @@ export class ResourceCache {
   apply(change: Change): void {
     const previous = this.#entries.get(change.key);
     let current: StoredEntry | undefined;
+    this.#lastRevision = change.revision;
     if (change.type === 'put') {
-      current = this.toStored({ key: change.key, value: change.value ?? Buffer.alloc(0), revision: change.revision });
+      current = this.#arrived(change.key, change.value ?? Buffer.alloc(0), change.revision);
       this.#entries = this.#entries.with(current);
     } else {
+      this.#own.delete(change.key);
       if (previous === undefined) return;
       this.#entries = this.#entries.without(change.key);
     }
@@ -60,6 +105,17 @@ export class ResourceCache {
     this.window.push(event, this.#now());
     this.#dirty = true;
     for (const listener of this.#listeners) listener.event(event);
+  }
+
+  /** The entry of a put that the log brings; an own write's value and form are taken over. */
+  #arrived(key: string, value: Buffer, revision: Revision): StoredEntry {
+    const own = this.#own.get(key);
+    if (own === undefined) return this.toStored({ key, value, revision });
+    const isOwn = own.value.equals(value);
+    if (isOwn || (own.entry !== undefined && own.entry.revision <= revision)) this.#own.delete(key);
+    const entry = this.toStored({ key, value: isOwn ? own.value : value, revision });
+    if (isOwn) entry.forms[own.slot] = own.form;
+    return entry;
   }
 
   flush(applied: Revision): void {
@@ -86,6 +142,8 @@ export class ResourceCache {
     const entries = SortedEntries.from(next);
     for (const previous of old.range('')) if (entries.get(previous.key) === undefined) changes.push({ revision, current: undefined, previous });
     this.#entries = entries;
+    this.#own.clear();
+    this.#lastRevision = revision;
     this.#dirty = false;
     this.window.reset(revision);
     for (const listener of this.#listeners) listener.reset?.(changes, revision);

@@ -1,0 +1,85 @@
+import { isStatusError, StatusError } from '@skiff/apimachinery';
+import type { StoredEntry } from '../storage/stored-entry.ts';
+import { deleteEntry, pendingEntry, putEntry } from './entry-writes.ts';
+import { readStoredEntry } from './reads.ts';
+import type { EncodedObject } from './resource-codec.ts';
+import type { ServedResource } from './stored-resource.ts';
+
+/** What the closure of a guaranteed update wants done with the state it was shown. */
+export type Change =
+  | { readonly kind: 'put'; readonly encoded: EncodedObject; readonly ttlSeconds?: number }
+  | { readonly kind: 'delete' }
+  /** Nothing to write, if that state is the current one. */
+  | { readonly kind: 'keep' }
+  /** The closure did all there is to do. */
+  | { readonly kind: 'done'; readonly entry: StoredEntry };
+
+export interface UpdateOutcome {
+  readonly kind: 'put' | 'deleted' | 'unchanged' | 'done';
+  /** The written entry; on deletion what was deleted, at the deletion's revision; else the current one. */
+  readonly entry: StoredEntry | undefined;
+}
+
+export interface GuaranteedUpdate {
+  readonly key: string;
+  readonly dryRun: boolean;
+  readonly signal?: AbortSignal;
+  /** Gets the current entry, undefined = absent. Runs again after a lost race, and on a newer state when it throws on one that may be stale. */
+  change(current: StoredEntry | undefined): Promise<Change> | Change;
+}
+
+/**
+ * Reads, changes and writes with compare-and-set until it holds. Starts from the cache: what the closure concludes from an unconfirmed
+ * state (an error, nothing to do) is only believed after a read of the store showed the same revision. Equal bytes are not written.
+ */
+export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUpdate): Promise<UpdateOutcome> {
+  const { stored } = resource;
+  let confirmed = stored.follower.appliedRevision === 0;
+  let current = confirmed ? await readStoredEntry(stored, o.key) : stored.cache.newest(o.key);
+  /** True: the state was the current one after all. */
+  const isCurrent = async (): Promise<boolean> => {
+    if (confirmed) return true;
+    const read = await readStoredEntry(stored, o.key);
+    confirmed = true;
+    if (read?.revision === current?.revision) return true;
+    current = read;
+    return false;
+  };
+  for (;;) {
+    if (o.signal?.aborted) throw requestTimeout();
+    let change: Change;
+    try {
+      change = await o.change(current);
+    } catch (error) {
+      // Created by someone else between our read and our creation: look again.
+      if (current === undefined && isStatusError(error) && error.reason === 'AlreadyExists') confirmed = false;
+      if (await isCurrent()) throw error;
+      continue;
+    }
+    if (change.kind === 'done') return { kind: 'done', entry: change.entry };
+    if (change.kind === 'keep' || (change.kind === 'put' && current !== undefined && change.encoded.value.equals(current.value))) {
+      if (await isCurrent()) return { kind: 'unchanged', entry: current };
+      continue;
+    }
+    if (change.kind === 'delete') {
+      if (current === undefined || o.dryRun) return { kind: 'deleted', entry: current };
+      const result = await deleteEntry(resource, current);
+      if (result.committed) return { kind: 'deleted', entry: result.entry };
+      current = result.current;
+    } else {
+      const expected = current?.revision ?? 0;
+      if (o.dryRun) {
+        if (await isCurrent()) return { kind: 'put', entry: pendingEntry(resource, o.key, change.encoded, expected) };
+        continue;
+      }
+      const ttl = change.ttlSeconds === undefined ? {} : { ttlSeconds: change.ttlSeconds };
+      const result = await putEntry(resource, o.key, change.encoded, { expected, ...ttl });
+      if (result.committed) return { kind: 'put', entry: result.entry };
+      current = result.current;
+    }
+    confirmed = true;
+  }
+}
+
+const requestTimeout = (): StatusError =>
+  new StatusError('Timeout', 'Timeout: request did not complete within requested timeout - context deadline exceeded', { details: {} });

@@ -1,0 +1,129 @@
+import type { DeepReadonly, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import { notFound } from '@skiff/apimachinery';
+import { type Clock, formatTime } from '@skiff/component-base';
+import type { ObjectAccess, UserInfo } from '../contract.ts';
+import type { StoredEntry } from '../storage/stored-entry.ts';
+import { createObject } from './create.ts';
+import { deleteObject } from './delete.ts';
+import { metadataOf } from './object-metadata.ts';
+import { readEntry } from './reads.ts';
+import { keyOf, type ServedResource } from './stored-resource.ts';
+import { updateObject } from './update.ts';
+import type { WriteContext } from './write-context.ts';
+import type { WriteTarget } from './write-endpoints.ts';
+
+/** Who the server is to strategies when it writes for itself. */
+const loopbackUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+export interface ObjectAccessDeps {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  served(d: ResourceDefinition): ServedResource;
+  target(d: ResourceDefinition, subresource: string): WriteTarget;
+}
+
+/** Reads and writes of the server itself; decoded objects are kept on the cache's entries and shared. */
+export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
+  const context = (d: ResourceDefinition, namespace: string, subresource = ''): WriteContext => {
+    const nowMs = deps.clock.now();
+    return {
+      ...deps.target(d, subresource),
+      namespace: d.scope === 'Namespaced' ? namespace : '',
+      user: loopbackUser,
+      manager: undefined,
+      dryRun: false,
+      warnings: [],
+      options: {},
+      admission: undefined,
+      signal: deps.signal,
+      nowMs,
+      now: formatTime(nowMs),
+      memo: new Map(),
+    };
+  };
+  const fresh = (resource: ServedResource, entry: StoredEntry): KubeObject => {
+    const object = resource.codec.parse(resource.view.formOf(entry));
+    metadataOf(object).resourceVersion = String(entry.revision);
+    return object;
+  };
+  const shared = <T extends KubeObject>(resource: ServedResource, entry: StoredEntry): DeepReadonly<T> => {
+    const known = entry.decoded as { slot: number; object: KubeObject } | undefined;
+    if (known?.slot === resource.view.slot) return known.object as DeepReadonly<T>;
+    const object = fresh(resource, entry);
+    entry.decoded = { slot: resource.view.slot, object };
+    return object as DeepReadonly<T>;
+  };
+
+  return {
+    get: <T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): DeepReadonly<T> | undefined => {
+      const resource = deps.served(d as ResourceDefinition);
+      const entry = resource.stored.cache.entries.get(keyOf(resource, namespace, name));
+      return entry === undefined ? undefined : shared<T>(resource, entry);
+    },
+    list: <T extends KubeObject>(d: ResourceDefinition<T>, namespace = ''): readonly DeepReadonly<T>[] => {
+      const resource = deps.served(d as ResourceDefinition);
+      const prefix = namespace === '' ? resource.stored.prefix : `${resource.stored.prefix}${namespace}/`;
+      return resource.stored.cache.entries.slice(prefix).map((e) => shared<T>(resource, e));
+    },
+    subscribe: <T extends KubeObject>(
+      d: ResourceDefinition<T>,
+      on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined, previous: DeepReadonly<T> | undefined) => void,
+    ): Disposable => {
+      const resource = deps.served(d as ResourceDefinition);
+      const deliver = (current: StoredEntry | undefined, previous: StoredEntry | undefined): void => {
+        const subject = current ?? previous;
+        if (subject === undefined) return;
+        const key = { namespace: subject.namespace, name: subject.name };
+        on(key, current && shared<T>(resource, current), previous && shared<T>(resource, previous));
+      };
+      return resource.stored.cache.subscribe({
+        event: (e) => deliver(e.current, e.previous),
+        reset: (changes) => {
+          for (const e of changes) deliver(e.current, e.previous);
+        },
+      });
+    },
+    read: async <T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): Promise<T | undefined> => {
+      const resource = deps.served(d as ResourceDefinition);
+      const entry = await readEntry(resource.stored, keyOf(resource, namespace, name));
+      return entry === undefined ? undefined : (fresh(resource, entry) as T);
+    },
+    create: async <T extends KubeObject>(d: ResourceDefinition<T>, object: T): Promise<T> => {
+      const definition = d as ResourceDefinition;
+      const resource = deps.served(definition);
+      const { object: decoded } = resource.codec.decode({ value: structuredClone(object) as never });
+      const w = context(definition, object.metadata?.namespace ?? '');
+      return fresh(resource, await createObject(w, decoded)) as T;
+    },
+    update: async <T extends KubeObject>(
+      d: ResourceDefinition<T>,
+      namespace: string,
+      name: string,
+      change: (draft: T) => T | undefined,
+      o?: { subresource?: string },
+    ): Promise<T | undefined> => {
+      const definition = d as ResourceDefinition;
+      const resource = deps.served(definition);
+      let declined = false;
+      const { entry } = await updateObject(context(definition, namespace, o?.subresource), {
+        name,
+        produce: (current) => {
+          if (current === undefined) throw notFound({ group: d.group, resource: d.plural }, name);
+          const changed = change(current.draft() as T);
+          declined = changed === undefined;
+          return changed ?? current.draft();
+        },
+      });
+      return declined ? undefined : (fresh(resource, entry) as T);
+    },
+    delete: async (d, namespace, name) => {
+      await deleteObject(context(d, namespace), name, {
+        gracePeriodSeconds: 0,
+        preconditions: {},
+        orphanDependents: undefined,
+        propagationPolicy: undefined,
+        dryRun: false,
+      });
+    },
+  };
+}

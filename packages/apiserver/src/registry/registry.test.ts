@@ -1,0 +1,215 @@
+import { builtinResources, builtinSchemas } from '@skiff/api';
+import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import { silentLogger, systemClock } from '@skiff/component-base';
+import { createMemoryStore } from '@skiff/storage';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ApiRequest, ApiResponse, RequestInfo, ResourceRegistry, WatchSink } from '../contract.ts';
+import { createRegistry } from './registry.ts';
+
+const stop = new Set<() => Promise<void>>();
+afterEach(async () => {
+  for (const end of stop) await end();
+  stop.clear();
+});
+
+async function start(): Promise<ResourceRegistry> {
+  const controller = new AbortController();
+  const registry = createRegistry(
+    {
+      definitions: builtinResources,
+      schema: builtinSchemas,
+      keyPrefix: '/registry',
+      serviceClusterIpRanges: ['10.96.0.0/16'],
+      serviceNodePortRange: { from: 30000, to: 32767 },
+    },
+    {
+      store: createMemoryStore(),
+      clock: systemClock,
+      log: silentLogger,
+      admission: () => ({ mutate: async () => undefined, validate: async () => undefined }),
+      subresources: () => [],
+      authorizeCreate: async () => undefined,
+    },
+  );
+  const running = registry.run(controller.signal);
+  stop.add(async () => {
+    controller.abort();
+    await running;
+  });
+  await registry.ready(controller.signal);
+  return registry;
+}
+
+interface Call {
+  verb: string;
+  resource: string;
+  group?: string;
+  version?: string;
+  namespace?: string;
+  name?: string;
+  subresource?: string;
+  query?: string;
+  body?: unknown;
+  contentType?: string;
+  as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+}
+
+function request(c: Call): ApiRequest {
+  const info: RequestInfo = {
+    isResourceRequest: true,
+    path: '/',
+    verb: c.verb,
+    apiPrefix: 'api',
+    group: c.group ?? '',
+    version: c.version ?? 'v1',
+    namespace: c.namespace ?? 'default',
+    resource: c.resource,
+    subresource: c.subresource ?? '',
+    name: c.name ?? '',
+    parts: [c.resource],
+  };
+  return {
+    info,
+    user: { name: 'tester', groups: [] },
+    query: new URLSearchParams(c.query ?? ''),
+    body: c.body === undefined ? Buffer.alloc(0) : Buffer.from(typeof c.body === 'string' ? c.body : JSON.stringify(c.body)),
+    contentType: c.contentType ?? 'application/json',
+    output: { mediaType: 'json', pretty: false, ...(c.as === undefined ? {} : { as: c.as }) },
+    userAgent: 'vitest/1',
+    signal: new AbortController().signal,
+    warnings: [],
+  };
+}
+
+const text = (r: ApiResponse): string => Buffer.concat([...r.body]).toString('utf8');
+
+async function call<T = KubeObject>(registry: ResourceRegistry, c: Call): Promise<{ code: number; object: T; warnings: string[] }> {
+  const r = request(c);
+  const endpoint = registry.lookup(r.info.group, r.info.version, r.info.resource, r.info.subresource);
+  const method = endpoint?.[c.verb as 'get'];
+  if (method === undefined) throw new Error(`no ${c.verb} on ${c.resource}`);
+  const response = await method(r);
+  return { code: response.code, object: JSON.parse(text(response)) as T, warnings: r.warnings };
+}
+
+const configMap = (name: string, more: JsonObject = {}): JsonObject => ({ metadata: { name }, ...more });
+
+describe('registry', () => {
+  it('creates, reads, lists and deletes', async () => {
+    const registry = await start();
+    const made = await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a', { data: { k: 'v' } }) });
+    expect(made.code).toBe(201);
+    expect(made.object).toMatchObject({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a', namespace: 'default' }, data: { k: 'v' } });
+    const read = await call(registry, { verb: 'get', resource: 'configmaps', name: 'a' });
+    expect(read.object).toEqual(made.object);
+    const list = await call<{ items: KubeObject[] }>(registry, { verb: 'list', resource: 'configmaps' });
+    expect(list.object.items).toHaveLength(1);
+    expect(list.object.items[0]?.kind).toBeUndefined();
+    await expect(call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a') })).rejects.toMatchObject({
+      message: 'configmaps "a" already exists',
+    });
+    const gone = await call<JsonObject>(registry, { verb: 'delete', resource: 'configmaps', name: 'a' });
+    expect(gone.object).toMatchObject({ kind: 'Status', status: 'Success', details: { name: 'a', kind: 'configmaps' } });
+    await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'a' })).rejects.toMatchObject({ message: 'configmaps "a" not found' });
+  });
+
+  it('pages at one revision', async () => {
+    const registry = await start();
+    for (let i = 0; i < 5; i++) await call(registry, { verb: 'create', resource: 'configmaps', body: configMap(`c${i}`) });
+    interface Page {
+      metadata: { continue?: string; remainingItemCount?: number; resourceVersion: string };
+      items: KubeObject[];
+    }
+    const first = await call<Page>(registry, { verb: 'list', resource: 'configmaps', query: 'limit=2' });
+    expect(first.object.metadata.remainingItemCount).toBe(3);
+    await call(registry, { verb: 'delete', resource: 'configmaps', name: 'c3' });
+    const token = encodeURIComponent(first.object.metadata.continue ?? '');
+    const second = await call<Page>(registry, { verb: 'list', resource: 'configmaps', query: `limit=9&continue=${token}` });
+    expect(second.object.items.map((i) => i.metadata?.name)).toEqual(['c2', 'c3', 'c4']);
+    expect(second.object.metadata.resourceVersion).toBe(first.object.metadata.resourceVersion);
+    const exact = await call<Page>(registry, {
+      verb: 'list',
+      resource: 'configmaps',
+      query: `resourceVersion=${first.object.metadata.resourceVersion}&resourceVersionMatch=Exact`,
+    });
+    expect(exact.object.items).toHaveLength(5);
+  });
+
+  it('updates with optimistic locking, and writes nothing when nothing changes', async () => {
+    const registry = await start();
+    const made = await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a', { data: { k: 'v' } }) });
+    const same = await call(registry, { verb: 'update', resource: 'configmaps', name: 'a', body: made.object });
+    expect(same.object.metadata?.resourceVersion).toBe(made.object.metadata?.resourceVersion);
+    const changed = await call(registry, { verb: 'update', resource: 'configmaps', name: 'a', body: { ...made.object, data: { k: 'w' } } });
+    expect(Number(changed.object.metadata?.resourceVersion)).toBeGreaterThan(Number(made.object.metadata?.resourceVersion));
+    await expect(call(registry, { verb: 'update', resource: 'configmaps', name: 'a', body: made.object })).rejects.toMatchObject({
+      reason: 'Conflict',
+      message:
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+    });
+    const patched = await call<KubeObject & { data: JsonObject }>(registry, {
+      verb: 'patch',
+      resource: 'configmaps',
+      name: 'a',
+      contentType: 'application/merge-patch+json',
+      body: { data: { k: null, l: '1' } },
+    });
+    expect(patched.object.data).toEqual({ l: '1' });
+  });
+
+  it('keeps an object until its finalizers are gone', async () => {
+    const registry = await start();
+    await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a', finalizers: ['x.io/y'] } } });
+    const marked = await call(registry, { verb: 'delete', resource: 'configmaps', name: 'a' });
+    expect(marked.object.metadata).toMatchObject({ deletionGracePeriodSeconds: 0, finalizers: ['x.io/y'] });
+    const last = await call(registry, {
+      verb: 'patch',
+      resource: 'configmaps',
+      name: 'a',
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { finalizers: null } },
+    });
+    expect(last.object.metadata?.resourceVersion).toBe(marked.object.metadata?.resourceVersion);
+    await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'a' })).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('watches: state, end of state, selector transitions, deletion', async () => {
+    const registry = await start();
+    await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a', labels: { x: '1' } } } });
+    const frames: { type: string; object: KubeObject }[] = [];
+    const client = new AbortController();
+    const sink: WatchSink = {
+      write: (frame) => {
+        for (const line of frame.toString('utf8').split('\n')) if (line !== '') frames.push(JSON.parse(line) as (typeof frames)[number]);
+        return 0;
+      },
+      drained: async () => undefined,
+      end: () => undefined,
+      destroy: () => undefined,
+    };
+    const r = { ...request({ verb: 'watch', resource: 'configmaps', query: 'watch=1&labelSelector=x%3D1&allowWatchBookmarks=true' }), signal: client.signal };
+    const watching = registry.lookup('', 'v1', 'configmaps', '')?.watch?.(r, () => sink);
+    const merge = (name: string, body: unknown): Promise<unknown> =>
+      call(registry, { verb: 'patch', resource: 'configmaps', name, contentType: 'application/merge-patch+json', body });
+    await expect.poll(() => frames.length).toBe(2);
+    await merge('a', { data: { k: 'v' } });
+    await merge('a', { metadata: { labels: { x: '2' } } });
+    await merge('a', { metadata: { labels: { x: '1' } } });
+    await call(registry, { verb: 'delete', resource: 'configmaps', name: 'a' });
+    await expect.poll(() => frames.map((f) => f.type)).toEqual(['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED', 'ADDED', 'DELETED']);
+    expect(frames[1]?.object.metadata?.annotations).toEqual({ 'k8s.io/initial-events-end': 'true' });
+    expect(frames[3]?.object.metadata?.labels).toEqual({ x: '1' });
+    const versions = frames.slice(2).map((f) => Number(f.object.metadata?.resourceVersion));
+    expect(versions).toEqual([...versions].sort((x, y) => x - y));
+    client.abort();
+    await watching;
+  });
+
+  it('says which kinds are not enforced', async () => {
+    const registry = await start();
+    const refused = builtinResources.find((d: ResourceDefinition) => d.enforcement === 'refused');
+    const stored = builtinResources.find((d: ResourceDefinition) => d.plural === 'priorityclasses') as ResourceDefinition;
+    expect(refused).toBeDefined();
+    expect(registry.lookup(stored.group, stored.version, stored.plural, '')).toBeDefined();
+  });
+});

@@ -1,0 +1,161 @@
+import type { KubeObject, ResourceDefinition, ResourceStrategy } from '@skiff/apimachinery';
+import { childSignal } from '@skiff/component-base';
+import type { RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
+import { runCompactor } from '../storage/compactor.ts';
+import { History } from '../storage/history.ts';
+import { createKeyLayout } from '../storage/key-layout.ts';
+import { LogFollower } from '../storage/log-follower.ts';
+import { View } from '../storage/view.ts';
+import { WatchHub } from '../storage/watch-hub.ts';
+import type { KindLookup } from './body-kind.ts';
+import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
+import { namespaceHooks } from './namespace-hooks.ts';
+import { createObjectAccess } from './object-access.ts';
+import { createResourceCodec } from './resource-codec.ts';
+import type { ResourceHooks } from './resource-hooks.ts';
+import { indexedFieldOf } from './selection.ts';
+import type { ServedResource, StoredResource } from './stored-resource.ts';
+import { expiredStatus, undecodableStatus } from './watch-session.ts';
+import type { WriteDeps, WriteTarget } from './write-endpoints.ts';
+
+const bookmarkMs = 60_000;
+const compactionMs = 5 * 60_000;
+const readyProbeMs = 250;
+
+const idOf = (d: { group: string; version: string; plural: string }): string => `${d.group}/${d.version}/${d.plural}`;
+
+/** Everything that is served, over the caches of one durable store and, for what expires, an ephemeral one. Does no I/O before `run`. */
+export function createRegistry(config: RegistryConfig, deps: RegistryDeps): ResourceRegistry {
+  const { clock, log } = deps;
+  const layout = createKeyLayout(config.keyPrefix);
+  const lifetime = new AbortController();
+  const durable = new LogFollower({ root: layout.root }, { store: deps.store, clock, log });
+  const ephemeral = deps.ephemeralStore === undefined ? undefined : new LogFollower({ root: layout.root }, { store: deps.ephemeralStore, clock, log });
+  const followers = ephemeral === undefined ? [durable] : [durable, ephemeral];
+  const byKind = new Map(config.definitions.map((d) => [`${d.group}/${d.version}/${d.kind}`, d]));
+  const kinds: KindLookup = (group, version, kind) => byKind.get(`${group}/${version}/${kind}`);
+
+  const storedByPrefix = new Map<string, StoredResource & { slots: number }>();
+  const served = new Map<string, ServedResource>();
+  for (const d of config.definitions) {
+    if (d.virtual === true) continue;
+    const stored = storedResource(d);
+    const storage = storageDefinition(config.definitions, d);
+    const codec = createResourceCodec(config.schema, d, storage);
+    const view = new View(d, stored.slots++, (value) => codec.serve(value));
+    served.set(idOf(d), { definition: d, stored, view, codec });
+  }
+
+  function storedResource(d: ResourceDefinition): StoredResource & { slots: number } {
+    const prefix = layout.prefixOf(d);
+    const known = storedByPrefix.get(prefix);
+    if (known !== undefined) return known;
+    const follower = d.ttlSeconds !== undefined && ephemeral !== undefined ? ephemeral : durable;
+    const cache = follower.cache(prefix);
+    const hub = new WatchHub(cache, {
+      indexedField: indexedFieldOf(d),
+      failure: undecodableStatus,
+      expired: (revision) => expiredStatus(revision, follower.appliedRevision),
+    });
+    const stored = { prefix, cache, follower, hub, history: new History(cache, follower, () => clock.monotonicMs()), slots: 0 };
+    storedByPrefix.set(prefix, stored);
+    return stored;
+  }
+
+  const servedOf = (d: ResourceDefinition): ServedResource => {
+    const resource = served.get(idOf(d));
+    if (resource === undefined) throw new Error(`${idOf(d)} is not stored by this registry`);
+    return resource;
+  };
+  const hooks: Readonly<Record<string, ResourceHooks>> = { '/namespaces': namespaceHooks };
+  const target = (d: ResourceDefinition, subresource: string): WriteTarget => {
+    const sub = subresource === '' ? undefined : d.subresources?.[subresource];
+    if (subresource !== '' && sub?.strategy === undefined) throw new Error(`${idOf(d)}/${subresource} has no generic writes`);
+    return {
+      resource: servedOf(d),
+      subresource,
+      strategy: (sub === undefined ? (d.strategy ?? {}) : (sub.strategy ?? {})) as ResourceStrategy<KubeObject>,
+      resetFields: (sub === undefined ? d.resetFields : sub.resetFields) ?? [],
+      hooks: hooks[`${d.group}/${d.plural}`],
+    };
+  };
+
+  const objects = createObjectAccess({ clock, signal: lifetime.signal, served: servedOf, target });
+  const writeDeps: WriteDeps = { clock, admission: deps.admission(objects), authorizeCreate: (r) => deps.authorizeCreate(r), kinds };
+  const handlers = new Map<string, SubresourceHandler>(
+    deps.subresources(objects).map((h) => [`${idOf({ ...h, plural: h.resource })}/${h.subresource}`, h]),
+  );
+  const endpoints = new Map<string, ResourceEndpoint>();
+  for (const d of config.definitions) {
+    const resource = served.get(idOf(d));
+    if (resource !== undefined) endpoints.set(`${idOf(d)}/`, createEndpoint(target(d, ''), writeDeps));
+    for (const subresource of Object.keys(d.subresources ?? {})) {
+      const id = `${idOf(d)}/${subresource}`;
+      const handler = handlers.get(id);
+      const endpoint =
+        handler !== undefined
+          ? handler.create(d)
+          : resource !== undefined && d.subresources?.[subresource]?.strategy !== undefined
+            ? createSubresourceEndpoint(target(d, subresource), writeDeps)
+            : undefined;
+      if (endpoint !== undefined) endpoints.set(id, endpoint);
+    }
+  }
+
+  async function sendBookmarks(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await clock.sleep(bookmarkMs, signal);
+      for (const stored of storedByPrefix.values()) stored.hub.bookmark(stored.follower.appliedRevision);
+    }
+  }
+
+  return {
+    lookup: (group, version, resource, subresource) => endpoints.get(`${idOf({ group, version, plural: resource })}/${subresource}`),
+    definitions: () => config.definitions,
+    objects,
+    async ready(signal) {
+      for (const follower of followers) {
+        for (;;) {
+          try {
+            const revision = await follower.probeRevision();
+            if (await follower.waitFor(revision, 10_000)) break;
+          } catch (error) {
+            log.warn({ err: error }, 'waiting for the store');
+          }
+          await clock.sleep(readyProbeMs, signal);
+        }
+      }
+    },
+    async run(signal) {
+      const scope = childSignal(signal);
+      try {
+        const loops = followers.flatMap((f) => [
+          f.run(scope.signal),
+          untilAborted(scope.signal, runCompactor({ intervalMs: compactionMs }, { store: f.store, clock, log, signal: scope.signal })),
+        ]);
+        await Promise.all([...loops, untilAborted(scope.signal, sendBookmarks(scope.signal))]);
+      } finally {
+        scope.abort();
+        scope[Symbol.dispose]();
+        if (signal.aborted) lifetime.abort(signal.reason);
+      }
+    },
+  };
+}
+
+/** Sleeping loops end by their signal's rejection. */
+async function untilAborted(signal: AbortSignal, loop: Promise<void>): Promise<void> {
+  try {
+    await loop;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+function storageDefinition(definitions: readonly ResourceDefinition[], d: ResourceDefinition): ResourceDefinition {
+  const { storageVersion } = d;
+  if (storageVersion === undefined || (storageVersion.group === d.group && storageVersion.version === d.version)) return d;
+  const found = definitions.find((o) => o.group === storageVersion.group && o.version === storageVersion.version && o.storagePrefix === d.storagePrefix);
+  // Stored by an older upstream version whose structure is the same: only apiVersion differs, and this server keeps its own.
+  return found ?? d;
+}

@@ -1,0 +1,128 @@
+import {
+  cannotBeHandled,
+  createTypedCodec,
+  DecodeError,
+  type DeepReadonly,
+  type JsonObject,
+  type KubeObject,
+  type ObjectCodec,
+  type ParsedJson,
+  parseJson,
+  type ResourceDefinition,
+  type SchemaRegistry,
+} from '@skiff/apimachinery';
+import type { ServedForm } from '../storage/stored-entry.ts';
+import { apiVersionOf } from './render.ts';
+
+/** A decoded, defaulted object in the served version. */
+export interface DecodedBody {
+  readonly object: KubeObject;
+  /** Unknown and duplicate fields. */
+  readonly strictErrors: readonly string[];
+}
+
+/** An object ready to be stored, and what its own version's view shows of it: both from one encoding. */
+export interface EncodedObject {
+  readonly value: Buffer;
+  readonly form: ServedForm;
+}
+
+/** Everything that depends on the structure of one resource in one served version. Pure. */
+export interface ResourceCodec {
+  readonly structure: ObjectCodec<KubeObject>;
+  /** A parsed body or a patched tree (which it consumes) → object with defaults. Throws BadRequest in the decoder's words. */
+  decode(parsed: ParsedJson): DecodedBody;
+  /** Applies defaults again, after admission changed the object. */
+  applyDefaults(object: KubeObject): void;
+  /** Canonical bytes in the storage version, without resourceVersion. */
+  encode(object: DeepReadonly<KubeObject>): EncodedObject;
+  /** What a view shows of stored bytes. Throws on anything undecodable. */
+  serve(value: Buffer): ServedForm;
+  /** A fresh object from a view's bytes, without resourceVersion. */
+  parse(form: ServedForm): KubeObject;
+  /** Bytes of an object with nothing but this metadata: a BOOKMARK's. */
+  empty(metadata: string): Buffer;
+}
+
+const noLabels: Readonly<Record<string, string>> = Object.freeze({});
+const protobufMagic = Buffer.from('k8s\0', 'latin1');
+
+/** `storage`: the definition of the version that objects are stored in, where that is another. */
+export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinition, storage: ResourceDefinition = d): ResourceCodec {
+  const structure = createTypedCodec<KubeObject>(schema, d.schemaName);
+  const stored = storage === d ? structure : createTypedCodec<KubeObject>(schema, storage.schemaName);
+  const apiVersion = apiVersionOf(d);
+  const selectable = Object.entries(d.selectableFields ?? {});
+  let emptyHead: Buffer | undefined;
+  let emptyTail: Buffer | undefined;
+
+  const formOf = (object: DeepReadonly<KubeObject>, encoded: ReturnType<typeof structure.encode>, bytes = encoded.bytes): ServedForm => {
+    const fields: Record<string, string> = { 'metadata.name': object.metadata?.name ?? '', 'metadata.namespace': object.metadata?.namespace ?? '' };
+    for (const [name, value] of selectable) fields[name] = value(object);
+    return {
+      bytes,
+      metadataStart: encoded.metadataStart,
+      versionAt: encoded.resourceVersionAt,
+      metadataEnd: encoded.metadataEnd,
+      labels: object.metadata?.labels ?? noLabels,
+      fields,
+    };
+  };
+  const applyDefaults = (object: KubeObject): void => {
+    structure.applyDefaults(object);
+    d.defaults?.(object);
+  };
+  const toServed = (tree: JsonObject): JsonObject => {
+    if (storage === d) return tree;
+    const converted = d.conversion === undefined ? tree : d.conversion.fromStorage(tree);
+    return { ...converted, kind: d.kind, apiVersion };
+  };
+
+  return {
+    structure,
+    decode(parsed) {
+      let decoded: ReturnType<typeof structure.decode>;
+      try {
+        decoded = structure.decode(parsed);
+      } catch (error) {
+        if (error instanceof DecodeError) throw cannotBeHandled(d, error.message);
+        throw error;
+      }
+      const { object } = decoded;
+      object.kind = d.kind;
+      object.apiVersion = apiVersion;
+      applyDefaults(object);
+      return decoded;
+    },
+    applyDefaults,
+    encode(object) {
+      const encoded = structure.encode(object);
+      const form = formOf(object, encoded);
+      if (storage === d) return { value: encoded.bytes, form };
+      const tree = structuredClone(object) as unknown as JsonObject;
+      const converted = d.conversion === undefined ? tree : d.conversion.toStorage(tree);
+      return { form, value: stored.encode({ ...converted, kind: storage.kind, apiVersion: apiVersionOf(storage) } as KubeObject).bytes };
+    },
+    serve(value) {
+      if (value.subarray(0, 4).equals(protobufMagic)) throw new Error('the value is stored in protobuf; migrate the store first');
+      const tree = parseJson(value).value;
+      if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
+      const { object } = structure.decode({ value: toServed(tree) });
+      object.kind = d.kind;
+      object.apiVersion = apiVersion;
+      if (object.metadata !== undefined) delete object.metadata.resourceVersion;
+      applyDefaults(object);
+      const encoded = structure.encode(object);
+      return formOf(object, encoded, encoded.bytes.equals(value) ? value : encoded.bytes);
+    },
+    parse: (form) => parseJson(form.bytes).value as unknown as KubeObject,
+    empty(metadata) {
+      if (emptyHead === undefined || emptyTail === undefined) {
+        const encoded = structure.encode({ kind: d.kind, apiVersion, metadata: {} });
+        emptyHead = encoded.bytes.subarray(0, encoded.metadataStart);
+        emptyTail = encoded.bytes.subarray(encoded.metadataEnd);
+      }
+      return Buffer.concat([emptyHead, Buffer.from(`"metadata":${metadata}`), emptyTail]);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import {
+  type DeepReadonly,
+  type ErrorSubject,
+  FieldErrors,
+  invalid,
+  type JsonObject,
+  type KubeObject,
+  type ObjectMeta,
+  type ResourceStrategy,
+  type StrategyContext,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from '@skiff/apimachinery';
+import type { AdmissionChain, AdmissionOperation, AdmissionRequest, UserInfo } from '../contract.ts';
+import type { ResourceHooks } from './resource-hooks.ts';
+import type { ServedResource } from './stored-resource.ts';
+
+/** What all steps of one write share. Made once for a request; closures that run again use the same. */
+export interface WriteContext {
+  readonly resource: ServedResource;
+  readonly subresource: string;
+  readonly strategy: ResourceStrategy<KubeObject>;
+  /** Fields that this endpoint does not own. */
+  readonly resetFields: readonly string[];
+  readonly namespace: string;
+  readonly user: UserInfo;
+  /** Name in managedFields; undefined: writes of the server itself that leave none. */
+  readonly manager: string | undefined;
+  readonly dryRun: boolean;
+  readonly warnings: string[];
+  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, for admission. */
+  readonly options: JsonObject;
+  /** undefined: no admission (the server's own writes). */
+  readonly admission: AdmissionChain | undefined;
+  readonly hooks: ResourceHooks | undefined;
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** The same, RFC 3339, seconds. */
+  readonly now: string;
+  readonly memo: Map<string, unknown>;
+}
+
+export const subjectOf = (w: Pick<WriteContext, 'resource'>): ErrorSubject => ({
+  group: w.resource.definition.group,
+  resource: w.resource.definition.plural,
+});
+
+export const strategyContext = (w: WriteContext): StrategyContext => ({ now: w.now, user: w.user });
+
+/** Each warning once, however often a closure runs. */
+export function warn(w: Pick<WriteContext, 'warnings'>, texts: readonly string[]): void {
+  for (const text of texts) if (!w.warnings.includes(text)) w.warnings.push(text);
+}
+
+/** For admission plugins: `object` is the draft itself, which mutating ones change. */
+export function admissionRequest(
+  w: WriteContext,
+  operation: AdmissionOperation,
+  o: { name: string; object: KubeObject | undefined; old: DeepReadonly<KubeObject> | undefined },
+): AdmissionRequest {
+  return {
+    operation,
+    definition: w.resource.definition,
+    subresource: w.subresource,
+    namespace: w.namespace,
+    name: o.name,
+    object: (o.object ?? null) as JsonObject | null,
+    oldObject: (o.old ?? null) as DeepReadonly<JsonObject> | null,
+    options: w.options,
+    dryRun: w.dryRun,
+    user: w.user,
+    warnings: w.warnings,
+    memo: w.memo,
+  };
+}
+
+/** Mutating admission; returns the object that it leaves, with defaults again where it may have changed. */
+export async function mutate(
+  w: WriteContext,
+  operation: 'CREATE' | 'UPDATE',
+  o: { name: string; object: KubeObject; old: DeepReadonly<KubeObject> | undefined },
+): Promise<KubeObject> {
+  if (w.admission === undefined) return o.object;
+  const request = admissionRequest(w, operation, o);
+  await w.admission.mutate(request, w.signal);
+  const object = request.object as KubeObject;
+  w.resource.codec.applyDefaults(object);
+  return object;
+}
+
+/** Strategy's part of a creation between mutating and validating admission. Throws Invalid. */
+export function prepareCreate(w: WriteContext, draft: KubeObject, meta: ObjectMeta): void {
+  const { definition } = w.resource;
+  const context = strategyContext(w);
+  w.strategy.prepareForCreate?.(draft, context);
+  const errors = new FieldErrors();
+  validateObjectMeta(meta, { scope: definition.scope, validateName: w.strategy.validateName }, errors);
+  w.strategy.validate?.(draft, errors, context);
+  if (!errors.empty) throw invalid({ group: definition.group, kind: definition.kind }, meta.name ?? '', errors.list);
+  warn(w, w.strategy.warnings?.(draft) ?? []);
+  w.strategy.canonicalize?.(draft);
+}
+
+/** The same for an update: `draft` has its resourceVersion already. */
+export function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMeta, old: DeepReadonly<KubeObject>): void {
+  const { definition } = w.resource;
+  const context = strategyContext(w);
+  const oldMeta = old.metadata ?? {};
+  if (oldMeta.generation === undefined) delete meta.generation;
+  else meta.generation = oldMeta.generation;
+  w.strategy.prepareForUpdate?.(draft, old, context);
+  if (!meta.uid && oldMeta.uid) meta.uid = oldMeta.uid;
+  if (oldMeta.creationTimestamp) meta.creationTimestamp = oldMeta.creationTimestamp;
+  if (oldMeta.deletionTimestamp) meta.deletionTimestamp = oldMeta.deletionTimestamp;
+  if (oldMeta.deletionGracePeriodSeconds !== undefined && meta.deletionGracePeriodSeconds === undefined) {
+    meta.deletionGracePeriodSeconds = oldMeta.deletionGracePeriodSeconds;
+  }
+  const errors = new FieldErrors();
+  validateObjectMeta(meta, { scope: definition.scope }, errors);
+  validateObjectMetaUpdate(meta, oldMeta, errors);
+  w.strategy.validateUpdate?.(draft, old, errors, context);
+  if (!errors.empty) throw invalid({ group: definition.group, kind: definition.kind }, meta.name ?? '', errors.list);
+  warn(w, w.strategy.warnings?.(draft, old) ?? []);
+  w.strategy.canonicalize?.(draft);
+}
+
+/** Seconds an object of this resource lives. */
+export const ttlOf = (w: WriteContext): { ttlSeconds?: number } =>
+  w.resource.definition.ttlSeconds === undefined ? {} : { ttlSeconds: w.resource.definition.ttlSeconds };
