@@ -4,10 +4,14 @@ import { endpointSliceMirroringController } from './controllers/endpoint-slice-m
 import { endpointsController } from './controllers/endpoints.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
 import { namespaceController } from './controllers/namespace.ts';
+import { nodeIpamController } from './controllers/node-ipam.ts';
+import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
+import { podGarbageCollector } from './controllers/pod-garbage-collector.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
+import { taintEvictionController } from './controllers/taint-eviction.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
 /** Every control loop. A new one is a file in `controllers/` and a line here. */
@@ -19,6 +23,10 @@ export const controllers: readonly ControllerDescriptor[] = [
   endpointSliceController,
   endpointSliceMirroringController,
   endpointsController,
+  nodeIpamController,
+  nodeLifecycleController,
+  taintEvictionController,
+  podGarbageCollector,
   deploymentController,
   replicaSetController,
   replicationControllerController,

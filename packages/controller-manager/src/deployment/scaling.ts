@@ -1,6 +1,5 @@
 import type { Deployment, ReplicaSet } from '@skiff/api';
-import type { DeepReadonly } from '@skiff/apimachinery';
-import { resolveIntOrPercent } from '../int-or-percent.ts';
+import { scaledValue, type DeepReadonly, type IntOrString } from '@skiff/apimachinery';
 import { countAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, revisionOf } from './revisions.ts';
 
 export type DeploymentView = DeepReadonly<Deployment>;
@@ -13,6 +12,8 @@ export interface ScaleStep {
   readonly annotate?: boolean;
 }
 
+const podsOf = (value: IntOrString | undefined, total: number, round: 'up' | 'down'): number => (value === undefined ? 0 : scaledValue(value, total, round === 'up'));
+
 export const desiredReplicas = (d: DeploymentView): number => d.spec?.replicas ?? 1;
 export const replicasOf = (set: ReplicaSetView): number => set.spec?.replicas ?? 1;
 const availableOf = (set: ReplicaSetView): number => set.status?.availableReplicas ?? 0;
@@ -22,8 +23,8 @@ export const isRolling = (d: DeploymentView): boolean => d.spec?.strategy?.type 
 /** Surge and unavailability in pods. If both round to nothing, one may be unavailable: else a rollout couldn't move. */
 function fenceposts(d: DeploymentView): { surge: number; unavailable: number } {
   const rolling = d.spec?.strategy?.rollingUpdate;
-  const surge = resolveIntOrPercent(rolling?.maxSurge, desiredReplicas(d), 'up');
-  const unavailable = resolveIntOrPercent(rolling?.maxUnavailable, desiredReplicas(d), 'down');
+  const surge = podsOf(rolling?.maxSurge, desiredReplicas(d), 'up');
+  const unavailable = podsOf(rolling?.maxUnavailable, desiredReplicas(d), 'down');
   return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
 }
 export const maxSurge = (d: DeploymentView): number => (isRolling(d) ? fenceposts(d).surge : 0);
@@ -43,7 +44,7 @@ export function newReplicaSetSize(d: DeploymentView, oldSets: readonly ReplicaSe
   const current = newSet === undefined ? 0 : replicasOf(newSet);
   if (!isRolling(d)) return desiredReplicas(d);
   // The percentage itself, without the fenceposts' rule: it says what may be unavailable, not surge.
-  const total = desiredReplicas(d) + resolveIntOrPercent(d.spec?.strategy?.rollingUpdate?.maxSurge, desiredReplicas(d), 'up');
+  const total = desiredReplicas(d) + podsOf(d.spec?.strategy?.rollingUpdate?.maxSurge, desiredReplicas(d), 'up');
   const room = total - sum(oldSets, replicasOf) - current;
   return room <= 0 ? current : current + Math.min(room, desiredReplicas(d) - current);
 }
