@@ -32,6 +32,8 @@ export interface ResourceCodec {
   readonly structure: ObjectCodec<KubeObject>;
   /** A parsed body or a patched tree (which it consumes) → object with defaults. Throws BadRequest in the decoder's words. */
   decode(parsed: ParsedJson): DecodedBody;
+  /** Kind, apiVersion and defaults of an object that `structure` decoded. */
+  finish(object: KubeObject): void;
   /** Applies defaults again, after admission changed the object. */
   applyDefaults(object: KubeObject): void;
   /** Canonical bytes in the storage version, without resourceVersion. */
@@ -72,6 +74,11 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
     structure.applyDefaults(object);
     d.defaults?.(object);
   };
+  const finish = (object: KubeObject): void => {
+    object.kind = d.kind;
+    object.apiVersion = apiVersion;
+    applyDefaults(object);
+  };
   const toServed = (tree: JsonObject): JsonObject => {
     if (storage === d) return tree;
     const converted = d.conversion === undefined ? tree : d.conversion.fromStorage(tree);
@@ -88,12 +95,10 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
         if (error instanceof DecodeError) throw cannotBeHandled(d, error.message);
         throw error;
       }
-      const { object } = decoded;
-      object.kind = d.kind;
-      object.apiVersion = apiVersion;
-      applyDefaults(object);
+      finish(decoded.object);
       return decoded;
     },
+    finish,
     applyDefaults,
     encode(object) {
       const encoded = structure.encode(object);
@@ -108,10 +113,8 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
       const tree = parseJson(value).value;
       if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
       const { object } = structure.decode({ value: toServed(tree) });
-      object.kind = d.kind;
-      object.apiVersion = apiVersion;
       if (object.metadata !== undefined) delete object.metadata.resourceVersion;
-      applyDefaults(object);
+      finish(object);
       const encoded = structure.encode(object);
       return formOf(object, encoded, encoded.bytes.equals(value) ? value : encoded.bytes);
     },
