@@ -11,3 +11,35 @@ export const isPodLevelResource = (name: string): boolean => name === 'cpu' || n
 
 export const standardContainerResources: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage']);
 export const isStandardContainerResource = (name: string): boolean => standardContainerResources.has(name) || isHugePages(name);
+
+const counted = [
+  'pods',
+  'resourcequotas',
+  'services',
+  'replicationcontrollers',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+];
+const measured = [
+  'cpu',
+  'memory',
+  'ephemeral-storage',
+  'requests.cpu',
+  'requests.memory',
+  'requests.ephemeral-storage',
+  'limits.cpu',
+  'limits.memory',
+  'limits.ephemeral-storage',
+];
+
+/** Counted in pieces. */
+export const countedResources: ReadonlySet<string> = new Set(counted);
+const quotaResources: ReadonlySet<string> = new Set([...measured, ...counted, 'requests.storage']);
+
+const isQuotaHugePages = (name: string): boolean => isHugePages(name) || name.startsWith('requests.hugepages-');
+export const isStandardQuotaResource = (name: string): boolean => quotaResources.has(name) || isQuotaHugePages(name);
+/** Names without a domain that mean something. */
+export const isStandardResource = (name: string): boolean => name === 'storage' || isStandardQuotaResource(name);

@@ -1,4 +1,4 @@
-import type { DeepReadonly, ResourceStrategy } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
 import type { Container, Pod, PodStatus } from '../../../generated/types/core-v1.ts';
 import { semanticEqual } from '../../../semantic-equality.ts';
 import { bumpGeneration, keepField, keepMetadata, setGeneration } from '../../../spec-and-status.ts';
@@ -6,6 +6,10 @@ import { nameWarning } from '../../../name-warning.ts';
 import { syncAppArmorAnnotations } from './app-armor.ts';
 import { mergeLabelKeys } from './label-key-selectors.ts';
 import { computePodQOSClass } from './qos-class.ts';
+import { validatePodCreate } from './validate-pod.ts';
+import { validatePodResize } from './validate-resize.ts';
+import { validatePodStatusUpdate } from './validate-status.ts';
+import { validateEphemeralContainersUpdate, validatePodUpdate } from './validate-update.ts';
 
 const podSpecStruct = 'io.k8s.api.core.v1.PodSpec';
 
@@ -14,6 +18,9 @@ function countGeneration(draft: Pod, old: DeepReadonly<Pod>): void {
 }
 
 export const podStrategy: ResourceStrategy<Pod> = {
+  validateName: nameIsDNSSubdomain,
+  validate: validatePodCreate,
+  validateUpdate: validatePodUpdate,
   prepareForCreate(draft, context) {
     setGeneration(draft, 1);
     draft.status = { phase: 'Pending', qosClass: computePodQOSClass(draft.spec) };
@@ -50,6 +57,7 @@ export function podGracePeriodSeconds(pod: DeepReadonly<Pod>, requestedSeconds: 
 }
 
 export const podStatusStrategy: ResourceStrategy<Pod> = {
+  validateUpdate: validatePodStatusUpdate,
   prepareForUpdate(draft, old) {
     keepField(draft, old, 'spec');
     const meta = { ...draft.metadata };
@@ -78,6 +86,7 @@ function keepObservedGenerations(status: PodStatus, old: DeepReadonly<PodStatus>
 }
 
 export const podEphemeralContainersStrategy: ResourceStrategy<Pod> = {
+  validateUpdate: validateEphemeralContainersUpdate,
   prepareForUpdate(draft, old) {
     const added = draft.spec?.ephemeralContainers;
     keepMetadata(draft, old);
@@ -92,6 +101,7 @@ export const podEphemeralContainersStrategy: ResourceStrategy<Pod> = {
 };
 
 export const podResizeStrategy: ResourceStrategy<Pod> = {
+  validateUpdate: validatePodResize,
   prepareForUpdate(draft, old) {
     dropNonResizeChanges(draft, old);
     countGeneration(draft, old);

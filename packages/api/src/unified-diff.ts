@@ -1,0 +1,65 @@
+/** Line pairs of a longest common subsequence. */
+function matches(a: readonly string[], b: readonly string[]): [number, number][] {
+  const lengths = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
+      const [row, below] = [lengths[i], lengths[i + 1]];
+      if (row === undefined || below === undefined) continue;
+      row[j] = a[i] === b[j] ? (below[j + 1] ?? 0) + 1 : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
+    }
+  }
+  const pairs: [number, number][] = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    if (a[i] === b[j]) pairs.push([i++, j++]);
+    else if ((lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0)) i++;
+    else j++;
+  }
+  return pairs;
+}
+
+interface Line {
+  readonly mark: ' ' | '-' | '+';
+  readonly text: string;
+  readonly a: number;
+  readonly b: number;
+}
+
+function script(a: readonly string[], b: readonly string[]): Line[] {
+  const lines: Line[] = [];
+  let [i, j] = [0, 0];
+  for (const [x, y] of [...matches(a, b), [a.length, b.length] as const]) {
+    while (i < x) lines.push({ mark: '-', text: a[i] ?? '', a: i++, b: j });
+    while (j < y) lines.push({ mark: '+', text: b[j] ?? '', a: i, b: j++ });
+    if (i < a.length || j < b.length) lines.push({ mark: ' ', text: a[i] ?? '', a: i++, b: j++ });
+  }
+  return lines;
+}
+
+const range = (start: number, count: number): string => (count === 1 ? String(start + 1) : `${count === 0 ? start : start + 1},${count}`);
+
+/** A unified diff without file names: `@@ -1,4 +1,4 @@` and lines, three of context. '' when equal. */
+export function unifiedDiff(a: readonly string[], b: readonly string[], context = 3): string {
+  const lines = script(a, b);
+  const changed = lines.flatMap((l, i) => (l.mark === ' ' ? [] : [i]));
+  const hunks: [number, number][] = [];
+  for (const i of changed) {
+    const last = hunks.at(-1);
+    const [from, to] = [Math.max(0, i - context), Math.min(lines.length, i + context + 1)];
+    if (last && from <= last[1]) last[1] = to;
+    else hunks.push([from, to]);
+  }
+  return hunks
+    .map(([from, to]) => {
+      const part = lines.slice(from, to);
+      const first = part[0] ?? { a: 0, b: 0 };
+      const counts = { a: part.filter((l) => l.mark !== '+').length, b: part.filter((l) => l.mark !== '-').length };
+      const header = `@@ -${range(first.a, counts.a)} +${range(first.b, counts.b)} @@`;
+      return [header, ...part.map((l) => l.mark + l.text)].join('\n');
+    })
+    .map((hunk) => `${hunk}\n`)
+    .join('');
+}
+
+/** How upstream shows what changed in what may not change: pretty JSON of both, as a diff. */
+export const jsonDiff = (a: unknown, b: unknown): string =>
+  unifiedDiff(JSON.stringify(a, undefined, 1).split('\n'), JSON.stringify(b, undefined, 1).split('\n'));

@@ -1,0 +1,50 @@
+/** Checks of single fields that many kinds share. All add to `errors` and go on. */
+import { type FieldErrors, isDNS1123Label, isDNS1123Subdomain, isNegativeError, isQualifiedName } from '@skiff/apimachinery';
+
+export const isNotPositiveError = 'must be greater than zero';
+
+export function invalidEach(errors: FieldErrors, path: string, value: unknown, complaints: readonly string[]): void {
+  for (const complaint of complaints) errors.invalid(path, value, complaint);
+}
+
+/** True when there is a text; else it is reported as required. */
+export function requireText(errors: FieldErrors, path: string, text: string | undefined): text is string {
+  if (text !== undefined && text !== '') return true;
+  errors.required(path);
+  return false;
+}
+
+/** An enum that must be set. `supported` is printed as it stands: sorted where upstream sorts. */
+export function requireOneOf(errors: FieldErrors, path: string, value: string | undefined, supported: readonly string[]): void {
+  if (value === undefined || value === '') errors.required(path);
+  else if (!supported.includes(value)) errors.notSupported(path, value, supported);
+}
+
+/** An enum for which the empty value is as wrong as any other. */
+export function supportedOnly(errors: FieldErrors, path: string, value: string | undefined, supported: readonly string[]): void {
+  if (!supported.includes(value ?? '')) errors.notSupported(path, value ?? '', supported);
+}
+
+export function nonNegative(errors: FieldErrors, path: string, value: number | undefined): void {
+  if ((value ?? 0) < 0) errors.invalid(path, value, isNegativeError);
+}
+
+export function positive(errors: FieldErrors, path: string, value: number | undefined): void {
+  if ((value ?? 0) <= 0) errors.invalid(path, value ?? 0, isNotPositiveError);
+}
+
+export const dnsLabel = (errors: FieldErrors, path: string, value: string): void => invalidEach(errors, path, value, isDNS1123Label(value));
+export const dnsSubdomain = (errors: FieldErrors, path: string, value: string): void =>
+  invalidEach(errors, path, value, isDNS1123Subdomain(value));
+export const qualifiedName = (errors: FieldErrors, path: string, value: string): void =>
+  invalidEach(errors, path, value, isQualifiedName(value));
+
+/** True if `run` added no errors. */
+export function passes(errors: FieldErrors, run: () => void): boolean {
+  const before = errors.list.length;
+  run();
+  return errors.list.length === before;
+}
+
+/** Errors whose details name a Go map: their path ends in the key in brackets. */
+export const keyPath = (path: string, key: string): string => `${path}[${key}]`;
