@@ -1,1 +1,3 @@
-export {};
+export { schedulerFlags } from './flags.ts';
+export { createSchedulerMetrics, type SchedulerMetrics } from './metrics.ts';
+export { createScheduler, type Scheduler, type SchedulerConfig, type SchedulerDependencies } from './scheduler.ts';

@@ -1,0 +1,32 @@
+import type { Client } from '@skiff/client';
+import { createProfile, type Profile, type ProfileEntry } from './framework/profile.ts';
+import { createDefaultBinder } from './plugins/default-binder.ts';
+import { imageLocality } from './plugins/image-locality.ts';
+import { nodeAffinity } from './plugins/node-affinity.ts';
+import { nodeName } from './plugins/node-name.ts';
+import { nodePorts } from './plugins/node-ports.ts';
+import { nodeResourcesBalancedAllocation } from './plugins/node-resources-balanced-allocation.ts';
+import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
+import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { schedulingGates } from './plugins/scheduling-gates.ts';
+import { taintToleration } from './plugins/taint-toleration.ts';
+
+export interface ProfileDependencies {
+  readonly client: Client;
+}
+
+/** Every plugin, in the order in which they are asked, with kube-scheduler's default weights. */
+export const defaultPlugins = (deps: ProfileDependencies): readonly ProfileEntry[] => [
+  { plugin: schedulingGates },
+  { plugin: nodeUnschedulable },
+  { plugin: nodeName },
+  { plugin: taintToleration, weight: 3 },
+  { plugin: nodeAffinity, weight: 2 },
+  { plugin: nodePorts },
+  { plugin: nodeResourcesFit, weight: 1 },
+  { plugin: nodeResourcesBalancedAllocation, weight: 1 },
+  { plugin: imageLocality, weight: 1 },
+  { plugin: createDefaultBinder(deps) },
+];
+
+export const createDefaultProfile = (deps: ProfileDependencies): Profile => createProfile(defaultPlugins(deps));

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { createClient, createEventRecorder, createInformerFactory, createLeaderElector, loadKubeconfig } from '@skiff/client';
+import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
+import { schedulerFlags } from './flags.ts';
+import { runHealthServer } from './health-server.ts';
+import { createSchedulerMetrics } from './metrics.ts';
+import { createScheduler } from './scheduler.ts';
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(formatHelp('skiff-scheduler', schedulerFlags));
+    return 0;
+  }
+  const flags = parseFlags(schedulerFlags, args);
+  const log = createLogger('scheduler', flags.v);
+  const signal = processSignal();
+  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-scheduler/v0.1.0' }), { log });
+  const clock = systemClock;
+  const metrics = createSchedulerMetrics();
+  const events = createEventRecorder({ component: 'default-scheduler' }, { client, clock, log });
+  const informers = createInformerFactory({}, { client, clock, log });
+  const scheduler = createScheduler({}, { client, informers, clock, log, events, metrics });
+  const health = runHealthServer(
+    { port: flags['secure-port'] },
+    { ready: () => scheduler.ready, metrics: () => metrics.render(scheduler.pending()), explain: (key) => scheduler.explain(key) },
+    signal,
+  );
+  const run = async (term: AbortSignal): Promise<void> => {
+    await Promise.all([scheduler.run(term), events.run(term)]);
+  };
+  let lost = false;
+  if (!flags['leader-elect']) await run(signal);
+  else {
+    const elector = createLeaderElector(
+      {
+        lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
+        identity: `${hostname()}_${randomUUID()}`,
+        leaseDurationMs: flags['leader-elect-lease-duration'],
+        renewDeadlineMs: flags['leader-elect-renew-deadline'],
+        retryPeriodMs: flags['leader-elect-retry-period'],
+        releaseOnCancel: true,
+      },
+      { client, clock, log },
+    );
+    lost = (await elector.run(run, signal)) === 'lost';
+  }
+  client.close();
+  if (lost) {
+    log.error('leader election lost');
+    return 1;
+  }
+  await health;
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+  // Losing the lease ends the process although its health server still listens.
+  if (process.exitCode !== 0) process.exit();
+} catch (error) {
+  process.stderr.write(
+    `${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exit(error instanceof FlagError ? 2 : 1);
+}
