@@ -24,6 +24,24 @@ function goTyped(type: TypeSchema, value: unknown): unknown {
   return value;
 }
 
+const hostFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'];
+
+/** Where upstream's internal type is laid out otherwise than the one of v1. */
+const internalForms: Readonly<Record<string, (value: PlainObject) => { drop: readonly string[]; value: PlainObject }>> = {
+  'io.k8s.api.core.v1.PodSpec': (spec) => ({
+    drop: ['serviceAccount', ...hostFields],
+    value: { ...spec, securityContext: { ...(spec['securityContext'] as PlainObject | undefined), [hostKey]: spec } },
+  }),
+};
+type PlainObject = Readonly<Record<string, unknown>>;
+/** Carries the PodSpec to its security context, which shows these fields first. */
+const hostKey = '\u0000host';
+
+function hostFieldsOf(spec: PlainObject): [string, unknown][] {
+  const struct = builtinSchemas.struct('io.k8s.api.core.v1.PodSpec');
+  return (struct?.fields ?? []).filter((f) => hostFields.includes(f.name)).map((f) => [f.goName, goField(f, spec[f.name])]);
+}
+
 /**
  * What `field.Invalid` prints of a Go struct: upstream validates its internal types, which have no JSON names, so that the message
  * shows every field under its Go name, absent ones included.
@@ -31,6 +49,11 @@ function goTyped(type: TypeSchema, value: unknown): unknown {
 export function goValue(structName: string, value: object): unknown {
   const struct = builtinSchemas.struct(structName);
   if (struct === undefined || struct.name.includes('apimachinery')) return value;
-  const fields = value as Readonly<Record<string, unknown>>;
-  return Object.fromEntries(struct.fields.map((field) => [field.goName, goField(field, fields[field.name])]));
+  const form = internalForms[structName]?.(value as PlainObject) ?? { drop: [], value: value as PlainObject };
+  const host = form.value[hostKey] as PlainObject | undefined;
+  const fields = struct.fields.filter((f) => !form.drop.includes(f.name));
+  return Object.fromEntries([
+    ...(host === undefined ? [] : hostFieldsOf(host)),
+    ...fields.map((field): [string, unknown] => [field.goName, goField(field, form.value[field.name])]),
+  ]);
 }

@@ -47,7 +47,7 @@ export function createDefaulterFactory(registry: SchemaRegistry): (structName: s
     const copy = typeof value === 'object' ? () => structuredClone(value) : () => value;
     return (object) => {
       const current = object[field.name];
-      if (current === undefined || (!field.pointer && isZero(current))) object[field.name] = copy();
+      if (current === undefined || current === null || (!field.pointer && isZero(current))) object[field.name] = copy();
     };
   }
 

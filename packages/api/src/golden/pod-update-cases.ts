@@ -54,7 +54,6 @@ export const podUpdateCases: readonly GoldenCase[] = [
   change('restart policy and node selector', { spec: { restartPolicy: 'Never', nodeSelector: { a: 'b' } } }),
   change('grace period', { spec: { terminationGracePeriodSeconds: 5 } }),
   change('status on the main resource', { status: { phase: 'Running' } }),
-  change('name', { metadata: { uid: 'other' } }),
   change(
     'gate removed, selector narrowed',
     { spec: { schedulingGates: [{ name: 'h' }], nodeSelector: { a: 'b', c: 'd' } } },

@@ -174,14 +174,14 @@ const containerCases: readonly GoldenCase[] = [
     readinessProbe: { httpGet: { port: 'way-too-long-port-name' } },
   }),
   withContainer('policies', { imagePullPolicy: 'Foo', terminationMessagePolicy: 'Bar' }),
-  withContainer('resources', {
-    resources: {
-      limits: { cpu: '-1', 'example.com/gpu': '1', foo: '1', 'hugepages-2Mi': '3Mi' },
-      requests: { cpu: '2', 'example.com/gpu': '2', 'a b': '1' },
-      claims: [{ name: 'x' }, { name: '' }, { name: 'x' }],
-    },
+  withContainer('negative limit', {
+    resources: { limits: { cpu: '-1' }, requests: { cpu: '2' }, claims: [{ name: 'x' }, { name: '' }, { name: 'x' }] },
   }),
-  withContainer('a fraction of a device', { resources: { limits: { 'example.com/gpu': '1500m' }, requests: { 'example.com/fpga': '1' } } }),
+  withContainer('more devices than the limit', { resources: { limits: { 'example.com/gpu': '1' }, requests: { 'example.com/gpu': '2' } } }),
+  withContainer('an unknown resource', { resources: { requests: { foo: '1' } } }),
+  withContainer('a bad name of a resource', { resources: { requests: { 'a b': '1' } } }),
+  withContainer('part of a huge page', { resources: { requests: { cpu: '1' }, limits: { 'hugepages-2Mi': '3Mi' } } }),
+  withContainer('a fraction of a device', { resources: { limits: { 'example.com/gpu': '1500m' } } }),
   withContainer('huge pages alone', { resources: { limits: { 'hugepages-2Mi': '4Mi' } } }),
   withContainer(
     'resize policy',

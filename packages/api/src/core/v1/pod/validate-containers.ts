@@ -1,5 +1,6 @@
 import type { DeepReadonly, FieldErrors } from '@skiff/apimachinery';
 import type { Container, EphemeralContainer } from '../../../generated/types/core-v1.ts';
+import { builtinSchemas } from '../../../generated/index.ts';
 import { isSidecar } from './containers.ts';
 import {
   type ContainerScope,
@@ -106,8 +107,10 @@ export function validateEphemeralContainers(
     if (container.targetContainerName && !others.has(container.targetContainerName)) {
       errors.notFound(`${at}.targetContainerName`, container.targetContainerName);
     }
-    for (const [field, value] of Object.entries(container)) {
-      if (!ephemeralFields.has(field) && !isZero(value)) errors.forbidden(`${at}.${field}`, 'cannot be set for an Ephemeral Container');
+    const fields = container as Readonly<Record<string, unknown>>;
+    for (const { name } of builtinSchemas.struct('io.k8s.api.core.v1.EphemeralContainer')?.fields ?? []) {
+      if (!ephemeralFields.has(name) && !isZero(fields[name]))
+        errors.forbidden(`${at}.${name}`, 'cannot be set for an Ephemeral Container');
     }
     for (const [j, mount] of (container.volumeMounts ?? []).entries()) {
       for (const field of ['subPath', 'subPathExpr'] as const) {

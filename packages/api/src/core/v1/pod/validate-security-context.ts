@@ -127,5 +127,6 @@ export function validatePodSecurityContext(spec: DeepReadonly<PodSpec>, path: st
   validateWindowsOptions(context.windowsOptions, `${path}.windowsOptions`, errors);
   validateAppArmorProfile(context.appArmorProfile, `${path}.appArmorProfile`, errors);
   oneOf('supplementalGroupsPolicy', ['Merge', 'Strict']);
-  oneOf('seLinuxChangePolicy', ['MountOption', 'Recursive']);
+  // MountOption is beta and off (KEP-1710).
+  oneOf('seLinuxChangePolicy', ['Recursive']);
 }

@@ -117,7 +117,9 @@ function validateIPs(ips: readonly IP[], before: readonly IP[], field: 'podIPs' 
   for (const [i, { ip }] of ips.entries()) validateLegacyIP(ip ?? '', `status.${field}[${i}]`, errors, stored);
   if (ips.length < 2) return;
   const families = ips.map(({ ip }) => parseIP(ip)?.family);
-  if (ips.length > 2 || families[0] === families[1]) {
+  const bad = families.indexOf(undefined);
+  if (bad >= 0) errors.internal(`status.${field}`, `failed to check for dual stack with error:invalid IP[${bad}]: ${ips[bad]?.ip ?? ''}`);
+  if (ips.length > 2 || bad >= 0 || families[0] === families[1]) {
     const struct = field === 'podIPs' ? 'io.k8s.api.core.v1.PodIP' : 'io.k8s.api.core.v1.HostIP';
     const shown = ips.map((ip) => goValue(struct, { ...ip }));
     errors.invalid(`status.${field}`, shown, 'may specify no more than one IP for each IP family');
