@@ -1,0 +1,125 @@
+import { readFile, stat } from 'node:fs/promises';
+import type { RunCommand } from './run-command.ts';
+
+/**
+ * Every mount is made in the mount namespace of the engine, through this one seam: so the kubelet works alike as a process and
+ * as a container, and no mount has to propagate.
+ */
+export interface HostMount {
+  /** The path by which this process reaches what the engine has at `path`; the same where they share their mounts. */
+  local(path: string): string;
+  /** Mount points at or below a directory, deepest first. */
+  mountsBelow(directory: string): Promise<readonly string[]>;
+  /** The engine may have been restarted: finds its namespace again. */
+  refresh(): Promise<void>;
+  /** Mounts a tmpfs on an existing directory. `sizeBytes`: absent is the kernel's default. */
+  tmpfs(target: string, o: { readonly mode: string; readonly sizeBytes?: number }): Promise<void>;
+  /**
+   * Binds what `subPath` names inside `volume` to `target` (created as needed). Missing directories are made with `mode`. Links on
+   * the way are followed only inside the volume, and what is checked is what is mounted, whatever is swapped meanwhile.
+   */
+  bindSubPath(o: { readonly volume: string; readonly subPath: string; readonly target: string; readonly mode: string }): Promise<void>;
+  /** Unmounts what is mounted at the path, if anything is. */
+  unmount(target: string): Promise<void>;
+  /** `directory`, `file`, `socket`, `char`, `block`, `other`, or undefined when nothing is there. */
+  typeOf(path: string): Promise<PathType | undefined>;
+  makeDirectory(path: string, mode: string): Promise<void>;
+  makeFile(path: string, mode: string): Promise<void>;
+}
+
+export type PathType = 'directory' | 'file' | 'socket' | 'char' | 'block' | 'other';
+
+/** One component after the other from inside the volume; `pwd -P` is asked after each step, so a link can't lead out. */
+const bindScript = `
+set -eu
+volume=$1 sub=$2 target=$3 mode=$4
+cd -P "$volume"
+root=$(pwd -P)
+inside() { here=$(pwd -P); case "$here/" in "$root"/*) ;; *) echo "subPath leads out of the volume" >&2; exit 3;; esac; }
+rest=$sub
+while :; do
+  part=\${rest%%/*}
+  case $rest in */*) rest=\${rest#*/};; *) rest=;; esac
+  if [ -n "$part" ] && [ "$part" != . ]; then
+    if [ ! -e "./$part" ] && [ ! -L "./$part" ]; then mkdir -m "$mode" "./$part"; chmod "$mode" "./$part"; fi
+    if [ -z "$rest" ] && [ ! -d "./$part" ]; then
+      [ -f "./$part" ] || { echo "subPath is neither a file nor a directory" >&2; exit 3; }
+      exec 3<"./$part"
+      found=$(readlink /proc/self/fd/3)
+      case "$found" in "$root"/*) ;; *) echo "subPath leads out of the volume" >&2; exit 3;; esac
+      mkdir -p "\${target%/*}"; [ -e "$target" ] || : > "$target"
+      exec mount --no-canonicalize --bind /proc/self/fd/3 "$target"
+    fi
+    cd -P "./$part"
+    inside
+  fi
+  [ -n "$rest" ] || break
+done
+mkdir -p "$target"
+exec mount --no-canonicalize --bind . "$target"
+`;
+
+const typeScript = `
+if [ ! -e "$1" ]; then exit 0; fi
+if [ -d "$1" ]; then echo directory; elif [ -f "$1" ]; then echo file; elif [ -S "$1" ]; then echo socket
+elif [ -c "$1" ]; then echo char; elif [ -b "$1" ]; then echo block; else echo other; fi
+`;
+
+/** Whether a process has another mount namespace than this one. */
+async function hasOtherMounts(pid: number): Promise<boolean> {
+  const [own, its] = await Promise.all([stat('/proc/self/ns/mnt'), stat(`/proc/${pid}/ns/mnt`)]);
+  return own.ino !== its.ino;
+}
+
+/** Mount points at or below a directory, deepest first. */
+export function parseMountsBelow(mountinfo: string, directory: string): string[] {
+  const decode = (text: string): string =>
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return mountinfo
+    .split('\n')
+    .map((line) => decode(line.split(' ')[4] ?? ''))
+    .filter((target) => target === directory || target.startsWith(`${directory}/`))
+    .sort((a, b) => b.length - a.length);
+}
+
+/** `findEngine`: the engine's process, undefined when it can't be seen; then this process' own namespace has to do. */
+export async function createHostMount(run: RunCommand, findEngine: () => Promise<number | undefined>): Promise<HostMount> {
+  let foreign: number | undefined;
+  const refresh = async (): Promise<void> => {
+    const pid = await findEngine();
+    foreign = pid !== undefined && (await hasOtherMounts(pid).catch(() => false)) ? pid : undefined;
+  };
+  await refresh();
+  const exec = (command: string, ...args: readonly string[]): Promise<string> =>
+    foreign === undefined ? run(command, args) : run('nsenter', ['-t', String(foreign), '-m', '--', command, ...args]);
+  return {
+    refresh,
+    local: (path) => (foreign === undefined ? path : `/proc/${foreign}/root${path}`),
+    mountsBelow: async (directory) => parseMountsBelow(await readFile(`/proc/${foreign ?? 'self'}/mountinfo`, 'utf8'), directory),
+    tmpfs: async (target, o) => {
+      const options = `mode=${o.mode}${o.sizeBytes === undefined ? '' : `,size=${o.sizeBytes}`}`;
+      // noswap (Linux 6.4) keeps secrets off the disk; older kernels don't know it.
+      await exec('mount', '-t', 'tmpfs', '-o', `${options},noswap`, 'tmpfs', target).catch(() =>
+        exec('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', target),
+      );
+    },
+    bindSubPath: async (o) => {
+      await exec('sh', '-c', bindScript, 'sh', o.volume, o.subPath, o.target, o.mode);
+    },
+    unmount: async (target) => {
+      await exec('umount', '--no-canonicalize', target).catch((error: Error) => {
+        if (!/not mounted|no mount point|not found|No such file/.test(error.message)) throw error;
+      });
+    },
+    typeOf: async (path) => {
+      const said = (await exec('sh', '-c', typeScript, 'sh', path)).trim();
+      return said === '' ? undefined : (said as PathType);
+    },
+    makeDirectory: async (path, mode) => {
+      await exec('mkdir', '-p', '-m', mode, path);
+    },
+    makeFile: async (path, mode) => {
+      await exec('sh', '-c', ': >> "$1" && chmod "$2" "$1"', 'sh', path, mode);
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Payload, writeAtomically } from './atomic-writer.ts';
+
+const payload = (files: Record<string, string>, mode = 0o644): Payload =>
+  new Map(Object.entries(files).map(([k, v]) => [k, { data: Buffer.from(v), mode }]));
+const now = new Date(0);
+
+describe('writeAtomically', () => {
+  it('shows new content by one rename, removes what went away, and leaves equal content alone', async () => {
+    const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    expect(await writeAtomically(target, payload({ a: '1', 'd/b': '2' }), { now })).toBe(true);
+    expect(readFileSync(path.join(target, 'a'), 'utf8')).toBe('1');
+    expect(readFileSync(path.join(target, 'd/b'), 'utf8')).toBe('2');
+    expect(readlinkSync(path.join(target, 'a'))).toBe('..data/a');
+    const first = readlinkSync(path.join(target, '..data'));
+    expect(await writeAtomically(target, payload({ a: '1', 'd/b': '2' }), { now })).toBe(false);
+    expect(readlinkSync(path.join(target, '..data'))).toBe(first);
+    expect(await writeAtomically(target, payload({ c: '3' }), { now })).toBe(true);
+    expect(readdirSync(target).filter((n) => !n.startsWith('..'))).toEqual(['c']);
+    expect(readdirSync(target).filter((n) => n.startsWith('..')).length).toBe(2);
+  });
+
+  it('sets modes whatever the umask, and writes again when only they change', async () => {
+    const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    await writeAtomically(target, payload({ a: '1' }, 0o777), { now });
+    expect(statSync(path.join(target, 'a')).mode & 0o777).toBe(0o777);
+    expect(await writeAtomically(target, payload({ a: '1' }, 0o400), { now })).toBe(true);
+    expect(statSync(path.join(target, 'a')).mode & 0o777).toBe(0o400);
+  });
+
+  it('is empty with nothing to write', async () => {
+    const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    await writeAtomically(target, payload({ a: '1' }), { now });
+    await writeAtomically(target, payload({}), { now });
+    expect(readdirSync(target).filter((n) => !n.startsWith('..'))).toEqual([]);
+  });
+});
