@@ -1,7 +1,11 @@
+import { builtinSchemas } from '@skiff/api';
+import { badRequest } from '@skiff/apimachinery';
 import type { ApiRequest, ApiResponse, OpenWatch, RequestInfo, ResourceEndpoint, ResourceRegistry, SubresourceHandler, UserInfo } from './contract.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
 import { methodNotServed, resourceNotServed } from './request/responses.ts';
+import { ProtobufDecoder, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
+import { ProtobufError } from './request/protobuf-reader.ts';
 import { type Exchange, header } from './server/exchange.ts';
 import { readBody } from './server/request-body.ts';
 
@@ -54,17 +58,31 @@ export async function toApiRequest(
   const userAgent = header(x.request, 'user-agent');
   const output = negotiateOutput(header(x.request, 'accept'), true);
   const pretty = output.pretty || wantsPretty(r.query, userAgent);
+  const contentType = parseMediaType(header(x.request, 'content-type')).mediaType;
+  const received = await readBody(x.request, r.bodyLimitBytes);
   return {
     info: r.info,
     user: r.user,
     query: deprecatedWatchQuery(r.info, r.query),
-    body: await readBody(x.request, r.bodyLimitBytes),
-    contentType: parseMediaType(header(x.request, 'content-type')).mediaType,
+    ...(contentType === protobufMediaType && r.info.verb !== 'patch' ? fromProtobuf(received) : { body: received, contentType }),
     output: pretty === output.pretty ? output : { ...output, pretty },
     userAgent,
     signal: r.signal,
     warnings: r.warnings,
   };
+}
+
+const protobuf = new ProtobufDecoder(builtinSchemas);
+
+/** Behind this point there is only JSON and YAML. Throws BadRequest. */
+function fromProtobuf(received: Buffer): { body: Buffer; contentType: string } {
+  if (received.length === 0) return { body: received, contentType: 'application/json' };
+  try {
+    return { body: Buffer.from(stringifyExactly(protobuf.decodeObject(received))), contentType: 'application/json' };
+  } catch (error) {
+    if (error instanceof ProtobufError) throw badRequest(error.message);
+    throw error;
+  }
 }
 
 /** `/api/v1/watch/…/pods/name` is a watch of one object: the same as a field selector for its name. */

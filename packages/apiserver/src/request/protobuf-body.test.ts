@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { builtinSchemas } from '@skiff/api';
+import { createTypedCodec, parseJson } from '@skiff/apimachinery';
+import { describe, expect, it } from 'vitest';
+import { ProtobufDecoder, stringifyExactly } from './protobuf-body.ts';
+
+const fixtures = new URL('../../../../../peer/facts/usr/share/gocode/src/k8s.io/api/testdata/HEAD/', import.meta.url).pathname;
+const present = existsSync(fixtures);
+if (!present) console.warn(`SKIPPED: no recorded protobuf fixtures at ${fixtures}`);
+
+const decoder = new ProtobufDecoder(builtinSchemas);
+const schemaOf = new Map<string, string>();
+for (const name of builtinSchemas.names()) {
+  const gvk = builtinSchemas.struct(name)?.groupVersionKind;
+  if (gvk !== undefined) schemaOf.set(`${gvk.group === '' ? 'core' : gvk.group}.${gvk.version}.${gvk.kind}`, name);
+}
+const files = present ? readdirSync(fixtures).filter((f) => f.endsWith('.pb') && schemaOf.has(f.slice(0, -3))) : [];
+
+describe.skipIf(!present)('protobuf bodies say the same as JSON ones', () => {
+  it('finds fixtures', () => expect(files.length).toBeGreaterThan(100));
+  it.each(files)('%s', (file) => {
+    const codec = createTypedCodec<object>(builtinSchemas, schemaOf.get(file.slice(0, -3)) ?? '');
+    const fromProtobuf = codec.decode(parseJson(stringifyExactly(decoder.decodeObject(readFileSync(`${fixtures}${file}`)))));
+    const fromJson = codec.decode(parseJson(readFileSync(`${fixtures}${file.replace(/pb$/, 'json')}`)));
+    expect(codec.encode(fromProtobuf.object).bytes.toString()).toBe(codec.encode(fromJson.object).bytes.toString());
+  });
+});
+
+describe('broken protobuf', () => {
+  it('is refused', () => {
+    expect(() => decoder.decodeObject(Buffer.from('nope'))).toThrow('expected prefix');
+    expect(() => decoder.decodeObject(Buffer.from('k8s\0\x0a\xff', 'latin1'))).toThrow();
+  });
+});
