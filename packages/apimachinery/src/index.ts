@@ -22,3 +22,4 @@ export * from './ip-validation.ts';
 export * from './label-selector-validation.ts';
 export * from './name-validation.ts';
 export * from './object-meta-validation.ts';
+export * from './protobuf-decode.ts';

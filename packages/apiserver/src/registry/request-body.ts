@@ -1,15 +1,39 @@
-import { badRequest, type JsonObject, JsonSyntaxError, type ParsedJson, parseJson, parseYaml, StatusError, YamlError } from '@skiff/apimachinery';
+import {
+  badRequest,
+  decodeProtobufMessage,
+  type JsonObject,
+  JsonSyntaxError,
+  type ParsedJson,
+  parseJson,
+  parseYaml,
+  ProtobufError,
+  readProtobufEnvelope,
+  type SchemaRegistry,
+  StatusError,
+  YamlError,
+} from '@skiff/apimachinery';
+
+/** The message in a protobuf body: its structure must be known to read it. */
+export interface BodySchema {
+  readonly registry: SchemaRegistry;
+  readonly schemaName: string;
+}
+
 
 export const unsupportedMediaType = (accepted: readonly string[]): StatusError =>
   new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`);
 
-/** Parses a body that must be an object. `fail` makes the 400 from the parser's complaint. */
-export function parseRequestBody(body: Buffer, contentType: string, fail: (why: string) => StatusError): ParsedJson & { value: JsonObject } {
+/** Parses a body that must be an object. `fail` makes the 400 from the parser's complaint; `schema` is for protobuf. */
+export function parseRequestBody(
+  r: { readonly body: Buffer; readonly contentType: string },
+  schema: BodySchema,
+  fail: (why: string) => StatusError,
+): ParsedJson & { value: JsonObject } {
   let parsed: ParsedJson;
   try {
-    parsed = parseByMediaType(body, contentType);
+    parsed = parseByMediaType(r, schema);
   } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof YamlError) throw fail(error.message);
+    if (error instanceof JsonSyntaxError || error instanceof YamlError || error instanceof ProtobufError) throw fail(error.message);
     throw error;
   }
   const { value } = parsed;
@@ -20,10 +44,24 @@ export function parseRequestBody(body: Buffer, contentType: string, fail: (why: 
   );
 }
 
-function parseByMediaType(body: Buffer, contentType: string): ParsedJson {
-  if (contentType === '' || contentType === 'application/json') return parseJson(body);
-  if (contentType === 'application/yaml') return parseYaml(body);
-  throw unsupportedMediaType(['application/json', 'application/yaml']);
+const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'] as const;
+
+function parseByMediaType({ body, contentType }: { readonly body: Buffer; readonly contentType: string }, schema: BodySchema): ParsedJson {
+  switch (contentType) {
+    case '':
+    case 'application/json':
+      return parseJson(body);
+    case 'application/yaml':
+      return parseYaml(body);
+    case 'application/vnd.kubernetes.protobuf': {
+      const { kind, apiVersion, raw } = readProtobufEnvelope(body);
+      // A message of another kind can't be read by this structure: its names are enough for the complaint.
+      const expected = schema.schemaName.endsWith(`.${kind}`);
+      return { value: { ...(expected ? decodeProtobufMessage(schema.registry, schema.schemaName, raw) : {}), kind, apiVersion } };
+    }
+    default:
+      throw unsupportedMediaType(bodyTypes);
+  }
 }
 
 /** The first bytes of a body as upstream quotes them: JSON as it is, other things in hexadecimal. */
