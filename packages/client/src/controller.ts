@@ -135,7 +135,10 @@ export async function runController(
         done('terminal');
       } else {
         if (hasReason(error, 'Conflict')) log.debug({ key, err: error }, 'lost a race; trying again');
-        else log.warn({ key, err: error }, 'reconciling failed; trying again');
+        else {
+          log.warn({ key, error: error instanceof Error ? error.message : String(error) }, 'reconciling failed; trying again');
+          log.debug({ key, err: error }, 'where it failed');
+        }
         queue.retry(key);
         done('error');
       }

@@ -1,3 +1,6 @@
+import { certificateApprovingController } from './controllers/certificate-approving.ts';
+import { certificateCleaner } from './controllers/certificate-cleaner.ts';
+import { certificateSigningController } from './controllers/certificate-signing.ts';
 import { deploymentController } from './controllers/deployment.ts';
 import { endpointSliceController } from './controllers/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
@@ -27,6 +30,9 @@ export const controllers: readonly ControllerDescriptor[] = [
   nodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,
+  certificateApprovingController,
+  certificateSigningController,
+  certificateCleaner,
   deploymentController,
   replicaSetController,
   replicationControllerController,

@@ -16,7 +16,7 @@ export const namespaceController: ControllerDescriptor = {
     defineController({
       name: 'namespace-controller',
       concurrency: 10,
-      retryInitialMs: 5,
+      retryInitialMs: 250,
       retryMaxMs: 60_000,
       sources: [
         primary(namespaces),

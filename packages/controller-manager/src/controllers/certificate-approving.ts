@@ -1,0 +1,77 @@
+import { certificateSigningRequest, node as nodes, subjectAccessReview, type CertificateSigningRequest, type SubjectAccessReview } from '@skiff/api';
+import { defineController, primary, type Client } from '@skiff/client';
+import { formatTime } from '@skiff/component-base';
+import type { RequestedIdentity } from '../certificates/certificate-request.ts';
+import { hasFailed, isApproved, isDenied, type RequestView } from '../certificates/request-state.ts';
+import { kubeletClientSigner, kubeletServingSigner, refusal } from '../certificates/signer-rules.ts';
+import type { ControllerDescriptor } from '../descriptor.ts';
+
+/** Whether the requester may create requests of this subresource: selfnodeclient, nodeclient. */
+async function isAllowed(client: Client, request: RequestView, o: { subresource: string; signal: AbortSignal }): Promise<boolean> {
+  const { username = '', uid, groups, extra } = request.spec;
+  const spec: NonNullable<SubjectAccessReview['spec']> = {
+    user: username,
+    ...(uid === undefined ? {} : { uid }),
+    groups: [...(groups ?? [])],
+    extra: Object.fromEntries(Object.entries(extra ?? {}).map(([key, values]) => [key, [...values]])),
+    resourceAttributes: { group: 'certificates.k8s.io', resource: 'certificatesigningrequests', verb: 'create', subresource: o.subresource, version: '*' },
+  };
+  const review = await client.create<SubjectAccessReview>(subjectAccessReview, { spec }, { signal: o.signal });
+  return review.status?.allowed === true;
+}
+
+/** A serving certificate names what its Node is known by, and the node asks for it itself. */
+function isOwnServing(request: RequestView, identity: RequestedIdentity, addresses: ReadonlySet<string>): boolean {
+  if (request.spec.username !== identity.commonName || addresses.size === 0) return false;
+  return [...identity.dnsNames, ...identity.ipAddresses].every((name) => addresses.has(name));
+}
+
+/**
+ * Approves client certificates of kubelets after asking the authorizer, as upstream does; and, which upstream leaves to the
+ * administrator, serving certificates that a node asks for itself for no other than its Node's own addresses.
+ */
+export const certificateApprovingController: ControllerDescriptor = {
+  name: 'certificatesigningrequest-approving-controller',
+  define: () =>
+    defineController({
+      name: 'certificatesigningrequest-approving-controller',
+      concurrency: 2,
+      sources: [primary(certificateSigningRequest)],
+      create: ({ informers, clock }) => {
+        const informer = informers.informer(certificateSigningRequest);
+        const nodeInformer = informers.informer(nodes);
+        const approve = async (request: RequestView, message: string, o: { client: Client; signal: AbortSignal }): Promise<void> => {
+          const draft = structuredClone(request) as CertificateSigningRequest;
+          const now = formatTime(clock.now());
+          const condition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message, lastUpdateTime: now, lastTransitionTime: now };
+          draft.status = { ...draft.status, conditions: [...(draft.status?.conditions ?? []), condition] };
+          await o.client.update(certificateSigningRequest, draft, { subresource: 'approval', signal: o.signal });
+        };
+        return async (key, { client, signal, log }) => {
+          const request = informer.get(key);
+          if (request === undefined || isApproved(request) || isDenied(request) || hasFailed(request)) return;
+          const { signerName, username, usages = [] } = request.spec;
+          if (signerName !== kubeletClientSigner && signerName !== kubeletServingSigner) return;
+          const { parseCertificateRequest } = await import('../certificates/certificate-request.ts');
+          const { identity } = await parseCertificateRequest(request.spec.request);
+          const reason = refusal(signerName, identity, usages);
+          if (reason !== undefined) {
+            log.info({ reason }, 'not approved');
+            return;
+          }
+          if (signerName === kubeletServingSigner) {
+            const node = nodeInformer.get({ name: identity.commonName.slice('system:node:'.length) });
+            const addresses = new Set((node?.status?.addresses ?? []).map((a) => a.address));
+            if (isOwnServing(request, identity, addresses)) await approve(request, 'Auto approving kubelet serving certificate for the addresses of its own Node.', { client, signal });
+            return;
+          }
+          const self = username === identity.commonName;
+          if (self && (await isAllowed(client, request, { subresource: 'selfnodeclient', signal })))
+            return await approve(request, 'Auto approving self kubelet client certificate after SubjectAccessReview.', { client, signal });
+          if (await isAllowed(client, request, { subresource: 'nodeclient', signal }))
+            return await approve(request, 'Auto approving kubelet client certificate after SubjectAccessReview.', { client, signal });
+          log.info({ username }, 'the requester may not have a kubelet client certificate');
+        };
+      },
+    }),
+};
