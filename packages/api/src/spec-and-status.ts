@@ -10,7 +10,8 @@ export function keepField<D extends object, O extends object>(draft: D, old: O, 
 }
 
 export function setGeneration(draft: KubeObject, generation: number): void {
-  draft.metadata = { ...draft.metadata, generation };
+  // In place, as all strategies do: the registry holds on to the metadata object.
+  (draft.metadata ??= {}).generation = generation;
 }
 export const bumpGeneration = (draft: KubeObject, old: DeepReadonly<KubeObject>): void =>
   setGeneration(draft, (old.metadata?.generation ?? 0) + 1);
@@ -63,11 +64,10 @@ export function statusStrategy<T extends KubeObject>(more: ResourceStrategy<T> =
 
 /** For kinds whose status writes may not touch metadata at all (upstream's ResetObjectMetaForStatus). */
 export function keepMetadata<T extends KubeObject>(draft: T, old: DeepReadonly<T>): void {
-  const meta = { ...draft.metadata };
+  const meta = (draft.metadata ??= {});
   for (const field of ['deletionTimestamp', 'generation', 'labels', 'annotations', 'finalizers', 'ownerReferences']) {
     keepField(meta, old.metadata ?? {}, field);
   }
-  draft.metadata = meta;
 }
 
 /** The `status` subresource of a kind; its body is the parent object, of which only the status is taken. */

@@ -73,7 +73,6 @@ export const create = (d: ResourceDefinition, object: JsonObject): Outcome =>
     refuse(d, draft, errors);
     const warnings = d.strategy?.warnings?.(draft as DeepReadonly<KubeObject>) ?? [];
     d.strategy?.canonicalize?.(draft);
-    applyDefaults(d, draft);
     return { object: serve(d, draft), warnings };
   });
 
@@ -93,7 +92,6 @@ export const update = (d: ResourceDefinition, old: JsonObject, object: JsonObjec
     refuse(d, draft, errors);
     const warnings = strategy.warnings?.(draft as DeepReadonly<KubeObject>, before) ?? [];
     strategy.canonicalize?.(draft);
-    applyDefaults(d, draft);
     return { object: serve(d, draft), warnings };
   });
 

@@ -46,9 +46,7 @@ export const deployment = defineResource<Deployment>({
 
 /** A status write must not carry labels in: old controllers wrote back stale ones. */
 function keepLabels(draft: Deployment, old: DeepReadonly<Deployment>): void {
-  const meta = { ...draft.metadata };
-  keepField(meta, old.metadata ?? {}, 'labels');
-  draft.metadata = meta;
+  keepField((draft.metadata ??= {}), old.metadata ?? {}, 'labels');
 }
 
 function defaultDeployment(deployment: Deployment): void {

@@ -7,7 +7,7 @@ export function defaultJob(job: Job): void {
   const spec = job.spec;
   if (spec === undefined) return;
   const labels = spec.template.metadata?.labels;
-  if (labels && Object.keys(job.metadata?.labels ?? {}).length === 0) job.metadata = { ...job.metadata, labels: { ...labels } };
+  if (labels && Object.keys(job.metadata?.labels ?? {}).length === 0) (job.metadata ??= {}).labels = { ...labels };
   // A work queue has parallelism and no completions; only a Job that says neither is one run of one Pod.
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;

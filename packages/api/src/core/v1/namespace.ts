@@ -25,7 +25,7 @@ const namespaceStrategy: ResourceStrategy<Namespace> = {
 /** Set here for generated names, which defaulting did not know yet. */
 function labelWithName(draft: Namespace): void {
   const name = draft.metadata?.name;
-  if (name) draft.metadata = { ...draft.metadata, labels: { ...draft.metadata?.labels, [nameLabel]: name } };
+  if (name && draft.metadata) draft.metadata.labels = { ...draft.metadata.labels, [nameLabel]: name };
 }
 
 /** Takes `spec.finalizers`, and nothing of the status. */

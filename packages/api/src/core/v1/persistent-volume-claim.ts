@@ -20,7 +20,7 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   defaults: defaultClaim,
   strategy: specStrategy<PersistentVolumeClaim>(
     {},
-    { prepareForCreate: (draft) => mirrorDataSources(draft), prepareForUpdate: (draft) => mirrorDataSources(draft) },
+    { prepareForCreate: startClaim, prepareForUpdate: (draft) => mirrorDataSources(draft) },
   ),
   table: persistentVolumeClaimTable,
   subresources: {
@@ -38,6 +38,11 @@ function defaultClaim(claim: PersistentVolumeClaim): void {
   claim.status ??= {};
   claim.status.phase ||= 'Pending';
   defaultClaimSpec((claim.spec ??= {}));
+}
+
+function startClaim(claim: PersistentVolumeClaim): void {
+  claim.status = { phase: 'Pending' };
+  mirrorDataSources(claim);
 }
 
 /**

@@ -49,7 +49,7 @@ function defaultReplicationController(rc: ReplicationController): void {
   const labels = spec.template?.metadata?.labels;
   if (labels) {
     if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
-    if (Object.keys(rc.metadata?.labels ?? {}).length === 0) rc.metadata = { ...rc.metadata, labels: { ...labels } };
+    if (Object.keys(rc.metadata?.labels ?? {}).length === 0) (rc.metadata ??= {}).labels = { ...labels };
   }
   if (spec.template) defaultPodSpec((spec.template.spec ??= { containers: [] }));
 }

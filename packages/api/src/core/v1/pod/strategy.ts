@@ -60,11 +60,10 @@ export const podStatusStrategy: ResourceStrategy<Pod> = {
   validateUpdate: validatePodStatusUpdate,
   prepareForUpdate(draft, old) {
     keepField(draft, old, 'spec');
-    const meta = { ...draft.metadata };
+    const meta = (draft.metadata ??= {});
     delete meta.deletionTimestamp;
     // Old kubelets corrupt owner references here, in a way that breaks garbage collection.
     keepField(meta, old.metadata ?? {}, 'ownerReferences');
-    draft.metadata = meta;
     const status = (draft.status ??= {});
     // Set once at creation; kubelets drop it when they reject a Pod.
     if (!status.qosClass) keepField(status, old.status ?? {}, 'qosClass');
