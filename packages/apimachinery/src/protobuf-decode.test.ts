@@ -34,7 +34,7 @@ describe('protobuf bodies', () => {
       ...field(15, 5, 0, 0, 0, 0),
     ]);
     expect(decodeProtobufMessage(registry, 'A', raw)).toEqual({
-      metadata: { name: 'n', created: '2023-07-01T00:00:00Z' },
+      metadata: { name: 'n', created: '2023-06-13T02:10:08Z' },
       count: -1,
       big: 9223372036854775807n,
       cpu: { cpu: '500m' },

@@ -1,5 +1,5 @@
-import { badRequest, FieldErrors, formatGroupVersion, invalid, type JsonObject, type SchemaRegistry } from '@skiff/apimachinery';
-import { type BodySchema, parseRequestBody } from './request-body.ts';
+import { badRequest, FieldErrors, formatGroupVersion, invalid, type JsonObject } from '@skiff/apimachinery';
+import { parseRequestBody } from './request-body.ts';
 
 /** metav1.DeleteOptions. */
 export interface DeleteOptions {
@@ -11,8 +11,8 @@ export interface DeleteOptions {
 }
 
 /** From the body where there is one, else from the query. Throws BadRequest and Invalid. */
-export function parseDeleteOptions(r: { body: Buffer; contentType: string; query: URLSearchParams }, registry: SchemaRegistry): DeleteOptions {
-  const raw = r.body.length > 0 ? optionsFromBody(r, { registry, schemaName: deleteOptionsSchema }) : optionsFromQuery(r.query);
+export function parseDeleteOptions(r: { body: Buffer; contentType: string; query: URLSearchParams }): DeleteOptions {
+  const raw = r.body.length > 0 ? optionsFromBody(r) : optionsFromQuery(r.query);
   const errors = new FieldErrors();
   const { orphanDependents, propagationPolicy } = raw;
   if (orphanDependents !== undefined && propagationPolicy !== undefined) {
@@ -41,10 +41,8 @@ function optionsFromQuery(query: URLSearchParams): RawOptions {
   };
 }
 
-const deleteOptionsSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
-
-function optionsFromBody(r: { body: Buffer; contentType: string }, schema: BodySchema): RawOptions {
-  const tree = parseRequestBody(r, schema, (why) => badRequest(`couldn't get version/kind; json parse error: ${why}`)).value;
+function optionsFromBody(r: { body: Buffer; contentType: string }): RawOptions {
+  const tree = parseRequestBody(r, (why) => badRequest(`couldn't get version/kind; json parse error: ${why}`)).value;
   const { kind, apiVersion } = tree;
   if (typeof kind === 'string' && kind !== '' && kind !== 'DeleteOptions') {
     const version = typeof apiVersion === 'string' && apiVersion !== '' ? apiVersion : formatGroupVersion('meta.k8s.io', 'v1');

@@ -1,39 +1,27 @@
 import {
   badRequest,
-  decodeProtobufMessage,
   type JsonObject,
   JsonSyntaxError,
   type ParsedJson,
   parseJson,
   parseYaml,
-  ProtobufError,
-  readProtobufEnvelope,
-  type SchemaRegistry,
   StatusError,
   YamlError,
 } from '@skiff/apimachinery';
 
-/** The message in a protobuf body: its structure must be known to read it. */
-export interface BodySchema {
-  readonly registry: SchemaRegistry;
-  readonly schemaName: string;
-}
-
-
 export const unsupportedMediaType = (accepted: readonly string[]): StatusError =>
   new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`);
 
-/** Parses a body that must be an object. `fail` makes the 400 from the parser's complaint; `schema` is for protobuf. */
+/** Parses a body that must be an object. `fail` makes the 400 from the parser's complaint. */
 export function parseRequestBody(
   r: { readonly body: Buffer; readonly contentType: string },
-  schema: BodySchema,
   fail: (why: string) => StatusError,
 ): ParsedJson & { value: JsonObject } {
   let parsed: ParsedJson;
   try {
-    parsed = parseByMediaType(r, schema);
+    parsed = parseByMediaType(r);
   } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof YamlError || error instanceof ProtobufError) throw fail(error.message);
+    if (error instanceof JsonSyntaxError || error instanceof YamlError) throw fail(error.message);
     throw error;
   }
   const { value } = parsed;
@@ -46,19 +34,14 @@ export function parseRequestBody(
 
 const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'] as const;
 
-function parseByMediaType({ body, contentType }: { readonly body: Buffer; readonly contentType: string }, schema: BodySchema): ParsedJson {
+/** The front has turned protobuf bodies into JSON. */
+function parseByMediaType({ body, contentType }: { readonly body: Buffer; readonly contentType: string }): ParsedJson {
   switch (contentType) {
     case '':
     case 'application/json':
       return parseJson(body);
     case 'application/yaml':
       return parseYaml(body);
-    case 'application/vnd.kubernetes.protobuf': {
-      const { kind, apiVersion, raw } = readProtobufEnvelope(body);
-      // A message of another kind can't be read by this structure: its names are enough for the complaint.
-      const expected = schema.schemaName.endsWith(`.${kind}`);
-      return { value: { ...(expected ? decodeProtobufMessage(schema.registry, schema.schemaName, raw) : {}), kind, apiVersion } };
-    }
     default:
       throw unsupportedMediaType(bodyTypes);
   }

@@ -1,6 +1,7 @@
 import {
   cannotBeHandled,
   createTypedCodec,
+  decodeProtobufMessage,
   DecodeError,
   type DeepReadonly,
   type JsonObject,
@@ -8,6 +9,8 @@ import {
   type ObjectCodec,
   type ParsedJson,
   parseJson,
+  protobufMagic,
+  readProtobufEnvelope,
   type ResourceDefinition,
   type SchemaRegistry,
 } from '@skiff/apimachinery';
@@ -47,7 +50,6 @@ export interface ResourceCodec {
 }
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
-const protobufMagic = Buffer.from('k8s\0', 'latin1');
 
 /** `storage`: the definition of the version that objects are stored in, where that is another. */
 export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinition, storage: ResourceDefinition = d): ResourceCodec {
@@ -79,6 +81,12 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
     object.apiVersion = apiVersion;
     applyDefaults(object);
   };
+  /** Values that an upstream apiserver wrote. */
+  const parseStoredProtobuf = (value: Buffer): JsonObject => {
+    const { kind, raw } = readProtobufEnvelope(value);
+    if (kind !== storage.kind) throw new Error(`the value is a ${kind}`);
+    return { ...decodeProtobufMessage(schema, storage.schemaName, raw), kind, apiVersion: apiVersionOf(storage) };
+  };
   const toServed = (tree: JsonObject): JsonObject => {
     if (storage === d) return tree;
     const converted = d.conversion === undefined ? tree : d.conversion.fromStorage(tree);
@@ -109,8 +117,7 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
       return { form, value: stored.encode({ ...converted, kind: storage.kind, apiVersion: apiVersionOf(storage) } as KubeObject).bytes };
     },
     serve(value) {
-      if (value.subarray(0, 4).equals(protobufMagic)) throw new Error('the value is stored in protobuf; migrate the store first');
-      const tree = parseJson(value).value;
+      const tree = value.subarray(0, 4).equals(protobufMagic) ? parseStoredProtobuf(value) : parseJson(value).value;
       if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
       const { object } = structure.decode({ value: toServed(tree) });
       if (object.metadata !== undefined) delete object.metadata.resourceVersion;

@@ -46,7 +46,7 @@ export const subjectOf = (w: Pick<WriteContext, 'resource'>): ErrorSubject => ({
   resource: w.resource.definition.plural,
 });
 
-export const strategyContext = (w: WriteContext): StrategyContext => ({ now: w.now, user: w.user });
+export const strategyContext = (w: WriteContext): StrategyContext => ({ now: w.now, user: w.user, warn: (text) => warn(w, [text]) });
 
 /** Each warning once, however often a closure runs. */
 export function warn(w: Pick<WriteContext, 'warnings'>, texts: readonly string[]): void {

@@ -65,7 +65,7 @@ export const admissionOptions = (kind: string, o: WriteOptions): JsonObject => (
 /** Decodes a body that is an object of the resource's kind. Throws BadRequest; notes strict errors as validation wants. */
 export function decodeObject(t: WriteTarget, deps: WriteDeps, r: ApiRequest, validation: FieldValidation): KubeObject {
   const { definition, codec } = t.resource;
-  const parsed = parseRequestBody(r, codec.structure, unrecognizedBody(r.body, definition.kind));
+  const parsed = parseRequestBody(r, unrecognizedBody(r.body, definition.kind));
   checkBodyKind(parsed.value, definition, deps.kinds);
   const { object, strictErrors } = codec.decode(parsed);
   if (strictErrors.length > 0 && validation === 'Strict') throw cannotBeHandled(definition, strictDecodingError(strictErrors));
@@ -123,7 +123,7 @@ const deleteOptionsJson = (o: DeleteOptions): JsonObject => ({
 });
 
 export async function handleDelete(t: WriteTarget, deps: WriteDeps, r: ApiRequest): Promise<ApiResponse> {
-  const options = parseDeleteOptions(r, t.resource.codec.structure.registry);
+  const options = parseDeleteOptions(r);
   const w = writeContext(t, deps, r, { dryRun: options.dryRun, options: deleteOptionsJson(options) });
   const { definition } = t.resource;
   try {
@@ -148,7 +148,7 @@ export async function handleDeleteCollection(t: WriteTarget, deps: WriteDeps, r:
   const { definition } = t.resource;
   const listOptions = parseListOptions(r.query, 'list');
   const selection = parseSelection(definition, { namespace: r.info.namespace, ...listOptions });
-  const options = parseDeleteOptions(r, t.resource.codec.structure.registry);
+  const options = parseDeleteOptions(r);
   const w = writeContext(t, deps, r, { dryRun: options.dryRun, options: deleteOptionsJson(options) });
   try {
     const page = await listPage(t.resource, selection, listOptions);
