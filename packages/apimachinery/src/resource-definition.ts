@@ -4,6 +4,8 @@ import type { DeepReadonly, Json, JsonObject, KubeObject, ResourceRef } from './
 export interface StrategyContext {
   /** RFC 3339, seconds. */
   readonly now: string;
+  /** A text for a `Warning: 299` header, for what preparation takes away; later warnings come from `warnings`. */
+  readonly warn?: (text: string) => void;
   readonly user: {
     readonly name: string;
     readonly uid?: string;

@@ -1,15 +1,17 @@
-import { type DeepReadonly, nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain, type ResourceStrategy, warningsForIP } from '@skiff/apimachinery';
 import type { Container, Pod, PodStatus } from '../../../generated/types/core-v1.ts';
 import { semanticEqual } from '../../../semantic-equality.ts';
 import { bumpGeneration, keepField, keepMetadata, setGeneration } from '../../../spec-and-status.ts';
 import { nameWarning } from '../../../name-warning.ts';
 import { syncAppArmorAnnotations } from './app-armor.ts';
+import { dropDisabledPodFields } from './drop-disabled.ts';
 import { mergeLabelKeys } from './label-key-selectors.ts';
 import { computePodQOSClass } from './qos-class.ts';
 import { validatePodCreate } from './validate-pod.ts';
 import { validatePodResize } from './validate-resize.ts';
 import { validatePodStatusUpdate } from './validate-status.ts';
 import { validateEphemeralContainersUpdate, validatePodUpdate } from './validate-update.ts';
+import { podWarnings } from './warnings.ts';
 
 const podSpecStruct = 'io.k8s.api.core.v1.PodSpec';
 
@@ -35,16 +37,19 @@ export const podStrategy: ResourceStrategy<Pod> = {
         },
       ];
     }
+    dropDisabledPodFields(draft.spec, undefined, 'spec', context.warn);
     mergeLabelKeys(draft);
     syncAppArmorAnnotations(draft);
   },
-  prepareForUpdate(draft, old) {
+  prepareForUpdate(draft, old, context) {
     keepField(draft, old, 'status');
+    dropDisabledPodFields(draft.spec, old.spec, 'spec', context.warn);
     countGeneration(draft, old);
   },
   gracefulDelete: podGracePeriodSeconds,
   warnings(pod, old) {
-    return old === undefined ? nameWarning(pod, "the Pod's hostname") : [];
+    // Pods are updated by programs, which read no warnings.
+    return old === undefined ? [...nameWarning(pod, "the Pod's hostname"), ...podWarnings(pod, '')] : [];
   },
 };
 
@@ -57,6 +62,10 @@ export function podGracePeriodSeconds(pod: DeepReadonly<Pod>, requestedSeconds: 
 }
 
 export const podStatusStrategy: ResourceStrategy<Pod> = {
+  warnings: ({ status }) => [
+    ...(status?.podIPs ?? []).flatMap(({ ip }, i) => warningsForIP(ip, `status.podIPs[${i}].ip`)),
+    ...(status?.hostIPs ?? []).flatMap(({ ip }, i) => warningsForIP(ip, `status.hostIPs[${i}].ip`)),
+  ],
   validateUpdate: validatePodStatusUpdate,
   prepareForUpdate(draft, old) {
     keepField(draft, old, 'spec');
