@@ -62,6 +62,8 @@ export function createEventRecorder(config: EventRecorderConfig, deps: { client:
         return await send(correlated, signal);
       } catch (error) {
         if (signal.aborted || hasReason(error, 'AlreadyExists')) return;
+        // A namespace on its way out takes no Events any more.
+        if (hasReason(error, 'Forbidden')) return log.debug({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
         if (isStatusError(error)) return log.warn({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
         if (!(error instanceof RequestError) || tries >= triesMax) return log.error({ err: error, reason: correlated.event.reason }, 'an Event could not be sent; it is dropped');
         await clock.sleep(tries === 1 ? retryMs * Math.random() : retryMs, signal);

@@ -194,7 +194,11 @@ export function createReflector<T extends KubeObject>(config: ReflectorConfig<T>
           if (isExpired(error)) {
             log.info({ resource: resource.plural, err: error }, 'revision is gone; listing again');
             state = { at: 'start' };
-          } else log.warn({ resource: resource.plural, err: error, delayMs }, 'list or watch failed; trying again');
+          } else {
+            // Once is enough: the rest of an outage is told at debug.
+            const told = { resource: resource.plural, error: error instanceof Error ? error.message : String(error), delayMs };
+            log[delayMs === backoff.initialMs ? 'warn' : 'debug'](told, 'list or watch failed; trying again');
+          }
         }
         try {
           await clock.sleep(delayMs * (1 + random() * (backoff.jitter ?? 0)), attempt.signal);
