@@ -114,16 +114,15 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     definitions: () => config.definitions,
     objects,
     async ready(signal) {
-      for (const follower of followers) {
-        for (;;) {
-          try {
-            const revision = await follower.probeRevision();
-            if (await follower.waitFor(revision, 10_000)) break;
-          } catch (error) {
-            log.warn({ err: error }, 'waiting for the store');
-          }
-          await clock.sleep(readyProbeMs, signal);
+      // What expires may be away: its requests fail while it is, and nothing else does.
+      for (;;) {
+        try {
+          const revision = await durable.probeRevision();
+          if (await durable.waitFor(revision, 10_000)) return;
+        } catch (error) {
+          log.warn({ err: error }, 'waiting for the store');
         }
+        await clock.sleep(readyProbeMs, signal);
       }
     },
     async run(signal) {

@@ -4,6 +4,9 @@ import { type Entry, type Revision, type RevisionedStore, StoreUnavailableError,
 /** Upstream's key for the same purpose. It lies outside the root, and its writes are seen by the follower like all others. */
 export const compactRevisionKey = 'compact_rev_key';
 
+/** After a failed try: the store is away, and nothing is lost by waiting. */
+const retryMs = 10_000;
+
 /**
  * Forgets history older than one to two intervals. The key holds the revision of the moment when it was written; every interval each apiserver
  * tries to replace the value it last saw, and the one that wins compacts up to the value it replaced: so the interval is kept however
@@ -41,6 +44,7 @@ export async function runCompactor(
       if (!(error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError)) throw error;
       log.warn({ err: error }, 'compaction is put off');
       read = false;
+      await clock.sleep(retryMs, signal);
     }
   }
 }
