@@ -11,6 +11,7 @@ import { attributesOf, forbiddenError } from './authz/authorizer.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
+import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
 import { connectHandlers, withHandlers } from './dispatch.ts';
 import { createInFlight } from './in-flight.ts';
@@ -112,6 +113,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       { objects: registry.objects, log },
     );
 
+    const kubelets = createKubeletClient(config.kubelet);
     const metricsRegistry = new MetricsRegistry();
     collectDefaultMetrics({ register: metricsRegistry });
     const inFlight = createInFlight(config.inFlight);
@@ -127,7 +129,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         paths: createPathTable(
           createRoutes(config, { registry, serverAddress, bootstrap, metricsRegistry, store: deps.store, keys: keys.verification, state, log }),
         ),
-        connects: connectHandlers(createConnectHandlers(config.kubelet, { registry, authorizer: authorization.authorizer, log })),
+        connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         unsent,
         metrics: createRequestMetrics([metricsRegistry], inFlight),
         clock,
@@ -182,6 +184,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       await listener.close();
       background.abort(new Error('the server has stopped'));
       await Promise.allSettled(loops);
+      kubelets.close();
       authorization[Symbol.dispose]();
       metricsRegistry.clear();
     }

@@ -1,4 +1,4 @@
-import { namespace, pod } from '@skiff/api';
+import { namespace, node, pod } from '@skiff/api';
 import { formatKey, type KubeObject, notFound, type ResourceDefinition } from '@skiff/apimachinery';
 import type { ApiResponse, ObjectAccess, ResourceEndpoint, ResourceRegistry } from '../src/contract.ts';
 
@@ -42,7 +42,7 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
 
   const watches = new Set<string>();
   const endpoints = new Map<string, ResourceEndpoint>();
-  for (const definition of [pod, namespace] as readonly ResourceDefinition[]) {
+  for (const definition of [pod, namespace, node] as readonly ResourceDefinition[]) {
     endpoints.set(`${definition.group}/${definition.version}/${definition.plural}/`, {
       definition,
       subresource: '',
@@ -75,7 +75,7 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
     watches,
     objects,
     lookup: (group, version, resource, sub) => endpoints.get(`${group}/${version}/${resource}/${sub}`),
-    definitions: () => [pod, namespace] as readonly ResourceDefinition[],
+    definitions: () => [pod, namespace, node] as readonly ResourceDefinition[],
     ready: () => Promise.resolve(),
     run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
   };

@@ -33,7 +33,7 @@ export async function startTestServer(createRegistry: ApiServerDeps['createRegis
     advertiseAddress: '192.0.2.1',
     keyPrefix: '/registry',
     tls: { certFile: pki.file('server.crt'), keyFile: pki.file('server.key'), clientCaFile: pki.file('ca.crt'), requestHeaderCaFile: undefined },
-    kubelet: { certFile: undefined, keyFile: undefined, caFile: undefined, preferredAddressTypes: ['InternalIP'] },
+    kubelet: { certFile: pki.file('server.crt'), keyFile: pki.file('server.key'), caFile: pki.file('ca.crt'), preferredAddressTypes: ['InternalIP'] },
     serviceAccounts: {
       keyFiles: [],
       signingKeyFile: pki.file('sa.key'),

@@ -1,16 +1,16 @@
-import type { Logger } from '@skiff/component-base';
 import type { Authorizer } from '../authz/authorizer.ts';
-import type { KubeletClientConfig } from '../config.ts';
-import type { ResourceRegistry } from '../contract.ts';
+import type { ObjectAccess } from '../contract.ts';
 import type { ConnectHandler } from './connect-handler.ts';
+import type { KubeletClient } from './kubelet-client.ts';
+import { podLog } from './pod-log.ts';
+import { podStreams } from './pod-stream.ts';
+import { proxies } from './proxy.ts';
 
 export interface ConnectDeps {
-  readonly registry: ResourceRegistry;
+  readonly objects: ObjectAccess;
   readonly authorizer: Authorizer;
-  readonly log: Logger;
+  readonly kubelets: KubeletClient;
 }
 
 /** Every streaming subresource. */
-export function createConnectHandlers(_config: KubeletClientConfig, _deps: ConnectDeps): readonly ConnectHandler[] {
-  return [];
-}
+export const createConnectHandlers = (deps: ConnectDeps): readonly ConnectHandler[] => [podLog(deps), ...podStreams(deps), ...proxies(deps)];

@@ -1,0 +1,116 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { serviceUnavailable } from '@skiff/apimachinery';
+import type { ObjectAccess } from '../contract.ts';
+import type { Exchange } from '../server/exchange.ts';
+import { drained, responseClosed } from '../server/respond.ts';
+import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
+import { answerOf, type KubeletClient } from './kubelet-client.ts';
+import { nodeTarget, podTarget, type ProxyTarget, serviceTarget } from './proxy-target.ts';
+import { passUpgrade, upgradeHeaders, wantsUpgrade } from './upgrade.ts';
+
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+/** Said to the apiserver, not to what is behind it. */
+const apiserverOnly = /^(?:authorization|host|impersonate-.*|x-remote-.*|audit-id)$/;
+
+function forwardedHeaders(x: Exchange, host: string): OutgoingHttpHeaders {
+  const out: OutgoingHttpHeaders = { host };
+  for (const [name, value] of Object.entries(x.request.headers)) {
+    if (value === undefined || name.startsWith(':') || hopByHop.has(name) || apiserverOnly.test(name)) continue;
+    out[name] = value;
+  }
+  const before = x.request.headers['x-forwarded-for'];
+  out['x-forwarded-for'] = before === undefined ? x.connection.remoteAddress : `${String(before)}, ${x.connection.remoteAddress}`;
+  return out;
+}
+
+/** The URL taken apart behind the subresource: `…/pods/x/proxy` and the rest, both still encoded. */
+export function splitProxyUrl(url: string, namespaced: boolean): { prefix: string; path: string; query: string } {
+  const question = url.indexOf('?');
+  const segments = (question < 0 ? url : url.slice(0, question)).split('/');
+  const end = namespaced ? 8 : 6;
+  const rest = segments.slice(end);
+  return { prefix: segments.slice(0, end).join('/'), path: rest.length === 0 ? '' : `/${rest.join('/')}`, query: question < 0 ? '' : url.slice(question) };
+}
+
+/** A redirect within the backend is one within the proxy; others are passed on as they are, for the client to judge. */
+function rewriteLocation(location: string, prefix: string, host: string): string {
+  if (location.startsWith('/') && !location.startsWith('//')) return `${prefix}${location}`;
+  const match = /^https?:\/\/([^/]+)(\/.*)?$/i.exec(location);
+  return match?.[1] === host ? `${prefix}${match[2] ?? '/'}` : location;
+}
+
+async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: KubeletClient): Promise<void> {
+  const x = r.exchange;
+  const { prefix, path, query } = splitProxyUrl(x.request.url ?? '', r.info.namespace !== '');
+  const host = `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+  const base = { ...target, method: x.request.method ?? 'GET', path: `${path === '' ? '/' : path}${query}` };
+  if (wantsUpgrade(x)) {
+    await passUpgrade(x, await kubelets.open({ ...base, headers: upgradeHeaders(x, host) }), r.signal);
+    return;
+  }
+  const response = x.response;
+  if (path === '' && (base.method === 'GET' || base.method === 'HEAD')) {
+    response.setHeader('location', `${prefix}/${query}`);
+    response.statusCode = 301;
+    response.end();
+    return;
+  }
+  const request = await kubelets.open({ ...base, headers: forwardedHeaders(x, host) });
+  const sending = pipeline(x.request, request).catch(() => undefined);
+  const { response: answer } = await answerOf(request, r.signal).catch((error: Error) => {
+    throw serviceUnavailable(`error trying to reach service: ${error.message.replace(/^error dialing backend: /, '')}`);
+  });
+  const stop = (): void => void answer.destroy();
+  r.signal.addEventListener('abort', stop, { once: true });
+  try {
+    for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+      const name = (answer.rawHeaders[i] ?? '').toLowerCase();
+      const value = answer.rawHeaders[i + 1] ?? '';
+      if (hopByHop.has(name)) continue;
+      if (name === 'set-cookie') response.setHeader(name, answer.headers['set-cookie'] ?? []);
+      else response.setHeader(name, name === 'location' ? rewriteLocation(value, prefix, host) : value);
+    }
+    response.writeHead(answer.statusCode ?? 502);
+    for await (const piece of answer) {
+      if (responseClosed(response)) break;
+      const taken = 'stream' in response ? response.write(piece as Buffer) : response.write(piece as Buffer);
+      if (!taken) await drained(response);
+    }
+  } finally {
+    r.signal.removeEventListener('abort', stop);
+    answer.destroy();
+    await sending;
+  }
+  if (!responseClosed(response)) response.end();
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** HTTP through the apiserver: pods/proxy, services/proxy and nodes/proxy. */
+export function proxies(deps: { objects: ObjectAccess; kubelets: KubeletClient }): readonly ConnectHandler[] {
+  const { objects, kubelets } = deps;
+  const handler = (resource: string, find: (r: ConnectRequest) => ProxyTarget | Promise<ProxyTarget>): ConnectHandler => ({
+    group: '',
+    resource,
+    subresource: 'proxy',
+    methods,
+    connect: async (r) => await proxyRequest(r, await find(r), kubelets),
+  });
+  return [
+    handler('pods', (r) => podTarget(objects, r.info.namespace, r.info.name)),
+    handler('services', (r) => serviceTarget(objects, r.info.namespace, r.info.name)),
+    handler('nodes', (r) => nodeTarget(objects, kubelets, r.info.name)),
+  ];
+}
