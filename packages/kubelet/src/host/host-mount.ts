@@ -15,10 +15,10 @@ export interface HostMount {
   /** Mounts a tmpfs on an existing directory. `sizeBytes`: absent is the kernel's default. */
   tmpfs(target: string, o: { readonly mode: string; readonly sizeBytes?: number }): Promise<void>;
   /**
-   * Binds what `subPath` names inside `volume` to `target` (created as needed). Missing directories are made with `mode`. Links on
+   * Binds what `subPath` names inside `volume` to `target` (created as needed). Missing directories get the volume's own mode. Links on
    * the way are followed only inside the volume, and what is checked is what is mounted, whatever is swapped meanwhile.
    */
-  bindSubPath(o: { readonly volume: string; readonly subPath: string; readonly target: string; readonly mode: string }): Promise<void>;
+  bindSubPath(o: { readonly volume: string; readonly subPath: string; readonly target: string }): Promise<void>;
   /** Unmounts what is mounted at the path, if anything is. */
   unmount(target: string): Promise<void>;
   /** `directory`, `file`, `socket`, `char`, `block`, `other`, or undefined when nothing is there. */
@@ -32,8 +32,9 @@ export type PathType = 'directory' | 'file' | 'socket' | 'char' | 'block' | 'oth
 /** One component after the other from inside the volume; `pwd -P` is asked after each step, so a link can't lead out. */
 const bindScript = `
 set -eu
-volume=$1 sub=$2 target=$3 mode=$4
+volume=$1 sub=$2 target=$3
 cd -P "$volume"
+mode=$(stat -c %a .)
 root=$(pwd -P)
 inside() { here=$(pwd -P); case "$here/" in "$root"/*) ;; *) echo "subPath leads out of the volume" >&2; exit 3;; esac; }
 rest=$sub
@@ -104,7 +105,7 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
       );
     },
     bindSubPath: async (o) => {
-      await exec('sh', '-c', bindScript, 'sh', o.volume, o.subPath, o.target, o.mode);
+      await exec('sh', '-c', bindScript, 'sh', o.volume, o.subPath, o.target);
     },
     unmount: async (target) => {
       await exec('umount', '--no-canonicalize', target).catch((error: Error) => {

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '@skiff/component-base';
+import { RuntimeError } from '@skiff/cri';
+import { createFakeRuntime } from '@skiff/cri/fake';
+import { BackOff } from './back-off.ts';
+import { formatGoDuration } from './go-duration.ts';
+import { createImageManager } from './image-manager.ts';
+import { keyringOf, lookUp, repositoryOf } from './keyring.ts';
+
+const never = new AbortController().signal;
+
+function setUp() {
+  const clock = new FakeClock();
+  const { images } = createFakeRuntime({ clock, images: ['busybox', 'here'] });
+  images.local.add('here');
+  const manager = createImageManager({ maxParallelPulls: 2 }, { images, clock, onPulled: () => undefined });
+  const events: string[] = [];
+  const ensure = (image: string, policy: string) =>
+    manager.ensure({
+      podUid: 'u',
+      image,
+      policy,
+      keyring: async () => [],
+      event: (_t, reason, message) => events.push(`${reason}: ${message}`),
+      signal: never,
+    });
+  return { clock, images, ensure, events };
+}
+
+describe('image manager', () => {
+  it('follows the pull policy', async () => {
+    const { ensure, events, images } = setUp();
+    expect(await ensure('here', 'IfNotPresent')).toMatchObject({ ok: true });
+    expect(await ensure('none', 'Never')).toMatchObject({ ok: false, reason: 'ErrImageNeverPull' });
+    expect(images.pulls).toEqual([]);
+    expect(await ensure('busybox', 'Always')).toMatchObject({ ok: true });
+    expect(await ensure('Not Valid', 'Always')).toMatchObject({ ok: false, reason: 'InvalidImageName' });
+    expect(events.slice(0, 3)).toEqual([
+      'Pulled: Container image "here" already present on machine and can be accessed by the pod',
+      'ErrImageNeverPull: Container image "none" is not present with pull policy of Never',
+      'Pulling: Pulling image "busybox"',
+    ]);
+  });
+
+  it('backs off, and says so', async () => {
+    const { clock, ensure, events, images } = setUp();
+    images.failures.set('busybox', new RuntimeError('image-pull', 'oh no'));
+    expect(await ensure('busybox', 'Always')).toMatchObject({ reason: 'ErrImagePull', message: 'oh no' });
+    expect(await ensure('busybox', 'Always')).toMatchObject({
+      reason: 'ImagePullBackOff',
+      message: 'Back-off pulling image "busybox": ErrImagePull: oh no',
+    });
+    await clock.advance(10_000);
+    expect(await ensure('busybox', 'Always')).toMatchObject({ reason: 'ErrImagePull' });
+    await clock.advance(10_000);
+    expect(await ensure('busybox', 'Always')).toMatchObject({ reason: 'ImagePullBackOff' });
+    images.failures.clear();
+    await clock.advance(10_000);
+    expect(await ensure('busybox', 'Always')).toMatchObject({ ok: true });
+    expect(events.filter((e) => e.startsWith('BackOff'))).toHaveLength(2);
+  });
+});
+
+describe('back-off', () => {
+  it('doubles to its limit and forgets after a quiet time', async () => {
+    const clock = new FakeClock();
+    const b = new BackOff({ initialMs: 10_000, maxMs: 300_000, clock });
+    const seen: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      b.next('k', clock.now());
+      seen.push(b.delayMs('k') / 1000);
+      await clock.advance(b.delayMs('k'));
+    }
+    expect(seen).toEqual([10, 20, 40, 80, 160, 300, 300]);
+    await clock.advance(700_000);
+    b.next('k', clock.now());
+    expect(b.delayMs('k')).toBe(10_000);
+  });
+});
+
+describe('keyring', () => {
+  const secret = (auths: object) => ({
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') },
+  });
+  it('finds the most specific credentials', () => {
+    const ring = keyringOf([
+      secret({
+        'https://index.docker.io/v1/': { auth: Buffer.from('hub:pw').toString('base64') },
+        'r.example.com': { username: 'a', password: 'b' },
+      }),
+      secret({ 'r.example.com/team': { username: 't', password: 'b' }, '*.wild.io': { username: 'w', password: 'b' } }),
+    ]);
+    const users = (image: string): string[] => lookUp(ring, image).map((c) => c.username);
+    expect(users('busybox')).toEqual(['hub']);
+    expect(users('r.example.com/team/app:1')).toEqual(['t', 'a']);
+    expect(users('r.example.com/other')).toEqual(['a']);
+    expect(users('x.wild.io/a')).toEqual(['w']);
+    expect(users('x.y.wild.io/a')).toEqual([]);
+    expect(repositoryOf('localhost:5000/a@sha256:1')).toBe('localhost:5000/a');
+  });
+});
+
+it('prints durations as Go does', () => {
+  expect([0, 5, 345, 1000, 1250, 62_003, 3_600_000].map(formatGoDuration)).toEqual([
+    '0s',
+    '5ms',
+    '345ms',
+    '1s',
+    '1.25s',
+    '1m2.003s',
+    '1h0m0s',
+  ]);
+});
