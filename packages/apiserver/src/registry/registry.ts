@@ -15,6 +15,8 @@ import { createResourceCodec } from './resource-codec.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import { indexedFieldOf } from './selection.ts';
 import type { ServedResource, StoredResource } from './stored-resource.ts';
+import type { SubresourceDeps } from './subresources/subresource.ts';
+import { bindingsEndpoint, registrySubresources } from './subresources/subresources.ts';
 import { expiredStatus, undecodableStatus } from './watch-session.ts';
 import type { WriteDeps, WriteTarget } from './write-endpoints.ts';
 
@@ -85,16 +87,28 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const handlers = new Map<string, SubresourceHandler>(
     deps.subresources(objects).map((h) => [`${idOf({ ...h, plural: h.resource })}/${h.subresource}`, h]),
   );
+  const subresourceDeps: SubresourceDeps = {
+    ...writeDeps,
+    schema: config.schema,
+    objects,
+    definition: (group, plural) => config.definitions.find((d) => d.group === group && d.plural === plural),
+    target,
+  };
   const endpoints = new Map<string, ResourceEndpoint>();
   for (const d of config.definitions) {
     const resource = served.get(idOf(d));
-    if (resource !== undefined) endpoints.set(`${idOf(d)}/`, createEndpoint(target(d, ''), writeDeps));
+    const bindings = bindingsEndpoint(d, subresourceDeps);
+    if (bindings !== undefined) endpoints.set(`${idOf(d)}/`, bindings);
+    else if (resource !== undefined) endpoints.set(`${idOf(d)}/`, createEndpoint(target(d, ''), writeDeps));
     for (const subresource of Object.keys(d.subresources ?? {})) {
       const id = `${idOf(d)}/${subresource}`;
       const handler = handlers.get(id);
+      const own = registrySubresources.find((s) => s.subresource === subresource && s.handles(d));
       const endpoint =
         handler !== undefined
           ? handler.create(d)
+          : own !== undefined
+            ? own.create(d, subresourceDeps)
           : resource !== undefined && d.subresources?.[subresource]?.strategy !== undefined
             ? createSubresourceEndpoint(target(d, subresource), writeDeps)
             : undefined;

@@ -1,0 +1,162 @@
+import {
+  badRequest,
+  conflict,
+  createTypedCodec,
+  type DeepReadonly,
+  FieldErrors,
+  invalid,
+  type JsonObject,
+  type KubeObject,
+  labelSelectorMatcher,
+  labelSetMatcher,
+  nameIsDNSSubdomain,
+  notFound,
+  applyPatch,
+  patchContentTypes,
+  preparePatch,
+  type ResourceDefinition,
+  SelectorError,
+  validateObjectMeta,
+} from '@skiff/apimachinery';
+import type { ApiRequest, ApiResponse } from '../../contract.ts';
+import { recordUpdate } from '../managed-fields.ts';
+import { checkName, ensureNamespace, metadataOf } from '../object-metadata.ts';
+import { readEntry } from '../reads.ts';
+import { unsupportedMediaType } from '../request-body.ts';
+import { managerOf, parseWriteOptions } from '../request-options.ts';
+import { toApiError } from '../store-errors.ts';
+import { keyOf } from '../stored-resource.ts';
+import { updateObject } from '../update.ts';
+import { subjectOf, warn } from '../write-context.ts';
+import { admissionOptions, writeContext } from '../write-endpoints.ts';
+import { type BodyKind, decodeSubresourceBody, presentObject, type RegistrySubresource, type SubresourceDeps } from './subresource.ts';
+
+const scaleKind: BodyKind = { group: 'autoscaling', version: 'v1', kind: 'Scale', schemaName: 'io.k8s.api.autoscaling.v1.Scale' };
+
+export interface Scale extends KubeObject {
+  spec?: { replicas?: number };
+  status?: { replicas: number; selector?: string };
+}
+interface Workload extends KubeObject {
+  spec?: { replicas?: number; selector?: Record<string, unknown> };
+  status?: { replicas?: number };
+}
+
+/** The Scale of a workload, with its resourceVersion. Throws BadRequest when its selector is none. */
+export function scaleOf(d: ResourceDefinition, workload: DeepReadonly<Workload>): Scale {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = workload.metadata ?? {};
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: {
+      ...(name === undefined ? {} : { name }),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    },
+    spec: { replicas: workload.spec?.replicas ?? 0 },
+    status: { replicas: workload.status?.replicas ?? 0, selector: selectorText(d, workload) },
+  };
+}
+
+function selectorText(d: ResourceDefinition, workload: DeepReadonly<Workload>): string {
+  const selector = workload.spec?.selector;
+  if (d.kind === 'ReplicationController') return labelSetMatcher(selector as Record<string, string> | undefined).toString();
+  try {
+    return labelSelectorMatcher(selector as Parameters<typeof labelSelectorMatcher>[0]).toString();
+  } catch (error) {
+    if (error instanceof SelectorError) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+const subject = (d: ResourceDefinition): { group: string; resource: string } => ({ group: d.group, resource: `${d.plural}/scale` });
+
+/** Moves what a Scale may say onto the workload. Throws Invalid and Conflict. */
+function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): void {
+  const errors = new FieldErrors();
+  validateObjectMeta(scale.metadata ?? {}, { scope: 'Namespaced', validateName: nameIsDNSSubdomain }, errors);
+  const replicas = scale.spec?.replicas ?? 0;
+  if (replicas < 0) errors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+  const name = workload.metadata?.name ?? '';
+  if (!errors.empty) throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, errors.list);
+  const uid = scale.metadata?.uid;
+  if (uid && uid !== workload.metadata?.uid) {
+    throw conflict(subject(d), name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${workload.metadata?.uid ?? ''}`);
+  }
+  workload.spec = { ...workload.spec, replicas };
+  const meta = metadataOf(workload);
+  if (scale.metadata?.resourceVersion) meta.resourceVersion = scale.metadata.resourceVersion;
+  else delete meta.resourceVersion;
+}
+
+async function writeScale(d: ResourceDefinition, deps: SubresourceDeps, r: ApiRequest, kind: 'UpdateOptions' | 'PatchOptions', make: (old: Scale) => Scale): Promise<ApiResponse> {
+  const options = parseWriteOptions(r.query, kind);
+  const target = deps.target(d, '');
+  const w = {
+    ...writeContext(target, deps, r, { manager: managerOf(options, r.userAgent), dryRun: options.dryRun, options: admissionOptions(kind, options) }),
+    subresource: 'scale',
+  };
+  try {
+    const { entry } = await updateObject(w, {
+      name: r.info.name,
+      produce: (current) => {
+        if (current === undefined) throw notFound(subject(d), r.info.name);
+        const workload: Workload = current.draft();
+        const scale = make(scaleOf(d, current.object as DeepReadonly<Workload>));
+        const meta = metadataOf(scale);
+        ensureNamespace(meta, d, r.info.namespace);
+        checkName(meta, r.info.name, r.info.namespace);
+        applyScale(d, workload, scale);
+        recordUpdate(w, current.object, workload);
+        return workload;
+      },
+    });
+    const workload: Workload = target.resource.codec.parse(target.resource.view.formOf(entry));
+    metadataOf(workload).resourceVersion = String(entry.revision);
+    return presentObject(scaleKind.schemaName, deps.schema, scaleOf(d, workload), { r, code: 200 });
+  } catch (error) {
+    throw toApiError(error, subjectOf(w), 'update');
+  }
+}
+
+/** GET, PUT and PATCH of autoscaling/v1 Scale on Deployments, ReplicaSets, StatefulSets and ReplicationControllers. */
+export const scale: RegistrySubresource = {
+  subresource: 'scale',
+  handles: (d) => d.subresources?.['scale'] !== undefined,
+  create: (d, deps) => ({
+    definition: d,
+    subresource: 'scale',
+    get: async (r) => {
+      const { resource } = deps.target(d, '');
+      const entry = await readEntry(resource.stored, keyOf(resource, r.info.namespace, r.info.name), r.query.get('resourceVersion') ?? '');
+      if (entry === undefined) throw notFound({ group: d.group, resource: d.plural }, r.info.name);
+      const workload: Workload = resource.codec.parse(resource.view.formOf(entry));
+      metadataOf(workload).resourceVersion = String(entry.revision);
+      return presentObject(scaleKind.schemaName, deps.schema, scaleOf(d, workload), { r, code: 200 });
+    },
+    update: async (r) => {
+      const { fieldValidation } = parseWriteOptions(r.query, 'UpdateOptions');
+      const body = decodeSubresourceBody<Scale>(scaleKind, deps.schema, r, fieldValidation);
+      return await writeScale(d, deps, r, 'UpdateOptions', () => structuredClone(body));
+    },
+    patch: async (r) => {
+      const type = (patchContentTypes as Readonly<Record<string, (typeof patchContentTypes)[keyof typeof patchContentTypes]>>)[r.contentType];
+      if (type === undefined || type === 'apply') {
+        throw unsupportedMediaType(Object.entries(patchContentTypes).filter(([, t]) => t !== 'apply').map(([contentType]) => contentType));
+      }
+      const { fieldValidation } = parseWriteOptions(r.query, 'PatchOptions');
+      const codec = createTypedCodec<Scale>(deps.schema, scaleKind.schemaName);
+      const patch = preparePatch(type, r.body, codec);
+      return await writeScale(d, deps, r, 'PatchOptions', (old) => {
+        const patched = applyPatch(patch, () => structuredClone(old) as JsonObject, codec);
+        if (patched.strictErrors.length > 0) {
+          if (fieldValidation === 'Strict') throw patched.strictError();
+          if (fieldValidation === 'Warn') warn(r, patched.strictErrors);
+        }
+        return patched.object;
+      });
+    },
+  }),
+};
