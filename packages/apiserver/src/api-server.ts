@@ -12,7 +12,7 @@ import { createBootstrap } from './bootstrap/bootstrap.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
-import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import type { AdmissionChain, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
 import { connectHandlers, withHandlers } from './dispatch.ts';
 import { createInFlight } from './in-flight.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
@@ -65,6 +65,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
     // The registry, and what guards it: authorizers and admission read through its caches.
     const authorizer = { current: undefined as ReturnType<typeof createAuthorization> | undefined };
+    const admission = { current: createAdmissionChain([]) as AdmissionChain };
     const registry = deps.createRegistry(
       {
         definitions: builtinResources,
@@ -80,7 +81,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         log: log.child({ part: 'registry' }),
         admission: (objects) => {
           authorizer.current = createAuthorization(config.authorizationModes, objects);
-          return createAdmissionChain(admissionPlugins({ objects, authorization: authorizer.current, sleep: clock.sleep }));
+          admission.current = createAdmissionChain(admissionPlugins({ objects, authorization: authorizer.current, sleep: clock.sleep }));
+          return admission.current;
         },
         subresources: () => [],
         authorizeCreate: async (r) => {
@@ -95,10 +97,17 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       objects: registry.objects,
       authorization,
       authentication: () => authentication,
+      admission: () => admission.current,
       signingKey: keys.signing,
       clock,
     });
-    const authentication = createAuthenticators(config, { objects: registry.objects, keys: keys.verification, material: () => material, nowMs: clock.now, log });
+    const authentication = createAuthenticators(config, {
+      objects: registry.objects,
+      keys: keys.verification,
+      material: () => material,
+      nowMs: clock.now,
+      log,
+    });
 
     const bootstrap = createBootstrap(
       {
@@ -127,7 +136,16 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         inFlight,
         registry: withHandlers(registry, reviews),
         paths: createPathTable(
-          createRoutes(config, { registry, serverAddress, bootstrap, metricsRegistry, store: deps.store, keys: keys.verification, state, log }),
+          createRoutes(config, {
+            registry,
+            serverAddress,
+            bootstrap,
+            metricsRegistry,
+            store: deps.store,
+            keys: keys.verification,
+            state,
+            log,
+          }),
         ),
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         unsent,
@@ -164,13 +182,17 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     ];
     const bringUp = async (): Promise<void> => {
       await registry.ready(signal);
-      await supervise('bootstrap', async (s) => {
-        await bootstrap.run();
-        state.initialized = true;
-        announce({ port });
-        log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
-        await aborted(s);
-      }, { signal, clock, log, backoff: { initialMs: 200, maxMs: 5000 } });
+      await supervise(
+        'bootstrap',
+        async (s) => {
+          await bootstrap.run();
+          state.initialized = true;
+          announce({ port });
+          log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
+          await aborted(s);
+        },
+        { signal, clock, log, backoff: { initialMs: 200, maxMs: 5000 } },
+      );
     };
     try {
       await bringUp();

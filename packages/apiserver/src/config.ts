@@ -58,7 +58,8 @@ export function defaultAdvertiseAddress(): string {
 function parsePortRange(text: string): { from: number; to: number } {
   const match = /^(\d+)-(\d+)$/.exec(text);
   const [from, to] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || from < 1 || to > 65535 || from > to) throw new FlagError(`--service-node-port-range takes a range such as 30000-32767, not "${text}"`);
+  if (match === null || from < 1 || to > 65535 || from > to)
+    throw new FlagError(`--service-node-port-range takes a range such as 30000-32767, not "${text}"`);
   return { from, to };
 }
 
@@ -72,7 +73,8 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
   const goawayChance = Number(f['goaway-chance']);
   if (!(goawayChance >= 0 && goawayChance <= 0.02)) throw new FlagError('--goaway-chance takes a number from 0 to 0.02');
   const advertiseAddress = f['advertise-address'] ?? defaultAdvertiseAddress();
-  if (/^(?:127\.|::1$|0\.0\.0\.0$|::$)/.test(advertiseAddress)) throw new FlagError('--advertise-address must be an address that others can reach');
+  if (/^(?:127\.|::1$|0\.0\.0\.0$|::$)/.test(advertiseAddress))
+    throw new FlagError('--advertise-address must be an address that others can reach');
   const maxTokenMs = f['service-account-max-token-expiration'];
   return {
     bindAddress: f['bind-address'],

@@ -1,6 +1,15 @@
 import { builtinSchemas } from '@skiff/api';
 import { badRequest } from '@skiff/apimachinery';
-import type { ApiRequest, ApiResponse, OpenWatch, RequestInfo, ResourceEndpoint, ResourceRegistry, SubresourceHandler, UserInfo } from './contract.ts';
+import type {
+  ApiRequest,
+  ApiResponse,
+  OpenWatch,
+  RequestInfo,
+  ResourceEndpoint,
+  ResourceRegistry,
+  SubresourceHandler,
+  UserInfo,
+} from './contract.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
 import { methodNotServed, resourceNotServed } from './request/responses.ts';
@@ -40,7 +49,8 @@ export function withHandlers(registry: ResourceRegistry, handlers: readonly Subr
     if (definition !== undefined) own.set(`${h.group}/${h.version}/${h.resource}/${h.subresource}`, h.create(definition));
   }
   return {
-    lookup: (group, version, resource, subresource) => own.get(`${group}/${version}/${resource}/${subresource}`) ?? registry.lookup(group, version, resource, subresource),
+    lookup: (group, version, resource, subresource) =>
+      own.get(`${group}/${version}/${resource}/${subresource}`) ?? registry.lookup(group, version, resource, subresource),
   };
 }
 

@@ -4,7 +4,10 @@ import type { FlagTable } from '@skiff/component-base';
 export const apiServerFlags = {
   'secure-port': { type: 'integer', default: 6443, help: 'port for HTTPS' },
   'bind-address': { type: 'string', default: '0.0.0.0', help: 'address to listen on' },
-  'advertise-address': { type: 'string', help: 'address at which members of the cluster reach this server; default: the first that is not loopback' },
+  'advertise-address': {
+    type: 'string',
+    help: 'address at which members of the cluster reach this server; default: the first that is not loopback',
+  },
   'storage-backend': { type: 'string', default: 'etcd', help: 'where objects are kept: etcd, or memory (lost on exit)' },
   'etcd-servers': { type: 'list', default: [], help: 'URLs of etcd' },
   'etcd-cafile': { type: 'string', help: 'CA of the etcd servers' },
@@ -21,11 +24,19 @@ export const apiServerFlags = {
   'kubelet-preferred-address-types': {
     type: 'list',
     default: ['InternalIP', 'Hostname', 'ExternalIP'],
-    help: 'which of a node\'s addresses to use, in order',
+    help: "which of a node's addresses to use, in order",
   },
-  'service-account-key-file': { type: 'list', default: [], help: 'files with public (or private) keys that ServiceAccount tokens may be signed with' },
+  'service-account-key-file': {
+    type: 'list',
+    default: [],
+    help: 'files with public (or private) keys that ServiceAccount tokens may be signed with',
+  },
   'service-account-signing-key-file': { type: 'string', help: 'private key to sign ServiceAccount tokens with' },
-  'service-account-issuer': { type: 'list', default: ['https://kubernetes.default.svc.cluster.local'], help: 'issuer of ServiceAccount tokens; the first signs, all are accepted' },
+  'service-account-issuer': {
+    type: 'list',
+    default: ['https://kubernetes.default.svc.cluster.local'],
+    help: 'issuer of ServiceAccount tokens; the first signs, all are accepted',
+  },
   'service-account-max-token-expiration': { type: 'duration', default: '0', help: 'longest life of a ServiceAccount token; 0 = a year' },
   'service-account-jwks-uri': { type: 'string', help: 'where verifiers find the keys; default: this server' },
   'api-audiences': { type: 'list', default: [], help: 'audiences that this server accepts; default: the issuers' },

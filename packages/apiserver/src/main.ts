@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
-import { createLogger, FlagError, formatHelp, type Flags, parseFlags, processSignal, systemClock, type Logger } from '@skiff/component-base';
+import {
+  createLogger,
+  FlagError,
+  formatHelp,
+  type Flags,
+  parseFlags,
+  processSignal,
+  systemClock,
+  type Logger,
+} from '@skiff/component-base';
 import { createEtcdStore, createMemoryStore, createRedisStore, type RevisionedStore } from '@skiff/storage';
 import { createApiServer } from './api-server.ts';
 import { configFromFlags } from './config.ts';
@@ -34,10 +43,15 @@ const logLevel = (v: number): string => (v >= 6 ? 'trace' : v >= 4 ? 'debug' : '
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseFlags(apiServerFlags, args);
   const log = createLogger('apiserver', logLevel(flags.v));
-  if (maxHeaderSize < headerBytes) log.warn({ maxHeaderSize }, `long headers and URLs over HTTP/1.1 will be refused: start node with --max-http-header-size=${headerBytes}`);
+  if (maxHeaderSize < headerBytes)
+    log.warn(
+      { maxHeaderSize },
+      `long headers and URLs over HTTP/1.1 will be refused: start node with --max-http-header-size=${headerBytes}`,
+    );
   const signal = processSignal();
   await using store = openStore(flags, log);
-  await using ephemeralStore = flags['redis-url'] === undefined ? undefined : createRedisStore({ url: flags['redis-url'] }, { clock: systemClock });
+  await using ephemeralStore =
+    flags['redis-url'] === undefined ? undefined : createRedisStore({ url: flags['redis-url'] }, { clock: systemClock });
   const server = createApiServer(configFromFlags(flags), {
     store,
     ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
@@ -57,7 +71,9 @@ if (args.includes('--help')) {
   try {
     process.exitCode = await main(args);
   } catch (error) {
-    process.stderr.write(`apiserver: ${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `apiserver: ${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = 1;
   }
 }

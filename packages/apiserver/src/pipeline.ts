@@ -91,7 +91,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
 
       const work = dispatch(x, { info, user, query, pretty, warnings, served, signal: lifetime.signal, started: () => seat?.release() });
       const response = longRunning ? await work : await beforeDeadline(work, deadlineMs(query), lifetime);
-      if (response !== undefined) await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
+      if (response !== undefined)
+        await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
     } catch (error) {
       await fail(x, error, { pretty, warnings, served });
     } finally {
@@ -129,7 +130,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       const handle = deps.paths.find(info.path);
       if (handle === undefined) return pageNotFound();
       if (x.request.method !== 'GET' && x.request.method !== 'HEAD') throw methodNotServed();
-      return (await handle({ path: info.path, query: r.query, request: x.request, pretty: r.pretty, user: r.user, signal: r.signal })) ?? pageNotFound();
+      return (
+        (await handle({ path: info.path, query: r.query, request: x.request, pretty: r.pretty, user: r.user, signal: r.signal })) ??
+        pageNotFound()
+      );
     }
     const connect = deps.connects.get(connectKey(info));
     if (connect !== undefined) {
@@ -172,7 +176,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     const asked = query.get('timeout');
     if (asked === null || asked === '') return config.requestTimeoutMs;
     const ms = parseDuration(asked);
-    if (ms === undefined) throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(asked)}`);
+    if (ms === undefined)
+      throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(asked)}`);
     return ms <= 0 ? config.requestTimeoutMs : Math.min(ms, config.requestTimeoutMs);
   }
 
@@ -189,7 +194,11 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     });
   }
 
-  async function answer(x: Exchange, response: ApiResponse, o: { warnings: readonly string[]; compressible: boolean; served: Served }): Promise<void> {
+  async function answer(
+    x: Exchange,
+    response: ApiResponse,
+    o: { warnings: readonly string[]; compressible: boolean; served: Served },
+  ): Promise<void> {
     writeWarnings(x, o.warnings);
     o.served.code = response.code;
     await sendResponse(x, response, { compressible: o.compressible, unsent: deps.unsent });
@@ -203,7 +212,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       return;
     }
     try {
-      const response = errorResponse(error, { mediaType: header(x.request, 'accept') === 'application/yaml' ? 'yaml' : 'json', pretty: o.pretty });
+      const response = errorResponse(error, {
+        mediaType: header(x.request, 'accept') === 'application/yaml' ? 'yaml' : 'json',
+        pretty: o.pretty,
+      });
       // What the client still sends is not read; on HTTP/1.1 the connection can't be used again then.
       if (!x.request.complete && x.request.httpVersionMajor === 1) x.response.setHeader('connection', 'close');
       await answer(x, response, { warnings: o.warnings, compressible: false, served: o.served });

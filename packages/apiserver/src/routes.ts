@@ -42,7 +42,11 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
     ...issuerDiscoveryRoutes(config.serviceAccounts, deps.keys, deps.serverAddress),
     {
       path: '/metrics',
-      handle: async () => ({ code: 200, contentType: deps.metricsRegistry.contentType, body: [Buffer.from(await deps.metricsRegistry.metrics())] }),
+      handle: async () => ({
+        code: 200,
+        contentType: deps.metricsRegistry.contentType,
+        body: [Buffer.from(await deps.metricsRegistry.metrics())],
+      }),
     },
   ];
   const index = (): string[] => {

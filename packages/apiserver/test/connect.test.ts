@@ -22,16 +22,19 @@ const podNamed = (name: string, containers: readonly string[], nodeName: string)
 
 beforeAll(async () => {
   server = await startTestServer(() => registry);
-  kubelet = createServer({ cert: readFileSync(server.pki.file('server.crt')), key: readFileSync(server.pki.file('server.key')) }, (request, response) => {
-    asked.push({ method: request.method, url: request.url, headers: request.headers });
-    if (request.url?.startsWith('/containerLogs/')) {
-      response.write('line 1\n');
-      response.end('line 2\n');
-    } else {
-      response.writeHead(404);
-      response.end('container not found ("x")');
-    }
-  });
+  kubelet = createServer(
+    { cert: readFileSync(server.pki.file('server.crt')), key: readFileSync(server.pki.file('server.key')) },
+    (request, response) => {
+      asked.push({ method: request.method, url: request.url, headers: request.headers });
+      if (request.url?.startsWith('/containerLogs/')) {
+        response.write('line 1\n');
+        response.end('line 2\n');
+      } else {
+        response.writeHead(404);
+        response.end('container not found ("x")');
+      }
+    },
+  );
   kubelet.on('upgrade', (request, socket, head: Buffer) => {
     asked.push({ method: request.method, url: request.url, headers: request.headers });
     if (request.url?.includes('command=refuse')) {
@@ -42,7 +45,9 @@ beforeAll(async () => {
       socket.end('HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return;
     }
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\nhello ');
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\nhello ',
+    );
     if (head.length > 0) socket.write(head);
     socket.pipe(socket);
   });
@@ -92,14 +97,26 @@ describe('pods/log', () => {
 });
 
 /** A raw HTTP/1.1 connection as the admin, or as someone else. */
-function upgrade(path: string, o: { method?: string; headers?: readonly string[]; identity?: { cert: string; key: string } } = {}): Promise<TLSSocket> {
+function upgrade(
+  path: string,
+  o: { method?: string; headers?: readonly string[]; identity?: { cert: string; key: string } } = {},
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const identity = o.identity ?? server.admin;
-    const socket = connect({ host: '127.0.0.1', port: server.port, ca: server.pki.ca, cert: identity.cert, key: identity.key, ALPNProtocols: ['http/1.1'] }, () => {
-      const head = [`${o.method ?? 'POST'} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: SPDY/3.1', ...(o.headers ?? [])];
-      socket.write(`${head.join('\r\n')}\r\n\r\n`);
-      resolve(socket);
-    });
+    const socket = connect(
+      { host: '127.0.0.1', port: server.port, ca: server.pki.ca, cert: identity.cert, key: identity.key, ALPNProtocols: ['http/1.1'] },
+      () => {
+        const head = [
+          `${o.method ?? 'POST'} ${path} HTTP/1.1`,
+          'Host: localhost',
+          'Connection: Upgrade',
+          'Upgrade: SPDY/3.1',
+          ...(o.headers ?? []),
+        ];
+        socket.write(`${head.join('\r\n')}\r\n\r\n`);
+        resolve(socket);
+      },
+    );
     socket.once('error', reject);
   });
 }
@@ -117,7 +134,9 @@ const readUntil = (socket: TLSSocket, wanted: string): Promise<string> =>
 describe('exec', () => {
   const path = '/api/v1/namespaces/a/pods/one/exec?command=echo&command=a+b&stdout=true&stdin=true';
   it('splices once the kubelet agrees', async () => {
-    const socket = await upgrade(path, { headers: ['X-Stream-Protocol-Version: v4.channel.k8s.io', 'X-Stream-Protocol-Version: v3.channel.k8s.io'] });
+    const socket = await upgrade(path, {
+      headers: ['X-Stream-Protocol-Version: v4.channel.k8s.io', 'X-Stream-Protocol-Version: v3.channel.k8s.io'],
+    });
     const answer = await readUntil(socket, 'hello ');
     expect(answer).toMatch(/^HTTP\/1\.1 101 /);
     expect(answer).toContain('X-Stream-Protocol-Version: v4.channel.k8s.io');

@@ -41,7 +41,9 @@ describe('authentication', () => {
     expect((await server.fetch('/api/v1/namespaces', { headers })).code).toBe(200);
     const identity = await server.pki.client('alice');
     const r = await server.fetch('/api/v1/namespaces', { identity, headers });
-    expect(status(r.text)['message']).toBe('users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope');
+    expect(status(r.text)['message']).toBe(
+      'users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope',
+    );
   });
 });
 
@@ -71,9 +73,17 @@ describe('bodies', () => {
     const plain = await server.fetch(path, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json; charset=utf-8' } });
     expect([plain.code, status(plain.text)]).toEqual([201, { bytes: 2, contentType: 'application/json' }]);
     expect(plain.headers['warning']).toBe('299 - "this is a \\"stub\\""');
-    const packed = await server.fetch(path, { method: 'POST', body: gzipSync(Buffer.alloc(100_000, 32)), headers: { 'content-encoding': 'gzip' } });
+    const packed = await server.fetch(path, {
+      method: 'POST',
+      body: gzipSync(Buffer.alloc(100_000, 32)),
+      headers: { 'content-encoding': 'gzip' },
+    });
     expect(status(packed.text)['bytes']).toBe(100_000);
-    const bomb = await server.fetch(path, { method: 'POST', body: gzipSync(Buffer.alloc(10_000_000, 32)), headers: { 'content-encoding': 'gzip' } });
+    const bomb = await server.fetch(path, {
+      method: 'POST',
+      body: gzipSync(Buffer.alloc(10_000_000, 32)),
+      headers: { 'content-encoding': 'gzip' },
+    });
     expect([bomb.code, status(bomb.text)['message']]).toEqual([413, 'Request entity too large: limit is 3145728']);
     const large = await server.fetch(path, { method: 'POST', body: Buffer.alloc(3_145_729, 32) });
     expect(large.code).toBe(413);
@@ -101,7 +111,9 @@ describe('HTTP/2', () => {
     const unread = session.request({ ':path': '/api/v1/namespaces/big/pods' });
     unread.pause();
     unread.on('error', () => undefined);
-    const codes = await Promise.all(Array.from({ length: 100 }, () => h2Request(session, { ':path': '/api/v1/namespaces' }).then((r) => r.code)));
+    const codes = await Promise.all(
+      Array.from({ length: 100 }, () => h2Request(session, { ':path': '/api/v1/namespaces' }).then((r) => r.code)),
+    );
     expect(new Set(codes)).toEqual(new Set([200]));
     unread.close(8);
     session.close();
@@ -109,7 +121,11 @@ describe('HTTP/2', () => {
   it('takes 300 groups and long selectors', async () => {
     const session = server.session();
     const groups = Array.from({ length: 300 }, (_, i) => `group-${i}`);
-    const many = await h2Request(session, { ':path': '/api/v1/namespaces', 'impersonate-user': 'x', 'impersonate-group': [...groups, 'system:masters'] });
+    const many = await h2Request(session, {
+      ':path': '/api/v1/namespaces',
+      'impersonate-user': 'x',
+      'impersonate-group': [...groups, 'system:masters'],
+    });
     expect(many.code).toBe(200);
     const long = await h2Request(session, { ':path': `/api/v1/namespaces?labelSelector=${'a'.repeat(60_000)}` });
     expect(long.code).toBe(200);
@@ -145,7 +161,19 @@ describe('shutting down', () => {
 
 describe('pages', () => {
   it('are all there', async () => {
-    for (const path of ['/', '/api', '/apis', '/api/v1', '/version', '/healthz', '/livez?verbose', '/readyz/ping', '/metrics', '/.well-known/openid-configuration', '/openid/v1/jwks']) {
+    for (const path of [
+      '/',
+      '/api',
+      '/apis',
+      '/api/v1',
+      '/version',
+      '/healthz',
+      '/livez?verbose',
+      '/readyz/ping',
+      '/metrics',
+      '/.well-known/openid-configuration',
+      '/openid/v1/jwks',
+    ]) {
       expect([path, (await server.fetch(path)).code]).toEqual([path, 200]);
     }
   });

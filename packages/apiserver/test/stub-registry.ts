@@ -2,7 +2,11 @@ import { namespace, node, pod } from '@skiff/api';
 import { formatKey, type KubeObject, notFound, type ResourceDefinition } from '@skiff/apimachinery';
 import type { ApiResponse, ObjectAccess, ResourceEndpoint, ResourceRegistry } from '../src/contract.ts';
 
-const json = (code: number, value: unknown): ApiResponse => ({ code, contentType: 'application/json', body: [Buffer.from(JSON.stringify(value))] });
+const json = (code: number, value: unknown): ApiResponse => ({
+  code,
+  contentType: 'application/json',
+  body: [Buffer.from(JSON.stringify(value))],
+});
 
 /** Objects in a map: enough of a registry to try the server around it. `pods` in namespace `big` are a long list. */
 export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { readonly watches: Set<string> } {
@@ -12,7 +16,10 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
     kinds.set(d, found);
     return found;
   };
-  const listeners = new Map<ResourceDefinition, ((key: { namespace: string; name: string }, o: KubeObject | undefined, old: KubeObject | undefined) => void)[]>();
+  const listeners = new Map<
+    ResourceDefinition,
+    ((key: { namespace: string; name: string }, o: KubeObject | undefined, old: KubeObject | undefined) => void)[]
+  >();
   const put = (d: ResourceDefinition, o: KubeObject): void => {
     const key = { namespace: o.metadata?.namespace ?? '', name: o.metadata?.name ?? '' };
     const old = of(d).get(formatKey(key));
@@ -54,7 +61,11 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
       list: async (r) => {
         if (r.info.namespace !== 'big') return json(200, { kind: definition.listKind, items: objects.list(definition) });
         const piece = Buffer.alloc(256 * 1024, 120);
-        return { code: 200, contentType: 'application/json', body: Array.from({ length: Math.ceil(bigListBytes / piece.length) }, () => piece) };
+        return {
+          code: 200,
+          contentType: 'application/json',
+          body: Array.from({ length: Math.ceil(bigListBytes / piece.length) }, () => piece),
+        };
       },
       create: async (r) => {
         if (r.body.length === 0) throw new Error('no body');

@@ -17,13 +17,19 @@ export interface TestServer extends AsyncDisposable {
   readonly pki: TestPki;
   readonly admin: Identity;
   /** Over HTTP/1.1, a connection for each. */
-  fetch(path: string, o?: { method?: string; identity?: Identity | undefined; headers?: Record<string, string>; body?: string | Buffer }): Promise<Answer>;
+  fetch(
+    path: string,
+    o?: { method?: string; identity?: Identity | undefined; headers?: Record<string, string>; body?: string | Buffer },
+  ): Promise<Answer>;
   session(identity?: Identity): ClientHttp2Session;
   stop(): Promise<void>;
 }
 
 /** A real server on a free port, with its own CA and memory storage. */
-export async function startTestServer(createRegistry: ApiServerDeps['createRegistry'], overrides: Partial<ApiServerConfig> = {}): Promise<TestServer> {
+export async function startTestServer(
+  createRegistry: ApiServerDeps['createRegistry'],
+  overrides: Partial<ApiServerConfig> = {},
+): Promise<TestServer> {
   const pki = await createTestPki();
   const store = createMemoryStore({}, { clock: systemClock });
   const controller = new AbortController();
@@ -32,8 +38,18 @@ export async function startTestServer(createRegistry: ApiServerDeps['createRegis
     securePort: 0,
     advertiseAddress: '192.0.2.1',
     keyPrefix: '/registry',
-    tls: { certFile: pki.file('server.crt'), keyFile: pki.file('server.key'), clientCaFile: pki.file('ca.crt'), requestHeaderCaFile: undefined },
-    kubelet: { certFile: pki.file('server.crt'), keyFile: pki.file('server.key'), caFile: pki.file('ca.crt'), preferredAddressTypes: ['InternalIP'] },
+    tls: {
+      certFile: pki.file('server.crt'),
+      keyFile: pki.file('server.key'),
+      clientCaFile: pki.file('ca.crt'),
+      requestHeaderCaFile: undefined,
+    },
+    kubelet: {
+      certFile: pki.file('server.crt'),
+      keyFile: pki.file('server.key'),
+      caFile: pki.file('ca.crt'),
+      preferredAddressTypes: ['InternalIP'],
+    },
     serviceAccounts: {
       keyFiles: [],
       signingKeyFile: pki.file('sa.key'),
@@ -82,7 +98,9 @@ export async function startTestServer(createRegistry: ApiServerDeps['createRegis
           (response) => {
             const pieces: Buffer[] = [];
             response.on('data', (p: Buffer) => pieces.push(p));
-            response.on('end', () => resolve({ code: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(pieces).toString() }));
+            response.on('end', () =>
+              resolve({ code: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(pieces).toString() }),
+            );
             response.on('error', reject);
           },
         );

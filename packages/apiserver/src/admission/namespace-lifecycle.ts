@@ -34,7 +34,9 @@ export const namespaceLifecycle = (objects: ObjectAccess): AdmissionPlugin => {
   };
   return {
     name: 'NamespaceLifecycle',
-    handles: (r) => isFor(r, '', 'namespaces') || (r.namespace !== '' && r.definition.plural !== 'localsubjectaccessreviews' && r.definition.plural !== 'namespaces'),
+    handles: (r) =>
+      isFor(r, '', 'namespaces') ||
+      (r.namespace !== '' && r.definition.plural !== 'localsubjectaccessreviews' && r.definition.plural !== 'namespaces'),
     mutate: check,
   };
 };

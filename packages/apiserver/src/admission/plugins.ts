@@ -1,10 +1,14 @@
 import type { ObjectAccess } from '../contract.ts';
 import type { Authorization } from '../authz/authorization.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 import { priority } from './priority.ts';
+import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
 export interface AdmissionDeps {
@@ -14,10 +18,18 @@ export interface AdmissionDeps {
 }
 
 /** Every admission plugin, in upstream's order. The order decides who sees whose changes. */
-export const admissionPlugins = ({ objects, authorization, sleep }: AdmissionDeps): readonly AdmissionPlugin[] => [
-  namespaceLifecycle(objects),
-  serviceAccountAdmission(objects, sleep),
-  priority(objects),
-  defaultTolerationSeconds,
-  rbacEscalation(authorization),
-];
+export function admissionPlugins({ objects, authorization, sleep }: AdmissionDeps): readonly AdmissionPlugin[] {
+  const authorizer = (): Authorizer => authorization.authorizer;
+  return [
+    namespaceLifecycle(objects),
+    serviceAccountAdmission(objects, sleep),
+    nodeRestriction(objects, authorizer),
+    taintNodesByCondition,
+    priority(objects),
+    defaultTolerationSeconds,
+    certificateApproval(authorizer),
+    certificateSigning(authorizer),
+    certificateSubjectRestriction,
+    rbacEscalation(authorization),
+  ];
+}

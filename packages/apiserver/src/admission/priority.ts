@@ -46,7 +46,8 @@ export const priority = (objects: ObjectAccess): AdmissionPlugin => {
   };
   return {
     name: 'Priority',
-    handles: (r) => (r.operation === 'CREATE' || r.operation === 'UPDATE') && (isFor(r, '', 'pods') || isFor(r, 'scheduling.k8s.io', 'priorityclasses')),
+    handles: (r) =>
+      (r.operation === 'CREATE' || r.operation === 'UPDATE') && (isFor(r, '', 'pods') || isFor(r, 'scheduling.k8s.io', 'priorityclasses')),
     mutate: (r) => {
       if (r.definition.plural === 'pods') admitPod(r);
     },

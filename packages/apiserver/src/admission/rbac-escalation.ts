@@ -35,7 +35,12 @@ export function compactRules(rules: readonly Rule[]): readonly Rule[] {
   const simple = new Map<string, Rule>();
   const out: Rule[] = [];
   for (const r of rules) {
-    if (r.apiGroups?.length !== 1 || r.resources?.length !== 1 || (r.resourceNames?.length ?? 0) > 0 || (r.nonResourceURLs?.length ?? 0) > 0) {
+    if (
+      r.apiGroups?.length !== 1 ||
+      r.resources?.length !== 1 ||
+      (r.resourceNames?.length ?? 0) > 0 ||
+      (r.nonResourceURLs?.length ?? 0) > 0
+    ) {
       out.push(r);
       continue;
     }
@@ -64,7 +69,8 @@ function changesOnlyOwnership(r: AdmissionRequest): boolean {
  */
 export const rbacEscalation = (authorization: Authorization): AdmissionPlugin => {
   const may = (r: AdmissionRequest, verb: string, resource: string, namespace: string, name: string): boolean =>
-    authorization.authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource, namespace, name })).decision === 'allow';
+    authorization.authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource, namespace, name })).decision ===
+    'allow';
 
   const confirm = (r: AdmissionRequest, wanted: readonly Rule[], why?: string): void => {
     const owned = authorization.rules.rulesFor(r.user, r.namespace);
@@ -73,7 +79,10 @@ export const rbacEscalation = (authorization: Authorization): AdmissionPlugin =>
     if (why !== undefined) throw refuse(r, why);
     const lines = [...new Set(compactRules(missing).map(describeRule))].sort().join('\n');
     const problems = owned.problems.length === 0 ? '' : `; resolution errors: [${owned.problems.join(' ')}]`;
-    throw refuse(r, `user ${JSON.stringify(r.user.name)} (groups=${quoteList(r.user.groups)}) is attempting to grant RBAC permissions not currently held:\n${lines}${problems}`);
+    throw refuse(
+      r,
+      `user ${JSON.stringify(r.user.name)} (groups=${quoteList(r.user.groups)}) is attempting to grant RBAC permissions not currently held:\n${lines}${problems}`,
+    );
   };
 
   const checkRole = (r: AdmissionRequest): void => {
@@ -81,7 +90,8 @@ export const rbacEscalation = (authorization: Authorization): AdmissionPlugin =>
     const wanted = r.object as unknown as ClusterRole;
     const old = r.oldObject as unknown as DeepReadonly<ClusterRole> | null;
     confirm(r, wanted.rules ?? []);
-    if (wanted.aggregationRule !== undefined || old?.aggregationRule !== undefined) confirm(r, fullAuthority, 'must have cluster-admin privileges to use the aggregationRule');
+    if (wanted.aggregationRule !== undefined || old?.aggregationRule !== undefined)
+      confirm(r, fullAuthority, 'must have cluster-admin privileges to use the aggregationRule');
   };
 
   const checkBinding = (r: AdmissionRequest): void => {

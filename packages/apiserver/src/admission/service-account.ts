@@ -57,15 +57,18 @@ function forbiddenSecret(account: DeepReadonly<ServiceAccount>, pod: Pod): strin
   const allowed = new Set((account.secrets ?? []).map((s) => s.name));
   const suffix = `is not allowed because service account ${account.metadata?.name ?? ''} does not reference that secret`;
   for (const volume of pod.spec?.volumes ?? []) {
-    if (volume.secret !== undefined && !allowed.has(volume.secret.secretName)) return `volume with secret.secretName="${volume.secret.secretName ?? ''}" ${suffix}`;
+    if (volume.secret !== undefined && !allowed.has(volume.secret.secretName))
+      return `volume with secret.secretName="${volume.secret.secretName ?? ''}" ${suffix}`;
   }
   const inContainer = (kind: string, c: Pick<Container, 'name' | 'env' | 'envFrom'>): string | undefined => {
     for (const env of c.env ?? []) {
       const name = env.valueFrom?.secretKeyRef?.name;
-      if (env.valueFrom?.secretKeyRef !== undefined && !allowed.has(name)) return `${kind} ${c.name} with envVar ${env.name} referencing secret.secretName="${name ?? ''}" ${suffix}`;
+      if (env.valueFrom?.secretKeyRef !== undefined && !allowed.has(name))
+        return `${kind} ${c.name} with envVar ${env.name} referencing secret.secretName="${name ?? ''}" ${suffix}`;
     }
     for (const from of c.envFrom ?? []) {
-      if (from.secretRef !== undefined && !allowed.has(from.secretRef.name)) return `${kind} ${c.name} with envFrom referencing secret.secretName="${from.secretRef.name ?? ''}" ${suffix}`;
+      if (from.secretRef !== undefined && !allowed.has(from.secretRef.name))
+        return `${kind} ${c.name} with envFrom referencing secret.secretName="${from.secretRef.name ?? ''}" ${suffix}`;
     }
     return undefined;
   };
@@ -93,7 +96,9 @@ function mirrorProblem(pod: Pod): string | undefined {
   const usesSecret =
     (pod.spec?.volumes ?? []).some((v) => v.secret !== undefined || v.projected?.sources?.some((s) => s.secret !== undefined)) ||
     (pod.spec?.imagePullSecrets ?? []).length > 0 ||
-    containers.some((c) => c.env?.some((e) => e.valueFrom?.secretKeyRef !== undefined) || c.envFrom?.some((e) => e.secretRef !== undefined));
+    containers.some(
+      (c) => c.env?.some((e) => e.valueFrom?.secretKeyRef !== undefined) || c.envFrom?.some((e) => e.secretRef !== undefined),
+    );
   if (usesSecret) return 'a mirror pod may not reference secrets';
   if ((pod.spec?.volumes ?? []).some((v) => v.projected?.sources?.some((s) => s.serviceAccountToken !== undefined))) {
     return 'a mirror pod may not use ServiceAccountToken volume projections';
@@ -102,7 +107,10 @@ function mirrorProblem(pod: Pod): string | undefined {
 }
 
 /** Every pod runs as a ServiceAccount: `default` where none is named, with its pull secrets and a token mounted. */
-export const serviceAccountAdmission = (objects: ObjectAccess, sleep: (delayMs: number, signal: AbortSignal) => Promise<void>): AdmissionPlugin => {
+export const serviceAccountAdmission = (
+  objects: ObjectAccess,
+  sleep: (delayMs: number, signal: AbortSignal) => Promise<void>,
+): AdmissionPlugin => {
   const find = async (r: AdmissionRequest, name: string, signal: AbortSignal): Promise<DeepReadonly<ServiceAccount>> => {
     let found: DeepReadonly<ServiceAccount> | undefined = objects.get<ServiceAccount>(serviceAccount, r.namespace, name);
     // A new namespace's default account is made by a controller: it may take a moment.
@@ -115,7 +123,8 @@ export const serviceAccountAdmission = (objects: ObjectAccess, sleep: (delayMs: 
   };
   return {
     name: 'ServiceAccount',
-    handles: (r) => (r.operation === 'CREATE' && isFor(r, '', 'pods')) || (r.operation === 'UPDATE' && isFor(r, '', 'pods', 'ephemeralcontainers')),
+    handles: (r) =>
+      (r.operation === 'CREATE' && isFor(r, '', 'pods')) || (r.operation === 'UPDATE' && isFor(r, '', 'pods', 'ephemeralcontainers')),
     mutate: async (r, signal) => {
       const pod = podOf(r);
       if (r.operation !== 'CREATE' || pod.spec === undefined || isMirror(pod)) return;

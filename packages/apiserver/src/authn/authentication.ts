@@ -2,7 +2,13 @@ import type { Logger } from '@skiff/component-base';
 import { unauthorized } from '@skiff/apimachinery';
 import type { UserInfo } from '../contract.ts';
 import { type Exchange, header } from '../server/exchange.ts';
-import { AuthenticationError, anonymousUser, type RequestAuthenticator, type TokenAuthenticator, withAuthenticatedGroup } from './authenticator.ts';
+import {
+  AuthenticationError,
+  anonymousUser,
+  type RequestAuthenticator,
+  type TokenAuthenticator,
+  withAuthenticatedGroup,
+} from './authenticator.ts';
 
 const websocketBearerPrefix = 'base64url.bearer.authorization.k8s.io.';
 

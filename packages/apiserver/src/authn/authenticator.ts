@@ -22,6 +22,7 @@ export class AuthenticationError extends Error {}
 
 /** As upstream's group adder: everyone but anonymous users is in `system:authenticated`. */
 export function withAuthenticatedGroup(user: UserInfo): UserInfo {
-  if (user.name === anonymousUser.name || user.groups.includes(authenticatedGroup) || user.groups.includes('system:unauthenticated')) return user;
+  if (user.name === anonymousUser.name || user.groups.includes(authenticatedGroup) || user.groups.includes('system:unauthenticated'))
+    return user;
   return { ...user, groups: [...user.groups, authenticatedGroup] };
 }

@@ -34,7 +34,11 @@ export function createAuthenticators(
     authenticate: createAuthentication(
       {
         requests: [
-          createRequestHeaderAuthenticator({ bundle: () => deps.material().requestHeaderCa, allowedNames: config.requestHeaderAllowedNames, nowMs }),
+          createRequestHeaderAuthenticator({
+            bundle: () => deps.material().requestHeaderCa,
+            allowedNames: config.requestHeaderAllowedNames,
+            nowMs,
+          }),
           createClientCertificateAuthenticator({ bundle: () => deps.material().clientCa, nowMs }),
         ],
         tokens,
@@ -43,6 +47,7 @@ export function createAuthenticators(
       },
       { log: deps.log },
     ),
-    authenticateToken: (token, audiences) => authenticateToken(tokens, token, audiences.length === 0 ? config.serviceAccounts.audiences : audiences),
+    authenticateToken: (token, audiences) =>
+      authenticateToken(tokens, token, audiences.length === 0 ? config.serviceAccounts.audiences : audiences),
   };
 }

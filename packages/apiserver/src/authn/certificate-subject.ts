@@ -68,6 +68,10 @@ export function readSubject(der: Buffer): CertificateSubject {
   const hasVersion = tbs[0]?.tag === 0xa0 ? 1 : 0;
   const subject = tbs[4 + hasVersion];
   if (subject === undefined) throw new Error('certificate: no subject');
+  return subjectOf(subject);
+}
+
+function subjectOf(subject: Node): CertificateSubject {
   let commonName = '';
   const organizations: string[] = [];
   const uids: string[] = [];
@@ -82,4 +86,15 @@ export function readSubject(der: Buffer): CertificateSubject {
     }
   }
   return { commonName, organizations, uids };
+}
+
+/** The subject of a PEM certificate request (PKCS #10). Throws when it is none. */
+export function readRequestSubject(pem: string): CertificateSubject {
+  const block = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([\s\S]+?)-----END/.exec(pem);
+  if (block?.[1] === undefined) throw new Error('PEM block type must be CERTIFICATE REQUEST');
+  const der = Buffer.from(block[1].replace(/\s/g, ''), 'base64');
+  const info = children(readDer(readDer(der, 0).body, 0).body);
+  const subject = info[1];
+  if (subject === undefined) throw new Error('certificate request: no subject');
+  return subjectOf(subject);
 }

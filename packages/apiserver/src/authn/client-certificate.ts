@@ -31,7 +31,10 @@ function judge(connection: ClientConnection, bundle: CaBundle): Verdict {
  * Users by client certificate: CN is the name, O the groups. The chain is verified once for a connection and bundle; the dates
  * count for every request, so a certificate that expires stops working on a live connection.
  */
-export function createClientCertificateAuthenticator(deps: { bundle: () => CaBundle | undefined; nowMs: () => number }): RequestAuthenticator {
+export function createClientCertificateAuthenticator(deps: {
+  bundle: () => CaBundle | undefined;
+  nowMs: () => number;
+}): RequestAuthenticator {
   return {
     name: 'x509',
     authenticate: (x) => {

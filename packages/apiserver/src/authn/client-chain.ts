@@ -21,7 +21,8 @@ const intersect = (a: Validity, b: Validity): Validity => ({
   notBeforeMs: Math.max(a.notBeforeMs, b.notBeforeMs),
   notAfterMs: Math.min(a.notAfterMs, b.notAfterMs),
 });
-const issued = (issuer: X509Certificate, subject: X509Certificate): boolean => subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
+  subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
 
 /**
  * Signatures from `leaf` over any of `intermediates` to one of `roots`, for client authentication. Dates are not judged but

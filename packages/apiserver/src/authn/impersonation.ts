@@ -19,7 +19,8 @@ export function impersonate(x: Exchange, user: UserInfo, authorizer: Authorizer)
   const extra = extraHeaders(x, extraPrefix);
   const hasExtra = Object.keys(extra).length > 0;
   if (name === '') {
-    if (groups.length > 0 || uid !== '' || hasExtra) throw badRequest('requested group, uid or extra impersonation without impersonating a user');
+    if (groups.length > 0 || uid !== '' || hasExtra)
+      throw badRequest('requested group, uid or extra impersonation without impersonating a user');
     return user;
   }
   const check = (a: { group?: string; resource: string; subresource?: string; namespace?: string; name: string }): void => {

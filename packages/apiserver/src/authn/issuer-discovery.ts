@@ -3,12 +3,26 @@ import type { PathRoute } from '../paths.ts';
 import type { VerificationKey } from './service-account-token.ts';
 
 /** OpenID discovery of the ServiceAccount issuer (KEP-1393), for others who verify its tokens. */
-export function issuerDiscoveryRoutes(config: ServiceAccountConfig, keys: readonly VerificationKey[], serverAddress: () => string): readonly PathRoute[] {
+export function issuerDiscoveryRoutes(
+  config: ServiceAccountConfig,
+  keys: readonly VerificationKey[],
+  serverAddress: () => string,
+): readonly PathRoute[] {
   const jwks = {
-    keys: keys.map(({ kid, key }) => ({ use: 'sig', kid, alg: key.asymmetricKeyType === 'rsa' ? 'RS256' : 'ES256', ...key.export({ format: 'jwk' }) })),
+    keys: keys.map(({ kid, key }) => ({
+      use: 'sig',
+      kid,
+      alg: key.asymmetricKeyType === 'rsa' ? 'RS256' : 'ES256',
+      ...key.export({ format: 'jwk' }),
+    })),
   };
   const headers = { 'cache-control': 'public, max-age=3600' };
-  const document = (contentType: string, value: unknown) => ({ code: 200, contentType, body: [Buffer.from(JSON.stringify(value))], headers });
+  const document = (contentType: string, value: unknown) => ({
+    code: 200,
+    contentType,
+    body: [Buffer.from(JSON.stringify(value))],
+    headers,
+  });
   return [
     {
       path: '/.well-known/openid-configuration',

@@ -23,7 +23,8 @@ const keyId = (key: KeyObject): string =>
 
 /** All keys of a PEM file as public keys. Throws when there is none. */
 export function parsePublicKeys(pem: string, file: string): readonly VerificationKey[] {
-  const blocks = pem.match(/-----BEGIN (?:[A-Z]+ )?(?:PUBLIC|PRIVATE) KEY-----[\s\S]+?-----END (?:[A-Z]+ )?(?:PUBLIC|PRIVATE) KEY-----/g) ?? [];
+  const blocks =
+    pem.match(/-----BEGIN (?:[A-Z]+ )?(?:PUBLIC|PRIVATE) KEY-----[\s\S]+?-----END (?:[A-Z]+ )?(?:PUBLIC|PRIVATE) KEY-----/g) ?? [];
   if (blocks.length === 0) throw new Error(`${file} holds no key`);
   return blocks.map((block) => {
     const key = createPublicKey(block);
@@ -35,7 +36,8 @@ function algorithmOf(key: KeyObject): string {
   if (key.asymmetricKeyType === 'rsa') return 'RS256';
   const curve = key.asymmetricKeyDetails?.namedCurve;
   const algorithm = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }[curve ?? ''];
-  if (algorithm === undefined) throw new Error(`service account signing key: ${key.asymmetricKeyType ?? 'unknown'} keys ${curve ?? ''} are not supported`);
+  if (algorithm === undefined)
+    throw new Error(`service account signing key: ${key.asymmetricKeyType ?? 'unknown'} keys ${curve ?? ''} are not supported`);
   return algorithm;
 }
 

@@ -34,7 +34,10 @@ interface VerifiedToken {
 }
 
 export const serviceAccountUserName = (namespace: string, name: string): string => `system:serviceaccount:${namespace}:${name}`;
-export const serviceAccountGroups = (namespace: string): readonly string[] => ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+export const serviceAccountGroups = (namespace: string): readonly string[] => [
+  'system:serviceaccounts',
+  `system:serviceaccounts:${namespace}`,
+];
 
 /** `system:serviceaccount:<namespace>:<name>` taken apart; undefined when the name is another user's. */
 export function parseServiceAccountUserName(user: string): { namespace: string; name: string } | undefined {
@@ -107,7 +110,8 @@ export function createServiceAccountTokenAuthenticator(
   /** The bound object must still be the one with that uid. */
   const checkBound = (what: string, definition: ResourceDefinition, namespace: string, reference: Reference): void => {
     const metadata = objects.get(definition, namespace, reference.name)?.metadata;
-    if (metadata === undefined || metadata.uid !== reference.uid) throw new AuthenticationError(`service account token has been invalidated: ${what} is gone`);
+    if (metadata === undefined || metadata.uid !== reference.uid)
+      throw new AuthenticationError(`service account token has been invalidated: ${what} is gone`);
     if (metadata.deletionTimestamp !== undefined && Date.parse(metadata.deletionTimestamp) + deletionLeewayMs < nowMs()) {
       throw new AuthenticationError(`service account token has been invalidated: ${what} was deleted`);
     }
@@ -136,7 +140,10 @@ export function createServiceAccountTokenAuthenticator(
       }
       if (now < found.notBeforeMs) throw new AuthenticationError('service account token is not valid yet');
       const accepted = audiences.length === 0 ? found.audiences : found.audiences.filter((a) => audiences.includes(a));
-      if (accepted.length === 0) throw new AuthenticationError(`token audiences ${JSON.stringify(found.audiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
+      if (accepted.length === 0)
+        throw new AuthenticationError(
+          `token audiences ${JSON.stringify(found.audiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`,
+        );
       const { claims } = found;
       checkBound('service account', serviceAccount, claims.namespace, claims.serviceaccount);
       if (claims.pod !== undefined) checkBound('pod', pod, claims.namespace, claims.pod);

@@ -15,7 +15,10 @@ const healthPaths = ['/healthz', '/readyz', '/livez'];
 
 const always = (decision: 'allow' | 'deny'): Authorizer => ({
   name: decision === 'allow' ? 'AlwaysAllow' : 'AlwaysDeny',
-  authorize: () => ({ decision: decision === 'allow' ? 'allow' : 'no-opinion', reason: decision === 'allow' ? '' : 'Everything is forbidden.' }),
+  authorize: () => ({
+    decision: decision === 'allow' ? 'allow' : 'no-opinion',
+    reason: decision === 'allow' ? '' : 'Everything is forbidden.',
+  }),
 });
 
 /** The authorizers of `modes`, in that order, behind what always holds: health pages, and system:masters. */

@@ -108,10 +108,18 @@ function volumeSecrets(v: DeepReadonly<PersistentVolume>, claimNamespace: string
   const add = (ref: { readonly name?: string; readonly namespace?: string } | undefined): void => {
     if (ref?.name !== undefined && ref.name !== '') out.push(keyOf('secret', ref.namespace || claimNamespace, ref.name));
   };
-  for (const ref of [spec?.cephfs?.secretRef, spec?.flexVolume?.secretRef, spec?.rbd?.secretRef, spec?.scaleIO?.secretRef, spec?.iscsi?.secretRef, spec?.csi?.nodePublishSecretRef, spec?.csi?.nodeStageSecretRef, spec?.csi?.nodeExpandSecretRef]) {
+  for (const ref of [
+    spec?.cephfs?.secretRef,
+    spec?.flexVolume?.secretRef,
+    spec?.rbd?.secretRef,
+    spec?.scaleIO?.secretRef,
+    spec?.iscsi?.secretRef,
+    spec?.csi?.nodePublishSecretRef,
+    spec?.csi?.nodeStageSecretRef,
+    spec?.csi?.nodeExpandSecretRef,
+  ]) {
     if (ref !== undefined) add(ref);
   }
   if (spec?.azureFile !== undefined) out.push(keyOf('secret', spec.azureFile.secretNamespace ?? claimNamespace, spec.azureFile.secretName));
   return out;
 }
-

@@ -80,10 +80,15 @@ const nodes: ResourcePolicy = (node, a) => {
   if (a.verb === 'create' || a.verb === 'update' || a.verb === 'patch') return allow;
   if (a.verb !== 'get' && a.verb !== 'list' && a.verb !== 'watch') return noOpinion;
   if (a.name === node) return allow;
-  return no(a.name === '' ? `node '${node}' cannot read all nodes, only its own Node object` : `node '${node}' cannot read '${a.name}', only its own Node object`);
+  return no(
+    a.name === ''
+      ? `node '${node}' cannot read all nodes, only its own Node object`
+      : `node '${node}' cannot read '${a.name}', only its own Node object`,
+  );
 };
 
-const selectsNode = (a: AuthorizationAttributes, node: string): boolean => requiredFieldValue(a.fieldSelector ?? '', 'spec.nodeName') === node;
+const selectsNode = (a: AuthorizationAttributes, node: string): boolean =>
+  requiredFieldValue(a.fieldSelector ?? '', 'spec.nodeName') === node;
 
 const pods: ResourcePolicy = (node, a, graph) => {
   switch (a.subresource) {

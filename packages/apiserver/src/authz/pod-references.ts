@@ -22,7 +22,11 @@ export function podReferences(pod: DeepReadonly<Pod>): PodReferences | undefined
   };
   const spec = pod.spec;
   for (const s of spec?.imagePullSecrets ?? []) add(secrets, s.name);
-  const containers: readonly DeepReadonly<Container>[] = [...(spec?.initContainers ?? []), ...(spec?.containers ?? []), ...(spec?.ephemeralContainers ?? [])];
+  const containers: readonly DeepReadonly<Container>[] = [
+    ...(spec?.initContainers ?? []),
+    ...(spec?.containers ?? []),
+    ...(spec?.ephemeralContainers ?? []),
+  ];
   for (const c of containers) {
     for (const env of c.env ?? []) {
       add(secrets, env.valueFrom?.secretKeyRef?.name);
@@ -42,7 +46,16 @@ export function podReferences(pod: DeepReadonly<Pod>): PodReferences | undefined
       add(secrets, source.secret?.name);
       add(configMaps, source.configMap?.name);
     }
-    for (const ref of [v.azureFile, v.cephfs?.secretRef, v.flexVolume?.secretRef, v.rbd?.secretRef, v.scaleIO?.secretRef, v.iscsi?.secretRef, v.storageos?.secretRef, v.csi?.nodePublishSecretRef]) {
+    for (const ref of [
+      v.azureFile,
+      v.cephfs?.secretRef,
+      v.flexVolume?.secretRef,
+      v.rbd?.secretRef,
+      v.scaleIO?.secretRef,
+      v.iscsi?.secretRef,
+      v.storageos?.secretRef,
+      v.csi?.nodePublishSecretRef,
+    ]) {
       if (ref === undefined || ref === null) continue;
       add(secrets, 'secretName' in ref ? ref.secretName : ref.name);
     }

@@ -4,7 +4,8 @@ import type { AuthorizationAttributes } from './authorizer.ts';
 
 export type Rule = DeepReadonly<PolicyRule>;
 
-const matches = (list: readonly string[] | null | undefined, value: string): boolean => list?.some((v) => v === '*' || v === value) === true;
+const matches = (list: readonly string[] | null | undefined, value: string): boolean =>
+  list?.some((v) => v === '*' || v === value) === true;
 
 function matchesResource(rule: Rule, resource: string, subresource: string): boolean {
   const combined = subresource === '' ? resource : `${resource}/${subresource}`;
@@ -12,7 +13,8 @@ function matchesResource(rule: Rule, resource: string, subresource: string): boo
 }
 
 const matchesUrl = (rule: Rule, path: string): boolean =>
-  rule.nonResourceURLs?.some((url) => url === '*' || url === path || (url.endsWith('*') && path.startsWith(url.replace(/\*+$/, '')))) === true;
+  rule.nonResourceURLs?.some((url) => url === '*' || url === path || (url.endsWith('*') && path.startsWith(url.replace(/\*+$/, '')))) ===
+  true;
 
 /** Does one RBAC rule grant this? */
 export function ruleAllows(rule: Rule, a: AuthorizationAttributes): boolean {

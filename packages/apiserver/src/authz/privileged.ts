@@ -14,6 +14,8 @@ export function alwaysAllowPaths(paths: readonly string[]): Authorizer {
   return {
     name: 'always-allow-paths',
     authorize: (a) =>
-      !a.isResourceRequest && (exact.has(a.path) || prefixes.some((p) => a.path.startsWith(p))) ? { decision: 'allow', reason: '' } : noOpinion,
+      !a.isResourceRequest && (exact.has(a.path) || prefixes.some((p) => a.path.startsWith(p)))
+        ? { decision: 'allow', reason: '' }
+        : noOpinion,
   };
 }

@@ -1,4 +1,15 @@
-import { clusterRole, clusterRoleBinding, role, roleBinding, type ClusterRole, type ClusterRoleBinding, type Role, type RoleBinding, type RoleRef, type Subject } from '@skiff/api';
+import {
+  clusterRole,
+  clusterRoleBinding,
+  role,
+  roleBinding,
+  type ClusterRole,
+  type ClusterRoleBinding,
+  type Role,
+  type RoleBinding,
+  type RoleRef,
+  type Subject,
+} from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ObjectAccess, UserInfo } from '../contract.ts';
 import { parseServiceAccountUserName } from '../authn/service-account-token.ts';
@@ -35,7 +46,8 @@ export interface RuleResolver {
 
 function describeSource({ binding, subject }: Grant): string {
   const namespace = binding.metadata?.namespace;
-  const what = namespace === undefined ? `ClusterRoleBinding "${binding.metadata?.name}"` : `RoleBinding "${binding.metadata?.name}/${namespace}"`;
+  const what =
+    namespace === undefined ? `ClusterRoleBinding "${binding.metadata?.name}"` : `RoleBinding "${binding.metadata?.name}/${namespace}"`;
   const who = subject.kind === 'ServiceAccount' ? `"${subject.name}/${subject.namespace ?? namespace ?? ''}"` : `"${subject.name}"`;
   return `${what} of ${binding.roleRef.kind} "${binding.roleRef.name}" to ${subject.kind} ${who}`;
 }

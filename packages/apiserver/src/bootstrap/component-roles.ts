@@ -4,10 +4,7 @@ import { type BootstrapRole, rule, urls } from './rbac-notation.ts';
 export const componentRoles: readonly BootstrapRole[] = [
   {
     name: 'system:auth-delegator',
-    rules: [
-      rule('authentication.k8s.io', 'tokenreviews', 'create'),
-      rule('authorization.k8s.io', 'subjectaccessreviews', 'create'),
-    ],
+    rules: [rule('authentication.k8s.io', 'tokenreviews', 'create'), rule('authorization.k8s.io', 'subjectaccessreviews', 'create')],
   },
   {
     name: 'system:basic-user',
@@ -18,58 +15,39 @@ export const componentRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
-    rules: [
-      rule('certificates.k8s.io', 'certificatesigningrequests/nodeclient', 'create'),
-    ],
+    rules: [rule('certificates.k8s.io', 'certificatesigningrequests/nodeclient', 'create')],
   },
   {
     name: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
-    rules: [
-      rule('certificates.k8s.io', 'certificatesigningrequests/selfnodeclient', 'create'),
-    ],
+    rules: [rule('certificates.k8s.io', 'certificatesigningrequests/selfnodeclient', 'create')],
   },
   {
     name: 'system:certificates.k8s.io:kube-apiserver-client-approver',
-    rules: [
-      rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client'),
-    ],
+    rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client')],
   },
   {
     name: 'system:certificates.k8s.io:kube-apiserver-client-kubelet-approver',
-    rules: [
-      rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client-kubelet'),
-    ],
+    rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client-kubelet')],
   },
   {
     name: 'system:certificates.k8s.io:kubelet-serving-approver',
-    rules: [
-      rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kubelet-serving'),
-    ],
+    rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kubelet-serving')],
   },
   {
     name: 'system:certificates.k8s.io:legacy-unknown-approver',
-    rules: [
-      rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/legacy-unknown'),
-    ],
+    rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/legacy-unknown')],
   },
   {
     name: 'system:discovery',
-    rules: [
-      urls('/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/', 'get'),
-    ],
+    rules: [urls('/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/', 'get')],
   },
   {
     name: 'system:heapster',
-    rules: [
-      rule('', 'events,namespaces,nodes,pods', 'get,list,watch'),
-      rule('extensions', 'deployments', 'get,list,watch'),
-    ],
+    rules: [rule('', 'events,namespaces,nodes,pods', 'get,list,watch'), rule('extensions', 'deployments', 'get,list,watch')],
   },
   {
     name: 'system:kube-aggregator',
-    rules: [
-      rule('', 'endpoints,services', 'get,list,watch'),
-    ],
+    rules: [rule('', 'endpoints,services', 'get,list,watch')],
   },
   {
     name: 'system:kube-controller-manager',
@@ -89,9 +67,7 @@ export const componentRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:kube-dns',
-    rules: [
-      rule('', 'endpoints,services', 'list,watch'),
-    ],
+    rules: [rule('', 'endpoints,services', 'list,watch')],
   },
   {
     name: 'system:kube-scheduler',
@@ -173,17 +149,11 @@ export const componentRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:node-bootstrapper',
-    rules: [
-      rule('certificates.k8s.io', 'certificatesigningrequests', 'create,get,list,watch'),
-    ],
+    rules: [rule('certificates.k8s.io', 'certificatesigningrequests', 'create,get,list,watch')],
   },
   {
     name: 'system:node-problem-detector',
-    rules: [
-      rule('', 'nodes', 'get'),
-      rule('', 'nodes/status', 'patch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'nodes', 'get'), rule('', 'nodes/status', 'patch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:node-proxier',
@@ -207,15 +177,11 @@ export const componentRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:public-info-viewer',
-    rules: [
-      urls('/healthz,/livez,/readyz,/version,/version/', 'get'),
-    ],
+    rules: [urls('/healthz,/livez,/readyz,/version,/version/', 'get')],
   },
   {
     name: 'system:service-account-issuer-discovery',
-    rules: [
-      urls('/.well-known/openid-configuration,/.well-known/openid-configuration/,/openid/v1/jwks,/openid/v1/jwks/', 'get'),
-    ],
+    rules: [urls('/.well-known/openid-configuration,/.well-known/openid-configuration/,/openid/v1/jwks,/openid/v1/jwks/', 'get')],
   },
   {
     name: 'system:volume-scheduler',

@@ -21,16 +21,19 @@ export const controllerRoles: readonly BootstrapRole[] = [
       rule('certificates.k8s.io', 'certificatesigningrequests', 'delete,get,list,watch'),
       rule('certificates.k8s.io', 'certificatesigningrequests/approval,certificatesigningrequests/status', 'update'),
       rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client-kubelet'),
-      rule('certificates.k8s.io', 'signers', 'sign', 'kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving,kubernetes.io/legacy-unknown'),
+      rule(
+        'certificates.k8s.io',
+        'signers',
+        'sign',
+        'kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving,kubernetes.io/legacy-unknown',
+      ),
       rule('authorization.k8s.io', 'subjectaccessreviews', 'create'),
       rule(',events.k8s.io', 'events', 'create,patch,update'),
     ],
   },
   {
     name: 'system:controller:clusterrole-aggregation-controller',
-    rules: [
-      rule('rbac.authorization.k8s.io', 'clusterroles', 'escalate,get,list,patch,update,watch'),
-    ],
+    rules: [rule('rbac.authorization.k8s.io', 'clusterroles', 'escalate,get,list,patch,update,watch')],
   },
   {
     name: 'system:controller:cronjob-controller',
@@ -142,10 +145,7 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:generic-garbage-collector',
-    rules: [
-      rule('*', '*', 'delete,get,list,patch,update,watch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('*', '*', 'delete,get,list,patch,update,watch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:horizontal-pod-autoscaler',
@@ -172,10 +172,7 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:legacy-service-account-token-cleaner',
-    rules: [
-      rule('', 'configmaps', 'get', 'kube-apiserver-legacy-service-account-token-tracking'),
-      rule('', 'secrets', 'delete,patch'),
-    ],
+    rules: [rule('', 'configmaps', 'get', 'kube-apiserver-legacy-service-account-token-tracking'), rule('', 'secrets', 'delete,patch')],
   },
   {
     name: 'system:controller:namespace-controller',
@@ -211,18 +208,11 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:pod-garbage-collector',
-    rules: [
-      rule('', 'pods', 'delete,list,watch'),
-      rule('', 'nodes', 'get,list,watch'),
-      rule('', 'pods/status', 'patch'),
-    ],
+    rules: [rule('', 'pods', 'delete,list,watch'), rule('', 'nodes', 'get,list,watch'), rule('', 'pods/status', 'patch')],
   },
   {
     name: 'system:controller:pv-protection-controller',
-    rules: [
-      rule('', 'persistentvolumes', 'get,list,update,watch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'persistentvolumes', 'get,list,update,watch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:pvc-protection-controller',
@@ -275,18 +265,11 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:root-ca-cert-publisher',
-    rules: [
-      rule('', 'configmaps', 'create,update'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'configmaps', 'create,update'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:route-controller',
-    rules: [
-      rule('', 'nodes', 'list,watch'),
-      rule('', 'nodes/status', 'patch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'nodes', 'list,watch'), rule('', 'nodes/status', 'patch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:selinux-warning-controller',
@@ -300,10 +283,7 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:service-account-controller',
-    rules: [
-      rule('', 'serviceaccounts', 'create'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'serviceaccounts', 'create'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:service-cidrs-controller',
@@ -341,17 +321,11 @@ export const controllerRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:controller:ttl-after-finished-controller',
-    rules: [
-      rule('batch', 'jobs', 'delete,get,list,watch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('batch', 'jobs', 'delete,get,list,watch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:ttl-controller',
-    rules: [
-      rule('', 'nodes', 'list,patch,update,watch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'nodes', 'list,patch,update,watch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
   {
     name: 'system:controller:validatingadmissionpolicy-status-controller',

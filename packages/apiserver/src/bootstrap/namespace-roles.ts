@@ -14,9 +14,7 @@ export const namespaceRoles: readonly BootstrapRole[] = [
   {
     namespace: 'kube-system',
     name: 'extension-apiserver-authentication-reader',
-    rules: [
-      rule('', 'configmaps', 'get,list,watch', 'extension-apiserver-authentication'),
-    ],
+    rules: [rule('', 'configmaps', 'get,list,watch', 'extension-apiserver-authentication')],
   },
   {
     namespace: 'kube-system',
@@ -37,23 +35,16 @@ export const namespaceRoles: readonly BootstrapRole[] = [
   {
     namespace: 'kube-system',
     name: 'system:controller:bootstrap-signer',
-    rules: [
-      rule('', 'secrets', 'get,list,watch'),
-    ],
+    rules: [rule('', 'secrets', 'get,list,watch')],
   },
   {
     namespace: 'kube-system',
     name: 'system:controller:cloud-provider',
-    rules: [
-      rule('', 'configmaps', 'create,get,list,watch'),
-    ],
+    rules: [rule('', 'configmaps', 'create,get,list,watch')],
   },
   {
     namespace: 'kube-system',
     name: 'system:controller:token-cleaner',
-    rules: [
-      rule('', 'secrets', 'delete,get,list,watch'),
-      rule(',events.k8s.io', 'events', 'create,patch,update'),
-    ],
+    rules: [rule('', 'secrets', 'delete,get,list,watch'), rule(',events.k8s.io', 'events', 'create,patch,update')],
   },
 ];

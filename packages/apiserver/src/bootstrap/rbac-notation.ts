@@ -49,7 +49,9 @@ export const renderClusterRole = (r: BootstrapRole): ClusterRole => ({
   apiVersion: `${rbacGroup}/v1`,
   metadata: metadata(r),
   rules: structuredClone([...r.rules]),
-  ...(r.aggregates === undefined ? {} : { aggregationRule: { clusterRoleSelectors: r.aggregates.map((matchLabels) => ({ matchLabels: { ...matchLabels } })) } }),
+  ...(r.aggregates === undefined
+    ? {}
+    : { aggregationRule: { clusterRoleSelectors: r.aggregates.map((matchLabels) => ({ matchLabels: { ...matchLabels } })) } }),
 });
 
 export const renderRole = (r: BootstrapRole): Role => ({

@@ -1,11 +1,31 @@
-import { clusterRole, clusterRoleBinding, role, roleBinding, type ClusterRole, type ClusterRoleBinding, type PolicyRule, type Role, type RoleBinding, type Subject } from '@skiff/api';
+import {
+  clusterRole,
+  clusterRoleBinding,
+  role,
+  roleBinding,
+  type ClusterRole,
+  type ClusterRoleBinding,
+  type PolicyRule,
+  type Role,
+  type RoleBinding,
+  type Subject,
+} from '@skiff/api';
 import { type DeepReadonly, hasReason, type KubeObject, type ObjectMeta, type ResourceDefinition } from '@skiff/apimachinery';
 import { uncoveredRules } from '../authz/policy-rule.ts';
 import type { ObjectAccess } from '../contract.ts';
 import { componentRoles } from './component-roles.ts';
 import { controllerRoles } from './controller-roles.ts';
 import { namespaceRoles } from './namespace-roles.ts';
-import { account, autoUpdateAnnotation, type BootstrapBinding, renderClusterRole, renderClusterRoleBinding, renderRole, renderRoleBinding, user } from './rbac-notation.ts';
+import {
+  account,
+  autoUpdateAnnotation,
+  type BootstrapBinding,
+  renderClusterRole,
+  renderClusterRoleBinding,
+  renderRole,
+  renderRoleBinding,
+  user,
+} from './rbac-notation.ts';
 import { clusterRoleBindings, roleBindings } from './role-bindings.ts';
 import { userRoles } from './user-roles.ts';
 
@@ -53,9 +73,13 @@ export function mergeRole(draft: Ruled, wanted: Ruled): boolean {
   return changed;
 }
 
-const sameSubject = (a: Subject, b: Subject): boolean => a.kind === b.kind && a.name === b.name && (a.namespace ?? '') === (b.namespace ?? '');
+const sameSubject = (a: Subject, b: Subject): boolean =>
+  a.kind === b.kind && a.name === b.name && (a.namespace ?? '') === (b.namespace ?? '');
 
-export function mergeBinding(draft: { metadata?: ObjectMeta; subjects?: Subject[] }, wanted: { metadata?: ObjectMeta; subjects?: Subject[] }): boolean {
+export function mergeBinding(
+  draft: { metadata?: ObjectMeta; subjects?: Subject[] },
+  wanted: { metadata?: ObjectMeta; subjects?: Subject[] },
+): boolean {
   const changed = mergeMetadata(draft, wanted);
   const missing = (wanted.subjects ?? []).filter((s) => !(draft.subjects ?? []).some((have) => sameSubject(have, s)));
   if (missing.length > 0) draft.subjects = [...(draft.subjects ?? []), ...missing];
@@ -67,7 +91,11 @@ export function mergeBinding(draft: { metadata?: ObjectMeta; subjects?: Subject[
  * says `false`. Idempotent; several apiservers may do it at once.
  */
 export async function reconcileRbac(objects: ObjectAccess): Promise<void> {
-  async function ensure<T extends KubeObject>(definition: ResourceDefinition<T>, wanted: T, merge: (draft: T, wanted: T) => boolean): Promise<void> {
+  async function ensure<T extends KubeObject>(
+    definition: ResourceDefinition<T>,
+    wanted: T,
+    merge: (draft: T, wanted: T) => boolean,
+  ): Promise<void> {
     const namespace = wanted.metadata?.namespace ?? '';
     const name = wanted.metadata?.name ?? '';
     const found = objects.get(definition, namespace, name);
@@ -84,14 +112,22 @@ export async function reconcileRbac(objects: ObjectAccess): Promise<void> {
       return merge(draft, wanted) ? draft : undefined;
     });
   }
-  await Promise.all([...componentRoles, ...controllerRoles, ...userRoles].map((r) => ensure<ClusterRole>(clusterRole, withAggregatedRules(renderClusterRole(r)), mergeRole)));
+  await Promise.all(
+    [...componentRoles, ...controllerRoles, ...userRoles].map((r) =>
+      ensure<ClusterRole>(clusterRole, withAggregatedRules(renderClusterRole(r)), mergeRole),
+    ),
+  );
   await Promise.all([
     ...namespaceRoles.map((r) => ensure<Role>(role, renderRole(r), mergeRole)),
     ...[...clusterRoleBindings, ...controllerRoles.map((r) => controllerBinding(r.name))].map((b) =>
       ensure<ClusterRoleBinding>(clusterRoleBinding, renderClusterRoleBinding(b), mergeBinding),
     ),
     ...roleBindings.map((b) =>
-      ensure<RoleBinding>(roleBinding, renderRoleBinding(b.name.startsWith(controllerPrefix) ? { ...b, subjects: [...b.subjects, controllerManager] } : b), mergeBinding),
+      ensure<RoleBinding>(
+        roleBinding,
+        renderRoleBinding(b.name.startsWith(controllerPrefix) ? { ...b, subjects: [...b.subjects, controllerManager] } : b),
+        mergeBinding,
+      ),
     ),
   ]);
 }
@@ -99,7 +135,9 @@ export async function reconcileRbac(objects: ObjectAccess): Promise<void> {
 /** The rules that an aggregated role has from the first moment on: those of the default roles it selects. */
 function withAggregatedRules(r: ClusterRole): ClusterRole {
   if (r.aggregationRule === undefined) return r;
-  const all = [...componentRoles, ...controllerRoles, ...userRoles].map((b) => (b.name === r.metadata?.name ? undefined : renderClusterRole(b))).filter((b) => b !== undefined);
+  const all = [...componentRoles, ...controllerRoles, ...userRoles]
+    .map((b) => (b.name === r.metadata?.name ? undefined : renderClusterRole(b)))
+    .filter((b) => b !== undefined);
   return { ...r, rules: aggregateRules(r, all) };
 }
 
@@ -109,7 +147,10 @@ export function aggregateRules(r: DeepReadonly<ClusterRole>, roles: readonly Dee
   const seen = new Set<string>();
   for (const other of roles.toSorted((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))) {
     if (other.metadata?.name === r.metadata?.name || !selects(r, other)) continue;
-    const own = other.aggregationRule !== undefined && (other.rules ?? []).length === 0 && depth < 5 ? aggregateRules(other, roles, depth + 1) : (other.rules ?? []);
+    const own =
+      other.aggregationRule !== undefined && (other.rules ?? []).length === 0 && depth < 5
+        ? aggregateRules(other, roles, depth + 1)
+        : (other.rules ?? []);
     for (const rule of own) {
       const text = JSON.stringify(rule);
       if (seen.has(text)) continue;

@@ -60,7 +60,9 @@ export function firstServiceAddress(cidr: string): string {
 
 export async function ensureNamespaces(objects: ObjectAccess): Promise<void> {
   await Promise.all(
-    systemNamespaces.map((name) => ensureObject<Namespace>(objects, namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+    systemNamespaces.map((name) =>
+      ensureObject<Namespace>(objects, namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }),
+    ),
   );
 }
 
@@ -125,7 +127,8 @@ export async function ensureKubernetesService(objects: ObjectAccess, config: Sys
     },
     (draft) => {
       const current = draft.spec?.ports?.[0];
-      if (draft.spec === undefined || (current?.targetPort === port && current.port === 443 && draft.spec.ports?.length === 1)) return false;
+      if (draft.spec === undefined || (current?.targetPort === port && current.port === 443 && draft.spec.ports?.length === 1))
+        return false;
       draft.spec.ports = structuredClone(servicePorts);
       return true;
     },
@@ -135,7 +138,12 @@ export async function ensureKubernetesService(objects: ObjectAccess, config: Sys
   await ensureObject<Endpoints>(
     objects,
     endpoints,
-    { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'kubernetes', namespace: 'default', labels: skipMirror }, subsets: structuredClone(subsets) },
+    {
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata: { name: 'kubernetes', namespace: 'default', labels: skipMirror },
+      subsets: structuredClone(subsets),
+    },
     (draft) => {
       if (isDeepStrictEqual(JSON.parse(JSON.stringify(draft.subsets ?? [])), subsets)) return false;
       draft.subsets = structuredClone(subsets);
@@ -157,7 +165,10 @@ export async function ensureKubernetesService(objects: ObjectAccess, config: Sys
       ...structuredClone(slice),
     },
     (draft) => {
-      const now = { endpoints: draft.endpoints?.map((e) => ({ addresses: e.addresses, conditions: { ready: e.conditions?.ready } })), ports: draft.ports };
+      const now = {
+        endpoints: draft.endpoints?.map((e) => ({ addresses: e.addresses, conditions: { ready: e.conditions?.ready } })),
+        ports: draft.ports,
+      };
       if (isDeepStrictEqual(JSON.parse(JSON.stringify(now)), slice)) return false;
       Object.assign(draft, structuredClone(slice));
       return true;

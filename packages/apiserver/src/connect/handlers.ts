@@ -13,4 +13,8 @@ export interface ConnectDeps {
 }
 
 /** Every streaming subresource. */
-export const createConnectHandlers = (deps: ConnectDeps): readonly ConnectHandler[] => [podLog(deps), ...podStreams(deps), ...proxies(deps)];
+export const createConnectHandlers = (deps: ConnectDeps): readonly ConnectHandler[] => [
+  podLog(deps),
+  ...podStreams(deps),
+  ...proxies(deps),
+];

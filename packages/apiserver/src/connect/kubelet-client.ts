@@ -68,7 +68,10 @@ export function createKubeletClient(config: KubeletClientConfig): KubeletClient 
 }
 
 /** The answer of a started request: its response, or the connection that was upgraded. Rejects with ServiceUnavailable when there is none. */
-export function answerOf(request: ClientRequest, signal: AbortSignal): Promise<{ response: IncomingMessage; upgraded?: { socket: Duplex; head: Buffer } }> {
+export function answerOf(
+  request: ClientRequest,
+  signal: AbortSignal,
+): Promise<{ response: IncomingMessage; upgraded?: { socket: Duplex; head: Buffer } }> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       request.destroy();
@@ -86,7 +89,13 @@ export function answerOf(request: ClientRequest, signal: AbortSignal): Promise<{
     });
     request.once('error', (error: Error) => {
       done();
-      reject(new StatusError('InternalError', `error dialing backend: ${error.message}`, { code: 500, details: { causes: [{ message: error.message }] }, cause: error }));
+      reject(
+        new StatusError('InternalError', `error dialing backend: ${error.message}`, {
+          code: 500,
+          details: { causes: [{ message: error.message }] },
+          cause: error,
+        }),
+      );
     });
   });
 }

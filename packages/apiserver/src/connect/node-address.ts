@@ -13,9 +13,12 @@ export function kubeletAddress(node: DeepReadonly<Node>, preferredTypes: readonl
   const addresses = node.status?.addresses ?? [];
   for (const type of preferredTypes) {
     const found = addresses.find((a) => a.type === type && (a.address ?? '') !== '');
-    if (found !== undefined) return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultKubeletPort };
+    if (found !== undefined)
+      return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultKubeletPort };
   }
-  throw internalError(new Error(`no preferred addresses found; known addresses: [${addresses.map((a) => `{${a.type} ${a.address}}`).join(' ')}]`));
+  throw internalError(
+    new Error(`no preferred addresses found; known addresses: [${addresses.map((a) => `{${a.type} ${a.address}}`).join(' ')}]`),
+  );
 }
 
 /** Loopback, link-local, multicast and unspecified addresses: a proxy must never reach those (CVE-2020-8562, CVE-2022-3294). */
@@ -41,6 +44,12 @@ export function splitSchemeNamePort(id: string, what: string): SchemeNamePort {
   const bad = (): Error => badRequest(`invalid ${what} request ${JSON.stringify(id)}`);
   if (parts.length > 3) throw bad();
   const [scheme, name, port] = parts.length === 3 ? parts : ['', parts[0], parts[1] ?? ''];
-  if (name === undefined || name === '' || (parts.length === 2 && port === '') || (scheme !== '' && scheme !== 'http' && scheme !== 'https')) throw bad();
+  if (
+    name === undefined ||
+    name === '' ||
+    (parts.length === 2 && port === '') ||
+    (scheme !== '' && scheme !== 'http' && scheme !== 'https')
+  )
+    throw bad();
   return { scheme: scheme as SchemeNamePort['scheme'], name, port: port ?? '' };
 }

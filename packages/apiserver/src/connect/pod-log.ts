@@ -47,7 +47,12 @@ export function parseLogOptions(query: URLSearchParams, podName: string): LogOpt
   if (tailLines !== undefined) out.set('tailLines', String(tailLines));
   if (limitBytes !== undefined) out.set('limitBytes', String(limitBytes));
   out.set('stream', stream);
-  return { container: query.get('container') ?? '', insecure: queryBoolean(query, 'insecureSkipTLSVerifyBackend'), follow: queryBoolean(query, 'follow'), query: out };
+  return {
+    container: query.get('container') ?? '',
+    insecure: queryBoolean(query, 'insecureSkipTLSVerifyBackend'),
+    follow: queryBoolean(query, 'follow'),
+    query: out,
+  };
 }
 
 function kubeletError(code: number, name: string, text: string): StatusError {

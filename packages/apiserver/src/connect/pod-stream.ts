@@ -23,7 +23,8 @@ function kubeletPath(stream: Stream, target: Pod, query: URLSearchParams): strin
   const container = chooseContainer(target, query.get('container') ?? '');
   const wanted = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' } as const;
   for (const [asked, word] of Object.entries(wanted)) if (queryBoolean(query, asked)) out.set(word, '1');
-  if (!out.has('input') && !out.has('output') && !out.has('error')) throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+  if (!out.has('input') && !out.has('output') && !out.has('error'))
+    throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
   if (stream === 'exec') {
     const command = query.getAll('command');
     if (command.length === 0) throw badRequest('you must specify at least one command for the container');

@@ -41,7 +41,11 @@ export function splitProxyUrl(url: string, namespaced: boolean): { prefix: strin
   const segments = (question < 0 ? url : url.slice(0, question)).split('/');
   const end = namespaced ? 8 : 6;
   const rest = segments.slice(end);
-  return { prefix: segments.slice(0, end).join('/'), path: rest.length === 0 ? '' : `/${rest.join('/')}`, query: question < 0 ? '' : url.slice(question) };
+  return {
+    prefix: segments.slice(0, end).join('/'),
+    path: rest.length === 0 ? '' : `/${rest.join('/')}`,
+    query: question < 0 ? '' : url.slice(question),
+  };
 }
 
 /** A redirect within the backend is one within the proxy; others are passed on as they are, for the client to judge. */

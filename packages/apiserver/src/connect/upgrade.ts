@@ -10,7 +10,15 @@ const websocketBearerPrefix = 'base64url.bearer.authorization.k8s.io.';
 /** Headers of an upgrade request that go on to the backend; credentials never do. */
 export function upgradeHeaders(x: Exchange, host: string): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = { host, connection: 'Upgrade' };
-  const passed = ['upgrade', 'x-stream-protocol-version', 'user-agent', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-extensions', 'content-length'];
+  const passed = [
+    'upgrade',
+    'x-stream-protocol-version',
+    'user-agent',
+    'sec-websocket-key',
+    'sec-websocket-version',
+    'sec-websocket-extensions',
+    'content-length',
+  ];
   for (const name of passed) {
     const values: string[] = [];
     const raw = x.request.rawHeaders;
@@ -26,7 +34,8 @@ export function upgradeHeaders(x: Exchange, host: string): Record<string, string
   return out;
 }
 
-export const wantsUpgrade = (x: Exchange): boolean => x.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(header(x.request, 'connection'));
+export const wantsUpgrade = (x: Exchange): boolean =>
+  x.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(header(x.request, 'connection'));
 
 export const upgradeRequired = (): StatusError => badRequest('Upgrade request required');
 

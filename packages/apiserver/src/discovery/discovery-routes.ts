@@ -4,7 +4,15 @@ import type { PathHandler, PathRequest, PathRoute } from '../paths.ts';
 import { negotiateOutput, parseAccept } from '../request/negotiate.ts';
 import { objectResponse, resourceNotServed } from '../request/responses.ts';
 import { header } from '../server/exchange.ts';
-import { apiGroupDiscoveryList, apiGroupDocument, apiGroupList, apiResourceList, apiVersions, groupDefinitions, type ServedGroup } from './documents.ts';
+import {
+  apiGroupDiscoveryList,
+  apiGroupDocument,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  groupDefinitions,
+  type ServedGroup,
+} from './documents.ts';
 
 const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
@@ -17,7 +25,13 @@ function wantsAggregated(accept: string): boolean {
       if (clause.subtype === 'json' || clause.subtype === 'yaml' || clause.subtype === '*') return false;
       continue;
     }
-    if (clause.subtype === 'json' && as === 'APIGroupDiscoveryList' && clause.params.get('g') === 'apidiscovery.k8s.io' && clause.params.get('v') === 'v2') return true;
+    if (
+      clause.subtype === 'json' &&
+      as === 'APIGroupDiscoveryList' &&
+      clause.params.get('g') === 'apidiscovery.k8s.io' &&
+      clause.params.get('v') === 'v2'
+    )
+      return true;
   }
   return false;
 }
@@ -31,7 +45,10 @@ interface Aggregated {
  * /api, /apis and what is below them. Documents follow the registry: they are made again when its definitions are another
  * array than last time.
  */
-export function discoveryRoutes(deps: { registry: Pick<ResourceRegistry, 'definitions'>; serverAddress: () => string }): readonly PathRoute[] {
+export function discoveryRoutes(deps: {
+  registry: Pick<ResourceRegistry, 'definitions'>;
+  serverAddress: () => string;
+}): readonly PathRoute[] {
   let madeFrom: unknown;
   let groups: readonly ServedGroup[] = [];
   let aggregated = new Map<boolean, Aggregated>();
@@ -93,4 +110,3 @@ export function discoveryRoutes(deps: { registry: Pick<ResourceRegistry, 'defini
     { path: '/apis/*', handle: below },
   ];
 }
-

@@ -13,7 +13,15 @@ const groups = groupDefinitions(builtinResources);
 
 describe('compareVersions', () => {
   it('puts GA before beta before alpha', () => {
-    expect(['v1alpha1', 'v1', 'v2beta1', 'v2', 'foo', 'v1beta2', 'v1beta10'].sort(compareVersions)).toEqual(['v2', 'v1', 'v2beta1', 'v1beta10', 'v1beta2', 'v1alpha1', 'foo']);
+    expect(['v1alpha1', 'v1', 'v2beta1', 'v2', 'foo', 'v1beta2', 'v1beta10'].sort(compareVersions)).toEqual([
+      'v2',
+      'v1',
+      'v2beta1',
+      'v1beta10',
+      'v1beta2',
+      'v1alpha1',
+      'foo',
+    ]);
   });
 });
 

@@ -21,7 +21,9 @@ async function runCheck(check: HealthCheck): Promise<string | undefined> {
     }, checkTimeoutMs);
     timer.unref();
   });
-  const result = (async () => (await check.check(controller.signal)) ?? undefined)().catch((e: unknown) => (e instanceof Error ? e.message : String(e)));
+  const result = (async () => (await check.check(controller.signal)) ?? undefined)().catch((e: unknown) =>
+    e instanceof Error ? e.message : String(e),
+  );
   try {
     return await Promise.race([result, late]);
   } finally {
@@ -53,7 +55,8 @@ export function healthRoutes(name: string, checks: readonly HealthCheck[], log: 
         lines.push(`[-]${check.name} failed: reason withheld`);
       }
     }
-    if (excluded.size > 0) lines.push(`warn: some health checks cannot be excluded: no matches for ${[...excluded].map((e) => JSON.stringify(e)).join(', ')}`);
+    if (excluded.size > 0)
+      lines.push(`warn: some health checks cannot be excluded: no matches for ${[...excluded].map((e) => JSON.stringify(e)).join(', ')}`);
     if (failed.length > 0) {
       log.warn({ failed }, `${name} check failed`);
       return textResponse(500, `${lines.join('\n')}\n${name} check failed\n`);

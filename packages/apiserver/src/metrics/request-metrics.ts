@@ -11,9 +11,24 @@ export interface RequestMetrics {
 const knownVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection']);
 
 /** Upstream's words for a request: verbs in capitals, PATCH and APPLY apart, CONNECT for streams; unknown ones can't add series. */
-function labelsOf(info: RequestInfo | undefined): { verb: string; group: string; version: string; resource: string; subresource: string; scope: string } {
+function labelsOf(info: RequestInfo | undefined): {
+  verb: string;
+  group: string;
+  version: string;
+  resource: string;
+  subresource: string;
+  scope: string;
+} {
   if (info === undefined) return { verb: 'other', group: '', version: '', resource: '', subresource: '', scope: '' };
-  if (!info.isResourceRequest) return { verb: knownVerbs.has(info.verb) ? info.verb.toUpperCase() : 'other', group: '', version: '', resource: '', subresource: '', scope: '' };
+  if (!info.isResourceRequest)
+    return {
+      verb: knownVerbs.has(info.verb) ? info.verb.toUpperCase() : 'other',
+      group: '',
+      version: '',
+      resource: '',
+      subresource: '',
+      scope: '',
+    };
   const verb = { create: 'POST', update: 'PUT' }[info.verb] ?? (knownVerbs.has(info.verb) ? info.verb.toUpperCase() : 'other');
   const scope = info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
   return { verb, group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, scope };

@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { groupDefinitions } from '../discovery/documents.ts';
 import { type DocumentParts, v2Document, v3Documents } from './documents.ts';
 
-const whole = (parts: DocumentParts | undefined) => ({ paths: Object.fromEntries(parts?.paths() ?? []), schemas: Object.fromEntries(parts?.schemas() ?? []) });
+const whole = (parts: DocumentParts | undefined) => ({
+  paths: Object.fromEntries(parts?.paths() ?? []),
+  schemas: Object.fromEntries(parts?.schemas() ?? []),
+});
 
 const oracle = new URL('../../../../../shared/oracle/openapi-v2-1.36.json', import.meta.url).pathname;
 const present = existsSync(oracle);
@@ -17,22 +20,33 @@ function normalize(value: unknown, parameters: Record<string, unknown>): unknown
   if (typeof value !== 'object' || value === null) return value;
   const o = value as Record<string, unknown>;
   const ref = o['$ref'];
-  if (typeof ref === 'string' && ref.startsWith('#/parameters/')) return normalize(parameters[ref.slice('#/parameters/'.length)], parameters);
+  if (typeof ref === 'string' && ref.startsWith('#/parameters/'))
+    return normalize(parameters[ref.slice('#/parameters/'.length)], parameters);
   const out: Record<string, unknown> = {};
   for (const [key, v] of Object.entries(o)) {
-    if ((key === 'description' && typeof v === 'string') || key === 'consumes' || key === 'produces' || key === 'x-kubernetes-unions') continue;
+    if ((key === 'description' && typeof v === 'string') || key === 'consumes' || key === 'produces' || key === 'x-kubernetes-unions')
+      continue;
     out[key] = normalize(v, parameters);
   }
   return out;
 }
 const byName = (list: unknown): unknown =>
-  Array.isArray(list) ? (list as { name: string; in: string }[]).filter((p) => p.name !== 'shardSelector').sort((a, b) => (`${a.name} ${a.in}` < `${b.name} ${b.in}` ? -1 : 1)) : undefined;
-const isGa = (path: string): boolean => !/\/v\d+(?:alpha|beta)\d+(?:\/|$)|\/apis\/(?:internal\.apiserver|storagemigration)\.k8s\.io|^\/logs\//.test(path);
+  Array.isArray(list)
+    ? (list as { name: string; in: string }[])
+        .filter((p) => p.name !== 'shardSelector')
+        .sort((a, b) => (`${a.name} ${a.in}` < `${b.name} ${b.in}` ? -1 : 1))
+    : undefined;
+const isGa = (path: string): boolean =>
+  !/\/v\d+(?:alpha|beta)\d+(?:\/|$)|\/apis\/(?:internal\.apiserver|storagemigration)\.k8s\.io|^\/logs\//.test(path);
 
 const groups = groupDefinitions(builtinResources);
 
 describe.skipIf(!present)('/openapi/v2 equals upstream', () => {
-  const theirs = JSON.parse(readFileSync(oracle, 'utf8')) as { paths: JsonObject; definitions: JsonObject; parameters: Record<string, unknown> };
+  const theirs = JSON.parse(readFileSync(oracle, 'utf8')) as {
+    paths: JsonObject;
+    definitions: JsonObject;
+    parameters: Record<string, unknown>;
+  };
   const { paths, schemas: definitions } = whole(v2Document(builtinSchemas, groups));
   const ours = { paths, definitions };
   const parameters = theirs.parameters;
@@ -45,7 +59,10 @@ describe.skipIf(!present)('/openapi/v2 equals upstream', () => {
     const pick = (item: unknown): Record<string, unknown> => {
       const normalized = normalize(item, parameters) as Record<string, Record<string, unknown>>;
       return Object.fromEntries(
-        Object.entries(normalized).map(([method, o]) => [method, method === 'parameters' ? byName(o) : { ...o, parameters: byName(o['parameters']) }]),
+        Object.entries(normalized).map(([method, o]) => [
+          method,
+          method === 'parameters' ? byName(o) : { ...o, parameters: byName(o['parameters']) },
+        ]),
       );
     };
     for (const [path, item] of Object.entries(ours.paths)) expect({ path, ...pick(item) }).toEqual({ path, ...pick(theirs.paths[path]) });
@@ -57,7 +74,8 @@ describe.skipIf(!present)('/openapi/v2 equals upstream', () => {
       const expected = normalize(theirs.definitions[name], {}) as Record<string, unknown> | undefined;
       const actual = normalize(schema, {}) as Record<string, unknown>;
       // A list marker on a byte string, which can't mean anything.
-      if (name.endsWith('.APIServiceSpec')) delete (expected?.['properties'] as Record<string, JsonObject>)['caBundle']?.['x-kubernetes-list-type'];
+      if (name.endsWith('.APIServiceSpec'))
+        delete (expected?.['properties'] as Record<string, JsonObject>)['caBundle']?.['x-kubernetes-list-type'];
       if (shared.has(name)) {
         delete expected?.['x-kubernetes-group-version-kind'];
         delete actual['x-kubernetes-group-version-kind'];
@@ -73,14 +91,23 @@ describe('/openapi/v3', () => {
     expect([...documents.keys()]).toEqual(expect.arrayContaining(['api', 'api/v1', 'apis', 'apis/apps', 'apis/apps/v1', 'version']));
   });
   it('tells kubectl about server-side validation', () => {
-    const apps = whole(documents.get('apis/apps/v1')) as unknown as { paths: Record<string, Record<string, { parameters: { name: string }[] }>> };
+    const apps = whole(documents.get('apis/apps/v1')) as unknown as {
+      paths: Record<string, Record<string, { parameters: { name: string }[] }>>;
+    };
     const patch = apps.paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']?.['patch'];
     expect(patch?.parameters.map((p) => p.name)).toEqual(['dryRun', 'fieldManager', 'fieldValidation', 'force']);
     expect(patch).toMatchObject({ 'x-kubernetes-group-version-kind': { group: 'apps', version: 'v1', kind: 'Deployment' } });
   });
   it('has defaults and wrapped references', () => {
     const { schemas } = whole(documents.get('api/v1')) as unknown as { schemas: Record<string, { properties: Record<string, unknown> }> };
-    expect(schemas['io.k8s.api.core.v1.ContainerPort']?.properties['protocol']).toEqual({ type: 'string', default: 'TCP', enum: ['SCTP', 'TCP', 'UDP'] });
-    expect(schemas['io.k8s.api.core.v1.Pod']?.properties['spec']).toEqual({ default: {}, allOf: [{ $ref: '#/components/schemas/io.k8s.api.core.v1.PodSpec' }] });
+    expect(schemas['io.k8s.api.core.v1.ContainerPort']?.properties['protocol']).toEqual({
+      type: 'string',
+      default: 'TCP',
+      enum: ['SCTP', 'TCP', 'UDP'],
+    });
+    expect(schemas['io.k8s.api.core.v1.Pod']?.properties['spec']).toEqual({
+      default: {},
+      allOf: [{ $ref: '#/components/schemas/io.k8s.api.core.v1.PodSpec' }],
+    });
   });
 });

@@ -49,7 +49,12 @@ function operationV3(o: Operation): JsonObject {
     ...(o.parameters.length === 0 ? {} : { parameters: o.parameters.map(parameterV3) }),
     ...(o.body === undefined
       ? {}
-      : { requestBody: { content: content(o.body.types ?? ['*/*'], schemaReference(o.body.schema, 3)), ...(o.body.required ? { required: true } : {}) } }),
+      : {
+          requestBody: {
+            content: content(o.body.types ?? ['*/*'], schemaReference(o.body.schema, 3)),
+            ...(o.body.required ? { required: true } : {}),
+          },
+        }),
     responses,
     ...shared(o),
   };
@@ -84,7 +89,11 @@ function* pathEntries(items: readonly PathItem[], render: (item: PathItem) => Js
   for (const item of items) yield [item.path, render(item)];
 }
 
-const documentV3 = (registry: SchemaRegistry, items: () => readonly PathItem[], groupVersions: readonly { group: string; version: string }[]): DocumentParts => ({
+const documentV3 = (
+  registry: SchemaRegistry,
+  items: () => readonly PathItem[],
+  groupVersions: readonly { group: string; version: string }[],
+): DocumentParts => ({
   frame: { openapi: '3.0.0', info, components: { securitySchemes: { BearerToken: securityScheme } } },
   paths: () => pathEntries(items(), pathV3),
   schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 3, groupVersions }),
@@ -94,9 +103,15 @@ const documentV3 = (registry: SchemaRegistry, items: () => readonly PathItem[], 
 export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGroup[]): ReadonlyMap<string, DocumentParts> {
   const out = new Map<string, DocumentParts>();
   const plain = (key: string, item: PathItem): void => {
-    out.set(key, documentV3(registry, () => [item], []));
+    out.set(
+      key,
+      documentV3(registry, () => [item], []),
+    );
   };
-  plain('.well-known/openid-configuration', documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'));
+  plain(
+    '.well-known/openid-configuration',
+    documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'),
+  );
   plain('openid/v1/jwks', documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'json'));
   plain('version', documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'));
   plain('api', documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`));
@@ -117,22 +132,38 @@ export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGro
 
 function groupItem(g: ServedGroup): PathItem {
   const identifier = groupIdentifier(g.group);
-  return documentPath(`/apis/${g.group}`, `get${identifier}APIGroup`, identifier.charAt(0).toLowerCase() + identifier.slice(1), `${meta}.APIGroup`);
+  return documentPath(
+    `/apis/${g.group}`,
+    `get${identifier}APIGroup`,
+    identifier.charAt(0).toLowerCase() + identifier.slice(1),
+    `${meta}.APIGroup`,
+  );
 }
 
 // ---- version 2
 
 const consumesAnything = ['*/*'];
 
-const parameterV2 = (p: Parameter): JsonObject => ({ in: p.in, name: p.name, ...(p.in === 'path' ? { required: true } : {}), type: p.type, uniqueItems: true });
+const parameterV2 = (p: Parameter): JsonObject => ({
+  in: p.in,
+  name: p.name,
+  ...(p.in === 'path' ? { required: true } : {}),
+  type: p.type,
+  uniqueItems: true,
+});
 
 function operationV2(o: Operation): JsonObject {
   const body: JsonObject[] =
-    o.body === undefined ? [] : [{ in: 'body', name: 'body', ...(o.body.required ? { required: true } : {}), schema: schemaReference(o.body.schema, 2) }];
+    o.body === undefined
+      ? []
+      : [{ in: 'body', name: 'body', ...(o.body.required ? { required: true } : {}), schema: schemaReference(o.body.schema, 2) }];
   const parameters = [...body, ...o.parameters.map(parameterV2)];
   const responses: JsonObject = {};
   for (const [code, schema] of Object.entries(o.responses)) {
-    responses[code] = { description: responseTexts[code] ?? '', schema: schema === undefined ? { type: 'string' } : schemaReference(schema, 2) };
+    responses[code] = {
+      description: responseTexts[code] ?? '',
+      schema: schema === undefined ? { type: 'string' } : schemaReference(schema, 2),
+    };
   }
   responses['401'] = { description: 'Unauthorized' };
   return {

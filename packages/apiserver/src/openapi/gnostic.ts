@@ -18,9 +18,11 @@ function varint(n: number): Bytes {
 }
 /** Field of wire type 2: strings and messages. */
 const bytesField = (number: number, value: Bytes): Bytes => Buffer.concat([varint(number * 8 + 2), varint(value.length), value]);
-const stringField = (number: number, value: unknown): Bytes => (typeof value === 'string' && value !== '' ? bytesField(number, Buffer.from(value)) : empty);
+const stringField = (number: number, value: unknown): Bytes =>
+  typeof value === 'string' && value !== '' ? bytesField(number, Buffer.from(value)) : empty;
 const boolField = (number: number, value: unknown): Bytes => (value === true ? Buffer.concat([varint(number * 8), varint(1)]) : empty);
-const strings = (number: number, values: unknown): Bytes => Buffer.concat((Array.isArray(values) ? values : []).map((v) => bytesField(number, Buffer.from(String(v)))));
+const strings = (number: number, values: unknown): Bytes =>
+  Buffer.concat((Array.isArray(values) ? values : []).map((v) => bytesField(number, Buffer.from(String(v)))));
 const message = (...fields: readonly Bytes[]): Bytes => Buffer.concat(fields);
 const empty = Buffer.alloc(0);
 
@@ -40,7 +42,11 @@ function schema(s: JsonObject): Bytes {
     stringField(4, s['description']),
     s['default'] === undefined ? empty : bytesField(5, any(s['default'])),
     strings(19, s['required']),
-    isObject(additional) ? bytesField(21, bytesField(1, schema(additional))) : additional === true ? bytesField(21, boolField(2, true)) : empty,
+    isObject(additional)
+      ? bytesField(21, bytesField(1, schema(additional)))
+      : additional === true
+        ? bytesField(21, boolField(2, true))
+        : empty,
     typeof s['type'] === 'string' ? bytesField(22, stringField(1, s['type'])) : empty,
     isObject(s['items']) ? bytesField(23, bytesField(1, schema(s['items']))) : empty,
     isObject(s['properties']) ? bytesField(25, namedSchemas(s['properties'])) : empty,
@@ -63,7 +69,9 @@ function parameter(p: JsonObject): Bytes {
   }
   const inQuery = p['in'] === 'query';
   const head = message(boolField(1, p['required']), stringField(2, p['in']), stringField(4, p['name']));
-  const tail = inQuery ? message(stringField(6, p['type']), boolField(20, p['uniqueItems'])) : message(stringField(5, p['type']), boolField(19, p['uniqueItems']));
+  const tail = inQuery
+    ? message(stringField(6, p['type']), boolField(20, p['uniqueItems']))
+    : message(stringField(5, p['type']), boolField(19, p['uniqueItems']));
   return bytesField(1, bytesField(2, bytesField(inQuery ? 3 : 4, message(head, tail))));
 }
 
@@ -71,7 +79,10 @@ const parameters = (number: number, list: Json | undefined): Bytes =>
   message(...(Array.isArray(list) ? list : []).map((p) => bytesField(number, parameter(p as JsonObject))));
 
 function response(r: JsonObject): Bytes {
-  return bytesField(1, message(stringField(1, r['description']), isObject(r['schema']) ? bytesField(2, bytesField(1, schema(r['schema']))) : empty));
+  return bytesField(
+    1,
+    message(stringField(1, r['description']), isObject(r['schema']) ? bytesField(2, bytesField(1, schema(r['schema']))) : empty),
+  );
 }
 
 function operation(o: JsonObject): Bytes {

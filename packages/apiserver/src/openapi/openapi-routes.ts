@@ -55,7 +55,9 @@ async function assembleV3(parts: DocumentParts): Promise<StoredDocument> {
   const { securitySchemes } = components as JsonObject;
   const head = JSON.stringify(frame).slice(0, -1);
   const models = schemas.length === 0 ? '' : `"schemas":{${schemas.join(',')}},`;
-  return await store(Buffer.from(`${head},"paths":{${paths.join(',')}},"components":{${models}"securitySchemes":${JSON.stringify(securitySchemes)}}}`));
+  return await store(
+    Buffer.from(`${head},"paths":{${paths.join(',')}},"components":{${models}"securitySchemes":${JSON.stringify(securitySchemes)}}}`),
+  );
 }
 
 async function assembleV2Json(parts: DocumentParts): Promise<StoredDocument> {
@@ -91,7 +93,12 @@ async function respond(r: PathRequest, document: StoredDocument, contentType: st
   };
   if (header(r.request, 'if-none-match') === document.etag) return { code: 304, contentType: '', body: [], headers };
   if (/(?:^|[,\s])gzip/.test(header(r.request, 'accept-encoding'))) {
-    return { code: 200, contentType, body: [document.gzipped], headers: { ...headers, 'content-encoding': 'gzip', vary: 'Accept, Accept-Encoding' } };
+    return {
+      code: 200,
+      contentType,
+      body: [document.gzipped],
+      headers: { ...headers, 'content-encoding': 'gzip', vary: 'Accept, Accept-Encoding' },
+    };
   }
   return { code: 200, contentType, body: [await gunzipAsync(document.gzipped)], headers };
 }
@@ -101,7 +108,9 @@ function accepted(r: PathRequest, served: readonly string[]): string | undefined
   const accept = header(r.request, 'accept');
   if (accept === '') return served[0];
   for (const clause of parseAccept(accept)) {
-    const found = served.find((s) => (clause.type === '*' ? true : s === `${clause.type}/${clause.subtype}` || (clause.subtype === '*' && s.startsWith(`${clause.type}/`))));
+    const found = served.find((s) =>
+      clause.type === '*' ? true : s === `${clause.type}/${clause.subtype}` || (clause.subtype === '*' && s.startsWith(`${clause.type}/`)),
+    );
     if (found !== undefined) return found;
   }
   return undefined;
@@ -116,7 +125,14 @@ export function openApiRoutes(deps: { registry: Pick<ResourceRegistry, 'definiti
   const current = (): Generation => {
     const definitions = deps.registry.definitions();
     if (generation?.madeFrom !== definitions) {
-      generation = { madeFrom: definitions, parts: v3Documents(deps.schema, groupDefinitions(definitions)), v3: new Map(), v2: undefined, v2Protobuf: undefined, index: undefined };
+      generation = {
+        madeFrom: definitions,
+        parts: v3Documents(deps.schema, groupDefinitions(definitions)),
+        v3: new Map(),
+        v2: undefined,
+        v2Protobuf: undefined,
+        index: undefined,
+      };
     }
     return generation;
   };

@@ -59,9 +59,21 @@ const deleteCollectionParameters = [
   ...listParameters.filter((p) => p.name !== 'allowWatchBookmarks' && p.name !== 'watch'),
   ...deleteParameters,
 ];
-const patchTypes = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+const patchTypes = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+];
 const connectParameters: Readonly<Record<string, readonly Parameter[]>> = {
-  exec: [query('command'), query('container'), query('stderr', 'boolean'), query('stdin', 'boolean'), query('stdout', 'boolean'), query('tty', 'boolean')],
+  exec: [
+    query('command'),
+    query('container'),
+    query('stderr', 'boolean'),
+    query('stdin', 'boolean'),
+    query('stdout', 'boolean'),
+    query('tty', 'boolean'),
+  ],
   attach: [query('container'), query('stderr', 'boolean'), query('stdin', 'boolean'), query('stdout', 'boolean'), query('tty', 'boolean')],
   portforward: [query('ports', 'integer')],
   proxy: [query('path')],
@@ -93,14 +105,18 @@ export const groupIdentifier = (group: string): string =>
 
 export const groupPath = (group: string, version: string): string => (group === '' ? `/api/${version}` : `/apis/${group}/${version}`);
 
-const sorted = (parameters: readonly Parameter[]): readonly Parameter[] => parameters.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+const sorted = (parameters: readonly Parameter[]): readonly Parameter[] =>
+  parameters.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 
 /** A path whose operations' common parameters stand on the path itself. */
 function pathItem(path: string, shared: readonly Parameter[], operations: readonly Operation[]): PathItem {
   const [first, ...others] = operations;
   const isCommon = (p: Parameter): boolean => others.every((o) => o.parameters.some((q) => q.name === p.name && q.in === p.in));
   const common = (first?.parameters ?? []).filter(isCommon);
-  const without = (o: Operation): Operation => ({ ...o, parameters: sorted(o.parameters.filter((p) => !common.some((c) => c.name === p.name && c.in === p.in))) });
+  const without = (o: Operation): Operation => ({
+    ...o,
+    parameters: sorted(o.parameters.filter((p) => !common.some((c) => c.name === p.name && c.in === p.in))),
+  });
   return { path, parameters: sorted([...shared, ...common]), operations: operations.map(without) };
 }
 
@@ -135,7 +151,16 @@ const has = (d: ResourceDefinition, verb: string): boolean => d.verbs.includes(v
 function collectionOperations(d: ResourceDefinition, n: Naming): Operation[] {
   const base = { tag: n.tag, kind: n.kind };
   const out: Operation[] = [];
-  if (has(d, 'list')) out.push({ ...base, method: 'get', id: n.id('list'), action: 'list', parameters: listParameters, responses: { 200: n.list }, produces: 'list' });
+  if (has(d, 'list'))
+    out.push({
+      ...base,
+      method: 'get',
+      id: n.id('list'),
+      action: 'list',
+      parameters: listParameters,
+      responses: { 200: n.list },
+      produces: 'list',
+    });
   if (has(d, 'create')) {
     out.push({
       ...base,
@@ -167,7 +192,16 @@ function objectOperations(d: { readonly verbs: readonly string[] }, n: Naming, s
   const base = { tag: n.tag, kind: n.kind };
   const out: Operation[] = [];
   const has = (verb: string): boolean => d.verbs.includes(verb);
-  if (has('get')) out.push({ ...base, method: 'get', id: n.id('read', { after: suffix }), action: 'get', parameters: [], responses: { 200: n.schema }, produces: 'object' });
+  if (has('get'))
+    out.push({
+      ...base,
+      method: 'get',
+      id: n.id('read', { after: suffix }),
+      action: 'get',
+      parameters: [],
+      responses: { 200: n.schema },
+      produces: 'object',
+    });
   if (has('update')) {
     out.push({
       ...base,
@@ -224,7 +258,12 @@ function connectPaths(path: string, name: string, kind: string, n: Naming, share
     }));
   const parameters = sorted([...shared.filter((p) => p.name !== 'pretty'), ...(connectParameters[name] ?? [])]);
   const items: PathItem[] = [{ path, parameters, operations: operations('') }];
-  if (name === 'proxy') items.push({ path: `${path}/{path}`, parameters: sorted([...shared.filter((p) => p.name !== 'pretty'), inPath('path'), ...(connectParameters[name] ?? [])]), operations: operations('WithPath') });
+  if (name === 'proxy')
+    items.push({
+      path: `${path}/{path}`,
+      parameters: sorted([...shared.filter((p) => p.name !== 'pretty'), inPath('path'), ...(connectParameters[name] ?? [])]),
+      operations: operations('WithPath'),
+    });
   return items;
 }
 
@@ -235,7 +274,13 @@ function subresourceSchema(registry: SchemaRegistry, group: string, version: str
   return registry.struct(name) === undefined ? fallback : name;
 }
 
-function subresourcePaths(registry: SchemaRegistry, d: ResourceDefinition, objectPath: string, n: Naming, shared: readonly Parameter[]): PathItem[] {
+function subresourcePaths(
+  registry: SchemaRegistry,
+  d: ResourceDefinition,
+  objectPath: string,
+  n: Naming,
+  shared: readonly Parameter[],
+): PathItem[] {
   const out: PathItem[] = [];
   for (const [name, sub] of Object.entries(d.subresources ?? {})) {
     const path = `${objectPath}/${name}`;
@@ -245,7 +290,16 @@ function subresourcePaths(registry: SchemaRegistry, d: ResourceDefinition, objec
       continue;
     }
     if (name === 'log') {
-      const operation: Operation = { method: 'get', id: n.id('read', { after: 'Log' }), tag: n.tag, action: 'get', kind: n.kind, parameters: [], responses: { 200: undefined }, produces: 'log' };
+      const operation: Operation = {
+        method: 'get',
+        id: n.id('read', { after: 'Log' }),
+        tag: n.tag,
+        action: 'get',
+        kind: n.kind,
+        parameters: [],
+        responses: { 200: undefined },
+        produces: 'log',
+      };
       out.push({ path, parameters: sorted([...shared, ...logParameters]), operations: [operation] });
       continue;
     }
@@ -311,7 +365,16 @@ export function resourcePaths(registry: SchemaRegistry, d: ResourceDefinition): 
   if (onCollection.length > 0) out.push(pathItem(collection, [...scope, pretty], onCollection));
   if (namespaced && has(d, 'list')) {
     const id = n.id('list', { after: 'ForAllNamespaces', allNamespaces: true });
-    const operation: Operation = { method: 'get', id, tag: n.tag, action: 'list', kind: n.kind, parameters: [], responses: { 200: n.list }, produces: 'list' };
+    const operation: Operation = {
+      method: 'get',
+      id,
+      tag: n.tag,
+      action: 'list',
+      kind: n.kind,
+      parameters: [],
+      responses: { 200: n.list },
+      produces: 'list',
+    };
     out.push({ path: `${root}/${d.plural}`, parameters: sorted([...listParameters, pretty]), operations: [operation] });
   }
   const shared = sorted([...scope, nameParameter, pretty]);
@@ -333,12 +396,21 @@ export function groupVersionPaths(registry: SchemaRegistry, group: string, serve
     responses: { 200: `${meta}.APIResourceList` },
     produces: 'object',
   };
-  const items = [{ path: `${root}/`, parameters: [], operations: [list] }, ...served.definitions.flatMap((d) => resourcePaths(registry, d))];
+  const items = [
+    { path: `${root}/`, parameters: [], operations: [list] },
+    ...served.definitions.flatMap((d) => resourcePaths(registry, d)),
+  ];
   return items.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** One discovery document. */
-export const documentPath = (path: string, id: string, tag: string, schema: string | undefined, produces: Operation['produces'] = 'object'): PathItem => ({
+export const documentPath = (
+  path: string,
+  id: string,
+  tag: string,
+  schema: string | undefined,
+  produces: Operation['produces'] = 'object',
+): PathItem => ({
   path: `${path}/`,
   parameters: [],
   operations: [{ method: 'get', id, tag, parameters: [], responses: { 200: schema }, produces }],

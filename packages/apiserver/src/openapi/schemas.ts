@@ -24,7 +24,8 @@ const namedSchemas: Readonly<Record<string, (v: OpenApiVersion) => JsonObject>> 
   [`${metaPrefix}.Duration`]: () => ({ type: 'string' }),
   [`${metaPrefix}.FieldsV1`]: () => ({ type: 'object' }),
   [`${metaPrefix}.Patch`]: () => ({ type: 'object' }),
-  'io.k8s.apimachinery.pkg.api.resource.Quantity': (v) => (v === 2 ? { type: 'string' } : { oneOf: [{ type: 'string' }, { type: 'number' }] }),
+  'io.k8s.apimachinery.pkg.api.resource.Quantity': (v) =>
+    v === 2 ? { type: 'string' } : { oneOf: [{ type: 'string' }, { type: 'number' }] },
   'io.k8s.apimachinery.pkg.util.intstr.IntOrString': (v) =>
     v === 2 ? { type: 'string', format: 'int-or-string' } : { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   'io.k8s.apimachinery.pkg.runtime.RawExtension': () => ({ type: 'object' }),
@@ -151,7 +152,11 @@ function schemaClosure(registry: SchemaRegistry, roots: Iterable<string>): reado
 }
 
 /** The schemas of `roots` and of everything they refer to, by name, one at a time. */
-export function* renderSchemas(registry: SchemaRegistry, roots: Iterable<string>, o: ModelOptions): Generator<readonly [string, JsonObject]> {
+export function* renderSchemas(
+  registry: SchemaRegistry,
+  roots: Iterable<string>,
+  o: ModelOptions,
+): Generator<readonly [string, JsonObject]> {
   for (const name of schemaClosure(registry, roots)) {
     const struct = registry.struct(name);
     const special = namedSchemas[name];

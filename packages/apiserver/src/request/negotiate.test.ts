@@ -7,16 +7,24 @@ describe('negotiateOutput', () => {
     ['*/*', { mediaType: 'json' }],
     ['application/yaml', { mediaType: 'yaml' }],
     ['application/vnd.kubernetes.protobuf, application/json', { mediaType: 'json' }],
-    ['application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json', { as: 'Table', asVersion: 'v1' }],
+    [
+      'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json',
+      { as: 'Table', asVersion: 'v1' },
+    ],
     ['application/json;q=0.5,application/yaml;q=0.9', { mediaType: 'yaml' }],
-    ['application/json;as=Table;v=v2;g=meta.k8s.io,application/json;as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io', { as: 'PartialObjectMetadata', asVersion: 'v1beta1' }],
+    [
+      'application/json;as=Table;v=v2;g=meta.k8s.io,application/json;as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io',
+      { as: 'PartialObjectMetadata', asVersion: 'v1beta1' },
+    ],
     ['application/json;stream=watch', { mediaType: 'json' }],
     ['application/json;pretty=1', { pretty: true }],
   ])('%s', (accept, expected) => expect(negotiateOutput(accept, true)).toMatchObject(expected));
 
   it('lists what there is', () => {
     expect(() => negotiateOutput('text/html', true)).toThrow('406: Not Acceptable');
-    expect(() => negotiateOutput('application/json;as=Foo;g=meta.k8s.io;v=v1', true)).toThrow('only the following media types are accepted: application/json, application/yaml');
+    expect(() => negotiateOutput('application/json;as=Foo;g=meta.k8s.io;v=v1', true)).toThrow(
+      'only the following media types are accepted: application/json, application/yaml',
+    );
     expect(() => negotiateOutput('application/json;as=Table;g=meta.k8s.io;v=v1', false)).toThrow('only the following');
   });
 });

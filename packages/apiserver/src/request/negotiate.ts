@@ -84,7 +84,8 @@ function negotiate(accept: string, transformable: boolean): OutputFormat | Statu
   for (const clause of clauses) {
     for (const served of servedMediaTypes) {
       const [type, subtype] = served.split('/');
-      const matches = (clause.type === type && (clause.subtype === subtype || clause.subtype === '*')) || (clause.type === '*' && clause.subtype === '*');
+      const matches =
+        (clause.type === type && (clause.subtype === subtype || clause.subtype === '*')) || (clause.type === '*' && clause.subtype === '*');
       if (!matches) continue;
       nameMatches = true;
       const format = formatOf(clause, served, transformable);
@@ -93,7 +94,11 @@ function negotiate(accept: string, transformable: boolean): OutputFormat | Statu
   }
   if (nameMatches || !transformable) return notAcceptable(servedMediaTypes);
   const streams = ['application/json;stream=watch'];
-  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${[...servedMediaTypes, ...streams].join(', ')}`, { details: {} });
+  return new StatusError(
+    'NotAcceptable',
+    `406: Not Acceptable\n\nAvailable representations: ${[...servedMediaTypes, ...streams].join(', ')}`,
+    { details: {} },
+  );
 }
 
 const prettyAgents = /^(?:curl|Wget|Mozilla\/5\.0)/;

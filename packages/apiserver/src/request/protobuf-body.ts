@@ -1,4 +1,13 @@
-import { type FieldSchema, formatDuration, formatTime, type Json, type JsonObject, type SchemaRegistry, type StructSchema, type TypeSchema } from '@skiff/apimachinery';
+import {
+  type FieldSchema,
+  formatDuration,
+  formatTime,
+  type Json,
+  type JsonObject,
+  type SchemaRegistry,
+  type StructSchema,
+  type TypeSchema,
+} from '@skiff/apimachinery';
 import { ProtobufError, ProtobufReader } from './protobuf-reader.ts';
 
 export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
@@ -108,7 +117,8 @@ export class ProtobufDecoder {
 
   /** A body with its `k8s\0` envelope → the object with kind and apiVersion. Throws ProtobufError. */
   decodeObject(body: Buffer): JsonObject {
-    if (!body.subarray(0, 4).equals(magic)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
+    if (!body.subarray(0, 4).equals(magic))
+      throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
     let apiVersion = '';
     let kind = '';
     let raw: Buffer = Buffer.alloc(0);
@@ -130,8 +140,11 @@ export class ProtobufDecoder {
       }
     }
     // Options belong to meta/v1, whatever group they are sent to.
-    const found = this.#schemaOfKind.get(`${apiVersion} ${kind}`) ?? (/Options$/.test(kind) ? `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}` : undefined);
-    if (found === undefined || this.#registry.struct(found) === undefined) throw new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
+    const found =
+      this.#schemaOfKind.get(`${apiVersion} ${kind}`) ??
+      (/Options$/.test(kind) ? `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}` : undefined);
+    if (found === undefined || this.#registry.struct(found) === undefined)
+      throw new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
     return found;
   }
 
@@ -211,13 +224,15 @@ export class ProtobufDecoder {
     const list: Json[] = [];
     const readSchema = (r: ProtobufReader): void => void (schema = this.#struct(type.name, r.bytes(), depth));
     if (type.or === 'Bool') smallMessage(bytes, { 1: (r) => (allows = r.varint() !== 0n), 2: readSchema });
-    else if (type.or === 'Array') smallMessage(bytes, { 1: readSchema, 2: (r) => void list.push(this.#struct(type.name, r.bytes(), depth)) });
+    else if (type.or === 'Array')
+      smallMessage(bytes, { 1: readSchema, 2: (r) => void list.push(this.#struct(type.name, r.bytes(), depth)) });
     else smallMessage(bytes, { 1: readSchema, 2: (r) => void list.push(text(r.bytes())) });
     return schema ?? (type.or === 'Bool' ? allows : list);
   }
 }
 
-const isVarint = (type: Extract<TypeSchema, { kind: 'scalar' }>): boolean => type.scalar === 'int32' || type.scalar === 'int64' || type.scalar === 'boolean';
+const isVarint = (type: Extract<TypeSchema, { kind: 'scalar' }>): boolean =>
+  type.scalar === 'int32' || type.scalar === 'int64' || type.scalar === 'boolean';
 
 function readScalar(scalar: Extract<TypeSchema, { kind: 'scalar' }>['scalar'], reader: ProtobufReader): Json {
   switch (scalar) {

@@ -10,7 +10,11 @@ describe('parseRequestInfo', () => {
   const cases: [string, string, Record<string, unknown>][] = [
     ['GET', '/api/v1/namespaces', { verb: 'list', resource: 'namespaces', namespace: '', name: '' }],
     ['GET', '/api/v1/namespaces/other', { verb: 'get', resource: 'namespaces', namespace: 'other', name: 'other' }],
-    ['PUT', '/api/v1/namespaces/other/status', { verb: 'update', resource: 'namespaces', subresource: 'status', namespace: 'other', name: 'other' }],
+    [
+      'PUT',
+      '/api/v1/namespaces/other/status',
+      { verb: 'update', resource: 'namespaces', subresource: 'status', namespace: 'other', name: 'other' },
+    ],
     ['PUT', '/api/v1/namespaces/other/finalize', { resource: 'namespaces', subresource: 'finalize', name: 'other' }],
     ['GET', '/api/v1/namespaces/other/pods', { verb: 'list', resource: 'pods', namespace: 'other', name: '' }],
     ['GET', '/api/v1/namespaces/other/pods/foo', { verb: 'get', resource: 'pods', namespace: 'other', name: 'foo' }],
@@ -19,8 +23,16 @@ describe('parseRequestInfo', () => {
     ['GET', '/api/v1/pods?watch=true', { verb: 'watch', resource: 'pods' }],
     ['GET', '/api/v1/pods?watch=0', { verb: 'list', resource: 'pods' }],
     ['GET', '/api/v1/watch/namespaces/other/pods/foo', { verb: 'watch', resource: 'pods', namespace: 'other', name: 'foo' }],
-    ['GET', '/api/v1/namespaces/o/services/x/proxy/a/b', { verb: 'get', resource: 'services', subresource: 'proxy', name: 'x', parts: ['services', 'x', 'proxy', 'a', 'b'] }],
-    ['POST', '/apis/apps/v1/namespaces/o/deployments', { verb: 'create', group: 'apps', version: 'v1', resource: 'deployments', namespace: 'o' }],
+    [
+      'GET',
+      '/api/v1/namespaces/o/services/x/proxy/a/b',
+      { verb: 'get', resource: 'services', subresource: 'proxy', name: 'x', parts: ['services', 'x', 'proxy', 'a', 'b'] },
+    ],
+    [
+      'POST',
+      '/apis/apps/v1/namespaces/o/deployments',
+      { verb: 'create', group: 'apps', version: 'v1', resource: 'deployments', namespace: 'o' },
+    ],
     ['DELETE', '/apis/apps/v1/namespaces/o/deployments', { verb: 'deletecollection' }],
     ['DELETE', '/apis/apps/v1/namespaces/o/deployments/d', { verb: 'delete', name: 'd' }],
     ['PATCH', '/api/v1/nodes/n', { verb: 'patch', resource: 'nodes', name: 'n' }],

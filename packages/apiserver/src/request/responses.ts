@@ -3,10 +3,20 @@ import { stringify } from 'yaml';
 import type { ApiResponse, OutputFormat } from '../contract.ts';
 
 /** A JSON (or YAML) answer, ending in a newline as upstream's. */
-export function objectResponse(code: number, value: unknown, output: Pick<OutputFormat, 'mediaType' | 'pretty'>, headers?: Readonly<Record<string, string>>): ApiResponse {
+export function objectResponse(
+  code: number,
+  value: unknown,
+  output: Pick<OutputFormat, 'mediaType' | 'pretty'>,
+  headers?: Readonly<Record<string, string>>,
+): ApiResponse {
   const yaml = output.mediaType === 'yaml';
   const text = yaml ? stringify(value) : output.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
-  return { code, contentType: yaml ? 'application/yaml' : 'application/json', body: [Buffer.from(text)], ...(headers === undefined ? {} : { headers }) };
+  return {
+    code,
+    contentType: yaml ? 'application/yaml' : 'application/json',
+    body: [Buffer.from(text)],
+    ...(headers === undefined ? {} : { headers }),
+  };
 }
 
 export const textResponse = (code: number, text: string): ApiResponse => ({
@@ -41,7 +51,9 @@ export function errorResponse(error: unknown, output: Pick<OutputFormat, 'mediaT
 export const warningHeader = (text: string): string => {
   // Header values are bytes: anything beyond ASCII is sent as its UTF-8, which node takes as latin1.
   const line = text.replace(/[\r\n\t]+/g, ' ').replace(/[\\"]/g, '\\$&');
-  return `299 - "${Buffer.from(line, 'utf8').toString('latin1').replace(/[\x00-\x1f\x7f]/g, '')}"`;
+  return `299 - "${Buffer.from(line, 'utf8')
+    .toString('latin1')
+    .replace(/[\x00-\x1f\x7f]/g, '')}"`;
 };
 
 const warningBytesLimit = 4096;

@@ -29,7 +29,11 @@ function rawFieldSelector(a: ResourceAttributes): string | undefined {
   return terms.length === 0 ? undefined : terms.join(',');
 }
 
-function attributesFor(user: UserInfo, resource: ResourceAttributes | undefined, nonResource: NonResourceAttributes | undefined): AuthorizationAttributes {
+function attributesFor(
+  user: UserInfo,
+  resource: ResourceAttributes | undefined,
+  nonResource: NonResourceAttributes | undefined,
+): AuthorizationAttributes {
   if (resource === undefined) {
     return { ...resourceAttributes(user, { verb: nonResource?.verb ?? '' }), isResourceRequest: false, path: nonResource?.path ?? '' };
   }
@@ -55,11 +59,18 @@ const userOf = (spec: SubjectAccessReviewSpec): UserInfo => ({
 
 function decide(authorizer: Authorizer, a: AuthorizationAttributes): SubjectAccessReviewStatus {
   const d = authorizer.authorize(a);
-  return { allowed: d.decision === 'allow', ...(d.decision === 'deny' ? { denied: true } : {}), ...(d.reason === '' ? {} : { reason: d.reason }) };
+  return {
+    allowed: d.decision === 'allow',
+    ...(d.decision === 'deny' ? { denied: true } : {}),
+    ...(d.reason === '' ? {} : { reason: d.reason }),
+  };
 }
 
 const isEmptyMetadata = (m: ObjectMeta | undefined, except: readonly (keyof ObjectMeta)[] = []): boolean =>
-  Object.entries(m ?? {}).every(([key, value]) => value === undefined || value === null || value === '' || key === 'managedFields' || except.includes(key as keyof ObjectMeta));
+  Object.entries(m ?? {}).every(
+    ([key, value]) =>
+      value === undefined || value === null || value === '' || key === 'managedFields' || except.includes(key as keyof ObjectMeta),
+  );
 
 type ReviewSpec = Pick<SubjectAccessReviewSpec, 'resourceAttributes' | 'nonResourceAttributes'>;
 
@@ -79,12 +90,14 @@ function validateSelectors(spec: ReviewSpec, errors: FieldErrors): void {
     const path = `spec.resourceAttributes.${field}`;
     const [raw, count] = [selector.rawSelector ?? '', selector.requirements?.length ?? 0];
     if (raw !== '' && count > 0) errors.invalid(`${path}.rawSelector`, raw, 'may not specified at the same time as requirements');
-    if (raw === '' && count === 0) errors.required(`${path}.requirements`, `when ${path} is specified, requirements or rawSelector is required`);
+    if (raw === '' && count === 0)
+      errors.required(`${path}.requirements`, `when ${path} is specified, requirements or rawSelector is required`);
   }
 }
 
 function validateSubject(spec: SubjectAccessReviewSpec, errors: FieldErrors): void {
-  if ((spec.user ?? '') === '' && (spec.groups ?? []).length === 0) errors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified');
+  if ((spec.user ?? '') === '' && (spec.groups ?? []).length === 0)
+    errors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified');
 }
 
 function throwIfInvalid(kind: string, errors: FieldErrors): void {
@@ -99,11 +112,18 @@ export function reviewSubjectAccess(authorizer: Authorizer, review: SubjectAcces
   validateSelectors(review.spec, errors);
   if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
   throwIfInvalid('SubjectAccessReview', errors);
-  return { ...review, status: decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)) };
+  return {
+    ...review,
+    status: decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
+  };
 }
 
 /** The same within one namespace, so that asking can be granted there alone. */
-export function reviewLocalSubjectAccess(authorizer: Authorizer, review: LocalSubjectAccessReview, namespace: string): LocalSubjectAccessReview {
+export function reviewLocalSubjectAccess(
+  authorizer: Authorizer,
+  review: LocalSubjectAccessReview,
+  namespace: string,
+): LocalSubjectAccessReview {
   const errors = new FieldErrors();
   const own = review.metadata?.namespace ?? '';
   validateAttributes(review.spec, errors);
@@ -111,8 +131,10 @@ export function reviewLocalSubjectAccess(authorizer: Authorizer, review: LocalSu
   validateSelectors(review.spec, errors);
   if (!isEmptyMetadata(review.metadata, ['namespace'])) errors.invalid('metadata', review.metadata, 'must be empty except for namespace');
   const asked = review.spec.resourceAttributes;
-  if (asked !== undefined && (asked.namespace ?? '') !== own) errors.invalid('spec.resourceAttributes.namespace', asked.namespace ?? '', 'must match metadata.namespace');
-  if (review.spec.nonResourceAttributes !== undefined) errors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request');
+  if (asked !== undefined && (asked.namespace ?? '') !== own)
+    errors.invalid('spec.resourceAttributes.namespace', asked.namespace ?? '', 'must match metadata.namespace');
+  if (review.spec.nonResourceAttributes !== undefined)
+    errors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request');
   throwIfInvalid('LocalSubjectAccessReview', errors);
   if (namespace !== own) throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
   return { ...review, status: decide(authorizer, attributesFor(userOf(review.spec), asked, undefined)) };

@@ -7,14 +7,14 @@ import type {
   TokenRequest,
   TokenReview,
 } from '@skiff/api';
-import { badRequest, type KubeObject } from '@skiff/apimachinery';
+import { badRequest, type JsonObject, type KubeObject, type ResourceDefinition } from '@skiff/apimachinery';
 import { type Clock, formatTime } from '@skiff/component-base';
 import type { Authentication } from '../authn/authenticators.ts';
 import { AuthenticationError } from '../authn/authenticator.ts';
 import type { SigningKey } from '../authn/service-account-keys.ts';
 import type { Authorization } from '../authz/authorization.ts';
 import type { ApiServerConfig } from '../config.ts';
-import type { ApiRequest, ObjectAccess, SubresourceHandler, UserInfo } from '../contract.ts';
+import type { AdmissionChain, AdmissionRequest, ApiRequest, ObjectAccess, SubresourceHandler, UserInfo } from '../contract.ts';
 import { reviewLocalSubjectAccess, reviewSelfSubjectAccess, reviewSelfSubjectRules, reviewSubjectAccess } from './access-review.ts';
 import { reviewEndpoint } from './review-endpoint.ts';
 import { issueToken } from './token-request.ts';
@@ -23,6 +23,7 @@ export interface ReviewDeps {
   readonly objects: ObjectAccess;
   readonly authorization: Authorization;
   readonly authentication: () => Authentication;
+  readonly admission: () => AdmissionChain;
   readonly signingKey: SigningKey | undefined;
   readonly clock: Clock;
 }
@@ -57,11 +58,38 @@ async function reviewToken(authentication: Authentication, review: TokenReview):
   try {
     const found = await authentication.authenticateToken(token, review.spec.audiences ?? []);
     if (found === undefined) return { ...review, status: {} };
-    return { ...review, status: { authenticated: true, user: toUserInfo(found.user), ...(found.audiences.length === 0 ? {} : { audiences: [...found.audiences] }) } };
+    return {
+      ...review,
+      status: {
+        authenticated: true,
+        user: toUserInfo(found.user),
+        ...(found.audiences.length === 0 ? {} : { audiences: [...found.audiences] }),
+      },
+    };
   } catch (error) {
     if (!(error instanceof AuthenticationError)) throw error;
     return { ...review, status: { error: `[invalid bearer token, ${error.message}]` } };
   }
+}
+
+/** A token is asked for as anything is created: NodeRestriction has its say. */
+async function admitToken(chain: AdmissionChain, definition: ResourceDefinition, request: TokenRequest, r: ApiRequest): Promise<void> {
+  const attributes: AdmissionRequest = {
+    operation: 'CREATE',
+    definition,
+    subresource: 'token',
+    namespace: r.info.namespace,
+    name: r.info.name,
+    object: request as unknown as JsonObject,
+    oldObject: null,
+    options: {},
+    dryRun: false,
+    user: r.user,
+    warnings: r.warnings,
+    memo: new Map(),
+  };
+  await chain.mutate(attributes, r.signal);
+  await chain.validate(attributes, r.signal);
 }
 
 /** All reviews and the token subresource. */
@@ -72,10 +100,18 @@ export function createReviewHandlers(config: ApiServerConfig, deps: ReviewDeps):
   return [
     virtual<SubjectAccessReview>(authz, 'SubjectAccessReview', 'subjectaccessreviews', (v) => reviewSubjectAccess(authorizer, v)),
     virtual<LocalSubjectAccessReview>(authz, 'LocalSubjectAccessReview', 'localsubjectaccessreviews', (v, r) =>
-      reviewLocalSubjectAccess(authorizer, { ...v, metadata: { ...v.metadata, namespace: v.metadata?.namespace || r.info.namespace } }, r.info.namespace),
+      reviewLocalSubjectAccess(
+        authorizer,
+        { ...v, metadata: { ...v.metadata, namespace: v.metadata?.namespace || r.info.namespace } },
+        r.info.namespace,
+      ),
     ),
-    virtual<SelfSubjectAccessReview>(authz, 'SelfSubjectAccessReview', 'selfsubjectaccessreviews', (v, r) => reviewSelfSubjectAccess(authorizer, v, r.user)),
-    virtual<SelfSubjectRulesReview>(authz, 'SelfSubjectRulesReview', 'selfsubjectrulesreviews', (v, r) => reviewSelfSubjectRules(rules, v, r.user)),
+    virtual<SelfSubjectAccessReview>(authz, 'SelfSubjectAccessReview', 'selfsubjectaccessreviews', (v, r) =>
+      reviewSelfSubjectAccess(authorizer, v, r.user),
+    ),
+    virtual<SelfSubjectRulesReview>(authz, 'SelfSubjectRulesReview', 'selfsubjectrulesreviews', (v, r) =>
+      reviewSelfSubjectRules(rules, v, r.user),
+    ),
     virtual<TokenReview>(authn, 'TokenReview', 'tokenreviews', (v) => reviewToken(deps.authentication(), v)),
     virtual<SelfSubjectReview>(authn, 'SelfSubjectReview', 'selfsubjectreviews', (v, r) => ({
       ...v,
@@ -92,7 +128,15 @@ export function createReviewHandlers(config: ApiServerConfig, deps: ReviewDeps):
           definition,
           'token',
           { group: authn, version: 'v1', kind: 'TokenRequest', schemaName: 'io.k8s.api.authentication.v1.TokenRequest' },
-          (request, r) => issueToken(config.serviceAccounts, deps, { request, namespace: r.info.namespace, name: r.info.name, warnings: r.warnings }),
+          async (request, r) => {
+            await admitToken(deps.admission(), definition, request, r);
+            return await issueToken(config.serviceAccounts, deps, {
+              request,
+              namespace: r.info.namespace,
+              name: r.info.name,
+              warnings: r.warnings,
+            });
+          },
         ),
     },
   ];

@@ -78,7 +78,11 @@ function respond<T extends KubeObject>(r: ApiRequest, kind: ReviewKind, object: 
   const text = createTypedCodec<T>(builtinSchemas, kind.schemaName).encodeResponse(object as never);
   const value: unknown = r.output.mediaType === 'yaml' || r.output.pretty ? JSON.parse(text) : undefined;
   if (r.output.mediaType === 'yaml') return { code: 201, contentType: 'application/yaml', body: [Buffer.from(stringify(value))] };
-  return { code: 201, contentType: 'application/json', body: [Buffer.from(r.output.pretty ? JSON.stringify(value, undefined, 2) : `${text}\n`)] };
+  return {
+    code: 201,
+    contentType: 'application/json',
+    body: [Buffer.from(r.output.pretty ? JSON.stringify(value, undefined, 2) : `${text}\n`)],
+  };
 }
 
 /** An endpoint that stores nothing: what is posted comes back with its status filled in by `evaluate`, which may change it freely. */

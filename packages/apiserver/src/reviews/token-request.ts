@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { node, pod, secret, serviceAccount, type Node, type Pod, type Secret, type ServiceAccount, type TokenRequest } from '@skiff/api';
-import { badRequest, conflict, FieldErrors, invalid, type KubeObject, notFound, parseGroupVersion, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import {
+  badRequest,
+  conflict,
+  FieldErrors,
+  invalid,
+  type KubeObject,
+  notFound,
+  parseGroupVersion,
+  type ResourceDefinition,
+  StatusError,
+} from '@skiff/apimachinery';
 import { type Clock, formatTime } from '@skiff/component-base';
 import { SignJWT } from 'jose';
 import type { SigningKey } from '../authn/service-account-keys.ts';
@@ -29,7 +39,10 @@ export interface TokenRequestDeps {
   readonly clock: Clock;
 }
 
-const referenceTo = (o: { metadata?: KubeObject['metadata'] }): { name: string; uid: string } => ({ name: o.metadata?.name ?? '', uid: o.metadata?.uid ?? '' });
+const referenceTo = (o: { metadata?: KubeObject['metadata'] }): { name: string; uid: string } => ({
+  name: o.metadata?.name ?? '',
+  uid: o.metadata?.uid ?? '',
+});
 
 /** Signs a token for a ServiceAccount: `serviceaccounts/token`. Throws as upstream for unknown accounts and bindings that don't fit. */
 export async function issueToken(
@@ -42,17 +55,23 @@ export async function issueToken(
   if (signingKey === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource', { details: {} });
   const errors = new FieldErrors();
   const metadata = request.metadata ?? {};
-  if ((metadata.name ?? '') !== '' && metadata.name !== name) errors.invalid('metadata.name', metadata.name, 'must match the service account name if specified');
+  if ((metadata.name ?? '') !== '' && metadata.name !== name)
+    errors.invalid('metadata.name', metadata.name, 'must match the service account name if specified');
   if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) {
     errors.invalid('metadata.namespace', metadata.namespace, 'must match the service account namespace if specified');
   }
   if (!errors.empty) throw invalid({ group, kind }, name, errors.list);
 
-  const account = objects.get<ServiceAccount>(serviceAccount, namespace, name) ?? (await objects.read<ServiceAccount>(serviceAccount, namespace, name));
+  const account =
+    objects.get<ServiceAccount>(serviceAccount, namespace, name) ?? (await objects.read<ServiceAccount>(serviceAccount, namespace, name));
   if (account === undefined) throw notFound({ group: '', resource: 'serviceaccounts' }, name);
   const uid = account.metadata?.uid ?? '';
   if ((metadata.uid ?? '') !== '' && metadata.uid !== uid) {
-    throw conflict({ group, resource: kind }, name, `the UID in the token request (${metadata.uid ?? ''}) does not match the UID of the service account (${uid})`);
+    throw conflict(
+      { group, resource: kind },
+      name,
+      `the UID in the token request (${metadata.uid ?? ''}) does not match the UID of the service account (${uid})`,
+    );
   }
 
   const spec = request.spec ?? { audiences: [] };
@@ -111,7 +130,9 @@ async function resolveBinding(objects: ObjectAccess, request: TokenRequest, name
   if (gv.group === '' && ref.kind === 'Pod') {
     const found = await find<Pod>(pod, namespace);
     if (found.spec?.serviceAccountName !== account) {
-      throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`);
+      throw badRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+      );
     }
     const nodeName = found.spec.nodeName ?? '';
     if (nodeName === '') return { pod: referenceTo(found) };

@@ -32,7 +32,10 @@ const caOf = (m: TlsMaterial): string[] => [m.clientCa?.pem, m.requestHeaderCa?.
  * HTTPS for HTTP/2 and HTTP/1.1 on one port. Every request, upgrades included, goes to `serve`, which must not throw.
  * Client certificates are asked for but not judged here: that is done for each request.
  */
-export function createListener(config: ListenerConfig, deps: { material: TlsMaterial; serve: (x: Exchange) => Promise<void>; log: Logger }): Listener {
+export function createListener(
+  config: ListenerConfig,
+  deps: { material: TlsMaterial; serve: (x: Exchange) => Promise<void>; log: Logger },
+): Listener {
   const { serve, log } = deps;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();

@@ -18,7 +18,8 @@ export async function readBody(request: HttpRequest, limitBytes: number): Promis
   const raw = await collect(request, limitBytes);
   const encoding = header(request, 'content-encoding').toLowerCase();
   if (encoding === '' || encoding === 'identity' || raw.length === 0) return raw;
-  if (encoding !== 'gzip') throw new StatusError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not supported: use gzip or none`);
+  if (encoding !== 'gzip')
+    throw new StatusError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not supported: use gzip or none`);
   try {
     return await gunzipAsync(raw, { maxOutputLength: limitBytes });
   } catch (error) {

@@ -15,7 +15,8 @@ const singleWriteBytes = 64 * 1024;
 export const responseClosed = (response: HttpResponse | Gzip): boolean =>
   response.writableEnded || ('stream' in response ? response.stream.destroyed : response.destroyed);
 
-const acceptsGzip = (x: Exchange): boolean => /(?:^|[,\s])gzip(?:\s*;\s*q=(?:1|0?\.\d*[1-9]))?\s*(?:,|$)/.test(header(x.request, 'accept-encoding'));
+const acceptsGzip = (x: Exchange): boolean =>
+  /(?:^|[,\s])gzip(?:\s*;\s*q=(?:1|0?\.\d*[1-9]))?\s*(?:,|$)/.test(header(x.request, 'accept-encoding'));
 
 /** Bytes of the body where they are known. */
 function bodyBytes(r: ApiResponse): number | undefined {
@@ -90,7 +91,8 @@ async function sendPieces(response: HttpResponse, pieces: Iterable<Buffer> | Asy
   if (!responseClosed(response)) response.end();
 }
 
-const writePiece = (response: HttpResponse, piece: Buffer): boolean => ('stream' in response ? response.write(piece) : response.write(piece));
+const writePiece = (response: HttpResponse, piece: Buffer): boolean =>
+  'stream' in response ? response.write(piece) : response.write(piece);
 
 /** Resolves when the response takes more, or is closed. */
 export function drained(response: HttpResponse | Gzip): Promise<void> {

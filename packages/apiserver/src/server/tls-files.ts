@@ -67,7 +67,13 @@ export async function followTlsFiles(
       if (now === seen) continue;
       const next = await readTlsFiles(names, material);
       seen = now;
-      if (next.cert === material.cert && next.key === material.key && next.clientCa === material.clientCa && next.requestHeaderCa === material.requestHeaderCa) continue;
+      if (
+        next.cert === material.cert &&
+        next.key === material.key &&
+        next.clientCa === material.clientCa &&
+        next.requestHeaderCa === material.requestHeaderCa
+      )
+        continue;
       material = next;
       o.changed(next);
       o.log.info('certificate files changed; using the new ones');
