@@ -33,8 +33,16 @@ export async function updatePodScheduled(pod: PodInfo, update: PodScheduledUpdat
       ...(isNominationKept ? {} : { nominatedNodeName: update.nominatedNode === '' ? null : update.nominatedNode }),
     },
   };
+  await patchStatus(pod, body, deps.client);
+}
+
+/** The node that was promised to a pod goes to a more important one. */
+export const clearNominatedNode = (pod: PodInfo, client: Client): Promise<void> =>
+  patchStatus(pod, { metadata: { uid: pod.uid }, status: { nominatedNodeName: null } }, client);
+
+async function patchStatus(pod: PodInfo, body: unknown, client: Client): Promise<void> {
   try {
-    await deps.client.patch(podResource, podKey(pod), { type: 'strategic', body, subresource: 'status' });
+    await client.patch(podResource, podKey(pod), { type: 'strategic', body, subresource: 'status' });
   } catch (error) {
     // Deleted meanwhile, or another pod of its name has taken its place.
     if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;

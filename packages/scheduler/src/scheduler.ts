@@ -1,3 +1,4 @@
+import { podDisruptionBudget, type PodDisruptionBudget } from '@skiff/api';
 import type { Client, EventRecorder, InformerFactory } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
 import { ClusterState } from './cluster-state.ts';
@@ -11,7 +12,8 @@ import type { Profile } from './framework/profile.ts';
 import { isRejection } from './framework/verdict.ts';
 import { createSchedulerInformers, subscribe, type SchedulerInformers } from './informer-events.ts';
 import type { SchedulerMetrics } from './metrics.ts';
-import { updatePodScheduled } from './pod-status.ts';
+import { clearNominatedNode, updatePodScheduled } from './pod-status.ts';
+import { createSiblings } from './siblings.ts';
 import { SchedulingQueue, type QueuedPod, type SchedulingQueueConfig } from './queue/scheduling-queue.ts';
 
 export interface SchedulerConfig extends SchedulingQueueConfig {
@@ -65,7 +67,20 @@ export class Scheduler {
     this.#random = deps.random ?? Math.random;
     this.#informers = createSchedulerInformers(deps.informers);
     this.#state = new ClusterState((name) => labelsOf(this.#informers.namespaces.get({ name }) ?? {}));
-    this.#profile = createDefaultProfile({ client: deps.client });
+    const budgets = deps.informers.informer<PodDisruptionBudget>(podDisruptionBudget);
+    this.#profile = createDefaultProfile({
+      client: deps.client,
+      clock: deps.clock,
+      events: deps.events,
+      random: this.#random,
+      siblingsOf: createSiblings(deps.informers),
+      budgets: () => budgets.list(),
+      preempted: (victims) => deps.metrics.preempted(victims),
+      clearNomination: async (pod) => {
+        this.#state.nominate(pod, undefined);
+        await clearNominatedNode(pod, deps.client);
+      },
+    });
     this.#queue = new SchedulingQueue(this.#profile, deps.clock, config);
   }
 

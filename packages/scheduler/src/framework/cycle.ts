@@ -152,7 +152,7 @@ function firstRejection(
 
 function pickBest(pod: PodInfo, nodes: readonly NodeInfo[], profile: Profile, context: CycleContext, random: () => number): NodeInfo {
   for (const plugin of profile.preScore) if (plugin.preScore(pod, nodes, context).code === 'skip') context.skippedScores.add(plugin.name);
-  const totals = new Array<number>(nodes.length).fill(0);
+  const totals = nodes.map(() => 0);
   for (const { plugin, weight } of profile.score) {
     if (context.skippedScores.has(plugin.name)) continue;
     const scores = nodes.map((node) => plugin.score(pod, node, context));
