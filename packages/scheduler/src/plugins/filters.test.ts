@@ -22,7 +22,7 @@ function judge(plugin: SchedulerPlugin, pod: PodInfo, state: ReturnType<typeof c
   const pre: Verdict | NodeRestriction = plugin.preFilter?.(pod, context) ?? { code: 'ok' };
   const on = (n: NodeInfo): Verdict | { readonly code: 'other node' } => {
     if (pre.code !== 'ok') return pre;
-    if ('nodeNames' in pre && !pre.nodeNames.has(n.name)) return { code: 'other node' };
+    if ('nodeNames' in pre && !(pre as NodeRestriction).nodeNames.has(n.name)) return { code: 'other node' };
     return plugin.filter?.(pod, n, context) ?? pre;
   };
   return Object.fromEntries(
