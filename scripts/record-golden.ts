@@ -55,7 +55,7 @@ async function record(c: GoldenCase): Promise<Recorded> {
   const name = (created.body['metadata'] as JsonObject)['name'] as string;
   const target = `${path}/${name}${c.subresource === undefined ? '' : `/${c.subresource}`}`;
   const changed = await call('PUT', `${target}?dryRun=All`, mergePatch(created.body, c.change) as JsonObject);
-  await call('DELETE', `${path}/${name}?gracePeriodSeconds=0`);
+  await call('DELETE', `${path}/${name}?gracePeriodSeconds=0&propagationPolicy=Background`);
   return outcome(c.name, changed);
 }
 

@@ -30,6 +30,8 @@ export function formatBadValue(value: unknown): string {
   return String(value);
 }
 
+const after = (detail: string): string => (detail === '' ? '' : `: ${detail}`);
+
 /**
  * Collects validation errors in the order in which they are found, with upstream's texts
  * (k8s.io/apimachinery/pkg/util/validation/field). Paths are strings such as `spec.containers[0].name`.
@@ -41,16 +43,16 @@ export class FieldErrors {
     this.list.push({ reason, field, body });
   }
   required(field: string, detail = ''): void {
-    this.add('FieldValueRequired', field, detail === '' ? 'Required value' : `Required value: ${detail}`);
+    this.add('FieldValueRequired', field, `Required value${after(detail)}`);
   }
   invalid(field: string, value: unknown, detail: string): void {
-    this.add('FieldValueInvalid', field, `Invalid value: ${formatBadValue(value)}: ${detail}`);
+    this.add('FieldValueInvalid', field, `Invalid value: ${formatBadValue(value)}${after(detail)}`);
   }
   typeInvalid(field: string, value: unknown, detail: string): void {
-    this.add('FieldValueTypeInvalid', field, `Invalid value: ${formatBadValue(value)}: ${detail}`);
+    this.add('FieldValueTypeInvalid', field, `Invalid value: ${formatBadValue(value)}${after(detail)}`);
   }
   forbidden(field: string, detail: string): void {
-    this.add('FieldValueForbidden', field, `Forbidden: ${detail}`);
+    this.add('FieldValueForbidden', field, `Forbidden${after(detail)}`);
   }
   duplicate(field: string, value: unknown): void {
     this.add('FieldValueDuplicate', field, `Duplicate value: ${formatBadValue(value)}`);
@@ -70,7 +72,7 @@ export class FieldErrors {
     this.add('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} items`);
   }
   internal(field: string, detail: string): void {
-    this.add('InternalError', field, `Internal error: ${detail}`);
+    this.add('InternalError', field, `Internal error${after(detail)}`);
   }
   get empty(): boolean {
     return this.list.length === 0;

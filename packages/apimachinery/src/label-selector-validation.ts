@@ -29,17 +29,17 @@ export function validateLabels(labels: Readonly<Record<string, string>> | undefi
   }
 }
 
-export const labelSelectorHasInvalidLabelValue = (selector: DeepReadonly<LabelSelectorShape> | undefined): boolean =>
+export const labelSelectorHasInvalidLabelValue = (selector: DeepReadonly<LabelSelectorShape> | null | undefined): boolean =>
   (selector?.matchExpressions ?? []).some((e) => (e.values ?? []).some((v) => isValidLabelValue(v).length > 0));
 
 /** meta.k8s.io/v1 LabelSelector; an absent one is fine. */
 export function validateLabelSelector(
-  selector: DeepReadonly<LabelSelectorShape> | undefined,
+  selector: DeepReadonly<LabelSelectorShape> | null | undefined,
   path: string,
   errors: FieldErrors,
   options: LabelSelectorValidationOptions = {},
 ): void {
-  if (selector === undefined) return;
+  if (!selector) return;
   validateLabels(selector.matchLabels, `${path}.matchLabels`, errors);
   for (const [i, requirement] of (selector.matchExpressions ?? []).entries()) {
     validateRequirement(requirement, `${path}.matchExpressions[${i}]`, errors, options);

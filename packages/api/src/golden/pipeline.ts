@@ -30,11 +30,11 @@ const context: StrategyContext = {
 
 export const plain = <T>(value: T): JsonObject => JSON.parse(JSON.stringify(value)) as JsonObject;
 
-function decode(d: ResourceDefinition, object: JsonObject): KubeObject {
+function decode(d: ResourceDefinition, object: JsonObject): { draft: KubeObject; strictErrors: readonly string[] } {
   const codec = createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
-  const draft = codec.decode(parseJson(Buffer.from(JSON.stringify(object)))).object;
+  const { object: draft, strictErrors } = codec.decode(parseJson(Buffer.from(JSON.stringify(object))));
   applyDefaults(d, draft);
-  return draft;
+  return { draft, strictErrors };
 }
 
 function applyDefaults(d: ResourceDefinition, draft: KubeObject): void {
@@ -47,11 +47,12 @@ function serve(d: ResourceDefinition, draft: KubeObject): JsonObject {
   return JSON.parse(codec.encodeResponse(draft)) as JsonObject;
 }
 
-const gone = (run: () => Outcome): Outcome => {
+const gone = (strictErrors: readonly string[], run: () => Outcome): Outcome => {
   try {
-    return run();
+    const outcome = run();
+    return { ...outcome, warnings: [...strictErrors, ...outcome.warnings] };
   } catch (e) {
-    if (isStatusError(e)) return { status: e.toStatus(), warnings: [] };
+    if (isStatusError(e)) return { status: e.toStatus(), warnings: strictErrors };
     throw e;
   }
 };
@@ -61,9 +62,9 @@ function refuse(d: ResourceDefinition, draft: KubeObject, errors: FieldErrors): 
 }
 
 /** What the registry does with a new object, without admission and storage. */
-export const create = (d: ResourceDefinition, object: JsonObject): Outcome =>
-  gone(() => {
-    const draft = decode(d, object);
+export const create = (d: ResourceDefinition, object: JsonObject): Outcome => {
+  const { draft, strictErrors } = decode(d, object);
+  return gone(strictErrors, () => {
     const namespace = d.scope === 'Namespaced' ? { namespace: 'golden' } : {};
     draft.metadata = { ...draft.metadata, ...namespace, uid: 'UID', creationTimestamp: context.now };
     d.strategy?.prepareForCreate?.(draft, context);
@@ -75,12 +76,13 @@ export const create = (d: ResourceDefinition, object: JsonObject): Outcome =>
     d.strategy?.canonicalize?.(draft);
     return { object: serve(d, draft), warnings };
   });
+};
 
 /** What the registry does with a PUT of `object` over `old`, on the resource itself or a subresource of the same kind. */
-export const update = (d: ResourceDefinition, old: JsonObject, object: JsonObject, subresource = ''): Outcome =>
-  gone(() => {
-    const before = decode(d, old) as DeepReadonly<KubeObject>;
-    const draft = decode(d, object);
+export const update = (d: ResourceDefinition, old: JsonObject, object: JsonObject, subresource = ''): Outcome => {
+  const before = decode(d, old).draft as DeepReadonly<KubeObject>;
+  const { draft, strictErrors } = decode(d, object);
+  return gone(strictErrors, () => {
     const strategy: ResourceStrategy<KubeObject> = (subresource === '' ? d.strategy : d.subresources?.[subresource]?.strategy) ?? {};
     const { generation } = before.metadata ?? {};
     draft.metadata = { ...draft.metadata, ...(generation === undefined ? {} : { generation }) };
@@ -94,6 +96,7 @@ export const update = (d: ResourceDefinition, old: JsonObject, object: JsonObjec
     strategy.canonicalize?.(draft);
     return { object: serve(d, draft), warnings };
   });
+};
 
 /** RFC 7386, for writing down updates as what they change. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

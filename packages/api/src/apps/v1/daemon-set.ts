@@ -1,7 +1,7 @@
-import type { DeepReadonly } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { DaemonSet } from '../../generated/types/apps-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
 import {
@@ -16,6 +16,9 @@ import {
   nameOf,
   wide,
 } from '../../table.ts';
+import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
+import { templateWarnings } from '../../core/v1/pod-template-validation.ts';
+import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validate-daemon-set.ts';
 
 export const daemonSet = defineResource<DaemonSet>({
   group: 'apps',
@@ -32,7 +35,21 @@ export const daemonSet = defineResource<DaemonSet>({
   defaults: defaultDaemonSet,
   strategy: specStrategy<DaemonSet>(
     { generation: { spec: 'io.k8s.api.apps.v1.DaemonSetSpec' } },
-    { prepareForCreate: startTemplateGeneration, prepareForUpdate: countTemplateGeneration },
+    {
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate(draft, { warn }) {
+        startTemplateGeneration(draft);
+        dropDisabledPodFields(draft.spec?.template.spec, undefined, 'spec.template.spec', warn);
+      },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(draft.spec?.template.spec, old.spec?.template.spec, 'spec.template.spec', warn);
+        countTemplateGeneration(draft, old);
+      },
+      validate: (daemonSet, errors) => validateDaemonSet(daemonSet, errors),
+      validateUpdate: validateDaemonSetUpdate,
+      warnings: (daemonSet, old) =>
+        old && templateGeneration(daemonSet) === templateGeneration(old) ? [] : templateWarnings(daemonSet.spec?.template),
+    },
   ),
   table: defineTable(
     [
@@ -61,7 +78,7 @@ export const daemonSet = defineResource<DaemonSet>({
     ],
   ),
   subresources: {
-    status: statusSubresource('DaemonSet'),
+    status: statusSubresource('DaemonSet', statusStrategy({ validateUpdate: validateDaemonSetStatus })),
   },
 });
 

@@ -1,11 +1,22 @@
-import type { DeepReadonly } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { Deployment } from '../../generated/types/apps-v1.ts';
-import { bumpGeneration, keepField, scaleSubresource, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import {
+  bumpGeneration,
+  generationChanged,
+  keepField,
+  scaleSubresource,
+  specStrategy,
+  statusStrategy,
+  statusSubresource,
+} from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { sameStringMap } from '../../semantic-equality.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { age, containerCells, containerColumns, defineTable, labelSelectorText, nameColumn, nameOf, wide } from '../../table.ts';
+import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
+import { templateWarnings } from '../../core/v1/pod-template-validation.ts';
+import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validate-deployment.ts';
 
 export const deployment = defineResource<Deployment>({
   group: 'apps',
@@ -22,11 +33,21 @@ export const deployment = defineResource<Deployment>({
   strategy: specStrategy<Deployment>(
     { generation: { spec: 'io.k8s.api.apps.v1.DeploymentSpec' } },
     {
-      prepareForUpdate(draft, old) {
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate(draft, { warn }) {
+        dropDisabledPodFields(draft.spec?.template.spec, undefined, 'spec.template.spec', warn);
+      },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(draft.spec?.template.spec, old.spec?.template.spec, 'spec.template.spec', warn);
         // Annotations count: the controller copies them to its ReplicaSets.
         if (!sameStringMap(draft.metadata?.annotations, old.metadata?.annotations)) bumpGeneration(draft, old);
       },
-      warnings: (deployment, old) => (old ? [] : nameWarning(deployment, 'Pod names and hostnames')),
+      validate: (deployment, errors) => validateDeployment(deployment, errors),
+      validateUpdate: validateDeploymentUpdate,
+      warnings(deployment, old) {
+        if (old && !generationChanged(deployment, old)) return [];
+        return [...(old ? [] : nameWarning(deployment, 'Pod names and hostnames')), ...templateWarnings(deployment.spec?.template)];
+      },
     },
   ),
   table: defineTable([nameColumn, 'Ready', 'Up-to-date', 'Available', 'Age', ...containerColumns, wide('Selector')], (d, nowMs) => [
@@ -40,7 +61,7 @@ export const deployment = defineResource<Deployment>({
   ]),
   subresources: {
     scale: scaleSubresource,
-    status: statusSubresource('Deployment', statusStrategy({ prepareForUpdate: keepLabels })),
+    status: statusSubresource('Deployment', statusStrategy({ prepareForUpdate: keepLabels, validateUpdate: validateDeploymentStatus })),
   },
 });
 

@@ -1,9 +1,13 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ReplicaSet } from '../../generated/types/apps-v1.ts';
-import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { generationChanged, scaleSubresource, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { age, containerCells, containerColumns, defineTable, formatLabelSelector, integer, nameColumn, nameOf, wide } from '../../table.ts';
+import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
+import { templateWarnings } from '../../core/v1/pod-template-validation.ts';
+import { validateReplicaSet, validateReplicaSetStatus, validateReplicaSetUpdate } from './validate-deployment.ts';
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 
 export const replicaSet = defineResource<ReplicaSet>({
   group: 'apps',
@@ -19,7 +23,21 @@ export const replicaSet = defineResource<ReplicaSet>({
   defaults: defaultReplicaSet,
   strategy: specStrategy<ReplicaSet>(
     { generation: { spec: 'io.k8s.api.apps.v1.ReplicaSetSpec' } },
-    { warnings: (replicaSet, old) => (old ? [] : nameWarning(replicaSet, 'Pod names and hostnames')) },
+    {
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate(draft, { warn }) {
+        dropDisabledPodFields(draft.spec?.template?.spec, undefined, 'spec.template.spec', warn);
+      },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(draft.spec?.template?.spec, old.spec?.template?.spec, 'spec.template.spec', warn);
+      },
+      validate: (replicaSet, errors) => validateReplicaSet(replicaSet, errors),
+      validateUpdate: validateReplicaSetUpdate,
+      warnings(replicaSet, old) {
+        if (old && !generationChanged(replicaSet, old)) return [];
+        return [...(old ? [] : nameWarning(replicaSet, 'Pod names and hostnames')), ...templateWarnings(replicaSet.spec?.template)];
+      },
+    },
   ),
   selectableFields: { 'status.replicas': (r) => String(r.status?.replicas ?? 0) },
   table: defineTable(
@@ -36,7 +54,10 @@ export const replicaSet = defineResource<ReplicaSet>({
   ),
   subresources: {
     scale: scaleSubresource,
-    status: statusSubresource('ReplicaSet'),
+    status: statusSubresource(
+      'ReplicaSet',
+      statusStrategy({ validateUpdate: (replicaSet, _old, errors) => validateReplicaSetStatus(replicaSet, errors) }),
+    ),
   },
 });
 

@@ -21,6 +21,7 @@ export const job = defineResource<Job>({
   strategy: specStrategy<Job>(
     { generation: { spec: 'io.k8s.api.batch.v1.JobSpec' } },
     {
+      defaultGarbageCollection: 'orphan',
       prepareForCreate: generateSelector,
       warnings: (job, old) => (old ? [] : nameWarning(job, 'Pod names and hostnames')),
     },

@@ -1,5 +1,4 @@
-import type { ResourceStrategy } from '@skiff/apimachinery';
-import { nameIsDNSLabel } from '@skiff/apimachinery';
+import { nameIsDNSLabel, type ResourceStrategy } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { Namespace } from '../../generated/types/core-v1.ts';
 import { keepField, statusStrategy, statusSubresource } from '../../spec-and-status.ts';

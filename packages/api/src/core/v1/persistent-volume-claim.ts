@@ -1,7 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
-import type { PersistentVolumeClaim } from '../../generated/types/core-v1.ts';
+import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
-import type { PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
 import { roundResources } from './resource-list.ts';
 import { persistentVolumeClaimTable } from './volume-tables.ts';
 

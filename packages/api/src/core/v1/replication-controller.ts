@@ -1,9 +1,13 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ReplicationController } from '../../generated/types/core-v1.ts';
-import { scaleSubresource, specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { generationChanged, scaleSubresource, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultPodSpec } from './pod/default-pod-spec.ts';
 import { age, containerCells, containerColumns, defineTable, formatLabels, integer, nameColumn, nameOf, wide } from '../../table.ts';
+import { dropDisabledPodFields } from './pod/drop-disabled.ts';
+import { templateWarnings } from './pod-template-validation.ts';
+import { validateReplicationController, validateReplicationControllerStatus } from './validate-replication-controller.ts';
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 
 export const replicationController = defineResource<ReplicationController>({
   group: '',
@@ -19,7 +23,22 @@ export const replicationController = defineResource<ReplicationController>({
   resetFields: ['status'],
   strategy: specStrategy<ReplicationController>(
     { generation: { spec: 'io.k8s.api.core.v1.ReplicationControllerSpec' } },
-    { warnings: (rc, old) => (old ? [] : nameWarning(rc, 'Pod names and hostnames')) },
+    {
+      validateName: nameIsDNSSubdomain,
+      defaultGarbageCollection: 'orphan',
+      prepareForCreate(draft, { warn }) {
+        dropDisabledPodFields(draft.spec?.template?.spec, undefined, 'spec.template.spec', warn);
+      },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(draft.spec?.template?.spec, old.spec?.template?.spec, 'spec.template.spec', warn);
+      },
+      validate: (rc, errors) => validateReplicationController(rc, errors),
+      validateUpdate: (rc, old, errors) => validateReplicationController(rc, errors, old),
+      warnings(rc, old) {
+        if (old && !generationChanged(rc, old)) return [];
+        return [...(old ? [] : nameWarning(rc, 'Pod names and hostnames')), ...templateWarnings(rc.spec?.template)];
+      },
+    },
   ),
   defaults: defaultReplicationController,
   selectableFields: { 'status.replicas': (r) => String(r.status?.replicas ?? 0) },
@@ -37,7 +56,10 @@ export const replicationController = defineResource<ReplicationController>({
   ),
   subresources: {
     scale: scaleSubresource,
-    status: statusSubresource('ReplicationController'),
+    status: statusSubresource(
+      'ReplicationController',
+      statusStrategy({ validateUpdate: (rc, _old, errors) => validateReplicationControllerStatus(rc, errors) }),
+    ),
   },
 });
 

@@ -136,7 +136,7 @@ export function checkAzureDisk(source: Read<core.AzureDiskVolumeSource>, path: s
   requireText(errors, `${path}.diskURI`, source.diskURI);
   const cachingModes = ['None', 'ReadOnly', 'ReadWrite'];
   const kinds = ['Dedicated', 'Managed', 'Shared'];
-  const { cachingMode, kind, diskURI = '' } = source;
+  const { cachingMode, kind, diskURI } = source;
   if (cachingMode !== undefined && !cachingModes.includes(cachingMode))
     errors.notSupported(`${path}.cachingMode`, cachingMode, cachingModes);
   if (kind === undefined) return;

@@ -1,4 +1,4 @@
-import type { DeepReadonly, FieldErrors } from '@skiff/apimachinery';
+import type { DeepReadonly, FieldErrors, ObjectMeta } from '@skiff/apimachinery';
 import type { Pod, PodSpec, SeccompProfile, Toleration } from '../../../generated/types/core-v1.ts';
 import { keyPath } from '../../../validation.ts';
 import { localDescendingPath } from '../file-paths.ts';
@@ -12,9 +12,14 @@ const tolerationsAnnotation = 'scheduler.alpha.kubernetes.io/tolerations';
 const seccompPodAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
 const seccompContainerPrefix = 'container.seccomp.security.alpha.kubernetes.io/';
 
+/** A Pod or the template of Pods. */
+export interface PodLike {
+  readonly metadata?: DeepReadonly<ObjectMeta>;
+  readonly spec?: DeepReadonly<PodSpec>;
+}
+
 /** Annotations that once were, or still are, part of a Pod's API. */
-export function validatePodAnnotations(pod: DeepReadonly<Pod>, errors: FieldErrors): void {
-  const path = 'metadata.annotations';
+export function validatePodAnnotations(pod: PodLike, errors: FieldErrors, path = 'metadata.annotations'): void {
   const annotations = pod.metadata?.annotations ?? {};
   const mirror = annotations[mirrorAnnotation];
   if (mirror !== undefined && !pod.spec?.nodeName) {
@@ -77,14 +82,14 @@ export function validateAnnotationUpdates(pod: DeepReadonly<Pod>, old: DeepReado
 }
 
 /** Where a profile is written twice, field and annotation must say the same. */
-export function validateProfileAnnotations(pod: DeepReadonly<Pod>, errors: FieldErrors): void {
+export function validateProfileAnnotations(pod: PodLike, errors: FieldErrors, specPath = 'spec'): void {
   const spec = pod.spec;
   const annotations = pod.metadata?.annotations ?? {};
   if (spec === undefined) return;
   const seccomp = (profile: DeepReadonly<SeccompProfile> | undefined, key: string, path: string): void =>
     matchProfile({ ...spellings.seccomp, profile, annotation: annotations[key], path: `${path}.seccompProfile` }, errors);
-  seccomp(spec.securityContext?.seccompProfile, seccompPodAnnotation, 'spec.securityContext');
-  const containers = containersWithPaths(spec, 'spec');
+  seccomp(spec.securityContext?.seccompProfile, seccompPodAnnotation, `${specPath}.securityContext`);
+  const containers = containersWithPaths(spec, specPath);
   for (const { container, path } of containers) {
     seccomp(container.securityContext?.seccompProfile, seccompContainerPrefix + container.name, `${path}.securityContext`);
   }

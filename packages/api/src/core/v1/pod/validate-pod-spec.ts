@@ -100,7 +100,7 @@ function validateResourceClaims(
       continue;
     }
     const at = `${path}[${i}]`;
-    const { name = '', resourceClaimName, resourceClaimTemplateName } = claim;
+    const { name, resourceClaimName, resourceClaimTemplateName } = claim;
     if (name === '') errors.required(`${at}.name`);
     else if (seen.has(name)) errors.duplicate(`${at}.name`, name);
     else dnsLabel(errors, `${at}.name`, name);

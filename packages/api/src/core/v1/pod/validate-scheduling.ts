@@ -67,7 +67,7 @@ export function validateTopologySpread(
 ): void {
   for (const [i, constraint] of constraints.entries()) {
     const at = `${path}[${i}]`;
-    const { topologyKey = '', whenUnsatisfiable = '', minDomains } = constraint;
+    const { topologyKey, whenUnsatisfiable, minDomains } = constraint;
     positive(errors, `${at}.maxSkew`, constraint.maxSkew);
     if (topologyKey === '') errors.required(`${at}.topologyKey`, 'can not be empty');
     supportedOnly(errors, `${at}.whenUnsatisfiable`, whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']);

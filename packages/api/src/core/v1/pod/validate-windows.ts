@@ -6,8 +6,7 @@ import { containersWithPaths } from './containers.ts';
 const dnsPart = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?';
 const netBiosDomain = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/;
 const dnsDomain = new RegExp(`^${dnsPart}(?:\\.${dnsPart})*$`);
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const controlCharacters = /[\u0000-\u001f\u007f]/;
+const hasControlCharacter = (text: string): boolean => [...text].some((c) => c < ' ' || c === '\u007f');
 
 export function validateWindowsOptions(
   options: DeepReadonly<WindowsSecurityContextOptions> | undefined,
@@ -35,7 +34,7 @@ export function validateWindowsOptions(
 
 function userNameComplaints(name: string): string[] {
   if (name === '') return [' cannot be an empty string'];
-  if (controlCharacters.test(name)) return [' cannot contain control characters'];
+  if (hasControlCharacter(name)) return [' cannot contain control characters'];
   const parts = name.split('\\');
   if (parts.length > 2) return [' cannot contain more than one backslash'];
   const user = parts.at(-1) ?? '';

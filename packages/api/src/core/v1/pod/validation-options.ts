@@ -1,5 +1,11 @@
-import type { DeepReadonly, ObjectMeta } from '@skiff/apimachinery';
-import { FieldErrors, labelSelectorHasInvalidLabelValue, isValidLabelValue, validateLabelSelector } from '@skiff/apimachinery';
+import {
+  type DeepReadonly,
+  FieldErrors,
+  isValidLabelValue,
+  labelSelectorHasInvalidLabelValue,
+  type ObjectMeta,
+  validateLabelSelector,
+} from '@skiff/apimachinery';
 import type { PodSpec } from '../../../generated/types/core-v1.ts';
 import { localNonReservedPath } from '../file-paths.ts';
 
