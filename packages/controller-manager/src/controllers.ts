@@ -1,6 +1,7 @@
 import { certificateApprovingController } from './controllers/certificate-approving.ts';
 import { certificateCleaner } from './controllers/certificate-cleaner.ts';
 import { certificateSigningController } from './controllers/certificate-signing.ts';
+import { daemonSetController } from './controllers/daemon-set.ts';
 import { deploymentController } from './controllers/deployment.ts';
 import { endpointSliceController } from './controllers/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
@@ -14,6 +15,7 @@ import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
+import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
@@ -36,4 +38,6 @@ export const controllers: readonly ControllerDescriptor[] = [
   deploymentController,
   replicaSetController,
   replicationControllerController,
+  daemonSetController,
+  statefulSetController,
 ];

@@ -7,7 +7,7 @@ import { podsToServices } from '../endpoint-slice/service-sources.ts';
 import { computeSubsets, truncateSubsets, type EndpointEntry } from '../endpoint-slice/subsets.ts';
 import { mapMatcher } from '../label-selector.ts';
 import { isReady } from '../pods/pod-state.ts';
-import { isNamespaceTerminating } from '../replicas/replicas-controller.ts';
+import { isNamespaceTerminating } from '../pods/pod-control.ts';
 import { semanticEqual } from '../semantic-equality.ts';
 
 const headlessLabel = 'service.kubernetes.io/headless';

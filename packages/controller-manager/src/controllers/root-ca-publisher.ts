@@ -2,7 +2,7 @@ import { configMap, namespace as namespaces, type ConfigMap } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
 import { defineController, mapped, primary } from '@skiff/client';
 import type { ControllerDescriptor } from '../descriptor.ts';
-import { isNamespaceTerminating } from '../replicas/replicas-controller.ts';
+import { isNamespaceTerminating } from '../pods/pod-control.ts';
 
 const name = 'kube-root-ca.crt';
 const annotation = 'kubernetes.io/description';

@@ -4,7 +4,7 @@ import type { ControllerContext, ReconcileContext } from '@skiff/client';
 import { findCondition, setCondition } from '../conditions.ts';
 import { controllerReference, controllerUidIndex, isControlledBy } from '../owner-references.ts';
 import { isTerminal } from '../pods/pod-state.ts';
-import { isNamespaceTerminating } from '../replicas/replicas-controller.ts';
+import { isNamespaceTerminating } from '../pods/pod-control.ts';
 import { computeDeploymentStatus, computeRolloutStatus, deploymentCondition, hasProgressDeadline, isComplete, nextProgressCheckMs, sameDeploymentStatus } from './deployment-status.ts';
 import { newReplicaSetAnnotations, nextRevision, replicasAnnotations, revisionAnnotation } from './revisions.ts';
 import {

@@ -1,7 +1,7 @@
 import { endpointSlice } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
 import type { ReconcileContext } from '@skiff/client';
-import { isNamespaceTerminating } from '../replicas/replicas-controller.ts';
+import { isNamespaceTerminating } from '../pods/pod-control.ts';
 import type { SlicePlan } from './plan-slices.ts';
 
 /** New and changed slices first: an endpoint may for a moment stand in two, but never in none. */

@@ -1,10 +1,11 @@
 import { pod as pods, type Pod, type PodTemplateSpec, type ReplicaSetStatus } from '@skiff/api';
-import { formatKey, hasReason, isStatusError, keyOf, type DeepReadonly, type KubeObject, type ResourceRef } from '@skiff/apimachinery';
+import { formatKey, keyOf, type DeepReadonly, type KubeObject, type ResourceRef } from '@skiff/apimachinery';
 import { controllerOf, defineController, mapped, ownedBy, primary, type ControllerContext, type ControllerDefinition, type ReconcileContext } from '@skiff/client';
 import { claimChildren } from '../claim.ts';
 import type { LabelMatcher } from '../label-selector.ts';
 import { byControllerUid, controllerReference, controllerUidIndex } from '../owner-references.ts';
 import { choosePodsToDelete } from '../pods/deletion-order.ts';
+import { podControl } from '../pods/pod-control.ts';
 import { podFromTemplate } from '../pods/pod-from-template.ts';
 import { isActive, isTerminating, nextAvailabilityMs } from '../pods/pod-state.ts';
 import { slowStart } from '../pods/slow-start.ts';
@@ -23,11 +24,6 @@ export interface ReplicasKind<T extends KubeObject & { status?: ReplicaSetStatus
 
 /** Pods created or deleted in one go, at most. */
 const burstReplicas = 500;
-
-/** Whether a create failed because its namespace is on its way out: then all creates will, and nothing is to be done. */
-export const isNamespaceTerminating = (error: unknown): boolean => isStatusError(error) && error.details?.causes?.some((c) => c.reason === 'NamespaceTerminating') === true;
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export function defineReplicasController<T extends KubeObject & { status?: ReplicaSetStatus }>(kind: ReplicasKind<T>): ControllerDefinition {
   return defineController({
@@ -89,41 +85,21 @@ async function manageReplicas<T extends KubeObject & { status?: ReplicaSetStatus
   const difference = replicas - active.length;
   if (difference === 0) return { changed: 0 };
   const count = Math.min(Math.abs(difference), burstReplicas);
+  const control = podControl(owner, context.events, run);
   let changed = 0;
-  const { error } =
-    difference > 0
-      ? await slowStart(count, async () => {
-          try {
-            const created = await run.client.create(pods, podFromTemplate(template, owner, controllerReference(owner, kind.resource)), { signal: run.signal });
-            changed += 1;
-            context.events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${created.metadata?.name ?? ''}`);
-          } catch (failure) {
-            if (isNamespaceTerminating(failure)) return;
-            context.events.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(failure)}`);
-            throw failure;
-          }
-        })
-      : await deleteAll(choosePodsToDelete(active, kind.related(owner, context), { count, nowMs: context.clock.now() }), async (pod) => {
-          const name = pod.metadata?.name ?? '';
-          try {
-            await run.client.delete(pods, { namespace: pod.metadata?.namespace ?? '', name }, { preconditions: { uid: pod.metadata?.uid ?? '' }, signal: run.signal });
-            changed += 1;
-            context.events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-          } catch (failure) {
-            // Gone already, or its name is another pod's: the cache will say so.
-            if (hasReason(failure, 'NotFound') || hasReason(failure, 'Conflict')) return;
-            context.events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(failure)}`);
-            throw failure;
-          }
-        });
+  const note = (done: boolean): void => {
+    if (done) changed += 1;
+  };
+  let error: unknown;
+  if (difference > 0) {
+    ({ error } = await slowStart(count, async () => note(await control.create(podFromTemplate(template, owner, controllerReference(owner, kind.resource))))));
+  } else {
+    const victims = choosePodsToDelete(active, kind.related(owner, context), { count, nowMs: context.clock.now() });
+    const results = await Promise.allSettled(victims.map(async (pod) => note(await control.remove(pod))));
+    error = results.find((r) => r.status === 'rejected')?.reason;
+  }
   if (error === undefined) return { changed };
   return { changed, error: error instanceof Error ? error : new Error(String(error)) };
-}
-
-async function deleteAll(victims: readonly DeepReadonly<Pod>[], remove: (pod: DeepReadonly<Pod>) => Promise<void>): Promise<{ error?: unknown }> {
-  const results = await Promise.allSettled(victims.map(remove));
-  const failed = results.find((r) => r.status === 'rejected');
-  return failed === undefined ? {} : { error: failed.reason };
 }
 
 async function syncStatus<T extends KubeObject & { status?: ReplicaSetStatus }>(
