@@ -7,6 +7,7 @@ import { createKeyLayout } from '../storage/key-layout.ts';
 import { LogFollower } from '../storage/log-follower.ts';
 import { View } from '../storage/view.ts';
 import { WatchHub } from '../storage/watch-hub.ts';
+import { createServiceAllocation } from './allocators/service-allocation.ts';
 import type { KindLookup } from './body-kind.ts';
 import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
@@ -36,6 +37,9 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const followers = ephemeral === undefined ? [durable] : [durable, ephemeral];
   const byKind = new Map(config.definitions.map((d) => [`${d.group}/${d.version}/${d.kind}`, d]));
   const kinds: KindLookup = (group, version, kind) => byKind.get(`${group}/${version}/${kind}`);
+
+  const definition = (group: string, plural: string): ResourceDefinition | undefined =>
+    config.definitions.find((d) => d.group === group && d.plural === plural);
 
   const storedByPrefix = new Map<string, StoredResource & { slots: number }>();
   const served = new Map<string, ServedResource>();
@@ -69,7 +73,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     if (resource === undefined) throw new Error(`${idOf(d)} is not stored by this registry`);
     return resource;
   };
-  const hooks: Readonly<Record<string, ResourceHooks>> = { '/namespaces': namespaceHooks };
+  const hooks: Record<string, ResourceHooks> = { '/namespaces': namespaceHooks };
   const target = (d: ResourceDefinition, subresource: string): WriteTarget => {
     const sub = subresource === '' ? undefined : d.subresources?.[subresource];
     if (subresource !== '' && sub?.strategy === undefined) throw new Error(`${idOf(d)}/${subresource} has no generic writes`);
@@ -83,6 +87,8 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   };
 
   const objects = createObjectAccess({ clock, signal: lifetime.signal, served: servedOf, target });
+  const services = createServiceAllocation(config, { objects, clock, log, store: deps.store, definition });
+  if (services !== undefined) hooks['/services'] = services.hooks;
   const writeDeps: WriteDeps = { clock, admission: deps.admission(objects), authorizeCreate: (r) => deps.authorizeCreate(r), kinds };
   const handlers = new Map<string, SubresourceHandler>(
     deps.subresources(objects).map((h) => [`${idOf({ ...h, plural: h.resource })}/${h.subresource}`, h]),
@@ -91,7 +97,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     ...writeDeps,
     schema: config.schema,
     objects,
-    definition: (group, plural) => config.definitions.find((d) => d.group === group && d.plural === plural),
+    definition,
     target,
   };
   const endpoints = new Map<string, ResourceEndpoint>();
@@ -123,22 +129,24 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     }
   }
 
+  async function ready(signal: AbortSignal): Promise<void> {
+    // What expires may be away: its requests fail while it is, and nothing else does.
+    for (;;) {
+      try {
+        const revision = await durable.probeRevision();
+        if (await durable.waitFor(revision, 10_000)) return;
+      } catch (error) {
+        log.warn({ err: error }, 'waiting for the store');
+      }
+      await clock.sleep(readyProbeMs, signal);
+    }
+  }
+
   return {
     lookup: (group, version, resource, subresource) => endpoints.get(`${idOf({ group, version, plural: resource })}/${subresource}`),
     definitions: () => config.definitions,
     objects,
-    async ready(signal) {
-      // What expires may be away: its requests fail while it is, and nothing else does.
-      for (;;) {
-        try {
-          const revision = await durable.probeRevision();
-          if (await durable.waitFor(revision, 10_000)) return;
-        } catch (error) {
-          log.warn({ err: error }, 'waiting for the store');
-        }
-        await clock.sleep(readyProbeMs, signal);
-      }
-    },
+    ready,
     async run(signal) {
       const scope = childSignal(signal);
       try {
@@ -146,6 +154,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
           f.run(scope.signal),
           untilAborted(scope.signal, runCompactor({ intervalMs: compactionMs }, { store: f.store, clock, log, signal: scope.signal })),
         ]);
+        if (services !== undefined) loops.push(untilAborted(scope.signal, ready(scope.signal).then(() => services.run(scope.signal))));
         await Promise.all([...loops, untilAborted(scope.signal, sendBookmarks(scope.signal))]);
       } finally {
         scope.abort();

@@ -78,8 +78,10 @@ async function evict(pods: ResourceDefinition, deps: SubresourceDeps, r: ApiRequ
   await deps.admission.validate(request, r.signal);
   // Admission has seen the eviction; the deletion that follows from it is the server's own.
   const own: WriteContext = { ...w, admission: undefined };
+  // The condition is part of the status, which the pod's own strategy would leave as it was.
+  const status: WriteContext = { ...own, ...deps.target(pods, 'status'), subresource: 'eviction' };
   try {
-    await evictPod(own, name, deletion, deps);
+    await evictPod({ own, status, deletion, deps }, name);
     return success(r, 201);
   } catch (error) {
     throw toApiError(error, subjectOf(w), 'create');
@@ -97,7 +99,15 @@ function deletionOf(eviction: Eviction, dryRun: boolean): DeleteOptions {
   };
 }
 
-async function evictPod(w: WriteContext, name: string, deletion: DeleteOptions, deps: SubresourceDeps): Promise<void> {
+interface EvictionRun {
+  readonly own: WriteContext;
+  readonly status: WriteContext;
+  readonly deletion: DeleteOptions;
+  readonly deps: SubresourceDeps;
+}
+
+async function evictPod(run: EvictionRun, name: string): Promise<void> {
+  const { own: w, deletion, deps } = run;
   for (let attempt = 1; ; attempt++) {
     const pod = await readPod(w, name);
     const guarded = deletion.preconditions.resourceVersion === undefined;
@@ -105,10 +115,10 @@ async function evictPod(w: WriteContext, name: string, deletion: DeleteOptions, 
       if (ignoresBudgets(pod)) {
         // A pending pod must not become ready in between; what is over or dying may change as it likes.
         const pin = guarded && pod.status?.phase === 'Pending' && !pod.metadata?.deletionTimestamp;
-        return await markAndDelete(w, name, pin ? pinned(deletion, pod) : deletion);
+        return await markAndDelete(run, name, pin ? pinned(deletion, pod) : deletion);
       }
       const pin = await passBudget(w, pod, deps);
-      return await deletePinned(w, name, { deletion, pod, pin });
+      return await deletePinned(run, name, { pod, pin });
     } catch (error) {
       if (!isStatusError(error) || error.reason !== 'Conflict' || !guarded || attempt >= maxConflicts) throw error;
     }
@@ -133,22 +143,23 @@ const pinned = (deletion: DeleteOptions, pod: EvictedPod): DeleteOptions => ({
   preconditions: { ...deletion.preconditions, resourceVersion: pod.metadata?.resourceVersion ?? '' },
 });
 
-async function deletePinned(w: WriteContext, name: string, o: { deletion: DeleteOptions; pod: EvictedPod; pin: string | undefined }): Promise<void> {
-  if (o.pin === undefined) return await markAndDelete(w, name, o.deletion);
+async function deletePinned(run: EvictionRun, name: string, o: { pod: EvictedPod; pin: string | undefined }): Promise<void> {
+  const { deletion } = run;
+  if (o.pin === undefined) return await markAndDelete(run, name, deletion);
   try {
-    await markAndDelete(w, name, pinned(o.deletion, o.pod));
+    await markAndDelete(run, name, pinned(deletion, o.pod));
   } catch (error) {
     // The pod changed since it was found unhealthy: clients come again.
-    if (isStatusError(error) && error.reason === 'Conflict' && o.deletion.preconditions.resourceVersion === undefined) throw stillProcessed(o.pin);
+    if (isStatusError(error) && error.reason === 'Conflict' && deletion.preconditions.resourceVersion === undefined) throw stillProcessed(o.pin);
     throw error;
   }
 }
 
 /** Sets the DisruptionTarget condition, then deletes. */
-async function markAndDelete(w: WriteContext, name: string, deletion: DeleteOptions): Promise<void> {
+async function markAndDelete({ own: w, status }: EvictionRun, name: string, deletion: DeleteOptions): Promise<void> {
   let { resourceVersion } = deletion.preconditions;
   if (!w.dryRun) {
-    const { entry } = await updateObject(w, {
+    const { entry } = await updateObject(status, {
       name,
       produce: (current) => {
         if (current === undefined) throw notFound(subjectOf(w), name);

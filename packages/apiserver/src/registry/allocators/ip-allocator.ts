@@ -1,0 +1,126 @@
+import { type DeepReadonly, isStatusError, type KubeObject, type ResourceDefinition } from '@skiff/apimachinery';
+import type { ObjectAccess } from '../../contract.ts';
+import { familyOf, formatAddress, type IPFamily, type IPRange, parseAddress, parseRange, staticBand } from './ip-range.ts';
+
+export interface IPAddress extends KubeObject {
+  spec?: { parentRef?: { group?: string; resource?: string; namespace?: string; name?: string } };
+}
+
+/** An address that can't be given out, in upstream's words. */
+export class AllocationError extends Error {
+  override readonly name = 'AllocationError';
+}
+export const rangeIsFull = 'range is full';
+const alreadyAllocated = 'provided IP is already allocated';
+const otherRange = 'the provided network does not match the current range';
+
+export const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
+export const managedByAllocator = 'ipallocator.k8s.io';
+const familyLabel = 'ipaddress.kubernetes.io/ip-family';
+const maxAttempts = 16;
+
+export interface Owner {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * Gives ClusterIPs out. An address is taken by creating the IPAddress object of its name, so that any number of apiservers share the
+ * ranges: creation is the compare-and-set. The cache of those objects only says where to try first.
+ */
+export class IPAllocator {
+  readonly ranges: ReadonlyMap<IPFamily, IPRange>;
+  readonly #addresses: ResourceDefinition<IPAddress>;
+  readonly #objects: ObjectAccess;
+  readonly #random: () => number;
+  /** Taken by requests of this process that the cache does not show yet. */
+  readonly #taking = new Set<string>();
+
+  constructor(cidrs: readonly string[], deps: { addresses: ResourceDefinition<IPAddress>; objects: ObjectAccess; random?: () => number }) {
+    this.ranges = new Map(cidrs.map((c) => parseRange(c)).map((r) => [r.family, r]));
+    this.#addresses = deps.addresses;
+    this.#objects = deps.objects;
+    this.#random = deps.random ?? Math.random;
+  }
+
+  /** Families in the order of the configuration; the first is the default. */
+  get families(): readonly IPFamily[] {
+    return [...this.ranges.keys()];
+  }
+
+  /** Takes this address. Throws AllocationError. */
+  async allocate(ip: string, owner: Owner, dryRun: boolean): Promise<void> {
+    const address = parseAddress(ip);
+    const family = familyOf(ip);
+    const range = this.ranges.get(family);
+    if (address === undefined || range === undefined || address < range.first || address > range.last) throw new AllocationError(otherRange);
+    if (dryRun) {
+      if (this.#isTaken(formatAddress(address, family))) throw new AllocationError(alreadyAllocated);
+    } else if (!(await this.#take(formatAddress(address, family), family, owner))) throw new AllocationError(alreadyAllocated);
+  }
+
+  /** Takes a free address. Throws AllocationError when there is none. */
+  async allocateNext(family: IPFamily, owner: Owner, dryRun: boolean): Promise<string> {
+    const range = this.ranges.get(family);
+    if (range === undefined) throw new AllocationError(otherRange);
+    const middle = range.first + staticBand(range);
+    for (const [first, last] of [[middle, range.last] as const, [range.first, middle - 1n] as const]) {
+      // A lost race for one address is followed by another random one.
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        const ip = this.#findFree(first, last, family);
+        if (ip === undefined) break;
+        if (dryRun || (await this.#take(ip, family, owner))) return ip;
+      }
+    }
+    throw new AllocationError(rangeIsFull);
+  }
+
+  async release(ip: string): Promise<void> {
+    const address = parseAddress(ip);
+    if (address === undefined) return;
+    try {
+      await this.#objects.delete(this.#addresses, '', formatAddress(address, familyOf(ip)));
+    } catch (error) {
+      if (!isStatusError(error) || error.reason !== 'NotFound') throw error;
+    }
+  }
+
+  /** Every IPAddress that this allocator made, by name. */
+  owned(): readonly DeepReadonly<IPAddress>[] {
+    return this.#objects.list(this.#addresses).filter((a) => a.metadata?.labels?.[managedByLabel] === managedByAllocator);
+  }
+
+  #isTaken(ip: string): boolean {
+    return this.#taking.has(ip) || this.#objects.get(this.#addresses, '', ip) !== undefined;
+  }
+
+  /** From a random place on, round the range once. */
+  #findFree(first: bigint, last: bigint, family: IPFamily): string | undefined {
+    const size = last - first + 1n;
+    if (size <= 0n) return undefined;
+    const bounded = size > 1n << 32n ? 1n << 32n : size;
+    const offset = BigInt(Math.floor(this.#random() * Number(bounded)));
+    for (let i = 0n; i < bounded; i++) {
+      const ip = formatAddress(first + ((offset + i) % size), family);
+      if (!this.#isTaken(ip)) return ip;
+    }
+    return undefined;
+  }
+
+  async #take(ip: string, family: IPFamily, owner: Owner): Promise<boolean> {
+    if (this.#taking.has(ip)) return false;
+    this.#taking.add(ip);
+    try {
+      await this.#objects.create(this.#addresses, {
+        metadata: { name: ip, labels: { [familyLabel]: family, [managedByLabel]: managedByAllocator } },
+        spec: { parentRef: { group: '', resource: 'services', namespace: owner.namespace, name: owner.name } },
+      });
+      return true;
+    } catch (error) {
+      if (isStatusError(error) && error.reason === 'AlreadyExists') return false;
+      throw error;
+    } finally {
+      this.#taking.delete(ip);
+    }
+  }
+}
