@@ -1,0 +1,100 @@
+import { isDeepStrictEqual } from 'node:util';
+import { childSignal, type Clock, type Logger } from '@skiff/component-base';
+import type { RunCommand } from './command.ts';
+import { applyIptables, forwardChain, missingJumps, saveTables, type SavedTables } from './iptables.ts';
+import { ensureNamespace, releaseAddresses } from './namespace.ts';
+import { renderIptables, type HostConfig, type IptablesPlan } from './plan.ts';
+
+export type HostInputs = Pick<HostConfig, 'serviceCidrs' | 'nodeAddress' | 'extraAddresses' | 'rules'>;
+
+/** Keeps the host's side of the Service network as it should be, whoever reloads a firewall or deletes a link. */
+export interface HostSetup {
+  /** What the table needs of the host changed. Carried out soon; a call that changes nothing costs nothing. */
+  update(inputs: HostInputs): void;
+  /** Resolves once the namespace exists and is reachable for the first time. */
+  readonly ready: Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+interface Deps {
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Rules are looked at this often; links and routes every third time. */
+const checkIntervalMs = 10_000;
+const retryMs = 1_000;
+
+const chainsOf = (saved: SavedTables, plan: IptablesPlan): unknown =>
+  Object.entries(plan.chains).map(([table, chains]) => Object.keys(chains).map((name) => saved[table]?.[name]));
+
+export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { inputs: HostInputs }, deps: Deps): HostSetup {
+  const { run, clock, log } = deps;
+  const { inputs: initial, ...fixed } = config;
+  let inputs = initial;
+  let changed = true;
+  let wake = (): void => undefined;
+  let markReady = (): void => undefined;
+  const ready = new Promise<void>((resolve) => {
+    markReady = resolve;
+  });
+  let assigned: readonly string[] = [];
+  let written: { plan: IptablesPlan; chains: unknown } | undefined;
+
+  async function ensureRoutes(desired: HostConfig): Promise<void> {
+    await ensureNamespace(run, desired);
+    const gone = assigned.filter((a) => !desired.extraAddresses.includes(a));
+    await releaseAddresses(run, desired.names, gone);
+    assigned = desired.extraAddresses;
+  }
+
+  async function ensureRules(desired: HostConfig): Promise<void> {
+    const saved = await saveTables(run);
+    const plan = renderIptables(desired, forwardChain(saved));
+    const missing = missingJumps(saved, plan.jumps);
+    const same = written !== undefined && isDeepStrictEqual(written.plan, plan) && isDeepStrictEqual(written.chains, chainsOf(saved, plan));
+    if (same && missing.length === 0) return;
+    if (written !== undefined && isDeepStrictEqual(written.plan, plan))
+      log.warn({ jumps: missing.length }, 'packet filter rules were removed by someone; writing them again');
+    await applyIptables(run, plan, missing);
+    written = { plan, chains: chainsOf(await saveTables(run), plan) };
+  }
+
+  async function pause(ms: number, signal: AbortSignal): Promise<void> {
+    using child = childSignal(signal);
+    wake = () => child.abort();
+    if (changed) return;
+    // Woken or timed out: both mean to look again.
+    await clock.sleep(ms, child.signal).catch(() => undefined);
+    wake = () => undefined;
+  }
+
+  return {
+    ready,
+    update: (next) => {
+      if (isDeepStrictEqual(next, inputs)) return;
+      inputs = next;
+      changed = true;
+      wake();
+    },
+    run: async (signal) => {
+      for (let round = 0; !signal.aborted; round++) {
+        const urgent = changed;
+        changed = false;
+        const desired: HostConfig = { ...fixed, ...inputs };
+        try {
+          if (urgent || round % 3 === 0) await ensureRoutes(desired);
+          await ensureRules(desired);
+          markReady();
+          await pause(checkIntervalMs, signal);
+        } catch (error) {
+          log.error({ err: error }, 'the Service network of this host is incomplete; trying again');
+          changed = false;
+          await pause(retryMs, signal);
+          changed = true;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { runOk, type RunCommand } from './command.ts';
+import { renderRestore, type IptablesPlan, type Jump } from './plan.ts';
+
+/** What iptables-save says of one table: chain → rules as it prints them. */
+export type SavedTables = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+export function parseSave(text: string): SavedTables {
+  const tables: Record<string, Record<string, string[]>> = {};
+  let current: Record<string, string[]> = {};
+  for (const line of text.split('\n')) {
+    if (line.startsWith('*')) current = tables[line.slice(1).trim()] ??= {};
+    else if (line.startsWith(':')) current[line.slice(1).split(' ')[0] ?? ''] ??= [];
+    else if (line.startsWith('-A ')) {
+      const chain = line.split(' ')[1] ?? '';
+      (current[chain] ??= []).push(line.slice(4 + chain.length));
+    }
+  }
+  return tables;
+}
+
+const isJump = (rule: string, to: string): boolean => rule === `-j ${to}`;
+
+/** Jumps that are missing. One that is there but not first stays where it is, so that two programs never fight over the place. */
+export const missingJumps = (saved: SavedTables, jumps: readonly Jump[]): readonly Jump[] =>
+  jumps.filter((j) => !(saved[j.table]?.[j.from] ?? []).some((rule) => isJump(rule, j.to)));
+
+/** The chain that accepts for FORWARD: Docker's own place for its users' rules, where FORWARD leads to it. */
+export const forwardChain = (saved: SavedTables): string =>
+  (saved['filter']?.['FORWARD'] ?? []).some((rule) => isJump(rule, 'DOCKER-USER')) ? 'DOCKER-USER' : 'FORWARD';
+
+const waitSeconds = ['-w', '10'];
+
+export async function saveTables(run: RunCommand): Promise<SavedTables> {
+  const [filter, nat] = await Promise.all([runOk(run, 'iptables-save', ['-t', 'filter']), runOk(run, 'iptables-save', ['-t', 'nat'])]);
+  return parseSave(`${filter}\n${nat}`);
+}
+
+/** Writes our chains and inserts the jumps that are missing. */
+export async function applyIptables(run: RunCommand, plan: IptablesPlan, missing: readonly Jump[]): Promise<void> {
+  await runOk(run, 'iptables-restore', ['--noflush', ...waitSeconds], renderRestore(plan));
+  for (const jump of missing) await runOk(run, 'iptables', [...waitSeconds, '-t', jump.table, '-I', jump.from, '1', '-j', jump.to]);
+}
+
+/** Removes the named chains and every rule that leads to one of them. Absent ones are none of its business. */
+export async function removeChains(run: RunCommand, names: readonly string[]): Promise<void> {
+  const saved = await saveTables(run);
+  for (const [table, chains] of Object.entries(saved)) {
+    const ours = names.filter((name) => chains[name] !== undefined);
+    if (ours.length === 0) continue;
+    for (const [from, rules] of Object.entries(chains)) {
+      for (const rule of rules) {
+        const target = / -j (\S+)|^-j (\S+)/.exec(rule);
+        const to = target?.[1] ?? target?.[2];
+        if (to !== undefined && ours.includes(to))
+          await runOk(run, 'iptables', [...waitSeconds, '-t', table, '-D', from, ...rule.split(' ')]);
+      }
+    }
+    for (const name of ours) await runOk(run, 'iptables', [...waitSeconds, '-t', table, '-F', name]);
+    for (const name of ours) await runOk(run, 'iptables', [...waitSeconds, '-t', table, '-X', name]);
+  }
+}

@@ -1,0 +1,58 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { runOk, type RunCommand } from './command.ts';
+import { hostMac, peerLink, servicesMac, type HostNames } from './names.ts';
+import { renderHostRoutes, renderServicesRoutes, servicesSysctls, type HostConfig } from './plan.ts';
+
+export const netnsPath = (names: HostNames): string => `/run/netns/${names.netns}`;
+
+/** Identity of a namespace: two paths with the same number are the same namespace. */
+export async function namespaceInode(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const batch = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
+
+/** Makes the namespace, the veth pair, routes and sysctls, or mends what is missing of them. */
+export async function ensureNamespace(run: RunCommand, config: HostConfig): Promise<void> {
+  const { names } = config;
+  if (!existsSync(netnsPath(names))) await runOk(run, 'ip', ['netns', 'add', names.netns]);
+  const links = [
+    await run('ip', ['link', 'show', 'dev', names.link]),
+    await run('ip', ['-n', names.netns, 'link', 'show', 'dev', peerLink]),
+  ];
+  if (links.some((l) => l.code !== 0)) {
+    // Half a pair is of an older namespace: it goes first.
+    if (links[0]?.code === 0) await runOk(run, 'ip', ['link', 'delete', 'dev', names.link]);
+    const peer = ['peer', 'name', peerLink, 'address', servicesMac, 'netns', names.netns];
+    await runOk(run, 'ip', ['link', 'add', 'name', names.link, 'address', hostMac, 'type', 'veth', ...peer]);
+    const script = Object.entries(servicesSysctls)
+      .map(([file, value]) => `echo '${value}' > /proc/sys/${file}`)
+      .join(' && ');
+    await runOk(run, 'nsenter', [`--net=${netnsPath(names)}`, 'sh', '-c', script]);
+  }
+  await runOk(run, 'ip', ['-n', names.netns, '-batch', '-'], batch(renderServicesRoutes(config)));
+  await runOk(run, 'ip', ['-batch', '-'], batch(renderHostRoutes(config)));
+  if (readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '0')
+    await runOk(run, 'sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
+}
+
+/** Takes back routes of addresses that the host no longer answers for. */
+export async function releaseAddresses(run: RunCommand, names: HostNames, addresses: readonly string[]): Promise<void> {
+  for (const address of addresses) {
+    // Absent is what is wanted, so the exit codes don't matter.
+    await run('ip', ['route', 'delete', `${address}/32`, 'dev', names.link]);
+    await run('ip', ['-n', names.netns, 'route', 'delete', 'local', `${address}/32`, 'dev', 'lo']);
+  }
+}
+
+/** Deletes namespace and veth pair. Processes in it must be gone before. */
+export async function removeNamespace(run: RunCommand, names: HostNames): Promise<void> {
+  if (existsSync(netnsPath(names))) await runOk(run, 'ip', ['netns', 'delete', names.netns]);
+  if ((await run('ip', ['link', 'show', 'dev', names.link])).code === 0) await runOk(run, 'ip', ['link', 'delete', 'dev', names.link]);
+}

@@ -1,0 +1,127 @@
+import { networkAddress } from '../table/ip.ts';
+import { hostMac, peerLink, servicesMac, type HostNames } from './names.ts';
+
+export interface HostConfig {
+  readonly names: HostNames;
+  /** The Service ranges, the first one's network address being the source of connections that have no better one. */
+  readonly serviceCidrs: readonly string[];
+  readonly clusterCidr: string;
+  readonly shadowCidr: string;
+  /** What pods see as the source of connections that come from no pod; undefined: whatever the host's routing chooses. */
+  readonly nodeAddress: string | undefined;
+  /** External and load balancer addresses that this host answers for. */
+  readonly extraAddresses: readonly string[];
+  readonly rules: NatRules;
+}
+
+/** The static part that user space can't do: the client's address is kept (hostPort, externalTrafficPolicy Local) or the protocol is unknown to it (SCTP). */
+export interface NatRules {
+  /** Rule bodies, in order, for what comes in from other hosts and from pods; without chain names. */
+  readonly prerouting: readonly string[];
+  /** The same for what this host itself sends. */
+  readonly output: readonly string[];
+  /** For replies' sake: hairpins. */
+  readonly postrouting: readonly string[];
+  /** Refusals of what no local endpoint takes. */
+  readonly input: readonly string[];
+}
+
+export const noRules: NatRules = { prerouting: [], output: [], postrouting: [], input: [] };
+
+/** Lines for `ip -batch` in the host's namespace; each may be repeated. */
+export function renderHostRoutes(config: HostConfig): readonly string[] {
+  const { link, hostAddress, servicesAddress } = config.names;
+  const targets = [...config.serviceCidrs, config.shadowCidr, ...config.extraAddresses.map((a) => `${a}/32`)];
+  return [
+    `link set dev ${link} up`,
+    `address replace ${hostAddress}/32 dev ${link}`,
+    `neighbour replace ${servicesAddress} lladdr ${servicesMac} dev ${link} nud permanent`,
+    ...targets.map((target) => `route replace ${target} via ${servicesAddress} dev ${link} onlink`),
+  ];
+}
+
+/** Lines for `ip -batch` inside the services namespace. */
+export function renderServicesRoutes(config: HostConfig): readonly string[] {
+  const { hostAddress } = config.names;
+  const source = networkAddress(config.serviceCidrs[0] ?? '');
+  const local = [...config.serviceCidrs, config.shadowCidr, ...config.extraAddresses.map((a) => `${a}/32`)];
+  return [
+    'link set dev lo up',
+    `link set dev ${peerLink} up`,
+    ...local.map((target) => `route replace local ${target} dev lo`),
+    `neighbour replace ${hostAddress} lladdr ${hostMac} dev ${peerLink} nud permanent`,
+    `route replace default via ${hostAddress} dev ${peerLink} onlink src ${source}`,
+  ];
+}
+
+/** Files below /proc/sys in the services namespace: new connections need ports, TIME_WAIT must not hold them. */
+export const servicesSysctls: Readonly<Record<string, string>> = {
+  'net/ipv4/tcp_tw_reuse': '1',
+  'net/ipv4/ip_local_port_range': '1024 65535',
+  'net/core/somaxconn': '4096',
+  'net/ipv4/conf/all/rp_filter': '0',
+  'net/ipv4/conf/default/rp_filter': '0',
+};
+
+export interface Jump {
+  readonly table: 'filter' | 'nat';
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface IptablesPlan {
+  /** Chain → rule bodies, for each table. All are ours. */
+  readonly chains: Readonly<Record<'filter' | 'nat', Readonly<Record<string, readonly string[]>>>>;
+  readonly jumps: readonly Jump[];
+}
+
+/** `forwardFrom` is DOCKER-USER where Docker keeps that chain, since it survives Docker's restarts, and FORWARD elsewhere. */
+export function renderIptables(config: HostConfig, forwardFrom: string): IptablesPlan {
+  const { link, chains } = config.names;
+  const { clusterCidr, shadowCidr, rules } = config;
+  const source = networkAddress(config.serviceCidrs[0] ?? '');
+  return {
+    chains: {
+      filter: {
+        [chains.forward]: [
+          `-i ${link} -j ACCEPT`,
+          `-o ${link} -j ACCEPT`,
+          `-d ${clusterCidr} -m conntrack --ctstate DNAT -j ACCEPT`,
+          `-s ${clusterCidr} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+        ],
+        [chains.input]: [...rules.input, `-i ${link} -j ACCEPT`],
+      },
+      nat: {
+        [chains.postrouting]: [
+          // What goes to a Service keeps its source: masquerading by others would hide the client pod.
+          `-o ${link} -j ACCEPT`,
+          `-s ${shadowCidr} -d ${clusterCidr} -j NETMAP --to ${clusterCidr}`,
+          ...(config.nodeAddress === undefined ? [] : [`-s ${source}/32 -d ${clusterCidr} -j SNAT --to-source ${config.nodeAddress}`]),
+          ...[...config.serviceCidrs, shadowCidr].map((cidr) => `-s ${cidr} ! -o ${link} -j MASQUERADE`),
+          ...rules.postrouting,
+        ],
+        [chains.prerouting]: rules.prerouting,
+        [chains.output]: rules.output,
+      },
+    },
+    jumps: [
+      { table: 'filter', from: forwardFrom, to: chains.forward },
+      { table: 'filter', from: 'INPUT', to: chains.input },
+      { table: 'nat', from: 'POSTROUTING', to: chains.postrouting },
+      { table: 'nat', from: 'PREROUTING', to: chains.prerouting },
+      { table: 'nat', from: 'OUTPUT', to: chains.output },
+    ],
+  };
+}
+
+/** Input of `iptables-restore --noflush`: our chains are replaced as one, nobody else's rules are touched. */
+export function renderRestore(plan: IptablesPlan): string {
+  const lines: string[] = [];
+  for (const [table, chains] of Object.entries(plan.chains)) {
+    lines.push(`*${table}`);
+    for (const name of Object.keys(chains)) lines.push(`:${name} - [0:0]`);
+    for (const [name, rules] of Object.entries(chains)) for (const rule of rules) lines.push(`-A ${name} ${rule}`);
+    lines.push('COMMIT');
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,79 @@
+import { mkdirSync } from 'node:fs';
+import { createClient, loadKubeconfig } from '@skiff/client';
+import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
+import { createDataLink } from './data-link.ts';
+import { dataMain, dataVersion } from './data-version.ts';
+import { proxyFlags } from './flags.ts';
+import { cleanUpHost } from './host/cleanup.ts';
+import { runCommand } from './host/command.ts';
+import { createHostSetup } from './host/host-setup.ts';
+import { hostNames } from './host/names.ts';
+import { netnsPath } from './host/namespace.ts';
+import { noRules } from './host/plan.ts';
+import { createMetrics } from './metrics.ts';
+import { createProxy } from './proxy.ts';
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) {
+    process.stdout.write(formatHelp('proxy', proxyFlags));
+    return;
+  }
+  const flags = parseFlags(proxyFlags, args);
+  if (flags.cleanup) return cleanUpHost(flags.instance, { run: runCommand, clock: systemClock });
+  if (flags['node-name'] === '') throw new FlagError('--node-name is required');
+  if (flags.kubeconfig === '') throw new FlagError('--kubeconfig is required');
+
+  const log = createLogger('proxy', flags.v >= 4 ? 'debug' : 'info');
+  const names = hostNames(flags.instance);
+  const rootDir = flags['root-dir'];
+  mkdirSync(rootDir, { recursive: true, mode: 0o750 });
+  const ranges = { clusterCidr: flags['cluster-cidr'], shadowCidr: flags['shadow-cidr'] };
+  const serviceCidrs = flags['service-cluster-ip-range'].filter((c) => !c.includes(':'));
+  const clock = systemClock;
+  const metrics = createMetrics();
+  const inputs = { serviceCidrs, nodeAddress: undefined, extraAddresses: [], rules: noRules };
+  const host = createHostSetup({ names, ...ranges, inputs }, { run: runCommand, clock, log });
+  const data = createDataLink(
+    {
+      instance: flags.instance,
+      rootDir,
+      netnsPath: netnsPath(names),
+      ...ranges,
+      main: dataMain,
+      execArgv: process.execArgv.filter((a) => !a.startsWith('--max-')),
+      version: dataVersion(),
+    },
+    {
+      clock,
+      log,
+      onApplied: (problems) => {
+        metrics.problems(problems.length);
+        if (problems.length > 0) log.warn({ problems: problems.slice(0, 20) }, "some addresses can't be listened on yet");
+      },
+    },
+  );
+  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'skiff-proxy/0.1.0' }));
+  const proxy = createProxy(
+    {
+      names,
+      rootDir,
+      nodeName: flags['node-name'],
+      serviceCidrs,
+      ...ranges,
+      clusterDns: flags['cluster-dns'],
+      clusterDomain: flags['cluster-domain'],
+      healthzPort: flags['healthz-port'],
+      resolvConf: flags['resolv-conf'],
+    },
+    { client, clock, log, host, data, metrics },
+  );
+  const signal = processSignal();
+  log.info({ instance: flags.instance, namespace: names.netns }, 'starting');
+  await proxy.run(signal);
+  client.close();
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`proxy: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

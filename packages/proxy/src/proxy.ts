@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { aborted, supervise, type Clock, type Logger } from '@skiff/component-base';
+import { createInformerFactory, type Client } from '@skiff/client';
+import { join } from 'node:path';
+import { createControlSocket } from './control-socket.ts';
+import type { DataLink } from './data-link.ts';
+import { createForwarder } from './dns/forwarder.ts';
+import { upstreamServers } from './dns/resolv-conf.ts';
+import { createResolver } from './dns/resolver.ts';
+import { createDnsServer } from './dns/server.ts';
+import { createZone } from './dns/zone.ts';
+import { createHealthCheckPorts } from './health-check-ports.ts';
+import { createHealthServer } from './health-server.ts';
+import type { HostNames } from './host/names.ts';
+import type { HostSetup } from './host/host-setup.ts';
+import { createInformedState, hostAddresses } from './informed-state.ts';
+import type { ProxyMetrics } from './metrics.ts';
+import { cidrMatcher } from './table/ip.ts';
+import { createRenderer } from './table/render.ts';
+
+export interface ProxyConfig {
+  readonly names: HostNames;
+  readonly rootDir: string;
+  readonly nodeName: string;
+  readonly serviceCidrs: readonly string[];
+  readonly clusterCidr: string;
+  readonly shadowCidr: string;
+  readonly clusterDns: string;
+  readonly clusterDomain: string;
+  readonly healthzPort: number;
+  readonly resolvConf: string;
+}
+
+export interface ProxyDeps {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly host: HostSetup;
+  readonly data: DataLink;
+  readonly metrics: ProxyMetrics;
+}
+
+/** Changes that come together are rendered together. */
+const gatherMs = 2;
+const addressCheckMs = 10_000;
+/** Where DNS over TCP listens on the link's own address, unless it is taken. */
+const dnsTcpPort = 10_053;
+
+const readText = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
+/** Keeps host and proxy-data in line with Services and EndpointSlices, and answers DNS. */
+export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal: AbortSignal): Promise<void> } {
+  const { clock, log, host, data, metrics } = deps;
+  const informers = createInformerFactory({}, { client: deps.client, clock, log });
+  const renderer = createRenderer({ clusterCidr: config.clusterCidr, shadowCidr: config.shadowCidr });
+  const healthChecks = createHealthCheckPorts({ log });
+  const relaySocket = join(config.rootDir, 'dns.sock');
+  let addresses = hostAddresses();
+  let scheduled = false;
+  let firstChangeMs: number | undefined;
+  let renderTookMs = 0;
+
+  const state = createInformedState(config, informers, () => {
+    firstChangeMs ??= clock.monotonicMs();
+    schedule();
+  });
+
+  const isOwn = cidrMatcher([...config.serviceCidrs, config.clusterCidr, config.shadowCidr]);
+  const zone = createZone({ domain: config.clusterDomain, dnsAddress: config.clusterDns, ownsAddress: isOwn }, state.zone);
+  const resolv = (path: string): string | undefined => readText(path === '/etc/resolv.conf' ? config.resolvConf : path);
+  const forwarder = createForwarder({ clock, servers: () => upstreamServers(resolv, isOwn) });
+  const resolver = createResolver(
+    { domain: config.clusterDomain },
+    { zone, forwarder, clock, random: Math.random, isSynced: () => state.isSynced, onAnswer: metrics.dnsAnswered },
+  );
+  const dns = createDnsServer({ relaySocket, tcpAddress: config.names.hostAddress, tcpPort: dnsTcpPort }, { resolver });
+  const health = createHealthServer(
+    { port: config.healthzPort, metricsAddress: config.names.hostAddress },
+    { log, metrics, isHealthy: () => data.connected, stats: () => data.stats() },
+  );
+  const control = createControlSocket({ path: join(config.rootDir, 'control.sock') }, { data, log });
+
+  function schedule(): void {
+    if (scheduled || !state.isSynced) return;
+    scheduled = true;
+    // Under a storm of changes half of the time is left for others.
+    setTimeout(render, Math.max(gatherMs, renderTookMs)).unref();
+  }
+
+  function render(): void {
+    scheduled = false;
+    const startedMs = clock.monotonicMs();
+    const changes = state.takeChanges();
+    const rendered = renderer.render(
+      {
+        node: state.node,
+        services: state.services,
+        slicesOf: state.slicesOf,
+        pods: state.hostPortPods,
+        hostAddresses: addresses,
+        dns: {
+          address: config.clusterDns,
+          relaySocket,
+          tcp: { address: config.names.hostAddress, port: dns.tcpPort },
+          metrics: health.metricsPort === undefined ? undefined : { address: config.names.hostAddress, port: health.metricsPort },
+        },
+      },
+      changes.all ? undefined : changes.services,
+    );
+    data.setTable(rendered.table);
+    host.update({
+      ...rendered.host,
+      serviceCidrs: state.serviceCidrs,
+      nodeAddress: state.node.internalAddresses.find((a) => !a.includes(':')),
+    });
+    healthChecks.update(rendered.healthChecks);
+    const endedMs = clock.monotonicMs();
+    renderTookMs = endedMs - startedMs;
+    metrics.rendered(renderTookMs, endedMs - (firstChangeMs ?? startedMs), Object.keys(rendered.table.frontends).length);
+    firstChangeMs = undefined;
+  }
+
+  async function watchAddresses(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const now = hostAddresses();
+      if (now.join() !== addresses.join()) {
+        addresses = now;
+        state.touch();
+      }
+      await clock.sleep(addressCheckMs, signal).catch(() => undefined);
+    }
+  }
+
+  return {
+    run: async (signal) => {
+      const o = { signal, clock, log };
+      const afterHost = (run: (s: AbortSignal) => Promise<void>) => async (s: AbortSignal) => {
+        await Promise.race([host.ready, aborted(s)]);
+        if (!s.aborted) await run(s);
+      };
+      const running = [
+        supervise('host', (s) => host.run(s), o),
+        supervise('informers', (s) => informers.run(s), o),
+        supervise(
+          'dns',
+          afterHost((s) => dns.run(s)),
+          o,
+        ),
+        supervise(
+          'health',
+          afterHost((s) => health.run(s)),
+          o,
+        ),
+        supervise(
+          'proxy-data',
+          afterHost((s) => data.run(s)),
+          o,
+        ),
+        supervise('control', (s) => control.run(s), o),
+        supervise('addresses', watchAddresses, o),
+        supervise('health-checks', (s) => healthChecks.run(s), o),
+      ];
+      void Promise.all([state.synced, dns.listening, health.listening]).then(() => {
+        state.touch();
+        log.info({ services: state.services.length }, 'synced');
+      });
+      await Promise.all(running);
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { isIP } from 'node:net';
+import type { EndpointSlice, Service, ServicePort } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import { collectCandidates, selectEndpoints, type Selection } from './endpoints.ts';
+import { renderLocalPort, renderSctp } from './nat-rules.ts';
+import { namespacedName, serviceProxyNameLabel, type NodeView } from './state.ts';
+import type { BackendGroup, Endpoint, Frontend, Protocol } from './types.ts';
+
+/** What one Service adds to the table and to the host. */
+export interface RenderedService {
+  readonly groups: Readonly<Record<string, BackendGroup>>;
+  readonly frontends: readonly Frontend[];
+  /** Addresses outside the Service ranges that this host answers for. */
+  readonly extraAddresses: readonly string[];
+  readonly prerouting: readonly string[];
+  readonly output: readonly string[];
+  readonly input: readonly string[];
+  readonly healthCheck: { readonly port: number; readonly localEndpoints: number } | undefined;
+}
+
+export interface RenderContext {
+  readonly node: NodeView;
+  readonly hostAddresses: readonly string[];
+  readonly clusterCidr: string;
+}
+
+const nothing: RenderedService = {
+  groups: {},
+  frontends: [],
+  extraAddresses: [],
+  prerouting: [],
+  output: [],
+  input: [],
+  healthCheck: undefined,
+};
+const defaultAffinitySeconds = 10_800;
+
+export const isServed = (service: DeepReadonly<Service>): boolean =>
+  service.spec?.type !== 'ExternalName' &&
+  service.spec?.clusterIP !== undefined &&
+  service.spec.clusterIP !== '' &&
+  service.spec.clusterIP !== 'None' &&
+  service.metadata?.labels?.[serviceProxyNameLabel] === undefined;
+
+const clusterIPs = (service: DeepReadonly<Service>): readonly string[] => service.spec?.clusterIPs ?? [service.spec?.clusterIP ?? ''];
+const familyOf = (address: string): 'IPv4' | 'IPv6' => (isIP(address) === 6 ? 'IPv6' : 'IPv4');
+
+/** Addresses of load balancers that deliver packets unchanged (KEP-1860: ipMode VIP). */
+const loadBalancerAddresses = (service: DeepReadonly<Service>): readonly string[] =>
+  service.spec?.type === 'LoadBalancer'
+    ? (service.status?.loadBalancer?.ingress ?? []).flatMap((i) =>
+        i.ip !== undefined && i.ip !== '' && i.ipMode !== 'Proxy' ? [i.ip] : [],
+      )
+    : [];
+
+/** Pure. `slices` are those of this Service. */
+export function renderService(
+  service: DeepReadonly<Service>,
+  slices: readonly DeepReadonly<EndpointSlice>[],
+  context: RenderContext,
+): RenderedService {
+  if (!isServed(service)) return nothing;
+  const parts: RenderedService[] = [];
+  let localEndpoints = 0;
+  for (const clusterIP of clusterIPs(service)) {
+    const family = familyOf(clusterIP);
+    for (const port of service.spec?.ports ?? []) {
+      const protocol = port.protocol ?? 'TCP';
+      const candidates = collectCandidates(slices, { name: port.name ?? '', protocol, family }, context.node);
+      const selection = selectEndpoints(candidates, context.node);
+      localEndpoints = Math.max(localEndpoints, selection.local.length);
+      if (protocol === 'SCTP') parts.push({ ...nothing, ...renderSctp(clusterIP, port, selection.cluster) });
+      else parts.push(renderPort({ service, port, protocol: protocol as Protocol, clusterIP, family, selection }, context));
+    }
+  }
+  const healthPort = service.spec?.externalTrafficPolicy === 'Local' ? service.spec.healthCheckNodePort : undefined;
+  return {
+    groups: Object.assign({}, ...parts.map((p) => p.groups)) as Record<string, BackendGroup>,
+    frontends: parts.flatMap((p) => p.frontends),
+    extraAddresses: [...new Set(parts.flatMap((p) => p.extraAddresses))],
+    prerouting: parts.flatMap((p) => p.prerouting),
+    output: parts.flatMap((p) => p.output),
+    input: parts.flatMap((p) => p.input),
+    healthCheck: healthPort === undefined || healthPort === 0 ? undefined : { port: healthPort, localEndpoints },
+  };
+}
+
+interface PortInput {
+  readonly service: DeepReadonly<Service>;
+  readonly port: DeepReadonly<ServicePort>;
+  readonly protocol: Protocol;
+  readonly clusterIP: string;
+  readonly family: 'IPv4' | 'IPv6';
+  readonly selection: Selection;
+}
+
+function renderPort(input: PortInput, context: RenderContext): RenderedService {
+  const { service, port, protocol, clusterIP, family, selection } = input;
+  const spec = service.spec ?? {};
+  const affinitySeconds =
+    spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds) : undefined;
+  const groupOf = (endpoints: readonly Endpoint[]): BackendGroup => ({
+    endpoints,
+    ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
+  });
+  const name = `${namespacedName(service)}:${port.name ?? ''}/${protocol}/${family}`;
+  const groups: Record<string, BackendGroup> = {};
+  const frontends: Frontend[] = [];
+  const extraAddresses: string[] = [];
+
+  const add = (policy: 'cluster' | 'local', frontend: Omit<Frontend, 'group' | 'protocol'>): void => {
+    const endpoints = selection[policy];
+    // A listener exists only while a usable endpoint does: nobody home is "connection refused".
+    if (endpoints.length === 0) return;
+    const group = `${name}/${policy}`;
+    groups[group] ??= groupOf(endpoints);
+    frontends.push({ ...frontend, protocol, group });
+  };
+
+  add(spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster', { place: 'services', address: clusterIP, port: port.port });
+
+  const outside = [...(spec.externalIPs ?? []), ...loadBalancerAddresses(service)].filter((a) => familyOf(a) === family);
+  const ranges =
+    spec.type === 'LoadBalancer' && (spec.loadBalancerSourceRanges?.length ?? 0) > 0
+      ? { sourceRanges: spec.loadBalancerSourceRanges ?? [] }
+      : {};
+  for (const address of new Set(outside)) {
+    const restricted = loadBalancerAddresses(service).includes(address) ? ranges : {};
+    // An address of this host itself is taken from the host; others are led into the services namespace.
+    if (context.hostAddresses.includes(address)) add('cluster', { place: 'host', address, port: port.port, ...restricted });
+    else {
+      add('cluster', { place: 'services', address, port: port.port, ...restricted });
+      extraAddresses.push(address);
+    }
+  }
+
+  const nodePort = port.nodePort ?? 0;
+  if (nodePort > 0)
+    for (const address of nodePortAddresses(protocol, family, context)) add('cluster', { place: 'host', address, port: nodePort });
+
+  const nat =
+    spec.externalTrafficPolicy === 'Local' && family === 'IPv4'
+      ? renderLocalPort({ protocol, nodePort, port: port.port, outside, endpoints: selection.local, clusterCidr: context.clusterCidr })
+      : { prerouting: [], input: [] };
+  return { ...nothing, groups, frontends, extraAddresses, ...nat };
+}
+
+/** TCP answers from the address that was asked anyway; a UDP socket must be bound to it. */
+function nodePortAddresses(protocol: Protocol, family: 'IPv4' | 'IPv6', context: RenderContext): readonly string[] {
+  if (protocol === 'TCP') return family === 'IPv4' ? ['0.0.0.0'] : ['::'];
+  return context.hostAddresses.filter((a) => familyOf(a) === family);
+}

@@ -1,0 +1,38 @@
+import type { EndpointSlice, Pod, Service } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+
+/** What the table is computed from; all of it comes from informers. */
+export interface ProxyState {
+  readonly node: NodeView;
+  readonly services: readonly DeepReadonly<Service>[];
+  /** Slices of a Service, by `namespace/name`. */
+  slicesOf(service: string): readonly DeepReadonly<EndpointSlice>[];
+  /** This node's pods, for their host ports. */
+  readonly pods: readonly DeepReadonly<Pod>[];
+  /** Addresses of this host; node ports are opened on them. */
+  readonly hostAddresses: readonly string[];
+  readonly dns: DnsPlace;
+}
+
+export interface NodeView {
+  readonly name: string;
+  readonly zone: string | undefined;
+  readonly podCidrs: readonly string[];
+  readonly internalAddresses: readonly string[];
+}
+
+/** Where the built-in DNS server stands in for the Service at `address`. */
+export interface DnsPlace {
+  readonly address: string;
+  readonly relaySocket: string;
+  readonly tcp: { readonly address: string; readonly port: number };
+  readonly metrics: { readonly address: string; readonly port: number } | undefined;
+}
+
+export const serviceNameLabel = 'kubernetes.io/service-name';
+/** Any value: another proxy serves this Service (KEP-2447). */
+export const serviceProxyNameLabel = 'service.kubernetes.io/service-proxy-name';
+export const headlessLabel = 'service.kubernetes.io/headless';
+
+export const namespacedName = (object: DeepReadonly<{ metadata?: { namespace?: string; name?: string } }>): string =>
+  `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
