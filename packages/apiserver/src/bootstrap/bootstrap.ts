@@ -1,6 +1,7 @@
 import type { Logger } from '@skiff/component-base';
 import type { ObjectAccess } from '../contract.ts';
 import type { HealthCheck } from '../health/health.ts';
+import { ensureClusterDns } from './cluster-dns.ts';
 import { reconcileRbac } from './reconcile-rbac.ts';
 import {
   ensureAuthenticationConfig,
@@ -28,6 +29,7 @@ export function createBootstrap(config: SystemObjectsConfig, deps: { objects: Ob
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
     { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config) },
+    { name: 'poststarthook/bootstrap-cluster-dns', run: () => ensureClusterDns(objects, config) },
   ];
   const done = new Set<string>();
   const runStep = async (step: (typeof steps)[number]): Promise<void> => {
