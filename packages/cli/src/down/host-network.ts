@@ -1,8 +1,8 @@
 import type { ClusterConfig } from '../config.ts';
-import { run } from '../host/run.ts';
+import { runOk } from '../host/run.ts';
+import { mainOf } from '../supervisor/processes.ts';
 
-/** Deletes the services namespace of this cluster; its veth pair and all sockets in it go with it. */
+/** Removes what the proxy made on this host: proxy-data with all its sockets, packet filter chains, the veth pair, the services namespace. */
 export async function removeHostNetwork(config: ClusterConfig): Promise<void> {
-  const names = (await run('ip', ['netns', 'list'])).stdout.split('\n').map((line) => line.split(' ')[0] ?? '');
-  for (const name of names.filter((n) => n.startsWith(`${config.instance}-`))) await run('ip', ['netns', 'delete', name]);
+  await runOk(process.execPath, [mainOf('proxy'), '--cleanup', `--instance=${config.instance}`]);
 }
