@@ -59,7 +59,7 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
     let always: FieldDecoder[] = [];
     const index = (): Map<string, FieldDecoder> => {
       if (fields === undefined) {
-        fields = new Map(struct.fields.map((f) => [f.name, compileField(f)]));
+        fields = new Map(struct.fields.map((f) => [f.name, compileField(f, struct.goName)]));
         always = [...fields.values()].filter((f) => f.absent !== undefined);
       }
       return fields;
@@ -105,7 +105,7 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
     return copy;
   }
 
-  function compileField(field: FieldSchema): FieldDecoder {
+  function compileField(field: FieldSchema, struct: string): FieldDecoder {
     const { type, omit, pointer } = field;
     const decode = compileType(type, pointer);
     if (pointer) return { field, decode, drops: omit === 'never' ? never : isNull, absent: omit === 'never' ? () => null : undefined };
@@ -114,6 +114,8 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
         return { field, decode, drops: never, absent: omit === 'zero' ? undefined : () => structDecoder(type.name).zero() };
       case 'list':
       case 'map':
+        // An empty list of managedFields is a client's wish to reset them.
+        if (field.name === 'managedFields' && struct === 'ObjectMeta') return { field, decode, drops: isNull, absent: undefined };
         if (omit !== 'never') return { field, decode, drops: isEmpty, absent: undefined };
         return { field, decode, drops: never, absent: type.kind === 'list' ? () => [] : () => ({}) };
       case 'schemaOr':

@@ -1,3 +1,5 @@
+export { type Applied, type ApplyOptions, createFieldManager, type FieldManager, type FieldManagerConfig, mergeTypeOf, type OtherVersion } from './apply/field-manager.ts';
+export type { MergeMap, MergeType } from './apply/merge-type.ts';
 export * from './codec.ts';
 export * from './duration.ts';
 export * from './field-error.ts';
