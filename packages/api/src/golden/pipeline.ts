@@ -15,6 +15,7 @@ import {
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
 import { builtinSchemas } from '../generated/index.ts';
+import { allocate } from './service-allocation.ts';
 
 /** What a write came to: the object as it would be served, or why not. */
 export interface Outcome {
@@ -67,6 +68,7 @@ export const create = (d: ResourceDefinition, object: JsonObject): Outcome => {
   return gone(strictErrors, () => {
     const namespace = d.scope === 'Namespaced' ? { namespace: 'golden' } : {};
     draft.metadata = { ...draft.metadata, ...namespace, uid: 'UID', creationTimestamp: context.now };
+    allocate(draft);
     d.strategy?.prepareForCreate?.(draft, context);
     const errors = new FieldErrors();
     validateObjectMeta(draft.metadata, { scope: d.scope, validateName: d.strategy?.validateName }, errors);
@@ -86,6 +88,7 @@ export const update = (d: ResourceDefinition, old: JsonObject, object: JsonObjec
     const strategy: ResourceStrategy<KubeObject> = (subresource === '' ? d.strategy : d.subresources?.[subresource]?.strategy) ?? {};
     const { generation } = before.metadata ?? {};
     draft.metadata = { ...draft.metadata, ...(generation === undefined ? {} : { generation }) };
+    allocate(draft, before);
     strategy.prepareForUpdate?.(draft, before, context);
     const errors = new FieldErrors();
     validateObjectMeta(draft.metadata, { scope: d.scope }, errors);

@@ -1,9 +1,5 @@
-import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Service, ServiceSpec } from '../../../generated/types/core-v1.ts';
-
-/** Reached from outside the cluster: by node ports, a load balancer or an external address. */
-export const isExternallyAccessible = (spec: DeepReadonly<ServiceSpec>): boolean =>
-  spec.type === 'LoadBalancer' || spec.type === 'NodePort' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
+import { isExternallyAccessible } from './service-fields.ts';
 
 export function defaultService(service: Service): void {
   const spec = (service.spec ??= {});

@@ -1,15 +1,17 @@
-import { type DeepReadonly, type ResourceStrategy, warningsForIP } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSLabel, type ResourceStrategy, warningsForIP } from '@skiff/apimachinery';
 import type { Service, ServiceSpec } from '../../../generated/types/core-v1.ts';
 import { deepEqual } from '../../../semantic-equality.ts';
 import { specStrategy, statusStrategy } from '../../../spec-and-status.ts';
-import { isExternallyAccessible } from './default-service.ts';
-
-type Spec = DeepReadonly<ServiceSpec>;
-
-const needsClusterIP = (spec: Spec): boolean => spec.type !== 'ExternalName';
-const needsNodePort = (spec: Spec): boolean => spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-const needsHealthCheckNodePort = (spec: Spec): boolean => spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
-const isLoadBalancer = (spec: Spec): boolean => spec.type === 'LoadBalancer';
+import {
+  isExternallyAccessible,
+  isLoadBalancer,
+  needsClusterIP,
+  needsHealthCheckNodePort,
+  needsNodePort,
+  type Spec,
+} from './service-fields.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './validate-service.ts';
+import { serviceWarnings } from './warnings.ts';
 
 function addsNoNodePort(spec: Spec, old: Spec): boolean {
   const before = new Set((old.ports ?? []).map((p) => p.nodePort ?? 0));
@@ -48,10 +50,21 @@ function dropFieldsOfOldType(draft: Service, old: DeepReadonly<Service>): void {
 
 export const serviceStrategy: ResourceStrategy<Service> = specStrategy<Service>(
   {},
-  { allowCreateOnUpdate: true, prepareForUpdate: dropFieldsOfOldType },
+  {
+    validateName: nameIsDNSLabel,
+    allowCreateOnUpdate: true,
+    prepareForUpdate: dropFieldsOfOldType,
+    validate: (service, errors) => validateService(service, errors),
+    validateUpdate: validateServiceUpdate,
+    warnings: serviceWarnings,
+    canonicalize(draft) {
+      if (draft.spec?.type === 'ExternalName') delete draft.spec.internalTrafficPolicy;
+    },
+  },
 );
 
 export const serviceStatusStrategy: ResourceStrategy<Service> = statusStrategy<Service>({
+  validateUpdate: validateServiceStatus,
   warnings: (service) =>
     (service.status?.loadBalancer?.ingress ?? []).flatMap((ingress, i) =>
       ingress.ip ? warningsForIP(ingress.ip, `status.loadBalancer.ingress[${i}]`) : [],
