@@ -182,7 +182,7 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
     socket.on('data', lineDecoder(onReply));
     await closed;
     if (current === socket) current = undefined;
-    for (const settle of [...waiting.values()]) settle(undefined);
+    for (const settle of waiting.values()) settle(undefined);
     child.signal.removeEventListener('abort', stop);
   }
 

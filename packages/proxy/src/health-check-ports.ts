@@ -54,7 +54,7 @@ export function createHealthCheckPorts(deps: { log: Logger }): {
     },
     run: async (signal) => {
       await aborted(signal);
-      for (const port of [...servers.keys()]) close(port);
+      for (const port of servers.keys()) close(port);
     },
   };
 }

@@ -14,7 +14,7 @@ export interface Control {
 interface Deps {
   readonly plane: DataPlane;
   readonly log: Logger;
-  /** Resolves when the successor has taken over; throws when it hasn't. */
+  /** Resolves when the successor has taken over, and then the control socket closes; throws when it hasn't. */
   handOver(command: readonly string[]): Promise<void>;
 }
 
@@ -22,6 +22,11 @@ interface Deps {
 export function createControl(config: { version: string }, deps: Deps): Control {
   const { plane, log } = deps;
   const connections = new Set<Socket>();
+
+  function close(): void {
+    server.close();
+    for (const socket of connections) socket.end();
+  }
 
   async function handle(request: DataRequest, reply: (message: DataReply) => void): Promise<void> {
     switch (request.type) {
@@ -36,7 +41,8 @@ export function createControl(config: { version: string }, deps: Deps): Control 
       case 'hand-over':
         try {
           await deps.handOver(request.command);
-          return reply({ type: 'handed-over', id: request.id });
+          reply({ type: 'handed-over', id: request.id });
+          return close();
         } catch (error) {
           log.error({ err: error }, 'the hand-over failed; serving on');
           return reply({ type: 'handed-over', id: request.id, error: error instanceof Error ? error.message : String(error) });
@@ -80,9 +86,6 @@ export function createControl(config: { version: string }, deps: Deps): Control 
           resolve();
         });
       }),
-    close: () => {
-      server.close();
-      for (const socket of connections) socket.end();
-    },
+    close,
   };
 }

@@ -139,7 +139,7 @@ export class DataPlane {
   stopListening(): void {
     this.#stopped = true;
     this.#reopen?.[Symbol.dispose]();
-    for (const key of [...this.#listening.keys()]) this.#close(key);
+    for (const key of this.#listening.keys()) this.#close(key);
     for (const relay of this.#relays.values()) relay.close();
   }
 

@@ -28,7 +28,6 @@ const control = createControl(
       await handOver(command, plane, hostNamespace);
       log.info({ open: plane.openConnections }, 'a successor serves; ending with the last open connection');
       plane.stopListening();
-      control.close();
       hostPorts.close();
       const poll = setInterval(() => {
         if (plane.openConnections > 0) return;

@@ -8,7 +8,7 @@ import type { ZoneRecord } from './zone.ts';
 export const rcodes = { noError: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4, refused: 5 } as const;
 export type Rcode = (typeof rcodes)[keyof typeof rcodes];
 
-const typeNumbers: Readonly<Record<ZoneRecord['type'] | 'SOA', number>> = {
+const typeNumbers: Readonly<Record<ZoneRecord['type'], number>> = {
   A: 1,
   NS: 2,
   CNAME: 5,
@@ -22,6 +22,12 @@ const optType = 41;
 /** What this server takes in one datagram. */
 const ownUdpPayload = 4096;
 
+/** The zone and the number of its state. */
+export interface Soa {
+  readonly zone: string;
+  readonly serial: number;
+}
+
 export interface Reply {
   readonly id: number;
   /** The question as it stood in the query, for resolvers that check its letters' case. */
@@ -31,8 +37,8 @@ export interface Reply {
   readonly authoritative: boolean;
   readonly answers: readonly ZoneRecord[];
   readonly additionals: readonly ZoneRecord[];
-  /** For NXDOMAIN and NODATA: the zone. */
-  readonly soa: { readonly zone: string; readonly serial: number } | undefined;
+  /** Of the own zone: goes with NXDOMAIN and NODATA, and says what an answer of type SOA says. */
+  readonly soa: Soa | undefined;
   readonly ttlSeconds: number;
   /** The query had an OPT record. */
   readonly edns: boolean;
@@ -109,8 +115,16 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(words.map((w) => w.padStart(4, '0')).join(''), 'hex');
 }
 
-function writeData(w: Writer, record: ZoneRecord): void {
+function writeSoa(w: Writer, soa: Soa, ttlSeconds: number): void {
+  w.name(`ns.dns.${soa.zone}`);
+  w.name(`hostmaster.${soa.zone}`);
+  for (const value of [soa.serial, 7200, 1800, 86_400, ttlSeconds]) w.u32(value);
+}
+
+function writeData(w: Writer, record: ZoneRecord, reply: Reply): void {
   switch (record.type) {
+    case 'SOA':
+      return writeSoa(w, reply.soa ?? { zone: record.name, serial: 0 }, reply.ttlSeconds);
     case 'A':
     case 'AAAA':
       return w.bytes(addressBytes(record.data));
@@ -177,7 +191,7 @@ export function encodeReply(reply: Reply, maxBytes: number): Buffer {
     let n = 0;
     for (const record of records) {
       const before = w.length;
-      writeRecord(w, record.name, typeNumbers[record.type], reply.ttlSeconds, () => writeData(w, record));
+      writeRecord(w, record.name, typeNumbers[record.type], reply.ttlSeconds, () => writeData(w, record, reply));
       if (w.length + optBytes > maxBytes) {
         w.truncate(before);
         truncated = true;
@@ -190,13 +204,9 @@ export function encodeReply(reply: Reply, maxBytes: number): Buffer {
   const answers = put(reply.answers);
   let authorities = 0;
   const { soa } = reply;
-  if (soa !== undefined && !truncated) {
+  if (soa !== undefined && reply.answers.length === 0) {
     authorities = 1;
-    writeRecord(w, soa.zone, typeNumbers.SOA, reply.ttlSeconds, () => {
-      w.name(`ns.dns.${soa.zone}`);
-      w.name(`hostmaster.${soa.zone}`);
-      for (const value of [soa.serial, 7200, 1800, 86_400, reply.ttlSeconds]) w.u32(value);
-    });
+    writeRecord(w, soa.zone, typeNumbers.SOA, reply.ttlSeconds, () => writeSoa(w, soa, reply.ttlSeconds));
   }
   const answersCut = truncated;
   let additionals = truncated ? 0 : put(reply.additionals);

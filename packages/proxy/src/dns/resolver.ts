@@ -29,7 +29,6 @@ export function createResolver(config: { domain: string }, deps: ResolverDeps): 
   const { zone, forwarder, clock, random } = deps;
 
   function encode(query: Query, transport: 'udp' | 'tcp', part: Pick<Reply, 'rcode' | 'answers'> & Partial<Reply>): Buffer {
-    const negative = (part.rcode === rcodes.noSuchName || part.rcode === rcodes.noError) && part.answers.length === 0;
     deps.onAnswer?.(query.type, part.rcode);
     return encodeReply(
       {
@@ -38,7 +37,7 @@ export function createResolver(config: { domain: string }, deps: ResolverDeps): 
         recursionDesired: query.recursionDesired,
         authoritative: true,
         additionals: [],
-        soa: negative ? { zone: config.domain, serial: Math.floor(clock.now() / 1000) } : undefined,
+        soa: { zone: config.domain, serial: Math.floor(clock.now() / 1000) },
         ttlSeconds,
         edns: query.edns,
         ...part,

@@ -20,9 +20,8 @@ export interface ZoneConfig {
   readonly ownsAddress: (address: string) => boolean;
 }
 
-export type RecordType = 'A' | 'AAAA' | 'SRV' | 'PTR' | 'CNAME' | 'TXT' | 'NS' | 'SOA';
-
 export type ZoneRecord =
+  | { readonly type: 'SOA'; readonly name: string }
   | { readonly type: 'A' | 'AAAA' | 'PTR' | 'CNAME' | 'NS' | 'TXT'; readonly name: string; readonly data: string }
   | { readonly type: 'SRV'; readonly name: string; readonly data: { priority: number; weight: number; port: number; target: string } };
 
@@ -175,6 +174,7 @@ export function createZone(config: ZoneConfig, source: ZoneSource): { answer(nam
         return address === undefined ? { kind: 'not-ours' } : reverse(address, asked, type);
       }
       if (name === config.domain) {
+        if (type === 'SOA') return found([{ type: 'SOA', name: asked }]);
         return type === 'NS'
           ? found([{ type: 'NS', name: asked, data: `ns.dns${suffix}` }], [addressRecord(`ns.dns${suffix}`, config.dnsAddress)])
           : found();

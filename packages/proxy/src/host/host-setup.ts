@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { RunCommand } from './command.ts';
-import { applyIptables, forwardChain, missingJumps, saveTables, type SavedTables } from './iptables.ts';
+import { applyIptables, canLeaveUntracked, forwardChain, missingJumps, saveTables, withoutRaw, type SavedTables } from './iptables.ts';
 import { ensureNamespace, releaseAddresses } from './namespace.ts';
 import { renderIptables, type HostConfig, type IptablesPlan } from './plan.ts';
 
@@ -39,6 +39,7 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
   const ready = new Promise<void>((resolve) => {
     markReady = resolve;
   });
+  let untracked: boolean | undefined;
   let assigned: readonly string[] = [];
   let written: { plan: IptablesPlan; chains: unknown } | undefined;
 
@@ -51,7 +52,12 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
 
   async function ensureRules(desired: HostConfig): Promise<void> {
     const saved = await saveTables(run);
-    const plan = renderIptables(desired, forwardChain(saved));
+    const full = renderIptables(desired, forwardChain(saved));
+    if (untracked === undefined) {
+      untracked = await canLeaveUntracked(run, full);
+      if (!untracked) log.warn('this kernel has no raw table: connections to Services take two entries of connection tracking');
+    }
+    const plan = untracked ? full : withoutRaw(full);
     const missing = missingJumps(saved, plan.jumps);
     const same = written !== undefined && isDeepStrictEqual(written.plan, plan) && isDeepStrictEqual(written.chains, chainsOf(saved, plan));
     if (same && missing.length === 0) return;

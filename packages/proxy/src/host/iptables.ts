@@ -30,9 +30,14 @@ export const forwardChain = (saved: SavedTables): string =>
 
 const waitSeconds = ['-w', '10'];
 
+/** The raw table is missing from what is returned on kernels without it. */
 export async function saveTables(run: RunCommand): Promise<SavedTables> {
-  const [filter, nat] = await Promise.all([runOk(run, 'iptables-save', ['-t', 'filter']), runOk(run, 'iptables-save', ['-t', 'nat'])]);
-  return parseSave(`${filter}\n${nat}`);
+  const [raw, ...texts] = await Promise.all([
+    run('iptables-save', ['-t', 'raw']),
+    runOk(run, 'iptables-save', ['-t', 'filter']),
+    runOk(run, 'iptables-save', ['-t', 'nat']),
+  ]);
+  return parseSave([...texts, raw?.code === 0 ? raw.stdout : ''].join('\n'));
 }
 
 /** Writes our chains and inserts the jumps that are missing. */
@@ -40,6 +45,19 @@ export async function applyIptables(run: RunCommand, plan: IptablesPlan, missing
   await runOk(run, 'iptables-restore', ['--noflush', ...waitSeconds], renderRestore(plan));
   for (const jump of missing) await runOk(run, 'iptables', [...waitSeconds, '-t', jump.table, '-I', jump.from, '1', '-j', jump.to]);
 }
+
+/** Whether the kernel can leave packets untracked (the raw table and the CT target). Leaves nothing behind. */
+export async function canLeaveUntracked(run: RunCommand, plan: IptablesPlan): Promise<boolean> {
+  const rules = Object.entries(plan.chains.raw).flatMap(([chain, list]) => [`:${chain} - [0:0]`, ...list.map((r) => `-A ${chain} ${r}`)]);
+  const input = ['*raw', ...rules, 'COMMIT', ''].join('\n');
+  return (await run('iptables-restore', ['--noflush', '--test', ...waitSeconds], input)).code === 0;
+}
+
+/** The plan without the raw table: connections are tracked twice, which costs memory and is right all the same. */
+export const withoutRaw = (plan: IptablesPlan): IptablesPlan => ({
+  chains: { ...plan.chains, raw: {} },
+  jumps: plan.jumps.filter((j) => j.table !== 'raw'),
+});
 
 /** Removes the named chains and every rule that leads to one of them. Absent ones are none of its business. */
 export async function removeChains(run: RunCommand, names: readonly string[]): Promise<void> {

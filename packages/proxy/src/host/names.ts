@@ -15,6 +15,8 @@ export interface HostNames {
     readonly postrouting: string;
     readonly prerouting: string;
     readonly output: string;
+    readonly rawPrerouting: string;
+    readonly rawOutput: string;
   };
 }
 
@@ -39,6 +41,14 @@ export function hostNames(instance: string): HostNames {
     link: `sks-${tag}`,
     hostAddress: formatIpv4(pair),
     servicesAddress: formatIpv4(pair + 1),
-    chains: { forward: chain('FWD'), input: chain('IN'), postrouting: chain('POST'), prerouting: chain('PRE'), output: chain('OUT') },
+    chains: {
+      rawPrerouting: chain('RPRE'),
+      rawOutput: chain('ROUT'),
+      forward: chain('FWD'),
+      input: chain('IN'),
+      postrouting: chain('POST'),
+      prerouting: chain('PRE'),
+      output: chain('OUT'),
+    },
   };
 }

@@ -63,15 +63,17 @@ export const servicesSysctls: Readonly<Record<string, string>> = {
   'net/ipv4/conf/default/rp_filter': '0',
 };
 
+export type Table = 'raw' | 'filter' | 'nat';
+
 export interface Jump {
-  readonly table: 'filter' | 'nat';
+  readonly table: Table;
   readonly from: string;
   readonly to: string;
 }
 
 export interface IptablesPlan {
   /** Chain → rule bodies, for each table. All are ours. */
-  readonly chains: Readonly<Record<'filter' | 'nat', Readonly<Record<string, readonly string[]>>>>;
+  readonly chains: Readonly<Record<Table, Readonly<Record<string, readonly string[]>>>>;
   readonly jumps: readonly Jump[];
 }
 
@@ -80,8 +82,19 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
   const { link, chains } = config.names;
   const { clusterCidr, shadowCidr, rules } = config;
   const source = networkAddress(config.serviceCidrs[0] ?? '');
+  // Clients' packets to and from Services need no tracking, since nothing is translated on that leg: it would take a second entry
+  // for each connection, and others' masquerading, which needs one, would hide the client. SCTP is translated.
+  const untracked = config.serviceCidrs.flatMap((cidr) => ['tcp', 'udp'].map((protocol) => ({ cidr, protocol })));
   return {
     chains: {
+      raw: {
+        [chains.rawPrerouting]: [
+          `-s ${source}/32 -j RETURN`,
+          ...untracked.map((u) => `-i ${link} -s ${u.cidr} -p ${u.protocol} -j CT --notrack`),
+          ...untracked.map((u) => `-d ${u.cidr} ! -i ${link} -p ${u.protocol} -j CT --notrack`),
+        ],
+        [chains.rawOutput]: untracked.map((u) => `-d ${u.cidr} -o ${link} -p ${u.protocol} -j CT --notrack`),
+      },
       filter: {
         [chains.forward]: [
           `-i ${link} -j ACCEPT`,
@@ -105,6 +118,8 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
       },
     },
     jumps: [
+      { table: 'raw', from: 'PREROUTING', to: chains.rawPrerouting },
+      { table: 'raw', from: 'OUTPUT', to: chains.rawOutput },
       { table: 'filter', from: forwardFrom, to: chains.forward },
       { table: 'filter', from: 'INPUT', to: chains.input },
       { table: 'nat', from: 'POSTROUTING', to: chains.postrouting },
@@ -118,6 +133,7 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
 export function renderRestore(plan: IptablesPlan): string {
   const lines: string[] = [];
   for (const [table, chains] of Object.entries(plan.chains)) {
+    if (Object.keys(chains).length === 0) continue;
     lines.push(`*${table}`);
     for (const name of Object.keys(chains)) lines.push(`:${name} - [0:0]`);
     for (const [name, rules] of Object.entries(chains)) for (const rule of rules) lines.push(`-A ${name} ${rule}`);

@@ -145,8 +145,8 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
   return { ...nothing, groups, frontends, extraAddresses, ...nat };
 }
 
-/** TCP answers from the address that was asked anyway; a UDP socket must be bound to it. */
+/** TCP answers from the address that was asked anyway, and over either family; a UDP socket must be bound to its address. */
 function nodePortAddresses(protocol: Protocol, family: 'IPv4' | 'IPv6', context: RenderContext): readonly string[] {
-  if (protocol === 'TCP') return family === 'IPv4' ? ['0.0.0.0'] : ['::'];
+  if (protocol === 'TCP') return context.hostAddresses.some((a) => a.includes(':')) ? ['0.0.0.0', '::'] : ['0.0.0.0'];
   return context.hostAddresses.filter((a) => familyOf(a) === family);
 }
