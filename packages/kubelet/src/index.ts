@@ -1,1 +1,2 @@
-export {};
+export { kubeletFlags } from './flags.ts';
+export * from './kubelet.ts';

@@ -54,7 +54,7 @@ export function createProbeManager(deps: {
   onChange: (podUid: string) => void;
 }): ProbeManager {
   const { clock } = deps;
-  const workers = new Map<string, Map<ProbeType, Worker>>();
+  const workers = new Map<string, { readonly podUid: string; readonly probes: Map<ProbeType, Worker> }>();
   let execRunning = 0;
   const execQueue: (() => void)[] = [];
 
@@ -70,7 +70,8 @@ export function createProbeManager(deps: {
       else next();
     }
   };
-  const reading = (containerId: string, type: ProbeType): ProbeReading | undefined => workers.get(containerId)?.get(type)?.state.reading;
+  const reading = (containerId: string, type: ProbeType): ProbeReading | undefined =>
+    workers.get(containerId)?.probes.get(type)?.state.reading;
 
   const report = (target: ProbedContainer, type: ProbeType, result: ProbeResult): void => {
     const say = (reason: string, message: string): void => deps.event(target.pod, target.container.name, 'Warning', reason, message);
@@ -87,7 +88,7 @@ export function createProbeManager(deps: {
     deps.onChange(worker.podUid);
     // What waited for the start need not wait for its next turn.
     if (worker.type === 'startup' && worker.state.reading === 'success')
-      for (const other of workers.get(target.containerId)?.values() ?? []) other.wake();
+      for (const other of workers.get(target.containerId)?.probes.values() ?? []) other.wake();
   };
 
   const pause = async (worker: Worker, ms: number): Promise<void> => {
@@ -146,7 +147,7 @@ export function createProbeManager(deps: {
     start: (target) => {
       if (workers.has(target.containerId)) return;
       const mine = new Map<ProbeType, Worker>();
-      workers.set(target.containerId, mine);
+      workers.set(target.containerId, { podUid: target.pod.metadata.uid, probes: mine });
       const { startupProbe, readinessProbe, livenessProbe } = target.container;
       for (const [type, probe] of [
         ['startup', startupProbe],
@@ -161,19 +162,17 @@ export function createProbeManager(deps: {
       }
     },
     stopLivenessAndStartup: (podUid) => {
-      for (const mine of workers.values()) for (const w of mine.values()) if (w.podUid === podUid && w.type !== 'readiness') stop(w);
+      for (const c of workers.values()) if (c.podUid === podUid) for (const w of c.probes.values()) if (w.type !== 'readiness') stop(w);
     },
     keepOnly: (podUid, containerIds) => {
-      for (const [id, mine] of workers) {
-        const [first] = mine.values();
-        if (containerIds.has(id) || (first !== undefined && first.podUid !== podUid)) continue;
-        if (first === undefined) continue;
-        for (const w of mine.values()) stop(w);
+      for (const [id, c] of workers) {
+        if (c.podUid !== podUid || containerIds.has(id)) continue;
+        for (const w of c.probes.values()) stop(w);
         workers.delete(id);
       }
     },
     stopped: async () => {
-      await Promise.all([...workers.values()].flatMap((mine) => [...mine.values()].map((w) => w.done)));
+      await Promise.all([...workers.values()].flatMap((c) => [...c.probes.values()].map((w) => w.done)));
     },
   };
 }

@@ -1,0 +1,273 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Node, node as nodes, pod as pods, runtimeClass as runtimeClasses, service as services } from '@skiff/api';
+import { hasReason } from '@skiff/apimachinery';
+import { type Client, createEventRecorder, createInformer } from '@skiff/client';
+import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
+import type { ContainerRuntime, Image } from '@skiff/cri';
+import { createPodCgroups } from './cgroups/pod-cgroups.ts';
+import { createHostMount } from './host/host-mount.ts';
+import { runCommand } from './host/run-command.ts';
+import { BackOff } from './images/back-off.ts';
+import { createImageManager } from './images/image-manager.ts';
+import { type Keyring, parseDockerAuths } from './images/keyring.ts';
+import { createPodNetwork } from './network/pod-network.ts';
+import { readHostDns } from './network/resolv-conf.ts';
+import { renewNodeLease } from './node/lease.ts';
+import { computeNodeResources, readUsage } from './node/machine.ts';
+import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts';
+import { createPodObjects } from './objects/pod-objects.ts';
+import { admitPod } from './pod/admission.ts';
+import { createFixedDrain } from './pod/drain.ts';
+import type { PodContext } from './pod/pod-context.ts';
+import { createPodManager, type PodManager } from './pod/pod-manager.ts';
+import { containerFieldPath, isTerminalPhase } from './pod/pod-snapshot.ts';
+import { createSlots } from './pod/start-slots.ts';
+import { createProbeManager } from './probe/probe-manager.ts';
+import { createStatusManager } from './status/status-manager.ts';
+import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
+import { createVolumeManager } from './volumes/volume-manager.ts';
+
+export interface KubeletConfig {
+  readonly nodeName: string;
+  /** Primary first. */
+  readonly nodeAddresses: readonly string[];
+  readonly port: number;
+  readonly instance: string;
+  /** Absolute and without symbolic links. */
+  readonly rootDirectory: string;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  readonly resolvConf: string;
+  readonly podCidr: string | undefined;
+  readonly nonMasqueradeCidrs: readonly string[];
+  readonly cgroupRoot: string;
+  readonly maxPods: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
+  readonly seccompDefault: boolean;
+  readonly maxParallelPulls: number;
+  readonly maxParallelStarts: number;
+  readonly checkIntervalMs: number;
+  readonly reportIntervalMs: number;
+  readonly leaseDurationSeconds: number;
+}
+
+export interface Kubelet {
+  run(signal: AbortSignal): Promise<void>;
+  /** Set once `run` has assembled its parts. */
+  readonly parts: Promise<KubeletParts>;
+}
+
+/** What the server needs of a running kubelet. */
+export interface KubeletParts {
+  readonly pods: PodManager;
+  readonly context: PodContext;
+  readonly node: NodeReporter;
+  readonly runtime: ContainerRuntime;
+}
+
+export function createKubelet(
+  config: KubeletConfig,
+  deps: { client: Client; runtime: ContainerRuntime; clock: Clock; log: Logger },
+): Kubelet {
+  const { client, clock, log } = deps;
+  const { runtime, images } = deps.runtime;
+  let resolveParts: (parts: KubeletParts) => void = () => undefined;
+  const parts = new Promise<KubeletParts>((resolve) => {
+    resolveParts = resolve;
+  });
+
+  /** The runtime may come later than the kubelet. */
+  const waitForRuntime = async (signal: AbortSignal) => {
+    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5000)) {
+      try {
+        return { status: await runtime.status(), version: await runtime.version() };
+      } catch (error) {
+        signal.throwIfAborted();
+        log.error({ err: error }, 'the container runtime does not answer; trying again');
+        await clock.sleep(delayMs, signal);
+      }
+    }
+  };
+
+  const assemble = async (
+    signal: AbortSignal,
+  ): Promise<{ parts: KubeletParts; loops: readonly (readonly [string, (s: AbortSignal) => Promise<void>])[] }> => {
+    const informerDeps = { client, clock, log };
+    const podInformer = createInformer(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` }, informerDeps);
+    const nodeInformer = createInformer<Node>(nodes, { fieldSelector: `metadata.name=${config.nodeName}` }, informerDeps);
+    const serviceInformer = createInformer(services, {}, informerDeps);
+    // Lists don't wait for the runtime.
+    const informing = [podInformer, nodeInformer, serviceInformer].map((i) => i.run(signal));
+    const { status, version } = await waitForRuntime(signal);
+    await mkdir(path.join(config.rootDirectory, 'pods'), { recursive: true });
+    const usage = await readUsage(config.rootDirectory);
+    const resources = computeNodeResources(usage, config.maxPods);
+    const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });
+    const hostMount = await createHostMount(runCommand, async () => (await runtime.status().catch(() => undefined))?.daemonPid);
+    const network = createPodNetwork(
+      { instance: config.instance, nodeAddress: config.nodeAddresses[0] ?? '127.0.0.1', nonMasqueradeCidrs: config.nonMasqueradeCidrs },
+      { run: runCommand, clock, log },
+    );
+    const node = createNodeReporter(
+      {
+        name: config.nodeName,
+        addresses: config.nodeAddresses,
+        port: config.port,
+        labels: config.labels,
+        taints: config.taints,
+        maxPods: config.maxPods,
+        rootDirectory: config.rootDirectory,
+        checkIntervalMs: config.checkIntervalMs,
+        reportIntervalMs: config.reportIntervalMs,
+      },
+      { client, informer: nodeInformer, runtime, images, network: () => network.status(), events, clock, log, resources },
+    );
+    const learnCidr = (n: { readonly spec?: { readonly podCIDR?: string } }): void => {
+      const cidr = config.podCidr ?? n.spec?.podCIDR;
+      if (cidr === undefined || cidr === '') return;
+      const ready = network.status().ready;
+      network.setPodCidr(cidr);
+      if (!ready) node.poke();
+    };
+    if (config.podCidr !== undefined) learnCidr({});
+    nodeInformer.subscribe({ onAdd: learnCidr, onUpdate: learnCidr });
+
+    const manager = createPodManager({ source: podInformer, context: () => context });
+    const objects = createPodObjects({ onChange: (uids) => manager.poke(uids), signal }, { client, clock });
+    const tokens = createServiceAccountTokens({ client, clock });
+    const event: PodContext['event'] = (pod, type, reason, message, container) =>
+      events.event(pod, type, reason, message, container === undefined ? {} : { fieldPath: containerFieldPath(pod, container) });
+    const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
+    const context: PodContext = {
+      rootDirectory: config.rootDirectory,
+      node: {
+        name: config.nodeName,
+        addresses: config.nodeAddresses,
+        memoryCapacityBytes: usage.memoryCapacityBytes,
+        allocatable: () => node.allocatable(),
+        recursiveReadOnlyMounts: status.recursiveReadOnlyMounts,
+        runtimeName: version.runtimeName,
+      },
+      runtime,
+      images: createImageManager({ maxParallelPulls: config.maxParallelPulls }, { images, clock, onPulled: (image) => notePulled(image) }),
+      network,
+      volumes: createVolumeManager(
+        { rootDirectory: config.rootDirectory },
+        { hostMount, objects, tokens, clock, allocatable: () => node.allocatable() },
+      ),
+      tokens,
+      objects,
+      cgroups: createPodCgroups(
+        { root: config.cgroupRoot, version: status.cgroupVersion, driver: status.cgroupDriver },
+        { hostMount, run: runCommand },
+      ),
+      hostMount,
+      probes: createProbeManager({
+        runtime,
+        clock,
+        log,
+        signal,
+        event: (pod, container, type, reason, message) => event(pod, type, reason, message, container),
+        onChange: (uid) => manager.poke([uid]),
+      }),
+      status: createStatusManager({ client, clock, log, signal }),
+      crashBackOff: new BackOff({ initialMs: 10_000, maxMs: 300_000, clock }),
+      security: { seccompDirectory: path.join(config.rootDirectory, 'seccomp'), seccompDefault: config.seccompDefault },
+      dns: { cluster: { servers: config.clusterDns, domain: config.clusterDomain }, host: () => readHostDns(config.resolvConf) },
+      event,
+      clock,
+      log,
+      services: async (s) => {
+        await Promise.race([serviceInformer.synced, aborted(s)]);
+        s.throwIfAborted();
+        return serviceInformer.list();
+      },
+      nodeKeyring: () => readNodeKeyring(config.rootDirectory),
+      runtimeHandler: async (name, s) => {
+        const found = await client.get(runtimeClasses, { name }, { signal: s }).catch((error: unknown) => {
+          if (hasReason(error, 'NotFound')) throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);
+          throw error;
+        });
+        return found.handler;
+      },
+      drain: createFixedDrain({ services: () => serviceInformer.list(), clock }),
+      admit: (pod) =>
+        admitPod(pod, {
+          others: manager
+            .workers()
+            .filter(
+              (w) =>
+                w.pod.metadata.uid !== pod.metadata.uid &&
+                (w.state.phase === 'syncing' || w.state.phase === 'terminating') &&
+                !isTerminalPhase(w.pod.status.phase),
+            )
+            .map((w) => w.pod),
+          allocatable: node.allocatable(),
+          node: node.current(),
+          appArmorEnabled,
+        }),
+      startSlots: createSlots(config.maxParallelStarts),
+    };
+    const notePulled = (_image: Image): void => node.imagesChanged();
+
+    const lease = (s: AbortSignal): Promise<void> =>
+      renewNodeLease(
+        {
+          nodeName: config.nodeName,
+          nodeUid: () => node.current()?.metadata?.uid,
+          durationSeconds: config.leaseDurationSeconds,
+          renewIntervalMs: (config.leaseDurationSeconds * 1000) / 4,
+        },
+        { client, clock, log },
+        s,
+      );
+    const register = async (s: AbortSignal): Promise<void> => {
+      learnCidr(await node.register(s));
+      events.event(
+        { apiVersion: 'v1', kind: 'Node', metadata: { name: config.nodeName, uid: config.nodeName } },
+        'Normal',
+        'Starting',
+        'Starting kubelet.',
+      );
+      // Once the network is up, say so without waiting for the next turn.
+      void watchReadiness(s);
+      await Promise.all([node.run(s), lease(s)]);
+    };
+    const watchReadiness = async (s: AbortSignal): Promise<void> => {
+      while (!s.aborted && !network.status().ready) await clock.sleep(20, s).catch(() => undefined);
+      node.poke();
+    };
+    return {
+      parts: { pods: manager, context, node, runtime: deps.runtime },
+      loops: [
+        ['informers', async () => void (await Promise.all(informing))],
+        ['events', (s) => events.run(s)],
+        ['network', (s) => network.run(s)],
+        ['node', register],
+        ['pods', (s) => manager.run(s)],
+      ],
+    };
+  };
+
+  return {
+    parts,
+    run: async (signal) => {
+      const child = childSignal(signal);
+      const { parts: made, loops } = await assemble(child.signal);
+      resolveParts(made);
+      log.info({ node: config.nodeName, instance: config.instance }, 'the kubelet runs');
+      await Promise.all(loops.map(([name, run]) => supervise(name, run, { signal: child.signal, clock, log })));
+      await made.context.probes.stopped();
+      await made.context.status.idle();
+    },
+  };
+}
+
+/** Credentials that the node's owner put beside the kubelet's files, for all pods. */
+async function readNodeKeyring(rootDirectory: string): Promise<Keyring> {
+  const text = await readFile(path.join(rootDirectory, 'config.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return [];
+  return parseDockerAuths((JSON.parse(text) as { auths?: Record<string, { auth?: string }> }).auths ?? {});
+}

@@ -1,0 +1,78 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import os from 'node:os';
+import { createClient, loadKubeconfig } from '@skiff/client';
+import { createLogger, FlagError, type Flags, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
+import { createDockerRuntime } from '@skiff/cri-docker';
+import { kubeletFlags } from './flags.ts';
+import { createKubelet, type KubeletConfig } from './kubelet.ts';
+
+type KubeletFlags = Flags<typeof kubeletFlags>;
+
+const parseLabels = (list: readonly string[]): Record<string, string> =>
+  Object.fromEntries(list.map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)] as const).filter(([k]) => k !== ''));
+
+function parseTaint(text: string): { key: string; value: string; effect: string } {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  if (match === null) throw new FlagError(`--register-with-taints takes key=value:effect, not "${text}"`);
+  return { key: match[1] ?? '', value: match[2] ?? '', effect: match[3] ?? '' };
+}
+
+function configOf(flags: KubeletFlags): KubeletConfig {
+  mkdirSync(flags['root-dir'], { recursive: true });
+  return {
+    nodeName: flags['hostname-override'],
+    nodeAddresses: flags['node-ip'].split(','),
+    port: flags.port,
+    instance: flags.instance,
+    // Mount points are known by their real paths.
+    rootDirectory: realpathSync(flags['root-dir']),
+    clusterDns: flags['cluster-dns'],
+    clusterDomain: flags['cluster-domain'],
+    resolvConf: flags['resolv-conf'],
+    podCidr: flags['pod-cidr'],
+    nonMasqueradeCidrs: flags['non-masquerade-cidr'],
+    cgroupRoot: flags['cgroup-root'] ?? `/${flags.instance}`,
+    maxPods: flags['max-pods'],
+    labels: parseLabels(flags['node-labels']),
+    taints: flags['register-with-taints'].map(parseTaint),
+    seccompDefault: flags['seccomp-default'],
+    maxParallelPulls: flags['max-parallel-image-pulls'],
+    maxParallelStarts: flags['max-parallel-pod-starts'] ?? os.cpus().length * 2,
+    checkIntervalMs: flags['node-status-update-frequency'],
+    reportIntervalMs: flags['node-status-report-frequency'],
+    leaseDurationSeconds: flags['node-lease-duration-seconds'],
+  };
+}
+
+async function main(): Promise<void> {
+  let flags: KubeletFlags;
+  if (process.argv.includes('--help')) {
+    process.stdout.write(formatHelp('kubelet', kubeletFlags));
+    return;
+  }
+  try {
+    flags = parseFlags(kubeletFlags, process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof FlagError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const log = createLogger('kubelet', flags.v);
+  const signal = processSignal();
+  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
+  const runtime = createDockerRuntime({
+    socketPath: flags['docker-socket'],
+    instance: flags.instance,
+    ...(flags['pod-infra-container-image'] === undefined ? {} : { pauseImage: flags['pod-infra-container-image'] }),
+    logMaxSize: flags['container-log-max-size'],
+    logMaxFiles: flags['container-log-max-files'],
+    pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
+  });
+  const kubelet = createKubelet(configOf(flags), { client, runtime, clock: systemClock, log });
+  await kubelet.run(signal);
+  client.close();
+  runtime.close();
+}
+
+await main();

@@ -1,0 +1,75 @@
+import type { NodeCondition } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { MachineUsage } from './machine.ts';
+
+export interface NodeHealth {
+  readonly usage: MachineUsage;
+  readonly runtime: { readonly ready: boolean; readonly message: string };
+  readonly network: { readonly ready: boolean; readonly message: string };
+  /** Containers outlive a restart of the runtime's daemon. */
+  readonly liveRestore: boolean;
+}
+
+type Verdict = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** Thresholds as upstream's defaults of hard eviction. */
+const minMemoryBytes = 100 * 1024 * 1024;
+const minDiskShare = 0.1;
+const minPidShare = 0.05;
+
+function pressure(type: string, o: { bad: boolean; good: readonly [string, string]; evil: readonly [string, string] }): Verdict {
+  const [reason, message] = o.bad ? o.evil : o.good;
+  return { type, status: o.bad ? 'True' : 'False', reason, message };
+}
+
+export function computeNodeConditions({ usage, runtime, network, liveRestore }: NodeHealth): readonly Verdict[] {
+  const troubles: string[] = [];
+  if (!runtime.ready) troubles.push(`container runtime is down: ${runtime.message}`);
+  if (!network.ready)
+    troubles.push(`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network.message}`);
+  return [
+    pressure('MemoryPressure', {
+      bad: usage.memoryAvailableBytes < minMemoryBytes,
+      good: ['KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
+      evil: ['KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
+    }),
+    pressure('DiskPressure', {
+      bad: usage.diskAvailableBytes < usage.diskCapacityBytes * minDiskShare,
+      good: ['KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+      evil: ['KubeletHasDiskPressure', 'kubelet has disk pressure'],
+    }),
+    pressure('PIDPressure', {
+      bad: usage.pidsMax - usage.pidsUsed < usage.pidsMax * minPidShare,
+      good: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+      evil: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
+    }),
+    ...(liveRestore
+      ? []
+      : [
+          {
+            type: 'ContainersEndWithRuntime',
+            status: 'True',
+            reason: 'LiveRestoreDisabled',
+            message: 'a restart of Docker Engine ends all containers; set live-restore in its daemon.json',
+          },
+        ]),
+    troubles.length === 0
+      ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
+      : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: `[${troubles.join(', ')}]` },
+  ];
+}
+
+/** Conditions with their times: a transition's is kept while the status stays. */
+export const stampNodeConditions = (
+  verdicts: readonly Verdict[],
+  previous: readonly DeepReadonly<NodeCondition>[],
+  now: string,
+): NodeCondition[] =>
+  verdicts.map((v) => {
+    const old = previous.find((c) => c.type === v.type);
+    return {
+      ...v,
+      lastHeartbeatTime: now,
+      lastTransitionTime: old?.status === v.status && old.lastTransitionTime ? old.lastTransitionTime : now,
+    };
+  });

@@ -1,0 +1,212 @@
+import { node as nodes, type Node, type NodeStatus } from '@skiff/api';
+import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
+import type { Client, EventRecorder, Informer } from '@skiff/client';
+import { childSignal, type Clock, formatTime, type Logger } from '@skiff/component-base';
+import type { ImageService, RuntimeService } from '@skiff/cri';
+import { computeNodeConditions, stampNodeConditions } from './conditions.ts';
+import { architecture, computeNodeResources, type NodeResources, readSystemInfo, readUsage } from './machine.ts';
+import { mergeExtendedResources, nodeStatusDiffers, renderImages, renderNodePatch } from './node-status.ts';
+
+export interface NodeConfig {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
+  readonly maxPods: number;
+  readonly rootDirectory: string;
+  /** How often the state is looked at; it is written when it changed, else every `reportIntervalMs`. */
+  readonly checkIntervalMs: number;
+  readonly reportIntervalMs: number;
+}
+
+export interface NodeReporter {
+  /** Registers the node. Resolves with it; tries until it works. */
+  register(signal: AbortSignal): Promise<Node>;
+  run(signal: AbortSignal): Promise<void>;
+  /** Something changed that the conditions tell of. */
+  poke(): void;
+  /** Images came or went. */
+  imagesChanged(): void;
+  current(): DeepReadonly<Node> | undefined;
+  allocatable(): Readonly<Record<string, string>>;
+}
+
+const imagesIntervalMs = 300_000;
+
+export function createNodeReporter(
+  config: NodeConfig,
+  deps: {
+    client: Client;
+    informer: Informer<Node>;
+    runtime: RuntimeService;
+    images: ImageService;
+    network: () => { ready: boolean; message: string };
+    events: EventRecorder;
+    clock: Clock;
+    log: Logger;
+    resources: NodeResources;
+  },
+): NodeReporter {
+  const { client, clock, log, runtime } = deps;
+  let registered: Node | undefined;
+  let wake: () => void = () => undefined;
+  let woken = false;
+  let images: NodeStatus['images'];
+  let imagesAtMs = Number.NEGATIVE_INFINITY;
+  let reportedAtMs = Number.NEGATIVE_INFINITY;
+  let info: Awaited<ReturnType<typeof readSystemInfo>> | undefined;
+
+  const current = (): DeepReadonly<Node> | undefined => deps.informer.get({ name: config.name }) ?? registered;
+  const labels = (): Record<string, string> => ({
+    'kubernetes.io/hostname': config.name,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': architecture(),
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': architecture(),
+    ...config.labels,
+  });
+
+  const computeStatus = async (previous: DeepReadonly<NodeStatus>): Promise<NodeStatus> => {
+    const status = await runtime
+      .status()
+      .catch((error: Error) => ({
+        ready: false,
+        message: error.message,
+        liveRestore: true,
+        handlers: [''],
+        recursiveReadOnlyMounts: false,
+      }));
+    if (status.ready && info === undefined) info = await readSystemInfo(await runtime.version());
+    if (status.ready && clock.monotonicMs() - imagesAtMs > imagesIntervalMs) {
+      images = renderImages(await deps.images.listImages());
+      imagesAtMs = clock.monotonicMs();
+    }
+    const usage = await readUsage(config.rootDirectory);
+    const { capacity, allocatable } = computeNodeResources(usage, config.maxPods);
+    const verdicts = computeNodeConditions({ usage, runtime: status, network: deps.network(), liveRestore: status.liveRestore });
+    const next: NodeStatus = {
+      addresses: [...config.addresses.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: config.name }],
+      daemonEndpoints: { kubeletEndpoint: { Port: config.port } },
+      ...(info === undefined ? {} : { nodeInfo: info }),
+      images: images ?? [],
+      capacity,
+      allocatable,
+      runtimeHandlers: status.handlers.map((name) => ({
+        name,
+        features: { recursiveReadOnlyMounts: status.recursiveReadOnlyMounts, userNamespaces: false },
+      })),
+      features: { supplementalGroupsPolicy: false },
+      conditions: stampNodeConditions(verdicts, previous.conditions ?? [], formatTime(clock.now())),
+    };
+    return mergeExtendedResources(previous, next);
+  };
+
+  const tellTransitions = (before: DeepReadonly<NodeStatus>, after: NodeStatus): void => {
+    // Upstream's kubelet refers to its node by name in the UID's place; tools look for that.
+    const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: config.name, uid: config.name } };
+    for (const c of after.conditions ?? []) {
+      const old = before.conditions?.find((o) => o.type === c.type);
+      if (old?.status === c.status) continue;
+      const good = c.type === 'Ready' ? c.status === 'True' : c.status === 'False';
+      const reason: Readonly<Record<string, readonly [string, string]>> = {
+        Ready: ['NodeReady', 'NodeNotReady'],
+        MemoryPressure: ['NodeHasSufficientMemory', 'NodeHasInsufficientMemory'],
+        DiskPressure: ['NodeHasNoDiskPressure', 'NodeHasDiskPressure'],
+        PIDPressure: ['NodeHasSufficientPID', 'NodeHasInsufficientPID'],
+      };
+      const name = reason[c.type]?.[good ? 0 : 1];
+      if (name !== undefined) deps.events.event(about, 'Normal', name, `Node ${config.name} status is now: ${name}`);
+    }
+  };
+
+  const registerOnce = async (signal: AbortSignal): Promise<Node> => {
+    const status = await computeStatus({});
+    const object: Node = {
+      metadata: {
+        name: config.name,
+        labels: labels(),
+        annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+      },
+      ...(config.taints.length === 0 ? {} : { spec: { taints: config.taints.map((t) => ({ ...t })) } }),
+      status,
+    };
+    try {
+      const made = await client.create<Node>(nodes, object, { signal });
+      tellTransitions({}, status);
+      return made;
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    }
+    const present = await client.get(nodes, { name: config.name }, { signal });
+    const missing = Object.entries(labels()).filter(([k, v]) => present.metadata?.labels?.[k] !== v);
+    if (missing.length === 0) return present;
+    return client.patch<Node>(
+      nodes,
+      { name: config.name },
+      { type: 'strategic', body: { metadata: { labels: Object.fromEntries(missing) } } },
+      { signal },
+    );
+  };
+
+  const report = async (signal: AbortSignal): Promise<void> => {
+    const known = current();
+    if (known === undefined) {
+      registered = await registerOnce(signal);
+      return;
+    }
+    const before = known.status ?? {};
+    const next = await computeStatus(before);
+    const due = clock.monotonicMs() - reportedAtMs >= config.reportIntervalMs;
+    if (!due && !nodeStatusDiffers(before, next)) return;
+    tellTransitions(before, next);
+    registered = await client.patch<Node>(
+      nodes,
+      { name: config.name },
+      { type: 'strategic', subresource: 'status', body: renderNodePatch(before, next) },
+      { signal },
+    );
+    reportedAtMs = clock.monotonicMs();
+  };
+
+  return {
+    current,
+    allocatable: () => current()?.status?.allocatable ?? deps.resources.allocatable,
+    poke: () => {
+      woken = true;
+      wake();
+    },
+    imagesChanged: () => {
+      imagesAtMs = Number.NEGATIVE_INFINITY;
+    },
+    register: async (signal) => {
+      for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, 2000)) {
+        signal.throwIfAborted();
+        try {
+          registered = await registerOnce(signal);
+          return registered;
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn({ err: error }, 'the node could not be registered; trying again');
+          await clock.sleep(delayMs, signal);
+        }
+      }
+    },
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await report(signal).catch((error: unknown) => {
+          if (signal.aborted) return;
+          if (hasReason(error, 'NotFound')) registered = undefined;
+          log.warn({ err: error }, 'the node status could not be written');
+        });
+        if (!woken) {
+          using nap = childSignal(signal);
+          wake = () => nap.abort();
+          await clock.sleep(config.checkIntervalMs, nap.signal).catch(() => undefined);
+          wake = () => undefined;
+        }
+        woken = false;
+      }
+    },
+  };
+}

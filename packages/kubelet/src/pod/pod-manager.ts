@@ -1,0 +1,178 @@
+import { readdir } from 'node:fs/promises';
+import type { Pod } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { Informer } from '@skiff/client';
+import { aborted, supervise } from '@skiff/component-base';
+import type { PodSandbox } from '@skiff/cri';
+import { nothingObserved } from '../actions/observed-pod.ts';
+import { annotationNames } from '../container/labels.ts';
+import { podsDirectory } from '../volumes/pod-paths.ts';
+import { observePod } from './observe.ts';
+import { restorePod } from './orphan.ts';
+import type { PodContext } from './pod-context.ts';
+import { type PodSnapshot, snapshotPod } from './pod-snapshot.ts';
+import { PodWorker } from './pod-worker.ts';
+
+export interface PodManager {
+  run(signal: AbortSignal): Promise<void>;
+  /** Pods of this node as they are known, those that are ending included. */
+  pods(): readonly PodSnapshot[];
+  workers(): readonly PodWorker[];
+  find(namespace: string, name: string): PodWorker | undefined;
+  byUid(uid: string): PodWorker | undefined;
+  poke(uids: Iterable<string>): void;
+  /** Resolves when what ran before this kubelet was taken over. */
+  readonly adopted: Promise<void>;
+}
+
+const relistMs = 60_000;
+const housekeepingMs = 30_000;
+
+/** Keeps one worker for each pod of the node, and ends what runs for pods that are gone. */
+export function createPodManager(deps: { source: Informer<Pod>; context: () => PodContext }): PodManager {
+  const workers = new Map<string, PodWorker>();
+  let markAdopted: () => void = () => undefined;
+  const adopted = new Promise<void>((resolve) => {
+    markAdopted = resolve;
+  });
+  /** UIDs that the runtime had something of when this kubelet started. */
+  let before = new Set<string>();
+  let root: AbortSignal = new AbortController().signal;
+
+  const startWorker = (pod: PodSnapshot): PodWorker => {
+    const { uid } = pod.metadata;
+    const fresh = !before.has(uid);
+    const worker = new PodWorker(pod, { context: deps.context(), signal: root, ...(fresh ? { observed: nothingObserved } : {}) });
+    workers.set(uid, worker);
+    void worker.done.then(() => workers.delete(uid));
+    return worker;
+  };
+  const apply = (object: DeepReadonly<Pod>): void => {
+    const pod = snapshotPod(object);
+    if (pod === undefined) return;
+    const present = workers.get(pod.metadata.uid);
+    if (present === undefined) startWorker(pod);
+    else present.update(pod);
+  };
+  const subscribe = (): Disposable =>
+    deps.source.subscribe({
+      onAdd: apply,
+      onUpdate: (pod, old) => {
+        // The same name may be another pod by now.
+        if (old.metadata?.uid !== pod.metadata?.uid) workers.get(old.metadata?.uid ?? '')?.remove();
+        apply(pod);
+      },
+      onDelete: (pod) => workers.get(pod.metadata?.uid ?? '')?.remove(),
+    });
+
+  const adopt = async (): Promise<void> => {
+    const { runtime, network, log } = deps.context();
+    const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
+    before = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
+    await Promise.all(
+      sandboxes.map(async (s: PodSandbox) => {
+        const ips = s.annotations[annotationNames.ips];
+        if (ips === undefined || s.state !== 'ready') return;
+        const wired = await network.adopt({ uid: s.metadata.uid, attempt: s.metadata.attempt }, ips.split(','));
+        if (wired) return;
+        log.warn({ sandbox: s.id, pod: s.metadata.name }, 'a sandbox has lost its network; its pod gets a new one');
+        await runtime.stopPodSandbox(s.id);
+      }),
+    );
+    if (before.size > 0)
+      log.info({ pods: before.size, running: containers.filter((c) => c.state === 'running').length }, 'took over what was running');
+  };
+
+  /** Ends what no pod of the API stands behind. */
+  const endOrphans = async (): Promise<void> => {
+    const context = deps.context();
+    const { runtime, hostMount, volumes, cgroups, log } = context;
+    const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
+    const uids = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
+    for (const uid of uids) {
+      if (uid === '' || workers.has(uid)) continue;
+      const observed = await observePod(uid, new Map(), { runtime, local: hostMount.local });
+      if (workers.has(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) continue;
+      log.info({ uid }, 'ending containers of a pod that is gone');
+      before.add(uid);
+      startWorker(restorePod(uid, observed.sandboxes, observed.containers)).remove();
+    }
+    const onDisk = await readdir(hostMount.local(podsDirectory(context.rootDirectory))).catch(() => [] as string[]);
+    for (const uid of new Set([...onDisk, ...(await cgroups.list())])) {
+      if (workers.has(uid) || uids.has(uid)) continue;
+      await volumes.tearDown(uid);
+      await cgroups.remove(uid);
+    }
+  };
+
+  const followEvents = async (signal: AbortSignal): Promise<void> => {
+    for await (const event of deps.context().runtime.events(signal)) {
+      if (event.type !== 'resync') workers.get(event.podUid)?.onRuntimeEvent(event);
+      else {
+        await deps.context().hostMount.refresh();
+        for (const w of workers.values()) w.invalidate();
+      }
+    }
+  };
+  /** The net below the events: what changed without one is found here. */
+  const relist = async (signal: AbortSignal): Promise<void> => {
+    const { clock, runtime } = deps.context();
+    while (!signal.aborted) {
+      await clock.sleep(relistMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const running = new Set((await runtime.listContainers({ state: 'running' })).map((c) => c.id));
+      const sandboxes = new Set((await runtime.listPodSandbox({ state: 'ready' })).map((s) => s.id));
+      for (const w of workers.values()) {
+        const lost =
+          w.observed.containers.some((c) => (c.state === 'running') !== running.has(c.id)) ||
+          w.observed.sandboxes.some((s) => (s.state === 'ready') !== sandboxes.has(s.id));
+        if (lost) w.invalidate();
+      }
+    }
+  };
+  const housekeeping = async (signal: AbortSignal): Promise<void> => {
+    const { clock, log } = deps.context();
+    while (!signal.aborted) {
+      await endOrphans().catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
+      await clock.sleep(housekeepingMs, signal).catch(() => undefined);
+    }
+  };
+
+  return {
+    adopted,
+    pods: () => [...workers.values()].map((w) => w.pod),
+    workers: () => [...workers.values()],
+    byUid: (uid) => workers.get(uid),
+    find: (namespace, name) => {
+      const found = [...workers.values()].filter((w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name);
+      // An old pod of that name may still be ending.
+      return found.find((w) => w.pod.metadata.deletionTimestamp === undefined) ?? found[0];
+    },
+    poke: (uids) => {
+      for (const uid of uids) workers.get(uid)?.poke();
+    },
+    run: async (signal) => {
+      root = signal;
+      const { clock, log } = deps.context();
+      for (let delayMs = 250; !signal.aborted; delayMs = Math.min(delayMs * 2, 10_000)) {
+        try {
+          await adopt();
+          break;
+        } catch (error) {
+          log.error({ err: error }, 'what runs could not be read from the runtime; trying again');
+          await clock.sleep(delayMs, signal).catch(() => undefined);
+        }
+      }
+      await Promise.race([deps.source.synced, aborted(signal)]);
+      if (signal.aborted) return;
+      using _subscription = subscribe();
+      markAdopted();
+      await Promise.all([
+        supervise('runtime events', followEvents, { signal, clock, log }),
+        supervise('relist', relist, { signal, clock, log }),
+        supervise('housekeeping', housekeeping, { signal, clock, log }),
+      ]);
+      await Promise.all([...workers.values()].map((w) => w.done));
+    },
+  };
+}

@@ -1,0 +1,368 @@
+import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
+import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
+import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
+import { Deadline } from '../container/deadline.ts';
+import type { WaitingReason } from '../status/container-statuses.ts';
+import { generateStatus } from '../status/generate-status.ts';
+import { killContainers, stopSandboxes } from './kill-pod.ts';
+import { observePod } from './observe.ts';
+import type { PodContext } from './pod-context.ts';
+import { findContainer, isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
+import { syncPod } from './sync-pod.ts';
+import {
+  advance,
+  defaultGraceSeconds,
+  initialState,
+  type PodWorkerEvent,
+  type PodWorkerState,
+  type TerminationCause,
+} from './worker-state.ts';
+
+/** While a sync takes longer than this, the status so far is told in between. */
+const interimStatusMs = 1_000;
+const failureRetryMs = 2_000;
+
+/**
+ * Carries out the decisions about one pod, one at a time: wake-ups that come while it works are remembered, and it always works
+ * from the newest pod. Ends when the pod is finished and gone from the API.
+ */
+export class PodWorker {
+  readonly done: Promise<void>;
+  #pod: PodSnapshot;
+  readonly #context: PodContext;
+  readonly #root: AbortSignal;
+  #state: PodWorkerState = initialState;
+  #removed = false;
+  #observed: ObservedPod | undefined;
+  #stale = true;
+  readonly #ended = new Map<string, ContainerStatus>();
+  readonly #waiting = new Map<string, WaitingReason>();
+  readonly #made = new Set<string>();
+  #failure: { reason: string; message: string } | undefined;
+  #failures = 0;
+  #syncing: ChildSignal | undefined;
+  #deadline: Deadline | undefined;
+  #wake: () => void = () => undefined;
+  #woken = true;
+  #timer: Disposable | undefined;
+  #timerAtMs: number | undefined;
+  #admitted = false;
+  #asked = false;
+
+  /** `observed`: what is known of it already; a pod that is new to the runtime has `nothingObserved`. */
+  constructor(pod: PodSnapshot, o: { context: PodContext; signal: AbortSignal; observed?: ObservedPod }) {
+    this.#pod = pod;
+    this.#context = o.context;
+    this.#root = o.signal;
+    if (o.observed !== undefined) {
+      this.#observed = o.observed;
+      this.#stale = false;
+    }
+    this.#applyPod();
+    this.done = this.#run();
+  }
+
+  get pod(): PodSnapshot {
+    return this.#pod;
+  }
+  get state(): PodWorkerState {
+    return this.#state;
+  }
+  get observed(): ObservedPod {
+    return this.#observed ?? nothingObserved;
+  }
+
+  /** The API has a newer version. */
+  update(pod: PodSnapshot): void {
+    this.#pod = pod;
+    this.#context.status.observe(pod);
+    this.#applyPod();
+    this.poke();
+  }
+  /** The API has no such pod any more. */
+  remove(): void {
+    this.#removed = true;
+    this.#stop('removed', Math.max(1, this.#graceSeconds()));
+    this.poke();
+  }
+  evict(reason: string, message: string, graceSeconds: number): void {
+    this.#failure ??= { reason, message };
+    this.#stop('evicted', graceSeconds);
+    this.poke();
+  }
+  /** Something that the pod depends on changed. */
+  poke(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+  /** The runtime's containers may be others than those seen last. */
+  invalidate(): void {
+    this.#stale = true;
+    this.poke();
+  }
+  onRuntimeEvent(event: Exclude<RuntimeEvent, { type: 'resync' }>): void {
+    // What was just made here is no news; what became of it is.
+    const own = this.#made.has(event.id);
+    if (event.type === 'created' || event.type === 'removed' || (event.type === 'started' && (own || this.#syncing !== undefined))) return;
+    this.invalidate();
+  }
+
+  #applyPod(): void {
+    if (this.#pod.metadata.deletionTimestamp !== undefined) this.#stop('deleted', this.#graceSeconds());
+    else if (isTerminalPhase(this.#pod.status.phase)) this.#stop('completed', this.#graceSeconds());
+  }
+  #graceSeconds(): number {
+    return this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+  }
+  #stop(cause: TerminationCause, graceSeconds: number): void {
+    this.#advance({ type: 'stop', cause, graceSeconds });
+    if (this.#state.phase !== 'syncing') this.#syncing?.abort(new Error('the pod is to stop'));
+    if (this.#state.phase === 'terminating') this.#deadline?.shrinkTo(this.#state.graceSeconds * 1000);
+  }
+  #advance(event: PodWorkerEvent): void {
+    this.#state = advance(this.#state, event);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#root.aborted) {
+      await this.#nextWake();
+      if (this.#root.aborted) return;
+      try {
+        if (await this.#step()) return;
+      } catch (error) {
+        if (this.#root.aborted) return;
+        this.#context.log.error(
+          { err: error, pod: this.#pod.metadata.name, namespace: this.#pod.metadata.namespace },
+          'the pod could not be synced; trying again',
+        );
+        this.#failures += 1;
+        this.#stale = true;
+        this.#wakeAt(this.#context.clock.now() + Math.min(failureRetryMs * 2 ** Math.min(this.#failures, 4), 30_000));
+      }
+    }
+  }
+  async #nextWake(): Promise<void> {
+    if (!this.#woken && !this.#root.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#root.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    this.#wake = () => undefined;
+    this.#woken = false;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#timerAtMs = undefined;
+  }
+  /** The earliest of the asked times counts. */
+  #wakeAt(atMs: number | undefined): void {
+    if (atMs === undefined || (this.#timerAtMs !== undefined && this.#timerAtMs <= atMs)) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#context.clock.after(Math.max(0, atMs - this.#context.clock.now()), () => this.poke());
+  }
+
+  /** Returns true when there is nothing left to do for this pod, ever. */
+  async #step(): Promise<boolean> {
+    if (this.#state.phase === 'syncing') await this.#sync();
+    if (this.#state.phase === 'terminating') await this.#terminate(this.#state.graceSeconds, this.#state.cause);
+    if (this.#state.phase === 'terminated') await this.#cleanUp();
+    return this.#state.phase === 'finished' && (await this.#finish());
+  }
+
+  async #observe(): Promise<ObservedPod> {
+    if (this.#observed === undefined || this.#stale) {
+      this.#stale = false;
+      const { runtime, hostMount } = this.#context;
+      this.#observed = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
+    }
+    return this.#observed;
+  }
+
+  #admit(): boolean {
+    if (this.#admitted) return true;
+    const refusal = this.#context.admit(this.#pod);
+    this.#admitted = true;
+    if (refusal === undefined) return true;
+    this.#context.event(this.#pod, 'Warning', refusal.reason, refusal.message);
+    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
+    this.#stop('rejected', 0);
+    return false;
+  }
+  #pastDeadline(): boolean {
+    const seconds = this.#pod.spec.activeDeadlineSeconds;
+    const started = this.#context.status.get(this.#pod.metadata.uid)?.startTime ?? this.#pod.status.startTime;
+    if (seconds === undefined || started === undefined) return false;
+    const atMs = Date.parse(started) + seconds * 1000;
+    if (this.#context.clock.now() < atMs) {
+      this.#wakeAt(atMs);
+      return false;
+    }
+    const message = 'Pod was active on the node longer than the specified deadline';
+    this.#context.event(this.#pod, 'Normal', 'DeadlineExceeded', message);
+    this.#failure = { reason: 'DeadlineExceeded', message };
+    this.#stop('evicted', this.#graceSeconds());
+    return true;
+  }
+
+  async #sync(): Promise<void> {
+    const { clock } = this.#context;
+    if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
+    if (!this.#admit() || this.#pastDeadline()) return;
+    const pod = this.#pod;
+    const child = childSignal(this.#root);
+    this.#syncing = child;
+    const interim = clock.after(interimStatusMs, () => void this.#interimStatus().catch(() => undefined));
+    try {
+      const observed = await this.#observe();
+      const result = await syncPod({
+        pod,
+        observed,
+        waiting: this.#waiting,
+        context: this.#context,
+        signal: child.signal,
+        failures: this.#failures,
+        made: this.#made,
+      });
+      this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
+      if (result.changed) this.#stale = true;
+      this.#wakeAt(result.retryAtMs);
+      if (!result.changed && this.#context.volumes.refreshes(pod) && observed.sandboxes.length > 0)
+        await this.#refreshVolumes(observed, child.signal);
+    } catch (error) {
+      if (!child.signal.aborted || this.#root.aborted) throw error;
+      this.#stale = true;
+      return;
+    } finally {
+      interim[Symbol.dispose]();
+      this.#syncing = undefined;
+      child[Symbol.dispose]();
+    }
+    const after = await this.#observe();
+    this.#updateProbes(after);
+    const phase = this.#tell(after, false);
+    this.#pastDeadline();
+    if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
+  }
+  async #interimStatus(): Promise<void> {
+    const { runtime, hostMount } = this.#context;
+    if (this.#state.phase !== 'syncing') return;
+    const seen = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
+    if (this.#syncing !== undefined) this.#tell(seen, false);
+  }
+  async #refreshVolumes(observed: ObservedPod, signal: AbortSignal): Promise<void> {
+    const { volumes, tokens, node } = this.#context;
+    const podIPs = isHostNetwork(this.#pod) ? node.addresses : observed.ips;
+    await volumes.mount(this.#pod, { podIPs, hostIPs: node.addresses }, signal).catch((error: Error) => {
+      signal.throwIfAborted();
+      this.#context.event(this.#pod, 'Warning', 'FailedMount', error.message);
+      this.#wakeAt(this.#context.clock.now() + 30_000);
+    });
+    this.#wakeAt(tokens.nextRenewalMs(this.#pod.metadata.uid));
+  }
+  #updateProbes(observed: ObservedPod): void {
+    const { probes, node } = this.#context;
+    const pod = this.#pod;
+    const running = runningContainers(observed);
+    probes.keepOnly(pod.metadata.uid, new Set(running.map((c) => c.id)));
+    const podIP = (isHostNetwork(pod) ? node.addresses[0] : observed.ips[0]) ?? '127.0.0.1';
+    for (const c of running) {
+      const found = findContainer(pod, c.metadata.name);
+      if (found === undefined || found.type === 'ephemeral' || newestContainer(observed, c.metadata.name)?.id !== c.id) continue;
+      const told = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find((s) =>
+        s.containerID?.endsWith(c.id),
+      );
+      probes.start({
+        pod,
+        container: found.spec,
+        containerId: c.id,
+        startedAtMs: c.startedAtMs,
+        podIP,
+        ...(told === undefined || this.#made.has(c.id) ? {} : { known: { ready: told.ready, started: told.started ?? false } }),
+      });
+    }
+  }
+
+  /** Generates the status and hands it on; returns its phase. */
+  #tell(observed: ObservedPod, terminal: boolean): string {
+    const { status, node, clock, probes } = this.#context;
+    const pod = this.#pod;
+    const generated = generateStatus({
+      pod,
+      observed,
+      previous: status.get(pod.metadata.uid) ?? pod.status,
+      runtimeName: node.runtimeName,
+      hostIPs: node.addresses,
+      now: formatTime(clock.now()),
+      waiting: (name) => (terminal ? undefined : this.#waiting.get(name)),
+      probes: {
+        started: (id) => (probes.reading(id, 'startup') ?? 'success') === 'success',
+        ready: (id) => (probes.reading(id, 'readiness') ?? 'success') === 'success',
+      },
+      terminal,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    });
+    if (!this.#removed) status.set(pod, generated);
+    return generated.phase ?? 'Pending';
+  }
+
+  async #terminate(graceSeconds: number, cause: TerminationCause): Promise<void> {
+    const context = this.#context;
+    const pod = this.#pod;
+    const { uid } = pod.metadata;
+    const deadline = new Deadline(context.clock, graceSeconds * 1000);
+    this.#deadline = deadline;
+    context.probes.stopLivenessAndStartup(uid);
+    this.#stale = true;
+    const observed = await this.#observe();
+    const running = runningContainers(observed);
+    const wasReady = pod.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
+    if (running.length > 0 && cause !== 'removed') this.#tell(observed, false);
+    using drain = childSignal(this.#root);
+    const drained = running.length === 0 ? Promise.resolve() : context.drain(pod, { graceSeconds, ready: wasReady, signal: drain.signal });
+    await killContainers(pod, { observed, deadline, drained }, context);
+    drain.abort(new Error('all containers are gone'));
+    context.probes.keepOnly(uid, new Set());
+    this.#stale = true;
+    const after = await this.#observe();
+    // A pod that was over when it was first seen keeps the status that it has.
+    if (cause !== 'removed' && (running.length > 0 || !isTerminalPhase(pod.status.phase))) this.#tell(after, true);
+    await stopSandboxes(pod, after, context);
+    this.#deadline = undefined;
+    this.#advance({ type: 'containersGone' });
+  }
+
+  async #cleanUp(): Promise<void> {
+    const context = this.#context;
+    const { uid } = this.#pod.metadata;
+    await context.volumes.tearDown(uid);
+    await context.cgroups.remove(uid);
+    context.images.forget(uid);
+    context.crashBackOff.forget(`${uid}_`);
+    this.#advance({ type: 'cleanedUp' });
+  }
+
+  /** What stays of a pod that is over are its ended containers, for their logs; they go with the API's object. */
+  async #finish(): Promise<boolean> {
+    const context = this.#context;
+    const pod = this.#pod;
+    if (!this.#removed && (pod.metadata.deletionTimestamp === undefined || this.#asked)) return false;
+    this.#stale = true;
+    const observed = await this.#observe();
+    await Promise.all(observed.sandboxes.map((s) => context.runtime.removePodSandbox(s.id)));
+    const orphaned = observed.containers.filter((c) => !observed.sandboxes.some((s) => s.id === c.podSandboxId));
+    await Promise.all(orphaned.map((c) => context.runtime.removeContainer(c.id)));
+    // Containers that were made while the pod was already ending.
+    const left = await context.runtime.listContainers({ podUid: pod.metadata.uid });
+    await Promise.all(left.map((c) => context.runtime.removeContainer(c.id)));
+    await context.cgroups.remove(pod.metadata.uid);
+    if (this.#removed) {
+      context.status.forget(pod.metadata.uid);
+      return true;
+    }
+    // Finalizers of others may keep it; this is not asked twice.
+    this.#asked = true;
+    context.status.finish(pod);
+    return false;
+  }
+}

@@ -1,0 +1,220 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type ContainerConfig, type Image, isRuntimeError } from '@skiff/cri';
+import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
+import { computeContainerResources } from '../cgroups/resources.ts';
+import { renderContainerAnnotations, renderContainerLabels } from '../container/labels.ts';
+import { makeMounts } from '../container/container-mounts.ts';
+import { runLifecycleHook } from '../container/lifecycle-hooks.ts';
+import { computeSecurityContext } from '../container/security-context.ts';
+import { makeEnvironment } from '../env/environment.ts';
+import { expandVariables } from '../env/expand.ts';
+import { renderServiceEnv } from '../env/service-env.ts';
+import { keyringOf } from '../images/keyring.ts';
+import { podPaths } from '../volumes/pod-paths.ts';
+import type { MountedVolume } from '../volumes/volume-plugin.ts';
+import type { PodContext } from './pod-context.ts';
+import { type ContainerSpec, ephemeralContainersOf, type PodSnapshot } from './pod-snapshot.ts';
+
+/** Why a container could not be started; becomes its waiting state. */
+export class StartFailure extends Error {
+  readonly reason: string;
+  /** When another try makes sense, milliseconds since the epoch; absent: after the usual delay. */
+  readonly retryAtMs: number | undefined;
+  constructor(reason: string, message: string, o: { cause?: unknown; retryAtMs?: number } = {}) {
+    super(message, o.cause === undefined ? undefined : { cause: o.cause });
+    this.reason = reason;
+    this.retryAtMs = o.retryAtMs;
+  }
+}
+
+export interface PreparedPod {
+  readonly observed: ObservedPod;
+  readonly ips: readonly string[];
+  readonly volumes: Promise<ReadonlyMap<string, MountedVolume>>;
+  readonly sandboxCreated: Promise<string>;
+  readonly sandboxReady: Promise<unknown>;
+  /** Files that the kubelet keeps for the pod: container path → path on the node. */
+  managedFiles(): Promise<ReadonlyMap<string, string>>;
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Pull secrets that can be read; the others are named in an event, since the pull may still work. */
+async function pullKeyring(pod: PodSnapshot, context: PodContext): Promise<ReturnType<typeof keyringOf>> {
+  const objects = context.objects.of(pod.metadata.uid);
+  const missing: string[] = [];
+  const found = await Promise.all(
+    (pod.spec.imagePullSecrets ?? []).map(async ({ name = '' }) => {
+      const secret = await objects.secret(pod.metadata.namespace, name).catch(() => undefined);
+      if (secret === undefined) missing.push(name);
+      return secret === undefined ? [] : [secret];
+    }),
+  );
+  if (missing.length > 0) {
+    const text = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
+    context.event(pod, 'Warning', 'FailedToRetrieveImagePullSecret', text);
+  }
+  return [...keyringOf(found.flat()), ...(await context.nodeKeyring())];
+}
+
+async function makeTerminationLog(file: string, context: PodContext): Promise<void> {
+  const local = context.hostMount.local(file);
+  await mkdir(path.dirname(local), { recursive: true });
+  await writeFile(local, '');
+  // Any user of the container may write its last words.
+  await chmod(local, 0o666);
+}
+
+export function nextAttempt(c: ContainerSpec, pod: PodSnapshot, observed: ObservedPod): number {
+  const newest = newestContainer(observed, c.name);
+  const told = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find((s) => s.name === c.name);
+  // What was pruned from the engine is still known to the API.
+  const toldNext = told === undefined || (told.containerID === undefined && told.restartCount === 0) ? 0 : told.restartCount + 1;
+  return Math.max(newest === undefined ? 0 : newest.metadata.attempt + 1, toldNext);
+}
+
+async function renderConfig(
+  pod: PodSnapshot,
+  c: ContainerSpec,
+  o: { image: Image; attempt: number; prepared: PreparedPod; context: PodContext; signal: AbortSignal },
+): Promise<ContainerConfig> {
+  const { context, prepared } = o;
+  const paths = podPaths(context.rootDirectory, pod.metadata.uid);
+  const addresses = { podIPs: prepared.ips, hostIPs: context.node.addresses };
+  const services = await context.services(o.signal);
+  const volumes = await prepared.volumes;
+  const [env, files] = await Promise.all([
+    makeEnvironment({
+      pod,
+      container: c,
+      addresses,
+      allocatable: context.node.allocatable(),
+      serviceEnv: renderServiceEnv(services, pod.metadata.namespace, pod.spec.enableServiceLinks !== false),
+      objects: context.objects.of(pod.metadata.uid),
+      readVolumeFile: async (name, file) => {
+        const volume = volumes.get(name);
+        if (volume === undefined) throw new Error(`cannot find the volume "${name}" referenced by FileKeyRef`);
+        return readFile(context.hostMount.local(path.join(volume.path, path.posix.normalize(`/${file}`))), 'utf8');
+      },
+    }),
+    prepared.managedFiles(),
+  ]);
+  const terminationLog = paths.terminationLog(c.name, o.attempt);
+  await makeTerminationLog(terminationLog, context);
+  const managed = new Map([...files, [c.terminationMessagePath ?? '/dev/termination-log', terminationLog]]);
+  const expand = (text: string): string => expandVariables(text, (name) => env.get(name));
+  const target = ephemeralContainersOf(pod).find((e) => e.name === c.name)?.targetContainerName;
+  const targetId = target === undefined || target === '' ? undefined : newestContainer(prepared.observed, target)?.id;
+  if (target !== undefined && target !== '' && targetId === undefined) throw new Error(`unable to find target container ${target}`);
+  return {
+    metadata: { name: c.name, attempt: o.attempt },
+    image: c.image ?? '',
+    command: (c.command ?? []).map(expand),
+    args: (c.args ?? []).map(expand),
+    ...(c.workingDir === undefined ? {} : { workingDir: c.workingDir }),
+    envs: [...env].map(([name, value]) => ({ name, value })),
+    mounts: await makeMounts({
+      container: c,
+      volumes,
+      env,
+      paths,
+      hostMount: context.hostMount,
+      recursiveReadOnlySupported: context.node.recursiveReadOnlyMounts,
+      managed,
+    }),
+    devices: [],
+    labels: { ...pod.metadata.labels, ...renderContainerLabels(pod, c) },
+    annotations: renderContainerAnnotations(pod, c, { restartCount: o.attempt, terminationMessageFile: terminationLog }),
+    stdin: c.stdin ?? false,
+    stdinOnce: c.stdinOnce ?? false,
+    tty: c.tty ?? false,
+    resources: computeContainerResources(pod, c, context.node.memoryCapacityBytes),
+    securityContext: computeSecurityContext(pod, c, {
+      ...context.security,
+      image: o.image,
+      ...(targetId === undefined ? {} : { targetContainerId: targetId }),
+    }),
+  };
+}
+
+/** First half: everything up to the created container, which may happen while the sandbox is still starting. Throws StartFailure. */
+export async function prepareContainer(
+  pod: PodSnapshot,
+  c: ContainerSpec,
+  prepared: PreparedPod,
+  o: { context: PodContext; signal: AbortSignal },
+): Promise<string> {
+  const { context, signal } = o;
+  const say = (type: 'Normal' | 'Warning', reason: string, text: string): void => context.event(pod, type, reason, text, c.name);
+  const fail = (reason: string, error: unknown): StartFailure => {
+    say('Warning', 'Failed', `Error: ${message(error)}`);
+    return new StartFailure(reason, message(error), { cause: error });
+  };
+  const image = await context.images.ensure({
+    podUid: pod.metadata.uid,
+    image: c.image ?? '',
+    policy: c.imagePullPolicy ?? 'IfNotPresent',
+    keyring: () => pullKeyring(pod, context),
+    event: say,
+    signal,
+  });
+  if (!image.ok) {
+    say('Warning', 'Failed', `Error: ${image.reason}`);
+    throw new StartFailure(image.reason, image.message, image.retryAtMs === undefined ? {} : { retryAtMs: image.retryAtMs });
+  }
+  const attempt = nextAttempt(c, pod, prepared.observed);
+  // Volumes that are not there are told of on their own, and no container is to blame.
+  await prepared.volumes;
+  let config: ContainerConfig;
+  try {
+    config = await renderConfig(pod, c, { image: image.image, attempt, prepared, context, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw fail('CreateContainerConfigError', error);
+  }
+  const sandboxId = await prepared.sandboxCreated;
+  signal.throwIfAborted();
+  try {
+    const id = await context.runtime.createContainer(sandboxId, config);
+    say('Normal', 'Created', 'Container created');
+    return id;
+  } catch (error) {
+    if (isRuntimeError(error, 'not-found')) await prepared.sandboxReady;
+    throw fail('CreateContainerError', error);
+  }
+}
+
+/** Second half: the process and its postStart hook. Throws StartFailure. */
+export async function startContainer(
+  pod: PodSnapshot,
+  c: ContainerSpec,
+  id: string,
+  o: { podIP: string; context: PodContext; signal: AbortSignal; kill: () => Promise<void> },
+): Promise<void> {
+  const { context, signal } = o;
+  const say = (type: 'Normal' | 'Warning', reason: string, text: string): void => context.event(pod, type, reason, text, c.name);
+  try {
+    await context.runtime.startContainer(id);
+  } catch (error) {
+    say('Warning', 'Failed', `Error: ${message(error)}`);
+    throw new StartFailure('RunContainerError', message(error), { cause: error });
+  }
+  say('Normal', 'Started', 'Container started');
+  const hook = c.lifecycle?.postStart;
+  if (hook === undefined) return;
+  try {
+    await runLifecycleHook(
+      hook,
+      { container: c, containerId: id, podIP: o.podIP },
+      { runtime: context.runtime, clock: context.clock, signal },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    context.log.warn({ err: error, pod: pod.metadata.name, container: c.name }, 'the postStart hook failed');
+    // The event leaves out what the handler said: it may be secret.
+    say('Warning', 'FailedPostStartHook', 'PostStartHook failed');
+    await o.kill();
+    throw new StartFailure('PostStartHookError', message(error), { cause: error });
+  }
+}

@@ -1,0 +1,77 @@
+import { mkdir } from 'node:fs/promises';
+import type { PodSandboxConfig, PodSandboxStatus } from '@skiff/cri';
+import { annotationNames } from '../container/labels.ts';
+import { computeSeccomp, sandboxNamespaces } from '../container/security-context.ts';
+import { computeHostname, kernelHostname } from '../network/hostname.ts';
+import { podPaths } from '../volumes/pod-paths.ts';
+import type { PodContext } from './pod-context.ts';
+import { isHostNetwork, type PodSnapshot } from './pod-snapshot.ts';
+
+/** The sandbox is protected from the kernel's killer as upstream's is. */
+const sandboxOomScoreAdj = -998;
+
+export interface StartedSandbox {
+  /** Resolves as soon as containers may be created in it. */
+  readonly created: Promise<string>;
+  /** Resolves when it runs and is connected: containers may be started. */
+  readonly ready: Promise<PodSandboxStatus>;
+  readonly ips: readonly string[];
+}
+
+/** Begins to make a pod's sandbox. What fails rejects both promises, and nothing of it is left. */
+export async function startSandbox(pod: PodSnapshot, attempt: number, context: PodContext, signal: AbortSignal): Promise<StartedSandbox> {
+  const { runtime, network, node } = context;
+  const { uid } = pod.metadata;
+  const owner = { uid, attempt };
+  const names = computeHostname(pod, context.dns.cluster.domain);
+  const hostNetwork = isHostNetwork(pod);
+  const [cgroupParent, runtimeHandler] = await Promise.all([
+    context.cgroups.ensure(pod),
+    pod.spec.runtimeClassName === undefined || pod.spec.runtimeClassName === ''
+      ? ''
+      : context.runtimeHandler(pod.spec.runtimeClassName, signal),
+    mkdir(context.hostMount.local(podPaths(context.rootDirectory, uid).root), { recursive: true }),
+  ]);
+  const ips = hostNetwork ? [] : network.allocate(owner);
+  const config: PodSandboxConfig = {
+    metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace, uid, attempt },
+    hostname: kernelHostname(pod, names),
+    labels: { ...pod.metadata.labels },
+    annotations: ips.length === 0 ? {} : { [annotationNames.ips]: ips.join(',') },
+    runtimeHandler,
+    namespaces: sandboxNamespaces(pod),
+    cgroupParent,
+    sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value])),
+    seccomp: computeSeccomp(pod, undefined, context.security),
+    oomScoreAdj: sandboxOomScoreAdj,
+  };
+  let announce: (id: string) => void = () => undefined;
+  let refuse: (error: unknown) => void = () => undefined;
+  const created = new Promise<string>((resolve, reject) => {
+    announce = resolve;
+    refuse = reject;
+  });
+  created.catch(() => undefined);
+  const run = async (): Promise<PodSandboxStatus> => {
+    try {
+      const sandbox = await runtime.runPodSandbox(config, { signal, onCreated: announce });
+      if (!hostNetwork) {
+        if (sandbox.pid === undefined) throw new Error('the runtime does not tell where the sandbox is');
+        await network.attach(owner, { pid: sandbox.pid, addresses: ips }).catch(async (error: unknown) => {
+          await runtime.removePodSandbox(sandbox.id);
+          throw new Error(`failed to set up the pod's network: ${(error as Error).message}`, { cause: error });
+        });
+      }
+      announce(sandbox.id);
+      return sandbox;
+    } catch (error) {
+      if (!hostNetwork)
+        await network.detach(owner).catch((e: unknown) => context.log.warn({ err: e }, 'a half-made network could not be removed'));
+      refuse(error);
+      throw error;
+    }
+  };
+  const ready = run();
+  ready.catch(() => undefined);
+  return { created, ready, ips: hostNetwork ? node.addresses : ips };
+}

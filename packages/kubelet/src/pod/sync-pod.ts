@@ -1,0 +1,214 @@
+import type { ContainerStatus } from '@skiff/cri';
+import { computePodActions, type PodActions, type ProbeVerdicts } from '../actions/compute-pod-actions.ts';
+import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
+import { Deadline } from '../container/deadline.ts';
+import { hashContainer } from '../container/labels.ts';
+import { VolumeError } from '../volumes/volume-manager.ts';
+import type { WaitingReason } from '../status/container-statuses.ts';
+import { killContainers, killOne, stopSandboxes } from './kill-pod.ts';
+import { writeManagedFiles } from './managed-files.ts';
+import type { PodContext } from './pod-context.ts';
+import { type ContainerSpec, findContainer, formatPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
+import { type PreparedPod, prepareContainer, startContainer, StartFailure } from './start-container.ts';
+import { startSandbox, type StartedSandbox } from './start-sandbox.ts';
+import { defaultGraceSeconds } from './worker-state.ts';
+
+/** How long to wait before trying again what failed without saying when. */
+const retryMs = 10_000;
+const sandboxRetryMs = 1_000;
+
+export interface SyncResult {
+  /** When the pod needs another look on its own account, milliseconds since the epoch. */
+  readonly retryAtMs: number | undefined;
+  /** The runtime has something else than what was observed before. */
+  readonly changed: boolean;
+}
+
+export interface SyncInput {
+  readonly pod: PodSnapshot;
+  readonly observed: ObservedPod;
+  readonly waiting: Map<string, WaitingReason>;
+  readonly context: PodContext;
+  readonly signal: AbortSignal;
+  /** Failed attempts at volumes or sandbox in a row; lengthens the wait. */
+  readonly failures: number;
+  /** IDs of what this sync makes, so that the engine's events about it are no news. */
+  readonly made: Set<string>;
+}
+
+const verdictsOf = (context: PodContext): ProbeVerdicts => ({
+  liveness: (id) => context.probes.reading(id, 'liveness'),
+  startup: (id) => context.probes.reading(id, 'startup'),
+});
+
+/** A container killed for its probes may have a grace of its own. */
+function graceSecondsOf(pod: PodSnapshot, c: ContainerSpec | undefined, reason: string): number {
+  const own = reason === 'LivenessProbe' ? c?.livenessProbe : reason === 'StartupProbe' ? c?.startupProbe : undefined;
+  return own?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+}
+
+async function killUnwanted(o: SyncInput, actions: PodActions): Promise<boolean> {
+  const { pod, observed, context } = o;
+  if (actions.killPod) {
+    const stale = observed.sandboxes.some((s) => s.state === 'ready') || observed.containers.some((c) => c.state === 'running');
+    if (actions.createSandbox && actions.sandboxId !== undefined) {
+      context.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    }
+    const graceMs = (pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds) * 1000;
+    if (stale) await killContainers(pod, { observed, deadline: new Deadline(context.clock, graceMs) }, context);
+    await stopSandboxes(pod, observed, context);
+    // Containers can't be started in another sandbox, and init containers run anew: what is left keeps only its last words.
+    if (actions.createSandbox) await Promise.all(observed.sandboxes.map((s) => removeSandboxOnly(s.id, o)));
+    return stale || observed.sandboxes.length > 0;
+  }
+  await Promise.all(
+    [...actions.containersToKill].map(async ([id, kill]) => {
+      const status = observed.containers.find((c) => c.id === id);
+      if (status === undefined) return;
+      const graceMs = graceSecondsOf(pod, findContainer(pod, kill.name)?.spec, kill.reason) * 1000;
+      await killOne(pod, { status, observed, message: kill.message, deadline: new Deadline(context.clock, graceMs) }, context);
+    }),
+  );
+  return actions.containersToKill.size > 0;
+}
+
+/** The containers of an old sandbox stay for their logs; only init containers are removed, since they will run again. */
+async function removeSandboxOnly(sandboxId: string, o: SyncInput): Promise<void> {
+  const init = new Set((o.pod.spec.initContainers ?? []).map((c) => c.name));
+  const stale = o.observed.containers.filter((c) => c.podSandboxId === sandboxId && init.has(c.metadata.name));
+  await Promise.all(stale.map((c) => o.context.runtime.removeContainer(c.id)));
+}
+
+/** CrashLoopBackOff: a container that ended waits longer each time. Throws StartFailure while it has to. */
+function checkBackOff(o: SyncInput, c: ContainerSpec): void {
+  const { pod, context } = o;
+  const newest = newestContainer(o.observed, c.name);
+  if (newest === undefined || newest.state !== 'exited') return;
+  const key = `${pod.metadata.uid}_${c.name}_${hashContainer(c)}`;
+  const untilMs = context.crashBackOff.blockedUntilMs(key, newest.finishedAtMs);
+  if (untilMs !== undefined) {
+    context.event(pod, 'Warning', 'BackOff', `Back-off restarting failed container ${c.name} in pod ${formatPod(pod)}`, c.name);
+    const seconds = context.crashBackOff.delayMs(key) / 1000;
+    const text = seconds >= 60 ? `${Math.floor(seconds / 60)}m${seconds % 60}s` : `${seconds}s`;
+    throw new StartFailure('CrashLoopBackOff', `back-off ${text} restarting failed container=${c.name} pod=${formatPod(pod)}`, {
+      retryAtMs: untilMs,
+    });
+  }
+  context.crashBackOff.next(key, newest.finishedAtMs);
+}
+
+/** One previous container is kept for `logs --previous`; older ones go. */
+async function pruneOld(o: SyncInput, name: string): Promise<void> {
+  const old = o.observed.containers.filter((c: ContainerStatus) => c.metadata.name === name && c.state !== 'running').slice(1);
+  await Promise.all(old.map((c) => o.context.runtime.removeContainer(c.id)));
+}
+
+class RetryTimes {
+  earliestMs: number | undefined;
+  note(atMs: number): void {
+    this.earliestMs = this.earliestMs === undefined ? atMs : Math.min(this.earliestMs, atMs);
+  }
+}
+
+/**
+ * Brings a pod from what was observed to what its spec says: kills, makes the sandbox, mounts, pulls, creates, starts. What can
+ * overlap does: sandbox, volumes and images; creation while the sandbox starts. Starts, with their postStart hooks, keep the
+ * spec's order. Failures are told as waiting reasons and events, not thrown.
+ */
+export async function syncPod(o: SyncInput): Promise<SyncResult> {
+  const { pod, observed, context, signal } = o;
+  const actions = computePodActions(pod, observed, verdictsOf(context));
+  let changed = await killUnwanted(o, actions);
+  signal.throwIfAborted();
+  const toStart = [...actions.ephemeralContainersToStart, ...actions.initContainersToStart, ...actions.containersToStart];
+  if (toStart.length === 0) return { retryAtMs: undefined, changed };
+  if (actions.killPod && !actions.createSandbox) return { retryAtMs: undefined, changed };
+
+  using _slot = actions.createSandbox ? await context.startSlots.take(signal) : undefined;
+  const retry = new RetryTimes();
+  const delayed = (baseMs: number): number => context.clock.now() + Math.min(baseMs * 2 ** Math.min(o.failures, 7), 120_000);
+  let sandbox: StartedSandbox | undefined;
+  if (actions.createSandbox) {
+    try {
+      sandbox = await startSandbox(pod, actions.attempt, context, signal);
+    } catch (error) {
+      sandboxFailed(o, error);
+      return { retryAtMs: delayed(sandboxRetryMs), changed };
+    }
+    changed = true;
+  }
+  const ips = sandbox?.ips ?? (isHostNetwork(pod) ? context.node.addresses : observed.ips);
+  const volumes = context.volumes.mount(pod, { podIPs: ips, hostIPs: context.node.addresses }, signal);
+  volumes.catch(() => undefined);
+  let files: Promise<ReadonlyMap<string, string>> | undefined;
+  const sandboxId = actions.sandboxId ?? '';
+  const prepared: PreparedPod = {
+    observed,
+    ips,
+    volumes,
+    sandboxCreated: sandbox?.created ?? Promise.resolve(sandboxId),
+    sandboxReady: sandbox?.ready ?? Promise.resolve(),
+    managedFiles: () => (files ??= writeManagedFiles(pod, ips, context)),
+  };
+
+  const start = toStart.map((c) => {
+    const created = (async (): Promise<string> => {
+      checkBackOff(o, c);
+      await pruneOld(o, c.name);
+      return prepareContainer(pod, c, prepared, { context, signal });
+    })();
+    created.catch(() => undefined);
+    return { c, created };
+  });
+  try {
+    const status = await prepared.sandboxReady;
+    if (typeof status === 'object' && status !== null && 'id' in status) o.made.add(String(status.id));
+  } catch (error) {
+    await Promise.allSettled(start.map((s) => s.created));
+    signal.throwIfAborted();
+    sandboxFailed(o, error);
+    return { retryAtMs: delayed(sandboxRetryMs), changed: true };
+  }
+  for (const { c, created } of start) {
+    try {
+      const id = await created;
+      o.made.add(id);
+      signal.throwIfAborted();
+      changed = true;
+      const kill = async (): Promise<void> => {
+        const status = await context.runtime.containerStatus(id);
+        const graceMs = graceSecondsOf(pod, c, '') * 1000;
+        await killOne(pod, { status, observed, message: 'FailedPostStartHook', deadline: new Deadline(context.clock, graceMs) }, context);
+      };
+      await startContainer(pod, c, id, { podIP: ips[0] ?? '', context, signal, kill });
+      o.waiting.delete(c.name);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof VolumeError) break;
+      if (!(error instanceof StartFailure)) throw error;
+      changed = true;
+      o.waiting.set(c.name, { reason: error.reason, message: error.message });
+      retry.note(error.retryAtMs ?? context.clock.now() + (error.reason === 'RunContainerError' ? 0 : retryMs));
+      // An init container that can't start holds up everything after it.
+      if (actions.initContainersToStart.includes(c) && !isSidecar(c)) break;
+    }
+  }
+  const volumeFailure = await volumes.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (volumeFailure !== undefined) {
+    signal.throwIfAborted();
+    context.event(pod, 'Warning', 'FailedMount', (volumeFailure as Error).message);
+    retry.note(delayed(500));
+  }
+  await Promise.allSettled(start.map((s) => s.created));
+  return { retryAtMs: retry.earliestMs, changed };
+}
+
+function sandboxFailed(o: SyncInput, error: unknown): void {
+  o.signal.throwIfAborted();
+  const text = error instanceof Error ? error.message : String(error);
+  o.context.event(o.pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${text}`);
+  o.context.log.warn({ err: error, pod: o.pod.metadata.name, namespace: o.pod.metadata.namespace }, 'the pod sandbox could not be made');
+}
