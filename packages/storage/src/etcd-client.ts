@@ -1,4 +1,3 @@
-import { InterceptingCall, type CallOptions, type Interceptor } from '@grpc/grpc-js';
 import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
 
@@ -13,7 +12,7 @@ export interface EtcdStoreConfig {
 }
 
 /**
- * etcd3 with its fault handling off: its circuit breaker refuses every call for seconds after three failed ones, and a retried
+ * etcd3, for what is not on the hot path: leases, auth, compaction. Its fault handling is off: its circuit breaker refuses every call for seconds after three failed ones, and a retried
  * write would be done twice. What is left of its care is what we want: a failed call drops the host's channels, which is the
  * cure for a channel that answers RST_STREAM for good after some hundred thousand calls (grpc-node 3040). For that each channel
  * has its own connections.
@@ -46,15 +45,3 @@ export function createEtcdClient(config: EtcdStoreConfig): Etcd3 {
     },
   });
 }
-
-const withLeader: Interceptor = (options, nextCall) =>
-  new InterceptingCall(nextCall(options), {
-    start(metadata, listener, next) {
-      const own = metadata.clone();
-      own.set('hasleader', 'true');
-      next(own, listener);
-    },
-  });
-
-/** Makes a member that lost its leader end the stream instead of being silent. */
-export const leaderRequired: CallOptions = { interceptors: [withLeader] };

@@ -1,5 +1,5 @@
 import { silentLogger, systemClock, type Clock, type Logger } from '@skiff/component-base';
-import { EtcdLeaseInvalidError, type Etcd3, type IRangeRequest, type IRangeResponse, type IRequestOp, type ITxnResponse } from 'etcd3';
+import type { Etcd3 } from 'etcd3';
 import {
   type ChangeBatch,
   CompactedError,
@@ -11,15 +11,26 @@ import {
   type WriteResult,
 } from './contract.ts';
 import { createEtcdClient, type EtcdStoreConfig } from './etcd-client.ts';
-import { isCompacted, isFuture, isNotDone, isWorthRetry, readError, writeError } from './etcd-errors.ts';
+import { isCompacted, isFuture, isLeaseGone, isNotDone, isWorthRetry, readError, writeError } from './etcd-errors.ts';
 import { SharedLeases } from './etcd-leases.ts';
+import {
+  decodeCompareAndSet,
+  decodeRange,
+  encodeCompareAndSet,
+  encodeRange,
+  type CompareAndSet,
+  type CompareAndSetResponse,
+  type RangeRequest,
+  type RangeResponse,
+} from './etcd-messages.ts';
+import { EtcdCallError, EtcdRpc, grpcCode } from './etcd-rpc.ts';
 import { followStream, toEntry } from './etcd-watch.ts';
 import { compareKeys } from './key-order.ts';
 
 /** Upstream's key for the same purpose; its value is the compacted revision in decimal. */
 const compactRevKey = Buffer.from('compact_rev_key');
 const pageSize = 500;
-const readRetryDelaysMs = [0, 50, 200, 500];
+const retryDelaysMs = [0, 50, 200, 500];
 const watchBackoffMs = { initial: 50, max: 2_000 };
 
 /** A RevisionedStore in etcd 3.4 or later. Connects on first use. */
@@ -28,7 +39,12 @@ export function createEtcdStore(config: EtcdStoreConfig, deps: { clock?: Clock; 
 }
 
 class EtcdStore implements RevisionedStore {
+  /** For leases, auth and compaction. */
   readonly #etcd: Etcd3;
+  readonly #calls: EtcdRpc;
+  /** Sessions of their own: a watch that is read slowly must not hold up calls. */
+  readonly #watches: EtcdRpc;
+  #token: Promise<string> | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #leases: SharedLeases;
@@ -37,6 +53,11 @@ class EtcdStore implements RevisionedStore {
 
   constructor(config: EtcdStoreConfig, clock: Clock, log: Logger) {
     this.#etcd = createEtcdClient(config);
+    const { auth } = config;
+    const token =
+      auth && (() => (this.#token ??= this.#etcd.auth.authenticate({ name: auth.username, password: auth.password }).then((r) => r.token)));
+    this.#calls = new EtcdRpc(config, token);
+    this.#watches = new EtcdRpc(config, token);
     this.#clock = clock;
     this.#log = log;
     this.#leases = new SharedLeases(this.#etcd, clock);
@@ -45,7 +66,7 @@ class EtcdStore implements RevisionedStore {
   async get(key: string, o: { at?: Revision } = {}): Promise<{ entry: Entry | undefined; revision: Revision }> {
     const response = await this.#range({ key: Buffer.from(key), ...at(o.at) });
     const kv = response.kvs[0];
-    return { entry: kv && toEntry(kv, key), revision: Number(response.header.revision) };
+    return { entry: kv && toEntry(kv, key), revision: response.revision };
   }
 
   async list(
@@ -75,13 +96,13 @@ class EtcdStore implements RevisionedStore {
     for (;;) {
       const response = await this.#range({
         key: startOf(prefix, last),
-        range_end: rangeEnd,
+        rangeEnd,
         limit: Math.min(limit - entries.length, pageSize),
         ...at(revision),
       });
       for (const kv of response.kvs) entries.push(toEntry(kv));
-      revision ??= Number(response.header.revision);
-      count ??= Number(response.count);
+      revision ??= response.revision;
+      count ??= response.count;
       if (!response.more || entries.length >= limit) return { entries, revision, more: response.more, count };
       last = entries.at(-1)?.key;
     }
@@ -89,10 +110,10 @@ class EtcdStore implements RevisionedStore {
 
   async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number }): Promise<WriteResult> {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    const put = (lease?: string): Promise<ITxnResponse> =>
-      this.#compareAndSet(key, o.expected, { request_put: { key: Buffer.from(key), value: bytes, ...(lease && { lease }) } }, bytes.length);
+    const put = (lease?: string): Promise<CompareAndSetResponse> =>
+      this.#compareAndSet({ key: Buffer.from(key), expected: o.expected, value: bytes, ...(lease && { lease }) });
     const response = o.ttlSeconds === undefined ? await put() : await this.#withLease(o.ttlSeconds, put);
-    return response.succeeded ? { outcome: 'committed', revision: Number(response.header.revision) } : lost(key, response);
+    return response.succeeded ? { outcome: 'committed', revision: response.revision } : lost(key, response);
   }
 
   async delete(key: string, o: { expected: Revision }): Promise<WriteResult> {
@@ -100,21 +121,20 @@ class EtcdStore implements RevisionedStore {
       const { entry, revision } = await this.get(key);
       return { outcome: 'lost', current: entry, revision };
     }
-    const response = await this.#compareAndSet(key, o.expected, { request_delete_range: { key: Buffer.from(key), prev_kv: true } }, 0);
+    const response = await this.#compareAndSet({ key: Buffer.from(key), expected: o.expected });
     if (!response.succeeded) return lost(key, response);
-    const removed = response.responses[0]?.response_delete_range.prev_kvs[0];
-    return { outcome: 'committed', revision: Number(response.header.revision), ...(removed && { previous: toEntry(removed, key) }) };
+    return { outcome: 'committed', revision: response.revision, ...(response.kv && { previous: toEntry(response.kv, key) }) };
   }
 
   async currentRevision(): Promise<Revision> {
-    const response = await this.#range({ key: compactRevKey, count_only: true });
-    return Number(response.header.revision);
+    const response = await this.#range({ key: compactRevKey, countOnly: true });
+    return response.revision;
   }
 
   async *watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncGenerator<ChangeBatch> {
     let applied = o.after;
     let delayMs = watchBackoffMs.initial;
-    const source = { etcd: this.#etcd, verifyHistory: (after: Revision) => this.#verifyHistory(after) };
+    const source = { rpc: this.#watches, verifyHistory: (after: Revision) => this.#verifyHistory(after) };
     while (!o.signal.aborted) {
       if (this.#closed.signal.aborted) throw new StoreUnavailableError(new Error('closed'));
       try {
@@ -125,6 +145,8 @@ class EtcdStore implements RevisionedStore {
         }
       } catch (error) {
         if (error instanceof CompactedError) throw error;
+        // It may have been an auth token that is no longer good.
+        this.#token = undefined;
         this.#log.debug({ err: error, after: applied }, 'watch was cut; resuming');
         await this.#clock.sleep(delayMs * (1 + Math.random() / 2), o.signal).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, watchBackoffMs.max);
@@ -136,13 +158,13 @@ class EtcdStore implements RevisionedStore {
     for (;;) {
       const response = await this.#range({ key: compactRevKey });
       const current = response.kvs[0];
-      const revision = Number(response.header.revision);
+      const { revision } = response;
       if (upTo > revision) throw new FutureRevisionError(revision);
       this.#compacted = Math.max(this.#compacted, Number(current?.value.toString() ?? 0));
       if (upTo <= this.#compacted) return;
       // The mark comes first: whoever starts a watch must not find the history gone and no mark.
-      const mark = { request_put: { key: compactRevKey, value: Buffer.from(String(upTo)) } };
-      const marked = await this.#compareAndSet(compactRevKey.toString(), Number(current?.mod_revision ?? 0), mark, 0);
+      const mark = { key: compactRevKey, expected: current?.modRevision ?? 0, value: Buffer.from(String(upTo)) };
+      const marked = await this.#compareAndSet(mark);
       if (marked.succeeded) break;
     }
     try {
@@ -165,6 +187,8 @@ class EtcdStore implements RevisionedStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
+    this.#calls.close();
+    this.#watches.close();
     this.#etcd.close();
   }
 
@@ -172,48 +196,46 @@ class EtcdStore implements RevisionedStore {
   async #verifyHistory(after: Revision): Promise<void> {
     if (after === 0) return;
     try {
-      await this.#range({ key: compactRevKey, count_only: true, revision: after });
+      await this.#range({ key: compactRevKey, countOnly: true, revision: after });
     } catch (error) {
       if (error instanceof FutureRevisionError) throw new CompactedError(error.currentRevision);
       throw error;
     }
   }
 
-  async #range(request: IRangeRequest): Promise<IRangeResponse> {
+  async #range(request: RangeRequest): Promise<RangeResponse> {
+    const frame = encodeRange(request);
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#etcd.kv.range(request);
+        return decodeRange(await this.#calls.unary('/etcdserverpb.KV/Range', frame));
       } catch (error) {
-        if (isCompacted(error)) throw new CompactedError(Math.max(await this.compactedRevision(), Number(request.revision) + 1));
+        if (isCompacted(error)) throw new CompactedError(Math.max(await this.compactedRevision(), (request.revision ?? 0) + 1));
         if (isFuture(error)) throw new FutureRevisionError(await this.currentRevision());
-        await this.#beforeRetry(attempt, isWorthRetry(error), () => readError(error));
+        await this.#beforeRetry(attempt, error, { isWorth: isWorthRetry(error), as: readError });
       }
     }
   }
 
-  async #compareAndSet(key: string, expected: Revision, operation: IRequestOp, valueBytes: number): Promise<ITxnResponse> {
-    const keyBytes = Buffer.from(key);
+  async #compareAndSet(request: CompareAndSet): Promise<CompareAndSetResponse> {
+    const frame = encodeCompareAndSet(request);
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#etcd.kv.txn({
-          compare: [{ key: keyBytes, target: 'Mod', result: 'Equal', mod_revision: expected }],
-          success: [operation],
-          failure: [{ request_range: { key: keyBytes } }],
-        });
+        return decodeCompareAndSet(await this.#calls.unary('/etcdserverpb.KV/Txn', frame));
       } catch (error) {
-        if (error instanceof EtcdLeaseInvalidError) throw error;
-        await this.#beforeRetry(attempt, isNotDone(error), () => writeError(error, valueBytes));
+        if (isLeaseGone(error)) throw error;
+        await this.#beforeRetry(attempt, error, { isWorth: isNotDone(error), as: (e) => writeError(e, request.value?.length ?? 0) });
       }
     }
   }
 
-  async #beforeRetry(attempt: number, isWorth: boolean, error: () => Error): Promise<void> {
-    const delayMs = readRetryDelaysMs[attempt];
-    if (!isWorth || delayMs === undefined || this.#closed.signal.aborted) throw error();
+  async #beforeRetry(attempt: number, error: unknown, o: { isWorth: boolean; as: (error: unknown) => Error }): Promise<void> {
+    if (error instanceof EtcdCallError && error.code === grpcCode.unauthenticated) this.#token = undefined;
+    const delayMs = retryDelaysMs[attempt];
+    if (!o.isWorth || delayMs === undefined || this.#closed.signal.aborted) throw o.as(error);
     if (delayMs > 0) await this.#clock.sleep(delayMs);
   }
 
-  async #withLease(ttlSeconds: number, put: (lease: string) => Promise<ITxnResponse>): Promise<ITxnResponse> {
+  async #withLease(ttlSeconds: number, put: (lease: string) => Promise<CompareAndSetResponse>): Promise<CompareAndSetResponse> {
     for (let attempt = 0; ; attempt++) {
       const lease = await this.#leases.leaseFor(ttlSeconds).catch((error: unknown) => {
         throw new StoreUnavailableError(error);
@@ -221,7 +243,7 @@ class EtcdStore implements RevisionedStore {
       try {
         return await put(lease);
       } catch (error) {
-        if (!(error instanceof EtcdLeaseInvalidError) || attempt > 1) throw error;
+        if (!isLeaseGone(error) || attempt > 1) throw error;
         await this.#leases.drop(ttlSeconds, lease);
       }
     }
@@ -230,10 +252,11 @@ class EtcdStore implements RevisionedStore {
 
 const at = (revision: Revision | undefined): { revision?: Revision } => (revision === undefined ? {} : { revision });
 
-function lost(key: string, response: ITxnResponse): WriteResult {
-  const kv = response.responses[0]?.response_range.kvs[0];
-  return { outcome: 'lost', current: kv && toEntry(kv, key), revision: Number(response.header.revision) };
-}
+const lost = (key: string, { kv, revision }: CompareAndSetResponse): WriteResult => ({
+  outcome: 'lost',
+  current: kv && toEntry(kv, key),
+  revision,
+});
 
 /** The first key behind `after`, or the prefix itself. etcd takes no empty key: the lowest is one zero byte. */
 function startOf(prefix: string, after: string | undefined): Buffer {

@@ -1,21 +1,13 @@
-import type { Etcd3, IEvent, IKeyValue, IWatchRequest, IWatchResponse } from 'etcd3';
 import { type Change, type ChangeBatch, CompactedError, type Entry, type Revision } from './contract.ts';
-import { leaderRequired } from './etcd-client.ts';
+import { decodeWatchResponse, encodeWatchCreate, type EtcdKeyValue, type WatchEventMessage, type WatchResponse } from './etcd-messages.ts';
+import type { EtcdRpc } from './etcd-rpc.ts';
 import { ownCopy } from './own-copy.ts';
 
 export interface EtcdWatchSource {
-  readonly etcd: Etcd3;
+  readonly rpc: EtcdRpc;
   /** Throws CompactedError when history above `after` is incomplete, also when etcd is now behind `after`: a backup was restored. */
   verifyHistory(after: Revision): Promise<void>;
 }
-
-/** What the client's type leaves out: the stream is a Node Readable, so it is read with back-pressure. */
-interface WatchStream extends AsyncIterable<IWatchResponse> {
-  write(request: IWatchRequest): void;
-  cancel(): void;
-}
-
-const everything = Buffer.from([0]);
 
 /**
  * Follows one stream from `after` until it breaks (throws) or the signal aborts (returns). It watches the whole key space and
@@ -27,76 +19,54 @@ export async function* followStream(
   prefix: string,
   o: { after: Revision; signal: AbortSignal },
 ): AsyncGenerator<ChangeBatch> {
-  const stream = (await source.etcd.watchClient.watch(leaderRequired)) as unknown as WatchStream;
-  const cancel = (): void => stream.cancel();
-  o.signal.addEventListener('abort', cancel, { once: true });
-  try {
-    if (o.signal.aborted) return;
-    stream.write({
-      create_request: { key: everything, range_end: everything, start_revision: o.after + 1, prev_kv: true, fragment: true },
-    });
-    let verified = false;
-    let fragments: IEvent[] = [];
-    for await (const response of stream) {
-      if (response.canceled) throw cancellation(response);
-      if (response.created) {
-        await source.verifyHistory(o.after);
-        continue;
-      }
-      fragments = fragments.length === 0 ? response.events : fragments.concat(response.events);
-      if (response.fragment || fragments.length === 0) continue;
-      // A watch that starts exactly at a compacted deletion loses it without a word (etcd 18089), and compaction may have come
-      // between our start and etcd's catching up. What was compacted by now tells whether that can have happened.
-      if (!verified) await source.verifyHistory(o.after);
-      verified = true;
-      const events = fragments;
-      fragments = [];
-      yield toBatch(events, prefix);
+  let isVerified = false;
+  let fragments: WatchEventMessage[] = [];
+  for await (const message of source.rpc.stream('/etcdserverpb.Watch/Watch', encodeWatchCreate(o.after + 1), o.signal)) {
+    const response = decodeWatchResponse(message);
+    if (response.canceled) throw cancellation(response);
+    if (response.created) {
+      await source.verifyHistory(o.after);
+      continue;
     }
-    if (!o.signal.aborted) throw new Error('etcd ended the watch stream');
-  } catch (error) {
-    if (!o.signal.aborted) throw error;
-  } finally {
-    o.signal.removeEventListener('abort', cancel);
-    stream.cancel();
+    fragments.push(...response.events);
+    if (response.fragment || fragments.length === 0) continue;
+    // A watch that starts exactly at a compacted deletion loses it without a word (etcd 18089), and compaction may have come
+    // between our start and etcd's catching up. What was compacted by now tells whether that can have happened.
+    if (!isVerified) await source.verifyHistory(o.after);
+    isVerified = true;
+    const events = fragments;
+    fragments = [];
+    yield toBatch(events, prefix);
   }
+  if (!o.signal.aborted) throw new Error('etcd ended the watch stream');
 }
 
-function cancellation(response: IWatchResponse): Error {
-  const compacted = Number(response.compact_revision);
-  return compacted > 0 ? new CompactedError(compacted) : new Error(`etcd canceled the watch: ${response.cancel_reason}`);
+function cancellation({ compactRevision, cancelReason }: WatchResponse): Error {
+  return compactRevision > 0 ? new CompactedError(compactRevision) : new Error(`etcd canceled the watch: ${cancelReason}`);
 }
 
-function toBatch(events: readonly IEvent[], prefix: string): ChangeBatch {
+function toBatch(events: readonly WatchEventMessage[], prefix: string): ChangeBatch {
   const changes: Change[] = [];
   let appliedRevision = 0;
   for (const event of events) {
-    appliedRevision = Number(event.kv.mod_revision);
+    appliedRevision = event.kv.modRevision;
     const key = event.kv.key.toString();
-    if (key.startsWith(prefix)) changes.push(toChange(event, key, appliedRevision));
+    if (key.startsWith(prefix)) changes.push(toChange(event, key));
   }
   return { changes, appliedRevision };
 }
 
-function toChange(event: IEvent, key: string, revision: Revision): Change {
-  const isDelete = event.type === 'Delete';
-  const existed = isDelete || event.kv.version !== '1';
-  const previous = hasValue(event.prev_kv) ? toEntry(event.prev_kv, key) : undefined;
+function toChange({ isDelete, kv, previous }: WatchEventMessage, key: string): Change {
+  const existed = isDelete || kv.version !== 1;
   // Compaction overtook this watch between the event and the look-up of what was there before.
-  if (existed && previous === undefined) throw new CompactedError(revision);
+  if (existed && previous === undefined) throw new CompactedError(kv.modRevision);
   return {
     type: isDelete ? 'delete' : 'put',
     key,
-    revision,
-    ...(isDelete ? {} : { value: ownCopy(event.kv.value) }),
-    ...(previous && { previous }),
+    revision: kv.modRevision,
+    ...(isDelete ? {} : { value: ownCopy(kv.value) }),
+    ...(previous && { previous: toEntry(previous, key) }),
   };
 }
 
-const hasValue = (kv: IKeyValue | null | undefined): kv is IKeyValue => kv !== null && kv !== undefined && kv.mod_revision !== '0';
-
-export const toEntry = (kv: IKeyValue, key = kv.key.toString()): Entry => ({
-  key,
-  value: ownCopy(kv.value),
-  revision: Number(kv.mod_revision),
-});
+export const toEntry = (kv: EtcdKeyValue, key = kv.key.toString()): Entry => ({ key, value: ownCopy(kv.value), revision: kv.modRevision });

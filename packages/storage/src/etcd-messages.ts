@@ -1,0 +1,274 @@
+/**
+ * The few etcd messages that every request and event goes through, encoded and decoded by hand: protobuf by reflection costs more than all
+ * the rest of a call. Field numbers are those of etcd's rpc.proto and kv.proto. Numbers stay below 2^53.
+ */
+
+/** A key-value pair; `value` is a view of the message it came in. */
+export interface EtcdKeyValue {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly modRevision: number;
+  /** 1 = just created. */
+  readonly version: number;
+}
+
+export interface RangeRequest {
+  readonly key: Buffer;
+  readonly rangeEnd?: Buffer;
+  readonly limit?: number;
+  readonly revision?: number;
+  readonly countOnly?: boolean;
+}
+export interface RangeResponse {
+  readonly revision: number;
+  readonly kvs: readonly EtcdKeyValue[];
+  readonly more: boolean;
+  readonly count: number;
+}
+
+/** Put or delete a key if its last change was at `expected`; else read it. */
+export interface CompareAndSet {
+  readonly key: Buffer;
+  readonly expected: number;
+  /** Absent: delete. */
+  readonly value?: Buffer;
+  /** A lease id in decimal: these use all 63 bits. */
+  readonly lease?: string;
+}
+export interface CompareAndSetResponse {
+  readonly revision: number;
+  readonly succeeded: boolean;
+  /** What a delete removed, or what stands in the way. */
+  readonly kv: EtcdKeyValue | undefined;
+}
+
+export interface WatchEventMessage {
+  readonly isDelete: boolean;
+  readonly kv: EtcdKeyValue;
+  readonly previous: EtcdKeyValue | undefined;
+}
+export interface WatchResponse {
+  readonly created: boolean;
+  readonly canceled: boolean;
+  readonly compactRevision: number;
+  readonly cancelReason: string;
+  /** More of the same revision follows. */
+  readonly fragment: boolean;
+  readonly events: readonly WatchEventMessage[];
+}
+
+const varint = 0;
+const lengthDelimited = 2;
+
+/** Writes fields into pieces; values are not copied until the end. */
+class Writer {
+  readonly #pieces: Buffer[] = [];
+  #length = 0;
+
+  #push(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+  }
+
+  number(field: number, value: number): this {
+    if (value !== 0) this.#push(Buffer.from([...encodeVarint(field * 8 + varint), ...encodeVarint(value)]));
+    return this;
+  }
+
+  bigNumber(field: number, decimal: string): this {
+    const bytes = encodeVarint(field * 8 + varint);
+    let rest = BigInt.asUintN(64, BigInt(decimal));
+    for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+    bytes.push(Number(rest));
+    this.#push(Buffer.from(bytes));
+    return this;
+  }
+
+  bytes(field: number, value: Buffer): this {
+    this.#push(Buffer.from([...encodeVarint(field * 8 + lengthDelimited), ...encodeVarint(value.length)]));
+    this.#push(value);
+    return this;
+  }
+
+  message(field: number, message: Writer): this {
+    this.#push(Buffer.from([...encodeVarint(field * 8 + lengthDelimited), ...encodeVarint(message.#length)]));
+    for (const piece of message.#pieces) this.#push(piece);
+    return this;
+  }
+
+  /** With gRPC's prefix of five bytes: not compressed, length. */
+  frame(): Buffer {
+    const frame = Buffer.allocUnsafe(5 + this.#length);
+    frame[0] = 0;
+    frame.writeUInt32BE(this.#length, 1);
+    let at = 5;
+    for (const piece of this.#pieces) at += piece.copy(frame, at);
+    return frame;
+  }
+}
+
+function encodeVarint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+  bytes.push(rest);
+  return bytes;
+}
+
+/** Calls `visit` with each field: its number, and its value as a number or as a view. Fields of other kinds are skipped. */
+function readFields(message: Buffer, visit: (field: number, value: number, bytes: Buffer) => void): void {
+  let at = 0;
+  const next = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = message[at++];
+      if (byte === undefined) throw new Error('a message from etcd ends within a field');
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < message.length) {
+    const tag = next();
+    const field = Math.floor(tag / 8);
+    switch (tag % 8) {
+      case varint:
+        visit(field, next(), empty);
+        break;
+      case lengthDelimited: {
+        const length = next();
+        visit(field, 0, message.subarray(at, at + length));
+        at += length;
+        break;
+      }
+      case 1:
+        at += 8;
+        break;
+      case 5:
+        at += 4;
+        break;
+      default:
+        throw new Error(`a message from etcd has a field of unknown kind ${tag % 8}`);
+    }
+  }
+}
+const empty: Buffer = Buffer.alloc(0);
+
+function writeRange({ key, rangeEnd, limit = 0, revision = 0, countOnly = false }: RangeRequest): Writer {
+  const writer = new Writer().bytes(1, key);
+  if (rangeEnd !== undefined) writer.bytes(2, rangeEnd);
+  return writer
+    .number(3, limit)
+    .number(4, revision)
+    .number(9, countOnly ? 1 : 0);
+}
+
+export const encodeRange = (request: RangeRequest): Buffer => writeRange(request).frame();
+
+export function encodeCompareAndSet({ key, expected, value, lease }: CompareAndSet): Buffer {
+  const compare = new Writer().number(2, 2).bytes(3, key);
+  // Zero is the default and would be left out, but here the field stands for which of several it is.
+  if (expected === 0) compare.bigNumber(6, '0');
+  else compare.number(6, expected);
+  const operation = new Writer();
+  if (value === undefined) operation.message(3, new Writer().bytes(1, key).number(3, 1));
+  else {
+    const put = new Writer().bytes(1, key).bytes(2, value);
+    operation.message(2, lease === undefined ? put : put.bigNumber(3, lease));
+  }
+  const otherwise = new Writer().message(1, writeRange({ key }));
+  return new Writer().message(1, compare).message(2, operation).message(3, otherwise).frame();
+}
+
+/** Everything from a revision on, with previous values, large responses in fragments. */
+export function encodeWatchCreate(startRevision: number): Buffer {
+  const everything = Buffer.from([0]);
+  const create = new Writer().bytes(1, everything).bytes(2, everything).number(3, startRevision).number(6, 1).number(8, 1);
+  return new Writer().message(1, create).frame();
+}
+
+function readHeaderRevision(message: Buffer): number {
+  let revision = 0;
+  readFields(message, (field, value) => {
+    if (field === 3) revision = value;
+  });
+  return revision;
+}
+
+function readKeyValue(message: Buffer): EtcdKeyValue {
+  let key: Buffer = empty;
+  let value: Buffer = empty;
+  let modRevision = 0;
+  let version = 0;
+  readFields(message, (field, number, bytes) => {
+    if (field === 1) key = bytes;
+    else if (field === 3) modRevision = number;
+    else if (field === 4) version = number;
+    else if (field === 5) value = bytes;
+  });
+  return { key, value, modRevision, version };
+}
+
+export function decodeRange(message: Buffer): RangeResponse {
+  let revision = 0;
+  let more = false;
+  let count = 0;
+  const kvs: EtcdKeyValue[] = [];
+  readFields(message, (field, number, bytes) => {
+    if (field === 1) revision = readHeaderRevision(bytes);
+    else if (field === 2) kvs.push(readKeyValue(bytes));
+    else if (field === 3) more = number !== 0;
+    else if (field === 4) count = number;
+  });
+  return { revision, kvs, more, count };
+}
+
+export function decodeCompareAndSet(message: Buffer): CompareAndSetResponse {
+  let revision = 0;
+  let succeeded = false;
+  let kv: EtcdKeyValue | undefined;
+  readFields(message, (field, number, bytes) => {
+    if (field === 1) revision = readHeaderRevision(bytes);
+    else if (field === 2) succeeded = number !== 0;
+    else if (field === 3) {
+      readFields(bytes, (kind, _, response) => {
+        // A range answers with pairs in field 2, a delete with what it removed in field 3.
+        const pairs = kind === 1 ? 2 : kind === 3 ? 3 : 0;
+        readFields(response, (inner, __, pair) => {
+          if (inner === pairs) kv = readKeyValue(pair);
+        });
+      });
+    }
+  });
+  return { revision, succeeded, kv };
+}
+
+function readEvent(message: Buffer): WatchEventMessage {
+  let isDelete = false;
+  let kv: EtcdKeyValue | undefined;
+  let previous: EtcdKeyValue | undefined;
+  readFields(message, (field, number, bytes) => {
+    if (field === 1) isDelete = number === 1;
+    else if (field === 2) kv = readKeyValue(bytes);
+    else if (field === 3) previous = readKeyValue(bytes);
+  });
+  if (kv === undefined) throw new Error('an event from etcd has no key');
+  return { isDelete, kv, previous };
+}
+
+export function decodeWatchResponse(message: Buffer): WatchResponse {
+  let created = false;
+  let canceled = false;
+  let compactRevision = 0;
+  let cancelReason = '';
+  let fragment = false;
+  const events: WatchEventMessage[] = [];
+  readFields(message, (field, number, bytes) => {
+    if (field === 3) created = number !== 0;
+    else if (field === 4) canceled = number !== 0;
+    else if (field === 5) compactRevision = number;
+    else if (field === 6) cancelReason = bytes.toString();
+    else if (field === 7) fragment = number !== 0;
+    else if (field === 11) events.push(readEvent(bytes));
+  });
+  return { created, canceled, compactRevision, cancelReason, fragment, events };
+}
