@@ -1,4 +1,4 @@
-import { jsonText, numberText, quoteJson, sortedKeys } from './json-text.ts';
+import { freeJsonText, jsonText, numberText, quoteJson, sortedKeys } from './json-text.ts';
 import type { Json, JsonObject } from './object.ts';
 import { scalarCodecs } from './scalars.ts';
 import type { FieldSchema, SchemaRegistry, StructSchema, TypeSchema } from './schema.ts';
@@ -52,17 +52,50 @@ export function createEncoderFactory(registry: SchemaRegistry, empty: EmptyForm 
 
   function compileStruct(struct: StructSchema): StructEncoder {
     let list: FieldEncoder[] | undefined;
+    let places: Map<string, number>;
+    /** Fields that are written whether the object has them or not. */
+    let always: number[];
     let zeroText: string | undefined;
-    const fields = (object: JsonObject, from: number, to: number): string => {
-      list ??= struct.fields.map(compileField);
+    const compile = (): FieldEncoder[] => {
+      const compiledList = struct.fields.map(compileField);
+      places = new Map(compiledList.map((f, i) => [f.name, i]));
+      always = compiledList.flatMap((f, i) => (f.omits(undefined) ? [] : [i]));
+      return compiledList;
+    };
+    const inGoOrder = (object: JsonObject, from: number, to: number): string => {
       let out = '';
       for (let i = from; i < to; i++) {
-        const f = list[i]!;
+        const f = list![i]!;
         const value = object[f.name];
-        if (f.omits(value)) continue;
-        out += f.label;
-        out += f.encode(value);
+        if (!f.omits(value)) out += f.label + f.encode(value);
       }
+      return out.slice(1);
+    };
+    /** An object that came from canonical bytes has its keys in Go's order: it has far fewer of them than the struct has fields. */
+    const fields = (object: JsonObject, from: number, to: number): string => {
+      list ??= compile();
+      let out = '';
+      let last = -1;
+      let nextAlways = 0;
+      const writeAlways = (before: number): void => {
+        for (; nextAlways < always.length && always[nextAlways]! < before; nextAlways++) {
+          const place = always[nextAlways]!;
+          if (place > last && place >= from) out += list![place]!.label + list![place]!.encode(undefined);
+        }
+      };
+      for (const key in object) {
+        const place = places.get(key);
+        if (place === undefined) continue;
+        if (place < last) return inGoOrder(object, from, to);
+        if (place >= from && place < to) {
+          if (always.length > 0) writeAlways(place);
+          const f = list[place]!;
+          const value = object[key];
+          if (!f.omits(value)) out += f.label + f.encode(value);
+        }
+        last = place;
+      }
+      if (always.length > 0) writeAlways(to);
       return out.slice(1);
     };
     const count = struct.fields.length;
@@ -154,7 +187,7 @@ export function createEncoderFactory(registry: SchemaRegistry, empty: EmptyForm 
       case 'raw':
       case 'json':
       case 'fieldsV1':
-        return (value) => jsonText(value, false);
+        return (value) => freeJsonText(value ?? null);
       case 'boolean':
         return (value) => (value === true ? 'true' : 'false');
       case 'int32':

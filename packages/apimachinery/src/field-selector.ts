@@ -27,7 +27,8 @@ function unescape(value: string): string {
     const c = value[i]!;
     if (c === '\\') {
       const next = value[++i];
-      if (next === undefined || !'\\,='.includes(next)) throw new SelectorError(`invalid field selector: invalid escape sequence: \\${next ?? ''}`);
+      if (next === undefined || !'\\,='.includes(next))
+        throw new SelectorError(`invalid field selector: invalid escape sequence: \\${next ?? ''}`);
       out += next;
     } else if (c === ',' || c === '=') throw new SelectorError(`invalid field selector: unescaped character in value: ${c.charCodeAt(0)}`);
     else out += c;

@@ -14,7 +14,10 @@ export function scaledValue(value: IntOrString, total: number, roundUp: boolean)
 function parsePercent(value: string): number {
   if (!value.endsWith('%')) throw new Error('invalid value for IntOrString: invalid type: string is not a percentage');
   const digits = value.slice(0, -1);
-  if (!/^[-+]?\d+$/.test(digits)) throw new Error(`invalid value for IntOrString: invalid value ${JSON.stringify(value)}: strconv.Atoi: parsing ${JSON.stringify(digits)}: invalid syntax`);
+  if (!/^[-+]?\d+$/.test(digits))
+    throw new Error(
+      `invalid value for IntOrString: invalid value ${JSON.stringify(value)}: strconv.Atoi: parsing ${JSON.stringify(digits)}: invalid syntax`,
+    );
   return Number(digits);
 }
 

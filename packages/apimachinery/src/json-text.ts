@@ -2,6 +2,7 @@ import type { Json, JsonObject } from './object.ts';
 
 /** What Go's encoder escapes beyond JSON's own rules, so that the text is safe inside HTML and JavaScript. */
 const htmlUnsafe = /[<>&\u2028\u2029]/g;
+// oxlint-disable-next-line no-control-regex
 const needsCare = /[\u0000-\u001f"\\<>&\u2028\u2029\ud800-\udfff]/;
 const loneSurrogate = /[\ud800-\udfff]/gu;
 const escapes: Readonly<Record<string, string>> = {
@@ -47,6 +48,22 @@ export function jsonText(value: Json | undefined, sorted: boolean): string {
       if (value === null) return 'null';
       return Array.isArray(value) ? arrayText(value, sorted) : objectText(value, sorted);
   }
+}
+
+const needsOwnWriter = /[<>&\u2028\u2029]|\\ud[89ab]/;
+
+/** Free JSON in the order of its keys, by the native writer where Go would write the same. */
+export function freeJsonText(value: Json): string {
+  if (typeof value !== 'object' || value === null) return jsonText(value, false);
+  let text: string;
+  try {
+    text = JSON.stringify(value);
+  } catch (e) {
+    // A bigint.
+    if (e instanceof TypeError) return jsonText(value, false);
+    throw e;
+  }
+  return needsOwnWriter.test(text) ? jsonText(value, false) : text;
 }
 
 function arrayText(value: readonly Json[], sorted: boolean): string {

@@ -105,7 +105,17 @@ export function newLabelRequirement(key: string, operator: LabelOperator, values
 }
 
 type Token = { readonly type: 'identifier' | 'end' | 'error' | '(' | ')' | ',' | '!' | LabelOperator; readonly text: string };
-const symbols: Readonly<Record<string, Token['type']>> = { ')': ')', ',': ',', '!': '!', '==': '==', '=': '=', '>': 'gt', '<': 'lt', '!=': '!=', '(': '(' };
+const symbols: Readonly<Record<string, Token['type']>> = {
+  ')': ')',
+  ',': ',',
+  '!': '!',
+  '==': '==',
+  '=': '=',
+  '>': 'gt',
+  '<': 'lt',
+  '!=': '!=',
+  '(': '(',
+};
 const isSymbol = (c: string): boolean => '=!(),><'.includes(c);
 const isSpace = (c: string): boolean => ' \t\r\n'.includes(c);
 
@@ -152,13 +162,15 @@ class SelectorParser {
     for (;;) {
       const token = this.#peek();
       if (token.type === 'end') return requirements;
-      if (token.type !== 'identifier' && token.type !== '!') throw new SelectorError(`found '${token.text}', expected: !, identifier, or 'end of string'`);
+      if (token.type !== 'identifier' && token.type !== '!')
+        throw new SelectorError(`found '${token.text}', expected: !, identifier, or 'end of string'`);
       requirements.push(this.#requirement());
       const next = this.#take();
       if (next.type === 'end') return requirements;
       if (next.type !== ',') throw new SelectorError(`found '${next.text}', expected: ',' or 'end of string'`);
       const after = this.#peek();
-      if (after.type !== 'identifier' && after.type !== '!') throw new SelectorError(`found '${after.text}', expected: identifier after ','`);
+      if (after.type !== 'identifier' && after.type !== '!')
+        throw new SelectorError(`found '${after.text}', expected: identifier after ','`);
     }
   }
 
@@ -218,7 +230,8 @@ class SelectorParser {
       this.#at++;
       return [''];
     }
-    if (first.type !== 'identifier' && first.type !== ',') throw new SelectorError(`found '${first.text}', expected: ',', ')' or identifier`);
+    if (first.type !== 'identifier' && first.type !== ',')
+      throw new SelectorError(`found '${first.text}', expected: ',', ')' or identifier`);
     const values: string[] = [];
     for (;;) {
       const token = this.#take();

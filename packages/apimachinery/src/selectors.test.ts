@@ -50,7 +50,9 @@ it('matches LabelSelector objects', () => {
   expect(String(m)).toBe('a=2,b=1,c in (x,y)');
   expect([m.matches({ a: '2', b: '1', c: 'x' }), m.matches({ a: '2', b: '1' })]).toEqual([true, false]);
   expect([labelSelectorMatcher(undefined).matches({}), labelSelectorMatcher({}).matches({})]).toEqual([false, true]);
-  expect(() => labelSelectorMatcher({ matchExpressions: [{ key: 'a', operator: 'Foo' }] })).toThrow('"Foo" is not a valid label selector operator');
+  expect(() => labelSelectorMatcher({ matchExpressions: [{ key: 'a', operator: 'Foo' }] })).toThrow(
+    '"Foo" is not a valid label selector operator',
+  );
   expect(labelSetMatcher({ a: 'b' }).matches({ a: 'b', c: 'd' })).toBe(true);
 });
 

@@ -33,7 +33,10 @@ describe('parseYaml', () => {
   });
 
   it('bounds what aliases make', () => {
-    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((c, i) => `${c}: &${c} [${`*${'abcdefgh'[i]},`.repeat(9)}]`).join('\n')}`;
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
+      .split('')
+      .map((c, i) => `${c}: &${c} [${`*${'abcdefgh'[i]},`.repeat(9)}]`)
+      .join('\n')}`;
     expect(() => parseYaml(bomb)).toThrow('yaml: document contains excessive aliasing');
   });
 });

@@ -1,6 +1,6 @@
 import { jsonEqual } from '../json-patch.ts';
 import { jsonText } from '../json-text.ts';
-import type { DeepReadonly, JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
+import type { DeepReadonly, Json, JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import type { SchemaRegistry } from '../schema.ts';
 import { badRequest, StatusError } from '../status-error.ts';
 import { appliedFields, fieldsOf, TypedError } from './applied-set.ts';
@@ -104,9 +104,9 @@ function withoutManagedFields(object: DeepReadonly<KubeObject>): JsonObject {
   return { ...tree, metadata: rest };
 }
 
-function decodeOrEmpty(entries: DeepReadonly<ManagedFieldsEntry[]> | undefined): Managed {
+function decodeOrEmpty(entries: DeepReadonly<ManagedFieldsEntry[]> | undefined, trusted: boolean): Managed {
   try {
-    return decodeManagedFields(entries);
+    return decodeManagedFields(entries, trusted);
   } catch {
     return new Map();
   }
@@ -145,7 +145,7 @@ export function createFieldManager(config: FieldManagerConfig): FieldManager {
       const lost = intersection(entry.fields, changedOrAdded(comparison));
       if (!isEmptySet(lost)) conflicts.push({ entry, fields: lost });
       const left = difference(difference(entry.fields, lost), comparison.removed);
-      if (left !== entry.fields) changes.push([id, isEmptySet(left) ? undefined : { ...entry, fields: left }]);
+      if (left !== entry.fields) changes.push([id, isEmptySet(left) ? undefined : { ...entry, fields: left, canonical: false }]);
       else if (isEmptySet(left)) changes.push([id, undefined]);
     }
     if (!o.force && conflicts.length > 0) throw applyConflict(conflicts);
@@ -251,13 +251,14 @@ export function createFieldManager(config: FieldManagerConfig): FieldManager {
 
   return {
     update(live, next, o) {
-      const fromLive = (): Managed => decodeOrEmpty(live?.metadata?.managedFields);
+      const fromLive = (): Managed => decodeOrEmpty(live?.metadata?.managedFields, true);
       let managed: Managed;
       const given = next.metadata?.managedFields;
       if (subresource !== '') managed = fromLive();
       else if (isResetManagedFields(given)) managed = new Map();
       else {
-        managed = decodeOrEmpty(given);
+        const asStored = live !== undefined && jsonEqual(given as Json, live.metadata?.managedFields as Json);
+        managed = asStored ? fromLive() : decodeOrEmpty(given, false);
         if (managed.size === 0) managed = fromLive();
       }
       // An object whose tracking was given up stays untracked until somebody applies.
@@ -270,7 +271,7 @@ export function createFieldManager(config: FieldManagerConfig): FieldManager {
       const live = liveObject === undefined ? nothing : withoutManagedFields(liveObject);
       let managed: Managed;
       try {
-        managed = decodeManagedFields(liveObject?.metadata?.managedFields);
+        managed = decodeManagedFields(liveObject?.metadata?.managedFields, true);
       } catch (e) {
         throw new StatusError('', `failed to decode managed fields: ${(e as Error).message}`);
       }

@@ -10,6 +10,8 @@ export interface ManagedEntry {
   readonly subresource: string;
   readonly fields: FieldSet;
   readonly time: string | undefined;
+  /** `fields` is in canonical order, as this server wrote it. */
+  readonly canonical?: boolean;
 }
 export type Managed = Map<string, ManagedEntry>;
 
@@ -23,8 +25,11 @@ export function managerId(e: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVe
   });
 }
 
-/** Throws an Error with upstream's complaint about entries that clients got wrong. */
-export function decodeManagedFields(entries: DeepReadonly<ManagedFieldsEntry[]> | undefined): Managed {
+/**
+ * Throws an Error with upstream's complaint about entries that clients got wrong. `trusted`: this server stored them, and in
+ * canonical form.
+ */
+export function decodeManagedFields(entries: DeepReadonly<ManagedFieldsEntry[]> | undefined, trusted: boolean): Managed {
   const managed: Managed = new Map();
   for (const [i, e] of (entries ?? []).entries()) {
     if (e.operation !== 'Apply' && e.operation !== 'Update') throw new Error('operation must be `Apply` or `Update`');
@@ -32,7 +37,7 @@ export function decodeManagedFields(entries: DeepReadonly<ManagedFieldsEntry[]> 
     if (!e.fieldsType) throw new Error(`missing fieldsType in managed fields entry ${i}`);
     if (e.fieldsType !== 'FieldsV1') throw new Error(`invalid fieldsType ${JSON.stringify(e.fieldsType)} in managed fields entry ${i}`);
     const fields = (e.fieldsV1 ?? emptySet) as JsonObject;
-    if (!isFieldSet(fields)) throw new Error(`error decoding set in managed fields entry ${i}`);
+    if (!trusted && !isFieldSet(fields)) throw new Error(`error decoding set in managed fields entry ${i}`);
     const entry: ManagedEntry = {
       manager: e.manager ?? '',
       operation: e.operation,
@@ -40,6 +45,7 @@ export function decodeManagedFields(entries: DeepReadonly<ManagedFieldsEntry[]> 
       subresource: e.subresource ?? '',
       fields,
       time: e.time,
+      canonical: trusted,
     };
     managed.set(managerId(entry), entry);
   }
@@ -76,7 +82,7 @@ export function encodeManagedFields(managed: Managed): ManagedFieldsEntry[] | un
     apiVersion: e.apiVersion,
     ...(e.time === undefined ? {} : { time: e.time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: sortSet(e.fields),
+    fieldsV1: e.canonical === true ? e.fields : sortSet(e.fields),
     ...(e.subresource === '' ? {} : { subresource: e.subresource }),
   }));
 }
