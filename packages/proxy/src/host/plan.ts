@@ -23,10 +23,10 @@ export interface NatRules {
   /** For replies' sake: hairpins. */
   readonly postrouting: readonly string[];
   /** Refusals of what no local endpoint takes. */
-  readonly input: readonly string[];
+  readonly refusals: readonly string[];
 }
 
-export const noRules: NatRules = { prerouting: [], output: [], postrouting: [], input: [] };
+export const noRules: NatRules = { prerouting: [], output: [], postrouting: [], refusals: [] };
 
 /** Lines for `ip -batch` in the host's namespace; each may be repeated. */
 export function renderHostRoutes(config: HostConfig): readonly string[] {
@@ -97,12 +97,13 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
       },
       filter: {
         [chains.forward]: [
+          ...rules.refusals,
           `-i ${link} -j ACCEPT`,
           `-o ${link} -j ACCEPT`,
           `-d ${clusterCidr} -m conntrack --ctstate DNAT -j ACCEPT`,
           `-s ${clusterCidr} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
         ],
-        [chains.input]: [...rules.input, `-i ${link} -j ACCEPT`],
+        [chains.input]: [...rules.refusals, `-i ${link} -j ACCEPT`],
       },
       nat: {
         [chains.postrouting]: [

@@ -22,7 +22,7 @@ export function renderLocalPort(o: {
   outside: readonly string[];
   endpoints: readonly Endpoint[];
   clusterCidr: string;
-}): { prerouting: readonly string[]; input: readonly string[] } {
+}): { prerouting: readonly string[]; refusals: readonly string[] } {
   const protocol = o.protocol.toLowerCase();
   const fromOutside = `! -s ${o.clusterCidr} -m addrtype ! --src-type LOCAL`;
   const matches = [
@@ -31,7 +31,7 @@ export function renderLocalPort(o: {
   ];
   return {
     prerouting: matches.flatMap((match) => dnatTo(match, o.endpoints)),
-    input: o.endpoints.length > 0 ? [] : matches.map((match) => `${match} -j DROP`),
+    refusals: o.endpoints.length > 0 ? [] : matches.map((match) => `${match} -j DROP`),
   };
 }
 

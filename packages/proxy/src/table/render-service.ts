@@ -14,7 +14,7 @@ export interface RenderedService {
   readonly extraAddresses: readonly string[];
   readonly prerouting: readonly string[];
   readonly output: readonly string[];
-  readonly input: readonly string[];
+  readonly refusals: readonly string[];
   readonly healthCheck: { readonly port: number; readonly localEndpoints: number } | undefined;
 }
 
@@ -30,7 +30,7 @@ const nothing: RenderedService = {
   extraAddresses: [],
   prerouting: [],
   output: [],
-  input: [],
+  refusals: [],
   healthCheck: undefined,
 };
 const defaultAffinitySeconds = 10_800;
@@ -80,7 +80,7 @@ export function renderService(
     extraAddresses: [...new Set(parts.flatMap((p) => p.extraAddresses))],
     prerouting: parts.flatMap((p) => p.prerouting),
     output: parts.flatMap((p) => p.output),
-    input: parts.flatMap((p) => p.input),
+    refusals: parts.flatMap((p) => p.refusals),
     healthCheck: healthPort === undefined || healthPort === 0 ? undefined : { port: healthPort, localEndpoints },
   };
 }
@@ -141,7 +141,7 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
   const nat =
     spec.externalTrafficPolicy === 'Local' && family === 'IPv4'
       ? renderLocalPort({ protocol, nodePort, port: port.port, outside, endpoints: selection.local, clusterCidr: context.clusterCidr })
-      : { prerouting: [], input: [] };
+      : { prerouting: [], refusals: [] };
   return { ...nothing, groups, frontends, extraAddresses, ...nat };
 }
 

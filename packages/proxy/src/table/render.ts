@@ -48,7 +48,7 @@ export function assemble(
     prerouting: [...hostPorts.prerouting],
     output: [...hostPorts.output],
     postrouting: [...hostPorts.postrouting],
-    input: [] as string[],
+    refusals: [] as string[],
   };
   const healthChecks: { service: string; port: number; localEndpoints: number }[] = [];
   const claim = (f: Frontend): void => {
@@ -60,7 +60,7 @@ export function assemble(
     for (const address of part.extraAddresses) extraAddresses.add(address);
     rules.prerouting.push(...part.prerouting);
     rules.output.push(...part.output);
-    rules.input.push(...part.input);
+    rules.refusals.push(...part.refusals);
     if (part.healthCheck !== undefined) healthChecks.push({ service, ...part.healthCheck });
   }
   const dns = renderDns(rest.dns);
