@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { PassThrough, Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { createDeflate, constants, type Deflate } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { spdyDictionary } from './spdy-dictionary.ts';
+import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
+import { createSpdyParser, decodeHeaderBlock, encodeControl, encodeDataHead, encodeHeaderBlock, flagFin, frameTypes, uint32 } from './spdy-frames.ts';
+
+/** A client of a few lines: enough to open streams and see what comes back. */
+function pair(): { server: Duplex; toServer: PassThrough; fromServer: PassThrough } {
+  const toServer = new PassThrough();
+  const fromServer = new PassThrough();
+  return { server: Duplex.from({ readable: toServer, writable: fromServer }), toServer, fromServer };
+}
+async function synStream(deflate: Deflate, id: number, headers: Record<string, string>, fin = false): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const collect = (b: Buffer): void => void chunks.push(b);
+  deflate.on('data', collect);
+  deflate.write(encodeHeaderBlock(new Map(Object.entries(headers))));
+  await new Promise<void>((resolve) => deflate.flush(constants.Z_SYNC_FLUSH, resolve));
+  deflate.off('data', collect);
+  return encodeControl(frameTypes.synStream, fin ? flagFin : 0, Buffer.concat([uint32(id, 0), Buffer.from([0, 0]), ...chunks]));
+}
+
+describe('SPDY', () => {
+  it('has the dictionary of the draft', () => {
+    expect(spdyDictionary.length).toBe(1423);
+    expect(createHash('sha256').update(spdyDictionary).digest('hex')).toBe('51d27341373f923f3cd88e1eb7162aeaa3723d7585ff2399201dc06498407f02');
+  });
+
+  it('writes and reads frames and headers', () => {
+    const parse = createSpdyParser();
+    const bytes = Buffer.concat([encodeControl(frameTypes.ping, 0, uint32(1)), encodeDataHead(3, flagFin, 2), Buffer.from('hi')]);
+    const frames = [...bytes].flatMap((b) => parse(Buffer.from([b])));
+    expect(frames).toEqual([
+      { kind: 'control', type: 6, flags: 0, payload: uint32(1) },
+      { kind: 'data', streamId: 3, flags: 1, payload: Buffer.from('hi') },
+    ]);
+    const headers = new Map([['streamtype', 'stdin']]);
+    expect(decodeHeaderBlock(encodeHeaderBlock(headers))).toEqual(headers);
+    expect(() => decodeHeaderBlock(encodeHeaderBlock(headers).subarray(0, -1))).toThrow();
+  });
+
+  it('carries streams both ways, with halves that close on their own', async () => {
+    const { server, toServer, fromServer } = pair();
+    const streams: SpdyStream[] = [];
+    let opened: () => void = () => undefined;
+    const both = new Promise<void>((resolve) => {
+      opened = resolve;
+    });
+    const connection = new SpdyConnection(server, (s) => {
+      streams.push(s);
+      if (streams.length === 2) opened();
+    });
+    const deflate = createDeflate({ dictionary: spdyDictionary });
+    toServer.write(await synStream(deflate, 1, { streamtype: 'stdin' }));
+    toServer.write(await synStream(deflate, 3, { streamtype: 'stdout' }, true));
+    toServer.write(Buffer.concat([encodeDataHead(1, 0, 5), Buffer.from('hello'), encodeDataHead(1, flagFin, 0), encodeControl(frameTypes.ping, 0, uint32(7))]));
+    await both;
+    const [stdin, stdout] = streams as [SpdyStream, SpdyStream];
+    expect([stdin.headers.get('streamtype'), stdout.headers.get('streamtype')]).toEqual(['stdin', 'stdout']);
+    expect(await text(stdin)).toBe('hello');
+    stdout.end('answer');
+    await new Promise((resolve) => stdout.once('finish', resolve));
+    await connection.close();
+    const frames = createSpdyParser()(Buffer.concat(await fromServer.toArray()) as Buffer);
+    const control = frames.filter((f) => f.kind === 'control').map((f) => f.type);
+    expect(control.filter((t) => t === frameTypes.synReply)).toHaveLength(2);
+    expect(control).toContain(frameTypes.ping);
+    expect(control.at(-1)).toBe(frameTypes.goAway);
+    const data = frames.filter((f) => f.kind === 'data' && f.streamId === 3);
+    expect(Buffer.concat(data.map((f) => f.payload)).toString()).toBe('answer');
+    expect(data.at(-1)?.flags).toBe(flagFin);
+    connection.destroy();
+  });
+
+  it('lets go of everything when the client vanishes', async () => {
+    const { server, toServer } = pair();
+    const got = new Promise<SpdyStream>((resolve) => {
+      const connection = new SpdyConnection(server, resolve);
+      void connection.closed;
+    });
+    toServer.write(await synStream(createDeflate({ dictionary: spdyDictionary }), 1, { streamtype: 'stdin' }));
+    const stream = await got;
+    const closed = new Promise((resolve) => stream.once('close', resolve));
+    toServer.destroy();
+    await closed;
+    expect(stream.destroyed).toBe(true);
+  });
+});
