@@ -112,7 +112,9 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
     steps.line(`    ${report.requests} requests, ${report.failures.length} failed (${shares})`);
 
     steps.line('\nSelf-healing: the process of one web container is killed.');
-    const victim = (await podsOf(client, 'web')).find((p) => p.metadata?.deletionTimestamp === undefined);
+    const victim = (await podsOf(client, 'web')).find(
+      (p) => p.metadata?.deletionTimestamp === undefined && p.spec?.containers[0]?.image === images.web2,
+    );
     const containerId = victim?.status?.containerStatuses?.[0]?.containerID?.replace('docker://', '');
     if (victim?.metadata?.name === undefined || containerId === undefined) throw new UserError('no web pod is running');
     const before = victim.status?.containerStatuses?.[0]?.restartCount ?? 0;
