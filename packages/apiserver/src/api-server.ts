@@ -7,13 +7,14 @@ import { admissionPlugins } from './admission/plugins.ts';
 import { readServiceAccountKeys } from './authn/service-account-keys.ts';
 import { createAuthenticators } from './authn/authenticators.ts';
 import { createAuthorization } from './authz/authorization.ts';
-import { attributesOf, forbiddenError } from './authz/authorizer.ts';
+import { attributesOf, forbiddenError, unionAuthorizer } from './authz/authorizer.ts';
+import { alwaysAllowPaths } from './authz/privileged.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { AdmissionChain, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
-import { connectHandlers, withHandlers } from './dispatch.ts';
+import { connectHandlers, servedVersions, withHandlers } from './dispatch.ts';
 import { createInFlight } from './in-flight.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
 import { createPathTable } from './paths.ts';
@@ -39,6 +40,8 @@ export interface ApiServer {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** These answer everyone, so that probes need no credentials; reviews don't count it as a right. */
+const healthPaths = ['/healthz', '/readyz', '/livez'];
 const bodyLimitBytes = 3 * 1024 * 1024;
 const unsentLimits = { processBytes: 256 * 1024 * 1024, stallMs: 60_000 };
 const certificateCheckMs = 10_000;
@@ -132,9 +135,10 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       { requestTimeoutMs: config.requestTimeoutMs, bodyLimitBytes },
       {
         authenticate: authentication.authenticate,
-        authorizer: authorization.authorizer,
+        authorizer: unionAuthorizer([alwaysAllowPaths(healthPaths), authorization.authorizer]),
         inFlight,
         registry: withHandlers(registry, reviews),
+        servesVersion: servedVersions(registry),
         paths: createPathTable(
           createRoutes(config, {
             registry,

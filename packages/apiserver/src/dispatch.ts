@@ -1,5 +1,5 @@
 import { builtinSchemas } from '@skiff/api';
-import { badRequest } from '@skiff/apimachinery';
+import { badRequest, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
 import type {
   ApiRequest,
   ApiResponse,
@@ -54,24 +54,40 @@ export function withHandlers(registry: ResourceRegistry, handlers: readonly Subr
   };
 }
 
+/** Which groups and versions there are; follows the registry's definitions. */
+export function servedVersions(registry: Pick<ResourceRegistry, 'definitions'>): (group: string, version: string) => boolean {
+  let madeFrom: unknown;
+  let known = new Set<string>();
+  return (group, version) => {
+    const definitions = registry.definitions();
+    if (definitions !== madeFrom) {
+      madeFrom = definitions;
+      known = new Set(definitions.map((d) => `${d.group}/${d.version}`));
+    }
+    return known.has(`${group}/${version}`);
+  };
+}
+
 export const connectKey = (info: RequestInfo): string => `${info.group}/${info.resource}/${info.subresource}`;
 
 export function connectHandlers(handlers: readonly ConnectHandler[]): ReadonlyMap<string, ConnectHandler> {
   return new Map(handlers.map((h) => [`${h.group}/${h.resource}/${h.subresource}`, h]));
 }
 
-/** The request as the registry sees it: negotiated, with its body read. */
+/** The request as the registry sees it: negotiated, with its body read. Only what lives in a namespace has one. */
 export async function toApiRequest(
   x: Exchange,
+  definition: ResourceDefinition,
   r: { info: RequestInfo; user: UserInfo; query: URLSearchParams; signal: AbortSignal; warnings: string[]; bodyLimitBytes: number },
 ): Promise<ApiRequest> {
   const userAgent = header(x.request, 'user-agent');
   const output = negotiateOutput(header(x.request, 'accept'), true);
   const pretty = output.pretty || wantsPretty(r.query, userAgent);
   const contentType = parseMediaType(header(x.request, 'content-type')).mediaType;
+  if (r.info.verb === 'patch' && !patchTypes.has(contentType)) throw unsupportedPatchType();
   const received = await readBody(x.request, r.bodyLimitBytes);
   return {
-    info: r.info,
+    info: definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info,
     user: r.user,
     query: deprecatedWatchQuery(r.info, r.query),
     ...(contentType === protobufMediaType && r.info.verb !== 'patch' ? fromProtobuf(received) : { body: received, contentType }),
@@ -81,6 +97,14 @@ export async function toApiRequest(
     warnings: r.warnings,
   };
 }
+
+const patchTypes: ReadonlySet<string> = new Set([
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+]);
+const unsupportedPatchType = (): StatusError => new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
 
 const protobuf = new ProtobufDecoder(builtinSchemas);
 

@@ -7,6 +7,7 @@ import { attributesOf, type Authorizer, forbiddenError } from './authz/authorize
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import type { ApiResponse, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
 import { callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
+import { deprecationWarning } from './request/deprecations.ts';
 import type { InFlight } from './in-flight.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
 import type { PathTable } from './paths.ts';
@@ -29,6 +30,8 @@ export interface PipelineDeps {
   readonly authorizer: Authorizer;
   readonly inFlight: InFlight;
   readonly registry: Pick<ResourceRegistry, 'lookup'>;
+  /** Is there anything of this group and version? Below what isn't there, nothing speaks the API's language. */
+  readonly servesVersion: (group: string, version: string) => boolean;
   readonly paths: PathTable;
   readonly connects: ReadonlyMap<string, ConnectHandler>;
   readonly unsent: UnsentBytes;
@@ -87,7 +90,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
 
       const attributes = attributesOf(user, info);
       const verdict = deps.authorizer.authorize(attributes);
-      if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+      if (verdict.decision !== 'allow') {
+        x.response.setHeader('x-content-type-options', 'nosniff');
+        throw forbiddenError(attributes, verdict.reason);
+      }
 
       const work = dispatch(x, { info, user, query, pretty, warnings, served, signal: lifetime.signal, started: () => seat?.release() });
       const response = longRunning ? await work : await beforeDeadline(work, deadlineMs(query), lifetime);
@@ -135,6 +141,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         pageNotFound()
       );
     }
+    if (info.group !== '' && !deps.servesVersion(info.group, info.version)) return pageNotFound();
     const connect = deps.connects.get(connectKey(info));
     if (connect !== undefined) {
       const definition = deps.registry.lookup(info.group, info.version, info.resource, '')?.definition;
@@ -155,12 +162,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       return undefined;
     }
     const endpoint = findEndpoint(deps.registry, info);
+    const deprecation = deprecationWarning(endpoint.definition);
+    if (deprecation !== undefined) r.warnings.push(deprecation);
     if (info.verb !== 'watch') {
-      const request = await toApiRequest(x, { ...r, bodyLimitBytes: config.bodyLimitBytes });
+      const request = await toApiRequest(x, endpoint.definition, { ...r, bodyLimitBytes: config.bodyLimitBytes });
       return await callEndpoint(endpoint, request, unexpectedWatch);
     }
     using streaming = linkedSignal(r.signal, deps.stopping);
-    const request = await toApiRequest(x, { ...r, signal: streaming.signal, bodyLimitBytes: config.bodyLimitBytes });
+    const request = await toApiRequest(x, endpoint.definition, { ...r, signal: streaming.signal, bodyLimitBytes: config.bodyLimitBytes });
     await callEndpoint(endpoint, request, (contentType) => {
       writeWarnings(x, r.warnings);
       r.served.code = 200;

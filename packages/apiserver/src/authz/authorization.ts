@@ -1,7 +1,7 @@
 import type { AuthorizationMode } from '../config.ts';
 import type { ObjectAccess } from '../contract.ts';
 import { type Authorizer, unionAuthorizer } from './authorizer.ts';
-import { alwaysAllowPaths, mastersAuthorizer } from './privileged.ts';
+import { mastersAuthorizer } from './privileged.ts';
 import { createNodeAuthorizer } from './node.ts';
 import { createRbacAuthorizer, createRuleResolver, type RuleResolver } from './rbac.ts';
 
@@ -11,8 +11,6 @@ export interface Authorization extends Disposable {
   readonly rules: RuleResolver;
 }
 
-const healthPaths = ['/healthz', '/readyz', '/livez'];
-
 const always = (decision: 'allow' | 'deny'): Authorizer => ({
   name: decision === 'allow' ? 'AlwaysAllow' : 'AlwaysDeny',
   authorize: () => ({
@@ -21,7 +19,7 @@ const always = (decision: 'allow' | 'deny'): Authorizer => ({
   }),
 });
 
-/** The authorizers of `modes`, in that order, behind what always holds: health pages, and system:masters. */
+/** The authorizers of `modes`, in that order, behind what always holds: system:masters. */
 export function createAuthorization(modes: readonly AuthorizationMode[], objects: ObjectAccess): Authorization {
   const rules = createRuleResolver(objects);
   const node = modes.includes('Node') ? createNodeAuthorizer(objects) : undefined;
@@ -38,7 +36,7 @@ export function createAuthorization(modes: readonly AuthorizationMode[], objects
     }
   };
   return {
-    authorizer: unionAuthorizer([alwaysAllowPaths(healthPaths), mastersAuthorizer, ...modes.flatMap(byMode)]),
+    authorizer: unionAuthorizer([mastersAuthorizer, ...modes.flatMap(byMode)]),
     rules,
     [Symbol.dispose]: () => {
       rules[Symbol.dispose]();

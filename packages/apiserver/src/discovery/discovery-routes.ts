@@ -85,8 +85,7 @@ export function discoveryRoutes(deps: {
     (r) => {
       const accept = header(r.request, 'accept');
       if (wantsAggregated(accept)) return aggregatedResponse(r, core);
-      const response = plain(r, core ? apiVersions(current(), deps.serverAddress()) : apiGroupList(current()));
-      return { ...response, headers: { ...response.headers, vary: 'Accept' } };
+      return plain(r, core ? apiVersions(current(), deps.serverAddress()) : apiGroupList(current()));
     };
 
   const below: PathHandler = (r) => {

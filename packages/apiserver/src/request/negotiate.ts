@@ -92,13 +92,8 @@ function negotiate(accept: string, transformable: boolean): OutputFormat | Statu
       if (format !== undefined) return format;
     }
   }
-  if (nameMatches || !transformable) return notAcceptable(servedMediaTypes);
-  const streams = ['application/json;stream=watch'];
-  return new StatusError(
-    'NotAcceptable',
-    `406: Not Acceptable\n\nAvailable representations: ${[...servedMediaTypes, ...streams].join(', ')}`,
-    { details: {} },
-  );
+  if (nameMatches) return notAcceptable(servedMediaTypes);
+  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${servedMediaTypes.join(', ')}`, { details: {} });
 }
 
 const prettyAgents = /^(?:curl|Wget|Mozilla\/5\.0)/;

@@ -1,6 +1,6 @@
 import { internalError, isStatusError, StatusError } from '@skiff/apimachinery';
-import { stringify } from 'yaml';
 import type { ApiResponse, OutputFormat } from '../contract.ts';
+import { yamlText } from './yaml-text.ts';
 
 /** A JSON (or YAML) answer, ending in a newline as upstream's. */
 export function objectResponse(
@@ -10,7 +10,7 @@ export function objectResponse(
   headers?: Readonly<Record<string, string>>,
 ): ApiResponse {
   const yaml = output.mediaType === 'yaml';
-  const text = yaml ? stringify(value) : output.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
+  const text = yaml ? yamlText(value) : output.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
   return {
     code,
     contentType: yaml ? 'application/yaml' : 'application/json',
@@ -41,8 +41,9 @@ export const requestTimeout = (): StatusError =>
 export function errorResponse(error: unknown, output: Pick<OutputFormat, 'mediaType' | 'pretty'>): ApiResponse {
   const status = (isStatusError(error) ? error : internalError(error)).toStatus();
   const retryAfter = status.details?.retryAfterSeconds;
-  return objectResponse(status.code, status, output, {
-    ...(status.code === 403 ? { 'x-content-type-options': 'nosniff' } : {}),
+  // Upstream can't tell how the client likes its answers when it accepts none of them.
+  const shown = status.code === 406 ? { mediaType: 'json' as const, pretty: true } : output;
+  return objectResponse(status.code, status, shown, {
     ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
   });
 }

@@ -159,6 +159,7 @@ export function reviewSelfSubjectRules(rules: RuleResolver, review: SelfSubjectR
   const problems = [...(isNode ? ['node authorizer does not support user rule resolution'] : []), ...found.problems];
   return {
     ...review,
+    spec: {},
     status: {
       resourceRules: found.rules
         .filter((r) => (r.resources ?? []).length > 0)

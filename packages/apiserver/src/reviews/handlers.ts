@@ -57,7 +57,7 @@ async function reviewToken(authentication: Authentication, review: TokenReview):
   if (token === '') throw badRequest('token is required for TokenReview in authentication');
   try {
     const found = await authentication.authenticateToken(token, review.spec.audiences ?? []);
-    if (found === undefined) return { ...review, status: {} };
+    if (found === undefined) return { ...review, status: { error: 'invalid bearer token' } };
     return {
       ...review,
       status: {

@@ -13,8 +13,9 @@ import {
   StatusError,
   strictDecodingError,
 } from '@skiff/apimachinery';
-import { parse as parseYaml, stringify } from 'yaml';
+import { parse as parseYaml } from 'yaml';
 import type { ApiRequest, ApiResponse, ResourceEndpoint } from '../contract.ts';
+import { yamlText } from '../request/yaml-text.ts';
 
 /** The kind in the body: for a subresource another than the definition's. */
 export interface ReviewKind {
@@ -77,7 +78,7 @@ function decode<T extends KubeObject>(r: ApiRequest, kind: ReviewKind): T {
 function respond<T extends KubeObject>(r: ApiRequest, kind: ReviewKind, object: T): ApiResponse {
   const text = createTypedCodec<T>(builtinSchemas, kind.schemaName).encodeResponse(object as never);
   const value: unknown = r.output.mediaType === 'yaml' || r.output.pretty ? JSON.parse(text) : undefined;
-  if (r.output.mediaType === 'yaml') return { code: 201, contentType: 'application/yaml', body: [Buffer.from(stringify(value))] };
+  if (r.output.mediaType === 'yaml') return { code: 201, contentType: 'application/yaml', body: [Buffer.from(yamlText(value))] };
   return {
     code: 201,
     contentType: 'application/json',
