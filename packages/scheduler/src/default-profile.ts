@@ -12,8 +12,14 @@ import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
 import { createPodTopologySpread, type PodTopologySpreadDependencies } from './plugins/pod-topology-spread.ts';
 import { schedulingGates } from './plugins/scheduling-gates.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
+import { createVolumeBinding, type VolumeBindingDependencies } from './plugins/volume-binding.ts';
+import { createVolumeRestrictions } from './plugins/volume-restrictions.ts';
+import { createVolumeZone } from './plugins/volume-zone.ts';
 
-export interface ProfileDependencies extends Omit<DefaultPreemptionDependencies, 'profile'>, PodTopologySpreadDependencies {}
+export interface ProfileDependencies
+  extends Omit<DefaultPreemptionDependencies, 'profile'>,
+    PodTopologySpreadDependencies,
+    VolumeBindingDependencies {}
 
 /** Every plugin, in the order in which they are asked, with kube-scheduler's default weights. */
 export const defaultPlugins = (deps: ProfileDependencies, profile: () => Profile): readonly ProfileEntry[] => [
@@ -24,6 +30,9 @@ export const defaultPlugins = (deps: ProfileDependencies, profile: () => Profile
   { plugin: nodeAffinity, weight: 2 },
   { plugin: nodePorts },
   { plugin: nodeResourcesFit, weight: 1 },
+  { plugin: createVolumeRestrictions(deps) },
+  { plugin: createVolumeBinding(deps) },
+  { plugin: createVolumeZone(deps) },
   { plugin: createPodTopologySpread(deps), weight: 2 },
   { plugin: interPodAffinity, weight: 2 },
   { plugin: createDefaultPreemption({ ...deps, profile }) },

@@ -1,7 +1,21 @@
-import { namespace as namespaceResource, node as nodeResource, pod as podResource, type Namespace, type Node, type Pod } from '@skiff/api';
+import {
+  namespace as namespaceResource,
+  node as nodeResource,
+  persistentVolume,
+  persistentVolumeClaim,
+  pod as podResource,
+  storageClass,
+  type Namespace,
+  type Node,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+  type StorageClass,
+} from '@skiff/api';
+import type { KubeObject } from '@skiff/apimachinery';
 import type { Informer, InformerFactory } from '@skiff/client';
 import type { ClusterState } from './cluster-state.ts';
-import type { EventAction } from './framework/cluster-event.ts';
+import type { EventAction, EventResource } from './framework/cluster-event.ts';
 import { nodeChanges, nodeEvent, podChanges } from './framework/node-change.ts';
 import { createPodInfo, isTerminal, type PodView } from './framework/pod-info.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
@@ -10,6 +24,9 @@ export interface SchedulerInformers {
   readonly pods: Informer<Pod>;
   readonly nodes: Informer<Node>;
   readonly namespaces: Informer<Namespace>;
+  readonly claims: Informer<PersistentVolumeClaim>;
+  readonly volumes: Informer<PersistentVolume>;
+  readonly classes: Informer<StorageClass>;
 }
 
 /** Ended pods hold nothing, so they are not even watched: when one ends, the watch says it is gone. */
@@ -17,6 +34,9 @@ export const createSchedulerInformers = (factory: InformerFactory): SchedulerInf
   pods: factory.informer(podResource, { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }),
   nodes: factory.informer(nodeResource),
   namespaces: factory.informer(namespaceResource),
+  claims: factory.informer(persistentVolumeClaim),
+  volumes: factory.informer(persistentVolume),
+  classes: factory.informer(storageClass),
 });
 
 /** Carries what informers tell into the cluster state and the queue. */
@@ -57,7 +77,16 @@ export function subscribe(informers: SchedulerInformers, state: ClusterState, qu
     queue.event({ resource: 'AssignedPod', actions: ['delete'], old: pod });
   };
 
+  const forward = <T extends KubeObject>(informer: Informer<T>, resource: EventResource): Disposable =>
+    informer.subscribe({
+      onAdd: (object) => queue.event({ resource, actions: ['add'], new: object }),
+      onUpdate: (object, old) => queue.event({ resource, actions: ['update'], new: object, old }),
+      onDelete: (object) => queue.event({ resource, actions: ['delete'], old: object }),
+    });
   const subscriptions = [
+    forward(informers.claims, 'PersistentVolumeClaim'),
+    forward(informers.volumes, 'PersistentVolume'),
+    forward(informers.classes, 'StorageClass'),
     informers.pods.subscribe({ onAdd: (pod) => changed(pod, undefined), onUpdate: changed, onDelete: gone }),
     informers.nodes.subscribe({
       onAdd: (node) => {

@@ -74,6 +74,9 @@ export class Scheduler {
       events: deps.events,
       random: this.#random,
       siblingsOf: createSiblings(deps.informers),
+      claims: this.#informers.claims,
+      volumes: this.#informers.volumes,
+      classes: this.#informers.classes,
       budgets: () => budgets.list(),
       preempted: (victims) => deps.metrics.preempted(victims),
       clearNomination: async (pod) => {
