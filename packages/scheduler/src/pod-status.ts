@@ -36,9 +36,9 @@ export async function updatePodScheduled(pod: PodInfo, update: PodScheduledUpdat
   await patchStatus(pod, body, deps.client);
 }
 
-/** The node that was promised to a pod goes to a more important one. */
-export const clearNominatedNode = (pod: PodInfo, client: Client): Promise<void> =>
-  patchStatus(pod, { metadata: { uid: pod.uid }, status: { nominatedNodeName: null } }, client);
+/** Promises a node to a pod, or (undefined) takes the promise back. */
+export const nominateNode = (pod: PodInfo, nodeName: string | undefined, client: Client): Promise<void> =>
+  patchStatus(pod, { metadata: { uid: pod.uid }, status: { nominatedNodeName: nodeName ?? null } }, client);
 
 async function patchStatus(pod: PodInfo, body: unknown, client: Client): Promise<void> {
   try {

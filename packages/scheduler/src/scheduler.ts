@@ -12,7 +12,7 @@ import type { Profile } from './framework/profile.ts';
 import { isRejection } from './framework/verdict.ts';
 import { createSchedulerInformers, subscribe, type SchedulerInformers } from './informer-events.ts';
 import type { SchedulerMetrics } from './metrics.ts';
-import { clearNominatedNode, updatePodScheduled } from './pod-status.ts';
+import { nominateNode, updatePodScheduled } from './pod-status.ts';
 import { createSiblings } from './siblings.ts';
 import { SchedulingQueue, type QueuedPod, type SchedulingQueueConfig } from './queue/scheduling-queue.ts';
 
@@ -81,7 +81,7 @@ export class Scheduler {
       preempted: (victims) => deps.metrics.preempted(victims),
       clearNomination: async (pod) => {
         this.#state.nominate(pod, undefined);
-        await clearNominatedNode(pod, deps.client);
+        await nominateNode(pod, undefined, deps.client);
       },
     });
     this.#queue = new SchedulingQueue(this.#profile, deps.clock, config);
@@ -202,6 +202,9 @@ export class Scheduler {
     }
     this.#inBackground(async () => {
       try {
+        if (this.#profile.preBind.some((plugin) => plugin.needsPreBind?.(info, nodeName, context) ?? false)) {
+          await nominateNode(info, nodeName, this.#deps.client);
+        }
         for (const plugin of this.#profile.preBind) await plugin.preBind(info, nodeName, context, signal);
         for (const plugin of this.#profile.bind) await plugin.bind(info, nodeName, signal);
       } catch (error) {

@@ -45,6 +45,8 @@ export interface SchedulerPlugin {
   /** The node is chosen. Undone by `unreserve` when anything behind it fails. */
   reserve?(pod: PodInfo, nodeName: string, context: CycleContext): Verdict;
   unreserve?(pod: PodInfo, nodeName: string, context: CycleContext): void;
+  /** Whether `preBind` will take its time. The pod then shows its node as nominated meanwhile (KEP-5278). */
+  needsPreBind?(pod: PodInfo, nodeName: string, context: CycleContext): boolean;
   /** Slow work before the binding. A throw undoes the reservation and tries the pod again later. */
   preBind?(pod: PodInfo, nodeName: string, context: CycleContext, signal: AbortSignal): Promise<void>;
   bind?(pod: PodInfo, nodeName: string, signal: AbortSignal): Promise<void>;

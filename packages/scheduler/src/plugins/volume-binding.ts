@@ -111,12 +111,15 @@ export function createVolumeBinding(deps: VolumeBindingDependencies): SchedulerP
       const plan = context.read(plans)?.get(nodeName);
       if (plan !== undefined) release(plan);
     },
+    needsPreBind: (_, nodeName, context) => hasWork(context.read(plans)?.get(nodeName)),
     preBind: async (pod, nodeName, context, signal) => {
       const plan = context.read(plans)?.get(nodeName);
-      if (plan === undefined || plan.bindings.length + plan.provisions.length === 0) return;
+      if (plan === undefined || !hasWork(plan)) return;
       await bindVolumes(pod, nodeName, { plan, deps, signal });
       // From here on the objects themselves say it.
       release(plan);
     },
   };
 }
+
+const hasWork = (plan: VolumePlan | undefined): boolean => plan !== undefined && plan.bindings.length + plan.provisions.length > 0;

@@ -23,7 +23,14 @@ export const createVolumeZone = ({ claims, volumes }: Pick<VolumeListers, 'claim
       helps: (pod, event) => event.new?.metadata?.namespace === pod.namespace,
     },
   ],
-  preFilter: (pod) => (claimReferences(pod).length === 0 ? skip : ok),
+  preFilter: (pod) => {
+    if (claimReferences(pod).length === 0) return skip;
+    for (const { name } of claimReferences(pod)) {
+      const volumeName = claims.get({ namespace: pod.namespace, name })?.spec?.volumeName;
+      if (volumeName && volumes.get({ name: volumeName }) === undefined) return unresolvable(`persistentvolume "${volumeName}" not found`);
+    }
+    return ok;
+  },
   filter: (pod, node) => {
     if (zoneLabels.every((label) => node.labels[label] === undefined)) return ok;
     for (const { name } of claimReferences(pod)) {
