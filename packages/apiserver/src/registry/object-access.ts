@@ -5,6 +5,7 @@ import type { ObjectAccess, UserInfo } from '../contract.ts';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
+import { recordUpdate } from './managed-fields.ts';
 import { metadataOf } from './object-metadata.ts';
 import { readEntry } from './reads.ts';
 import { keyOf, type ServedResource } from './stored-resource.ts';
@@ -30,7 +31,7 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
       ...deps.target(d, subresource),
       namespace: d.scope === 'Namespaced' ? namespace : '',
       user: loopbackUser,
-      manager: undefined,
+      manager: 'kube-apiserver',
       dryRun: false,
       warnings: [],
       options: {},
@@ -105,13 +106,16 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
       const definition = d as ResourceDefinition;
       const resource = deps.served(definition);
       let declined = false;
-      const { entry } = await updateObject(context(definition, namespace, o?.subresource), {
+      const w = context(definition, namespace, o?.subresource);
+      const { entry } = await updateObject(w, {
         name,
         produce: (current) => {
           if (current === undefined) throw notFound({ group: d.group, resource: d.plural }, name);
           const changed = change(current.draft() as T);
           declined = changed === undefined;
-          return changed ?? current.draft();
+          const object = changed ?? current.draft();
+          if (!declined) recordUpdate(w, current.object, object);
+          return object;
         },
       });
       return declined ? undefined : (fresh(resource, entry) as T);

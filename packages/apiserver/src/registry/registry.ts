@@ -1,4 +1,13 @@
-import type { KubeObject, ResourceDefinition, ResourceStrategy } from '@skiff/apimachinery';
+import {
+  createFieldManager,
+  type FieldManager,
+  type JsonObject,
+  type KubeObject,
+  mergeTypeOf,
+  type OtherVersion,
+  type ResourceDefinition,
+  type ResourceStrategy,
+} from '@skiff/apimachinery';
 import { childSignal } from '@skiff/component-base';
 import type { RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
 import { runCompactor } from '../storage/compactor.ts';
@@ -13,6 +22,7 @@ import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
 import { createObjectAccess } from './object-access.ts';
 import { createResourceCodec } from './resource-codec.ts';
+import { apiVersionOf } from './render.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import { indexedFieldOf } from './selection.ts';
 import type { ServedResource, StoredResource } from './stored-resource.ts';
@@ -74,6 +84,23 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     return resource;
   };
   const hooks: Record<string, ResourceHooks> = { '/namespaces': namespaceHooks };
+  const fieldManagers = new Map<string, FieldManager>();
+  const fieldManager = (d: ResourceDefinition, subresource: string, resetFields: readonly string[]): FieldManager => {
+    const id = `${idOf(d)}/${subresource}`;
+    let manager = fieldManagers.get(id);
+    if (manager === undefined) {
+      manager = createFieldManager({
+        apiVersion: apiVersionOf(d),
+        kind: d.kind,
+        type: mergeTypeOf(config.schema, d.schemaName),
+        subresource,
+        resetFields,
+        otherVersion: (apiVersion) => otherVersion(config, d, apiVersion),
+      });
+      fieldManagers.set(id, manager);
+    }
+    return manager;
+  };
   const target = (d: ResourceDefinition, subresource: string): WriteTarget => {
     const sub = subresource === '' ? undefined : d.subresources?.[subresource];
     if (subresource !== '' && sub?.strategy === undefined) throw new Error(`${idOf(d)}/${subresource} has no generic writes`);
@@ -81,7 +108,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
       resource: servedOf(d),
       subresource,
       strategy: (sub === undefined ? (d.strategy ?? {}) : (sub.strategy ?? {})) as ResourceStrategy<KubeObject>,
-      resetFields: (sub === undefined ? d.resetFields : sub.resetFields) ?? [],
+      fields: fieldManager(d, subresource, (sub === undefined ? d.resetFields : sub.resetFields) ?? []),
       hooks: hooks[`${d.group}/${d.plural}`],
     };
   };
@@ -99,6 +126,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     objects,
     definition,
     target,
+    fieldManager: (d, subresource) => fieldManager(d, subresource, d.resetFields ?? []),
   };
   const endpoints = new Map<string, ResourceEndpoint>();
   for (const d of config.definitions) {
@@ -180,4 +208,18 @@ function storageDefinition(definitions: readonly ResourceDefinition[], d: Resour
   const found = definitions.find((o) => o.group === storageVersion.group && o.version === storageVersion.version && o.storagePrefix === d.storagePrefix);
   // Stored by an older upstream version whose structure is the same: only apiVersion differs, and this server keeps its own.
   return found ?? d;
+}
+
+/** The same objects in another version that is served, for managedFields that were recorded in it. */
+function otherVersion(config: RegistryConfig, d: ResourceDefinition, apiVersion: string): OtherVersion | undefined {
+  const other = config.definitions.find((o) => o.storagePrefix === d.storagePrefix && o.kind === d.kind && apiVersionOf(o) === apiVersion);
+  if (other === undefined) return undefined;
+  return {
+    type: mergeTypeOf(config.schema, other.schemaName),
+    convert(tree) {
+      const stored: JsonObject = d.conversion === undefined ? tree : d.conversion.toStorage(structuredClone(tree));
+      const converted = other.conversion === undefined ? stored : other.conversion.fromStorage(structuredClone(stored));
+      return { ...converted, kind: other.kind, apiVersion };
+    },
+  };
 }

@@ -2,6 +2,7 @@ import {
   type DeepReadonly,
   type ErrorSubject,
   FieldErrors,
+  type FieldManager,
   invalid,
   type JsonObject,
   type KubeObject,
@@ -20,8 +21,7 @@ export interface WriteContext {
   readonly resource: ServedResource;
   readonly subresource: string;
   readonly strategy: ResourceStrategy<KubeObject>;
-  /** Fields that this endpoint does not own. */
-  readonly resetFields: readonly string[];
+  readonly fields: FieldManager;
   readonly namespace: string;
   readonly user: UserInfo;
   /** Name in managedFields; undefined: writes of the server itself that leave none. */

@@ -1,4 +1,4 @@
-import { cannotBeHandled, forbidden, formatGroupVersion, type JsonObject, type KubeObject, type ResourceStrategy, strictDecodingError } from '@skiff/apimachinery';
+import { cannotBeHandled, type FieldManager, forbidden, formatGroupVersion, type JsonObject, type KubeObject, type ResourceStrategy, strictDecodingError } from '@skiff/apimachinery';
 import { type Clock, formatTime } from '@skiff/component-base';
 import type { AdmissionChain, ApiRequest, ApiResponse } from '../contract.ts';
 import { createObject } from './create.ts';
@@ -31,7 +31,8 @@ export interface WriteTarget {
   readonly resource: ServedResource;
   readonly subresource: string;
   readonly strategy: ResourceStrategy<KubeObject>;
-  readonly resetFields: readonly string[];
+  /** Tracks the fields that this endpoint may change. */
+  readonly fields: FieldManager;
   readonly hooks: ResourceHooks | undefined;
 }
 

@@ -97,6 +97,7 @@ async function writeScale(d: ResourceDefinition, deps: SubresourceDeps, r: ApiRe
   const w = {
     ...writeContext(target, deps, r, { manager: managerOf(options, r.userAgent), dryRun: options.dryRun, options: admissionOptions(kind, options) }),
     subresource: 'scale',
+    fields: deps.fieldManager(d, 'scale'),
   };
   try {
     const { entry } = await updateObject(w, {

@@ -3,6 +3,7 @@ import {
   cannotBeHandled,
   createTypedCodec,
   DecodeError,
+  type FieldManager,
   formatGroupVersion,
   type JsonObject,
   type ResourceDefinition,
@@ -20,6 +21,8 @@ export interface SubresourceDeps extends WriteDeps {
   readonly objects: ObjectAccess;
   definition(group: string, plural: string): ResourceDefinition | undefined;
   target(d: ResourceDefinition, subresource: string): WriteTarget;
+  /** Tracks the parent's fields for writes through a subresource of another kind. */
+  fieldManager(d: ResourceDefinition, subresource: string): FieldManager;
 }
 
 /** A subresource with logic of its own over the registry: one file each, listed in `subresources.ts`. */
