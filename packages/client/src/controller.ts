@@ -1,4 +1,4 @@
-import { hasReason, parseKey, type KubeObject } from '@skiff/apimachinery';
+import { hasReason, isStatusError, parseKey, type KubeObject } from '@skiff/apimachinery';
 import { TerminalError, type ControllerDependencies, type Informer, type InformerFactory, type Reconcile } from './contract.ts';
 import type { Source } from './sources.ts';
 import { fenceWrites, KeyFence, resourceId, type FindInformer } from './write-fence.ts';
@@ -37,6 +37,8 @@ interface FenceState {
   delayMs: number;
   relisting: boolean;
 }
+
+const namespaceTerminates = (error: unknown): boolean => isStatusError(error) && error.details?.causes?.some((c) => c.reason === 'NamespaceTerminating') === true;
 
 /** Runs one controller until `signal` aborts. The informers of `deps` are run by whoever made them. */
 export async function runController(
@@ -129,7 +131,11 @@ export async function runController(
       done('success');
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof TerminalError) {
+      if (namespaceTerminates(error)) {
+        // Nothing can be made there any more, and what is there is about to go.
+        queue.forget(key);
+        done('success');
+      } else if (error instanceof TerminalError) {
         log.error({ key, err: error }, 'giving up on this key until it changes');
         queue.forget(key);
         done('terminal');

@@ -11,6 +11,8 @@ import { namespaceController } from './controllers/namespace.ts';
 import { nodeIpamController } from './controllers/node-ipam.ts';
 import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
 import { podGarbageCollector } from './controllers/pod-garbage-collector.ts';
+import { pvProtectionController } from './controllers/pv-protection.ts';
+import { pvcProtectionController } from './controllers/pvc-protection.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
@@ -40,4 +42,6 @@ export const controllers: readonly ControllerDescriptor[] = [
   replicationControllerController,
   daemonSetController,
   statefulSetController,
+  pvcProtectionController,
+  pvProtectionController,
 ];

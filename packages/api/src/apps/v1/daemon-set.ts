@@ -30,7 +30,6 @@ export const daemonSet = defineResource<DaemonSet>({
   categories: ['all'],
   schemaName: 'io.k8s.api.apps.v1.DaemonSet',
   storageVersionHash: 'dd7pWHUlMKQ=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultDaemonSet,
   strategy: specStrategy<DaemonSet>(

@@ -20,7 +20,6 @@ export const statefulSet = defineResource<StatefulSet>({
   categories: ['all'],
   schemaName: 'io.k8s.api.apps.v1.StatefulSet',
   storageVersionHash: 'H+vl74LkKdo=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultStatefulSet,
   strategy: specStrategy<StatefulSet>(
