@@ -1,10 +1,11 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import os from 'node:os';
 import { createClient, loadKubeconfig } from '@skiff/client';
-import { createLogger, FlagError, type Flags, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
+import { createLogger, FlagError, type Flags, formatHelp, parseFlags, processSignal, supervise, systemClock } from '@skiff/component-base';
 import { createDockerRuntime } from '@skiff/cri-docker';
 import { kubeletFlags } from './flags.ts';
 import { createKubelet, type KubeletConfig } from './kubelet.ts';
+import { runServer } from './server/server.ts';
 
 type KubeletFlags = Flags<typeof kubeletFlags>;
 
@@ -69,8 +70,25 @@ async function main(): Promise<void> {
     logMaxFiles: flags['container-log-max-files'],
     pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
   });
-  const kubelet = createKubelet(configOf(flags), { client, runtime, clock: systemClock, log });
-  await kubelet.run(signal);
+  const config = configOf(flags);
+  const kubelet = createKubelet(config, { client, runtime, clock: systemClock, log });
+  const serve = (s: AbortSignal): Promise<void> =>
+    runServer(
+      {
+        address: flags.address,
+        port: flags.port,
+        healthzPort: flags['healthz-port'],
+        nodeName: config.nodeName,
+        nodeAddresses: config.nodeAddresses,
+        clientCaFile: flags['client-ca-file'],
+        certFile: flags['tls-cert-file'],
+        keyFile: flags['tls-private-key-file'],
+        configuration: flags,
+      },
+      { parts: kubelet.parts, client, clock: systemClock, log },
+      s,
+    );
+  await Promise.all([kubelet.run(signal), supervise('server', serve, { signal, clock: systemClock, log })]);
   client.close();
   runtime.close();
 }

@@ -68,15 +68,13 @@ export function createNodeReporter(
   });
 
   const computeStatus = async (previous: DeepReadonly<NodeStatus>): Promise<NodeStatus> => {
-    const status = await runtime
-      .status()
-      .catch((error: Error) => ({
-        ready: false,
-        message: error.message,
-        liveRestore: true,
-        handlers: [''],
-        recursiveReadOnlyMounts: false,
-      }));
+    const status = await runtime.status().catch((error: Error) => ({
+      ready: false,
+      message: error.message,
+      liveRestore: true,
+      handlers: [''],
+      recursiveReadOnlyMounts: false,
+    }));
     if (status.ready && info === undefined) info = await readSystemInfo(await runtime.version());
     if (status.ready && clock.monotonicMs() - imagesAtMs > imagesIntervalMs) {
       images = renderImages(await deps.images.listImages());

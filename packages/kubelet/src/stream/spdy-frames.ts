@@ -1,5 +1,14 @@
 /** SPDY/3.1 framing (draft-mbelshe-httpbis-spdy-00, 2.2): what Kubernetes' stream protocols use of it. */
-export const frameTypes = { synStream: 1, synReply: 2, rstStream: 3, settings: 4, ping: 6, goAway: 7, headers: 8, windowUpdate: 9 } as const;
+export const frameTypes = {
+  synStream: 1,
+  synReply: 2,
+  rstStream: 3,
+  settings: 4,
+  ping: 6,
+  goAway: 7,
+  headers: 8,
+  windowUpdate: 9,
+} as const;
 export const flagFin = 1;
 
 const version = 3;

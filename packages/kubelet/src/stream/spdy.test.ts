@@ -5,7 +5,16 @@ import { createDeflate, constants, type Deflate } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { spdyDictionary } from './spdy-dictionary.ts';
 import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
-import { createSpdyParser, decodeHeaderBlock, encodeControl, encodeDataHead, encodeHeaderBlock, flagFin, frameTypes, uint32 } from './spdy-frames.ts';
+import {
+  createSpdyParser,
+  decodeHeaderBlock,
+  encodeControl,
+  encodeDataHead,
+  encodeHeaderBlock,
+  flagFin,
+  frameTypes,
+  uint32,
+} from './spdy-frames.ts';
 
 /** A client of a few lines: enough to open streams and see what comes back. */
 function pair(): { server: Duplex; toServer: PassThrough; fromServer: PassThrough } {
@@ -26,7 +35,9 @@ async function synStream(deflate: Deflate, id: number, headers: Record<string, s
 describe('SPDY', () => {
   it('has the dictionary of the draft', () => {
     expect(spdyDictionary.length).toBe(1423);
-    expect(createHash('sha256').update(spdyDictionary).digest('hex')).toBe('51d27341373f923f3cd88e1eb7162aeaa3723d7585ff2399201dc06498407f02');
+    expect(createHash('sha256').update(spdyDictionary).digest('hex')).toBe(
+      '51d27341373f923f3cd88e1eb7162aeaa3723d7585ff2399201dc06498407f02',
+    );
   });
 
   it('writes and reads frames and headers', () => {
@@ -56,7 +67,14 @@ describe('SPDY', () => {
     const deflate = createDeflate({ dictionary: spdyDictionary });
     toServer.write(await synStream(deflate, 1, { streamtype: 'stdin' }));
     toServer.write(await synStream(deflate, 3, { streamtype: 'stdout' }, true));
-    toServer.write(Buffer.concat([encodeDataHead(1, 0, 5), Buffer.from('hello'), encodeDataHead(1, flagFin, 0), encodeControl(frameTypes.ping, 0, uint32(7))]));
+    toServer.write(
+      Buffer.concat([
+        encodeDataHead(1, 0, 5),
+        Buffer.from('hello'),
+        encodeDataHead(1, flagFin, 0),
+        encodeControl(frameTypes.ping, 0, uint32(7)),
+      ]),
+    );
     await both;
     const [stdin, stdout] = streams as [SpdyStream, SpdyStream];
     expect([stdin.headers.get('streamtype'), stdout.headers.get('streamtype')]).toEqual(['stdin', 'stdout']);

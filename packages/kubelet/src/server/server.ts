@@ -1,0 +1,134 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import { readFile } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type { Client } from '@skiff/client';
+import { aborted, type Clock, type Logger } from '@skiff/component-base';
+import type { KubeletParts } from '../kubelet.ts';
+import { accessOf, createAuthenticator, createAuthorizer } from './authentication.ts';
+import { HttpError, routes } from './routes.ts';
+import { selfSigned } from './self-signed.ts';
+import { serveUpgrade } from './upgrades.ts';
+
+export interface ServerConfig {
+  readonly address: string;
+  readonly port: number;
+  /** Plain HTTP on 127.0.0.1, only /healthz; 0 for none. */
+  readonly healthzPort: number;
+  readonly nodeName: string;
+  readonly nodeAddresses: readonly string[];
+  readonly clientCaFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly configuration: object;
+}
+
+type Listening = http.Server | https.Server;
+
+const listen = (server: Listening, port: number, address: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, address, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+const stop = (server: Listening): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+
+/** Serves the kubelet's API until `signal` aborts. Every request is authenticated and authorized by the API, /healthz too. */
+export async function runServer(
+  config: ServerConfig,
+  deps: { parts: Promise<KubeletParts>; client: Client; clock: Clock; log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = deps;
+  const authenticate = createAuthenticator(deps);
+  const authorize = createAuthorizer(config.nodeName, deps);
+  const credentials =
+    config.certFile === undefined || config.keyFile === undefined
+      ? await selfSigned(config.nodeName, config.nodeAddresses)
+      : { cert: await readFile(config.certFile, 'utf8'), key: await readFile(config.keyFile, 'utf8') };
+  const ca = config.clientCaFile === undefined ? undefined : await readFile(config.clientCaFile, 'utf8');
+  const server = https.createServer({
+    ...credentials,
+    ...(ca === undefined ? {} : { ca }),
+    requestCert: ca !== undefined,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+  });
+  const upgraded = new Set<Duplex>();
+
+  const admit = async (request: IncomingMessage, url: URL): Promise<KubeletParts> => {
+    const who = await authenticate(request);
+    if (who === undefined) throw new HttpError(401, 'Unauthorized');
+    const access = accessOf(request.method ?? 'GET', url.pathname);
+    if (!(await authorize(who, access))) {
+      throw new HttpError(
+        403,
+        `Forbidden (user=${who.user}, verb=${access.verb}, resource=nodes, subresource(s)=[${access.subresources.join(' ')}])`,
+      );
+    }
+    return deps.parts;
+  };
+  const fail = (error: unknown): { code: number; text: string } => {
+    if (error instanceof HttpError) return { code: error.code, text: error.message };
+    log.error({ err: error }, 'a request failed');
+    return { code: 500, text: error instanceof Error ? error.message : String(error) };
+  };
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    const parts = await admit(request, url);
+    for (const route of routes) {
+      const match = route.pattern.exec(url.pathname);
+      if (match === null) continue;
+      if (request.method !== route.method && !(request.method === 'HEAD' && route.method === 'GET'))
+        throw new HttpError(405, '405: Method Not Allowed');
+      await route.handle({ request, response, url, parts, configuration: config.configuration, signal }, match);
+      return;
+    }
+    if (/^\/(exec|attach|portForward)\//.test(url.pathname))
+      throw new HttpError(400, 'unable to upgrade: missing upgrade headers in request');
+    throw new HttpError(404, '404 page not found');
+  };
+
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    response.on('error', () => undefined);
+    handle(request, response).catch((error: unknown) => {
+      const { code, text } = fail(error);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(code, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' }).end(text);
+    });
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => upgraded.delete(socket));
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    admit(request, url)
+      .then((parts) => serveUpgrade({ request, socket, head, url, parts }))
+      .catch((error: unknown) => {
+        const { code, text } = fail(error);
+        if (socket.writable) {
+          const body = Buffer.from(text);
+          socket.end(
+            `HTTP/1.1 ${code} ${http.STATUS_CODES[code] ?? ''}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${text}`,
+          );
+        }
+      });
+  });
+
+  const health = http.createServer((request, response) => {
+    const known = request.url === '/healthz';
+    response.writeHead(known ? 200 : 404, { 'Content-Type': 'text/plain; charset=utf-8' }).end(known ? 'ok' : '404 page not found');
+  });
+  await listen(server, config.port, config.address);
+  if (config.healthzPort !== 0) await listen(health, config.healthzPort, '127.0.0.1');
+  await aborted(signal);
+  for (const socket of upgraded) socket.destroy();
+  await Promise.all([stop(server), config.healthzPort === 0 ? Promise.resolve() : stop(health)]);
+}
