@@ -1,5 +1,13 @@
 /** Checks of single fields that many kinds share. All add to `errors` and go on. */
-import { type FieldErrors, isDNS1123Label, isDNS1123Subdomain, isNegativeError, isQualifiedName } from '@skiff/apimachinery';
+import {
+  fieldImmutableError,
+  type FieldErrors,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+  isNegativeError,
+  isQualifiedName,
+} from '@skiff/apimachinery';
+import { deepEqual } from './semantic-equality.ts';
 
 export const isNotPositiveError = 'must be greater than zero';
 
@@ -48,3 +56,8 @@ export function passes(errors: FieldErrors, run: () => void): boolean {
 
 /** Errors whose details name a Go map: their path ends in the key in brackets. */
 export const keyPath = (path: string, key: string): string => `${path}[${key}]`;
+
+/** `shown`: what upstream prints of the new value, where that is not how JSON has it. */
+export function immutable(errors: FieldErrors, path: string, value: unknown, old: unknown, shown: unknown = value): void {
+  if (!deepEqual(value ?? null, old ?? null)) errors.invalid(path, shown, fieldImmutableError);
+}

@@ -1,4 +1,7 @@
+import { accessCases } from './access-cases.ts';
 import type { GoldenCase } from './case.ts';
+import { clusterCases } from './cluster-cases.ts';
+import { coreCases } from './core-cases.ts';
 import { podDefaultCases } from './pod-default-cases.ts';
 import { podUpdateCases } from './pod-update-cases.ts';
 import { podValidationCases } from './pod-validation-cases.ts';
@@ -12,4 +15,7 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   'pod-updates': podUpdateCases,
   workloads: workloadCases,
   services: serviceCases,
+  core: coreCases,
+  access: accessCases,
+  cluster: clusterCases,
 };

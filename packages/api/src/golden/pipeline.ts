@@ -59,7 +59,7 @@ const gone = (strictErrors: readonly string[], run: () => Outcome): Outcome => {
 };
 
 function refuse(d: ResourceDefinition, draft: KubeObject, errors: FieldErrors): void {
-  if (!errors.empty) throw invalid({ group: d.group, kind: d.kind }, draft.metadata?.name ?? '', errors.list);
+  if (!errors.empty) throw invalid({ group: (d.storageVersion ?? d).group, kind: d.kind }, draft.metadata?.name ?? '', errors.list);
 }
 
 /** What the registry does with a new object, without admission and storage. */

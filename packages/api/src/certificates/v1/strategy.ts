@@ -1,10 +1,12 @@
 import type { DeepReadonly, ResourceStrategy, StrategyContext } from '@skiff/apimachinery';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../generated/types/certificates-v1.ts';
 import { keepField } from '../../spec-and-status.ts';
+import { validateCSR, validateCSRUpdate } from './validate.ts';
 
 type CSR = CertificateSigningRequest;
 
 export const csrStrategy: ResourceStrategy<CSR> = {
+  validateName: () => [],
   /** Who asks is what the server knows, never what the client writes. */
   prepareForCreate(draft, { user }) {
     const spec = draft.spec;
@@ -22,6 +24,8 @@ export const csrStrategy: ResourceStrategy<CSR> = {
     keepField(draft, old, 'spec');
     keepField(draft, old, 'status');
   },
+  validate: (csr, errors) => validateCSR(csr, errors),
+  validateUpdate: (csr, old, errors) => validateCSRUpdate(csr, old, {}, errors),
 };
 
 function fillConditionTimes(draft: CSR, old: DeepReadonly<CSR>, { now }: StrategyContext): void {
@@ -54,6 +58,7 @@ export const csrStatusStrategy: ResourceStrategy<CSR> = {
     keepConditions(draft, old, 'Denied');
     fillConditionTimes(draft, old, context);
   },
+  validateUpdate: (csr, old, errors) => validateCSRUpdate(csr, old, { certificate: true }, errors),
 };
 
 /** Only conditions change here. */
@@ -66,4 +71,5 @@ export const csrApprovalStrategy: ResourceStrategy<CSR> = {
     if (conditions === undefined) delete draft.status?.conditions;
     else (draft.status ??= {}).conditions = conditions;
   },
+  validateUpdate: (csr, old, errors) => validateCSRUpdate(csr, old, { approval: true }, errors),
 };

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Lease } from '../../generated/types/coordination-v1.ts';
+import { leaseStrategy } from './lease-strategy.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const lease = defineResource<Lease>({
@@ -10,6 +11,6 @@ export const lease = defineResource<Lease>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.coordination.v1.Lease',
   storageVersionHash: 'gqkMMb/YqFM=',
-  strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  strategy: leaseStrategy,
   table: defineTable([nameColumn, 'Holder', 'Age'], (l, nowMs) => [nameOf(l), l.spec?.holderIdentity ?? '', age(l, nowMs)]),
 });

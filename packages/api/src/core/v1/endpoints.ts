@@ -1,6 +1,8 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { Endpoints } from '../../generated/types/core-v1.ts';
 import { endpointsTable } from './endpoints-table.ts';
+import { endpointsWarnings, validateEndpoints } from './validate-endpoints.ts';
 
 export const endpoints = defineResource<Endpoints>({
   group: '',
@@ -15,6 +17,12 @@ export const endpoints = defineResource<Endpoints>({
   defaults(endpoints) {
     for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
-  strategy: { allowCreateOnUpdate: true },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowCreateOnUpdate: true,
+    validate: (endpoints, errors) => validateEndpoints(endpoints, errors),
+    validateUpdate: (endpoints, old, errors) => validateEndpoints(endpoints, errors, old),
+    warnings: endpointsWarnings,
+  },
   table: endpointsTable,
 });

@@ -1,6 +1,7 @@
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
 import type { Event } from '../../generated/types/core-v1.ts';
 import { eventTable } from './event-table.ts';
+import { validateEvent, validateEventUpdate } from './validate-event.ts';
 
 export const event = defineResource<Event>({
   group: '',
@@ -12,7 +13,11 @@ export const event = defineResource<Event>({
   schemaName: 'io.k8s.api.core.v1.Event',
   storageVersionHash: 'r2yiGXH7wu8=',
   ttlSeconds: eventTtlSeconds,
-  strategy: { allowCreateOnUpdate: true },
+  strategy: {
+    allowCreateOnUpdate: true,
+    validate: (event, errors) => validateEvent(event, 'v1', errors),
+    validateUpdate: (event, old, errors) => validateEventUpdate(event, old, 'v1', errors),
+  },
   selectableFields: {
     'involvedObject.kind': (e) => e.involvedObject?.kind ?? '',
     'involvedObject.namespace': (e) => e.involvedObject?.namespace ?? '',

@@ -1,7 +1,8 @@
 import { defineResource } from '../../define-resource.ts';
 import type { Node } from '../../generated/types/core-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
 import { defaultNode } from './node-defaults.ts';
+import { nodeStatusStrategy, nodeStrategy } from './node-strategy.ts';
 import { nodeTable } from './node-table.ts';
 
 export const node = defineResource<Node>({
@@ -15,12 +16,12 @@ export const node = defineResource<Node>({
   storagePrefix: 'minions',
   storageVersionHash: 'XwShjMxG9Fs=',
   resetFields: ['status'],
-  strategy: specStrategy<Node>({}),
+  strategy: nodeStrategy,
   defaults: defaultNode,
   selectableFields: { 'spec.unschedulable': (n) => String(n.spec?.unschedulable ?? false) },
   table: nodeTable,
   subresources: {
     proxy: { kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-    status: statusSubresource('Node'),
+    status: statusSubresource('Node', nodeStatusStrategy),
   },
 });

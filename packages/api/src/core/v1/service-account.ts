@@ -1,6 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceAccount } from '../../generated/types/core-v1.ts';
-import type { DeepReadonly } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const serviceAccount = defineResource<ServiceAccount>({
@@ -13,7 +13,12 @@ export const serviceAccount = defineResource<ServiceAccount>({
   schemaName: 'io.k8s.api.core.v1.ServiceAccount',
   storageVersionHash: 'pbx9ZvyFpBE=',
   returnsDeletedObject: true,
-  strategy: { prepareForCreate: cleanSecretReferences, prepareForUpdate: cleanSecretReferences, warnings: serviceAccountWarnings },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    prepareForCreate: cleanSecretReferences,
+    prepareForUpdate: cleanSecretReferences,
+    warnings: serviceAccountWarnings,
+  },
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),
   subresources: {
     token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] },

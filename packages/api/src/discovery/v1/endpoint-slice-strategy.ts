@@ -1,7 +1,8 @@
-import { type DeepReadonly, type ResourceStrategy, warningsForIP } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain, type ResourceStrategy, warningsForIP } from '@skiff/apimachinery';
 import type { EndpointSlice } from '../../generated/types/discovery-v1.ts';
 import { sameStringMap, semanticEqual } from '../../semantic-equality.ts';
 import { bumpGeneration, setGeneration } from '../../spec-and-status.ts';
+import { validateEndpointSlice } from './validate-endpoint-slice.ts';
 
 export function defaultEndpointSlice(slice: EndpointSlice): void {
   for (const port of slice.ports ?? []) {
@@ -12,6 +13,7 @@ export function defaultEndpointSlice(slice: EndpointSlice): void {
 
 /** The slice has no spec: everything but metadata counts, and labels too. */
 export const endpointSliceStrategy: ResourceStrategy<EndpointSlice> = {
+  validateName: nameIsDNSSubdomain,
   prepareForCreate(draft) {
     setGeneration(draft, 1);
     dropDeprecatedTopology(draft);
@@ -21,6 +23,8 @@ export const endpointSliceStrategy: ResourceStrategy<EndpointSlice> = {
     if (!content || !sameStringMap(draft.metadata?.labels, old.metadata?.labels)) bumpGeneration(draft, old);
     dropDeprecatedTopology(draft);
   },
+  validate: (slice, errors) => validateEndpointSlice(slice, errors),
+  validateUpdate: (slice, old, errors) => validateEndpointSlice(slice, errors, old),
   warnings(slice, old) {
     const type = old === undefined && slice.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : [];
     return [...type, ...addressWarnings(slice)];

@@ -1,7 +1,9 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateEvent, validateEventUpdate } from '../../core/v1/validate-event.ts';
 import { defineResource, eventTtlSeconds } from '../../define-resource.ts';
 import type { EventsV1Event } from '../../generated/types/events-v1.ts';
 import { eventsTable } from './event-table.ts';
-import { eventConversion } from './core-event.ts';
+import { eventConversion, toCoreEvent } from './core-event.ts';
 
 export const eventsEvent = defineResource<EventsV1Event>({
   group: 'events.k8s.io',
@@ -14,7 +16,12 @@ export const eventsEvent = defineResource<EventsV1Event>({
   storageVersion: { group: '', version: 'v1' },
   storageVersionHash: 'r2yiGXH7wu8=',
   ttlSeconds: eventTtlSeconds,
-  strategy: { allowCreateOnUpdate: true },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowCreateOnUpdate: true,
+    validate: (event, errors) => validateEvent(toCoreEvent(event), 'events.k8s.io/v1', errors),
+    validateUpdate: (event, old, errors) => validateEventUpdate(toCoreEvent(event), toCoreEvent(old), 'events.k8s.io/v1', errors),
+  },
   selectableFields: {
     reason: (e) => e.reason ?? '',
     'regarding.kind': (e) => e.regarding?.kind ?? '',

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ClusterRole } from '../../generated/types/rbac-v1.ts';
+import { validateClusterRole } from './validate.ts';
 
 export const clusterRole = defineResource<ClusterRole>({
   group: 'rbac.authorization.k8s.io',
@@ -9,5 +10,9 @@ export const clusterRole = defineResource<ClusterRole>({
   scope: 'Cluster',
   schemaName: 'io.k8s.api.rbac.v1.ClusterRole',
   storageVersionHash: 'bYE5ZWDrJ44=',
-  strategy: { allowCreateOnUpdate: true },
+  strategy: {
+    allowCreateOnUpdate: true,
+    validate: (role, errors) => validateClusterRole(role, errors),
+    validateUpdate: (role, old, errors) => validateClusterRole(role, errors, old),
+  },
 });

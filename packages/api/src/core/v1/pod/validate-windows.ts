@@ -6,7 +6,7 @@ import { containersWithPaths } from './containers.ts';
 const dnsPart = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?';
 const netBiosDomain = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/;
 const dnsDomain = new RegExp(`^${dnsPart}(?:\\.${dnsPart})*$`);
-const hasControlCharacter = (text: string): boolean => [...text].some((c) => c < ' ' || c === '\u007f');
+const hasControlCharacter = (text: string): boolean => Array.from(text).some((c) => c < ' ' || c === '\u007f');
 
 export function validateWindowsOptions(
   options: DeepReadonly<WindowsSecurityContextOptions> | undefined,
