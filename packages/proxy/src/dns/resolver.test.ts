@@ -17,9 +17,17 @@ const zone: Readonly<Record<string, ZoneAnswer>> = {
   'absent.cluster.local': { kind: 'no-such-name' },
   'many.svc.cluster.local': { kind: 'found', records: many(200), additionals: [] },
   'ten.svc.cluster.local': { kind: 'found', records: many(10), additionals: [] },
-  'alias.cluster.local': { kind: 'found', records: [{ type: 'CNAME', name: 'alias.cluster.local', data: 'a.cluster.local' }], additionals: [] },
+  'alias.cluster.local': {
+    kind: 'found',
+    records: [{ type: 'CNAME', name: 'alias.cluster.local', data: 'a.cluster.local' }],
+    additionals: [],
+  },
   'away.cluster.local': { kind: 'found', records: [{ type: 'CNAME', name: 'away.cluster.local', data: 'example.org' }], additionals: [] },
-  'loop.cluster.local': { kind: 'found', records: [{ type: 'CNAME', name: 'loop.cluster.local', data: 'loop.cluster.local' }], additionals: [] },
+  'loop.cluster.local': {
+    kind: 'found',
+    records: [{ type: 'CNAME', name: 'loop.cluster.local', data: 'loop.cluster.local' }],
+    additionals: [],
+  },
   'six.cluster.local': { kind: 'found', records: [{ type: 'AAAA', name: 'six.cluster.local', data: 'fd00::1:2' }], additionals: [] },
 };
 const forwarder: Forwarder = {
@@ -51,17 +59,31 @@ async function ask(name: string, o: { transport?: 'udp' | 'tcp'; more?: Partial<
   if (answer === undefined) throw new Error('no answer');
   const packet = decode(answer);
   const data = (packet.answers ?? []).map((a) => `${a.name} ${a.type} ${'data' in a ? JSON.stringify(a.data) : ''}`);
-  return { bytes: answer.length, packet, data, rcode: (packet as unknown as { rcode: string }).rcode, soa: packet.authorities?.[0]?.type === 'SOA' };
+  return {
+    bytes: answer.length,
+    packet,
+    data,
+    rcode: (packet as unknown as { rcode: string }).rcode,
+    soa: packet.authorities?.[0]?.type === 'SOA',
+  };
 }
 
 describe('resolver', () => {
-  it('answers with the query\'s ID, flags and question', async () => {
+  it("answers with the query's ID, flags and question", async () => {
     const { packet, data, rcode } = await ask('a.cluster.local');
-    expect([packet.id, rcode, packet.flag_aa, packet.flag_rd, packet.flag_ra, packet.flag_tc]).toEqual([77, 'NOERROR', true, true, true, false]);
+    expect([packet.id, rcode, packet.flag_aa, packet.flag_rd, packet.flag_ra, packet.flag_tc]).toEqual([
+      77,
+      'NOERROR',
+      true,
+      true,
+      true,
+      false,
+    ]);
     expect(data).toEqual(['a.cluster.local A "10.0.0.1"']);
     expect(packet.answers?.[0]).toMatchObject({ ttl: 5 });
   });
-  it('gives the name back as it was written', async () => expect((await ask('A.cLuster.local')).packet.questions?.[0]?.name).toBe('A.cLuster.local'));
+  it('gives the name back as it was written', async () =>
+    expect((await ask('A.cLuster.local')).packet.questions?.[0]?.name).toBe('A.cLuster.local'));
   it('tells "no such name" from "nothing of this type", both with the zone\'s SOA', async () => {
     const empty = await ask('empty.cluster.local');
     expect([empty.rcode, empty.data, empty.soa]).toEqual(['NOERROR', [], true]);
@@ -75,7 +97,10 @@ describe('resolver', () => {
     synced = true;
   });
   it('follows aliases inside and outside of the cluster, and not in circles', async () => {
-    expect((await ask('alias.cluster.local')).data).toEqual(['alias.cluster.local CNAME "a.cluster.local"', 'a.cluster.local A "10.0.0.1"']);
+    expect((await ask('alias.cluster.local')).data).toEqual([
+      'alias.cluster.local CNAME "a.cluster.local"',
+      'a.cluster.local A "10.0.0.1"',
+    ]);
     expect((await ask('away.cluster.local')).data).toEqual(['away.cluster.local CNAME "example.org"', 'example.org A "192.0.2.80"']);
     expect((await ask('loop.cluster.local')).data.length).toBeLessThan(10);
   });
@@ -101,7 +126,7 @@ describe('resolver', () => {
     const { packet, data } = await ask('www.example.org');
     expect([packet.id, data]).toEqual([77, ['www.example.org A "192.0.2.80"']]);
   });
-  it('refuses what it can\'t read and ignores what is no query', async () => {
+  it("refuses what it can't read and ignores what is no query", async () => {
     const noQuestion = encode({ type: 'query', id: 5, questions: [] });
     expect((await resolver.resolve(noQuestion, 'udp'))?.readUInt16BE(2)).toBe(0x8001);
     expect(await resolver.resolve(Buffer.from('x'), 'udp')).toBeUndefined();
@@ -161,10 +186,9 @@ describe('cache', () => {
 
 describe('resolv.conf', () => {
   it('lists nameservers in order', () => {
-    expect(parseNameservers('# x\nnameserver 10.0.0.1\n\tnameserver fe80::1%eth0 \nnameserver bad\noptions ndots:5\nnameserver 10.0.0.1\n')).toEqual([
-      '10.0.0.1',
-      'fe80::1%eth0',
-    ]);
+    expect(
+      parseNameservers('# x\nnameserver 10.0.0.1\n\tnameserver fe80::1%eth0 \nnameserver bad\noptions ndots:5\nnameserver 10.0.0.1\n'),
+    ).toEqual(['10.0.0.1', 'fe80::1%eth0']);
   });
   it('looks behind stubs and never at itself', () => {
     const files: Record<string, string> = {

@@ -4,7 +4,16 @@ import { cidrMatcher } from '../table/ip.ts';
 import { createZone, type ZoneSource } from './zone.ts';
 
 const services: readonly Service[] = [
-  { metadata: { name: 'web', namespace: 'ns' }, spec: { clusterIP: '10.96.0.50', ports: [{ name: 'http', port: 80 }, { name: 'dns', port: 53, protocol: 'UDP' }] } },
+  {
+    metadata: { name: 'web', namespace: 'ns' },
+    spec: {
+      clusterIP: '10.96.0.50',
+      ports: [
+        { name: 'http', port: 80 },
+        { name: 'dns', port: 53, protocol: 'UDP' },
+      ],
+    },
+  },
   { metadata: { name: 'dual', namespace: 'ns' }, spec: { clusterIP: '10.96.0.51', clusterIPs: ['10.96.0.51', 'fd00:96::51'], ports: [] } },
   { metadata: { name: 'peers', namespace: 'ns' }, spec: { clusterIP: 'None', ports: [{ name: 'db', port: 5432 }] } },
   { metadata: { name: 'out', namespace: 'ns' }, spec: { type: 'ExternalName', externalName: 'example.org.' } },
@@ -23,19 +32,27 @@ const slices: readonly EndpointSlice[] = [
 ];
 const source: ZoneSource = {
   service: (namespace, name) => services.find((s) => s.metadata?.namespace === namespace && s.metadata.name === name),
-  slicesOf: (namespace, name) => slices.filter((s) => s.metadata?.namespace === namespace && s.metadata.labels?.['kubernetes.io/service-name'] === name),
+  slicesOf: (namespace, name) =>
+    slices.filter((s) => s.metadata?.namespace === namespace && s.metadata.labels?.['kubernetes.io/service-name'] === name),
   hasNamespace: (namespace) => services.some((s) => s.metadata?.namespace === namespace),
   servicesByAddress: (address) => services.filter((s) => s.spec?.clusterIP === address || s.spec?.clusterIPs?.includes(address)),
   slicesByAddress: (address) => slices.filter((s) => s.endpoints?.some((e) => e.addresses.includes(address))),
 };
-const zone = createZone({ domain: 'cluster.local', dnsAddress: '10.96.0.10', ownsAddress: cidrMatcher(['10.96.0.0/16', '10.244.0.0/16']) }, source);
+const zone = createZone(
+  { domain: 'cluster.local', dnsAddress: '10.96.0.10', ownsAddress: cidrMatcher(['10.96.0.0/16', '10.244.0.0/16']) },
+  source,
+);
 
 /** `type data` of each record, or what else the answer is. */
 function ask(name: string, type = 'A'): readonly string[] | string {
   const answer = zone.answer(name, type);
   if (answer.kind !== 'found') return answer.kind;
   return answer.records.map((r) =>
-    r.type === 'SRV' ? `SRV ${r.data.priority} ${r.data.weight} ${r.data.port} ${r.data.target}` : r.type === 'SOA' ? 'SOA' : `${r.type} ${r.data}`,
+    r.type === 'SRV'
+      ? `SRV ${r.data.priority} ${r.data.weight} ${r.data.port} ${r.data.target}`
+      : r.type === 'SOA'
+        ? 'SOA'
+        : `${r.type} ${r.data}`,
   );
 }
 const s = 'ns.svc.cluster.local';
@@ -87,7 +104,10 @@ describe('zone', () => {
 
   it('names the addresses of SRV targets', () => {
     const answer = zone.answer(`_db._tcp.peers.${s}`, 'SRV');
-    expect(answer.kind === 'found' && answer.additionals.map((r) => `${r.name} ${r.type}`)).toEqual([`db-0.peers.${s} A`, `10-244-1-3.peers.${s} A`]);
+    expect(answer.kind === 'found' && answer.additionals.map((r) => `${r.name} ${r.type}`)).toEqual([
+      `db-0.peers.${s} A`,
+      `10-244-1-3.peers.${s} A`,
+    ]);
   });
 
   it.each<[string, string, readonly string[] | string]>([

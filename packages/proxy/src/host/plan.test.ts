@@ -14,7 +14,7 @@ const config = (instance: string): HostConfig => ({
 });
 
 describe('names', () => {
-  it('fit the kernel\'s limits and differ between instances', () => {
+  it("fit the kernel's limits and differ between instances", () => {
     const long = 'a-rather-long-name-of-an-instance';
     const names = ['skiff', 'skiff8', 'skiff-2', long, `${long}2`].map(hostNames);
     for (const n of names) {
@@ -24,8 +24,8 @@ describe('names', () => {
     }
     for (const key of ['netns', 'link'] as const) expect(new Set(names.map((n) => n[key])).size).toBe(names.length);
   });
-  it('refuses what can\'t be a name', () => {
-    for (const bad of ['', 'A', 'a/b', '-a', 'a b', 'x'.repeat(41)]) expect(() => hostNames(bad)).toThrow('can\'t name an instance');
+  it("refuses what can't be a name", () => {
+    for (const bad of ['', 'A', 'a/b', '-a', 'a b', 'x'.repeat(41)]) expect(() => hostNames(bad)).toThrow("can't name an instance");
   });
 });
 
@@ -39,7 +39,7 @@ describe('plan', () => {
     }
     expect(inside).toMatch(/default via \S+ dev eth0 onlink src 10\.96\.0\.0/);
   });
-  it('keeps clients\' packets untracked, translates shadows and hides nothing else', () => {
+  it("keeps clients' packets untracked, translates shadows and hides nothing else", () => {
     const plan = renderIptables(config('skiff'), 'FORWARD');
     const post = plan.chains.nat['SKIFF-SVC-POST-skiff'] ?? [];
     expect(post.indexOf('-s 10.220.0.0/16 -d 10.244.0.0/16 -j NETMAP --to 10.244.0.0/16')).toBeGreaterThan(0);
@@ -66,12 +66,17 @@ COMMIT
 `;
 
 describe('rules as they are', () => {
-  it('finds what is missing, and Docker\'s place for own rules', () => {
+  it("finds what is missing, and Docker's place for own rules", () => {
     const tables = parseSave(saved);
     expect(forwardChain(tables)).toBe('DOCKER-USER');
     expect(forwardChain(parseSave('*filter\n:FORWARD ACCEPT [0:0]\n'))).toBe('FORWARD');
     const plan = renderIptables(config('skiff'), 'DOCKER-USER');
-    expect(missingJumps(tables, plan.jumps.filter((j) => j.table === 'filter'))).toEqual([{ table: 'filter', from: 'INPUT', to: 'SKIFF-SVC-IN-skiff' }]);
+    expect(
+      missingJumps(
+        tables,
+        plan.jumps.filter((j) => j.table === 'filter'),
+      ),
+    ).toEqual([{ table: 'filter', from: 'INPUT', to: 'SKIFF-SVC-IN-skiff' }]);
   });
   it('removes own chains and jumps, and not those of an instance whose name begins alike', async () => {
     const calls: string[] = [];

@@ -31,7 +31,7 @@ describe('the source of a connection', () => {
     ['a pod of this node keeps its address', '10.244.1.2', '10.244.2.9', '10.220.1.2'],
     ['but not towards itself', '10.244.1.2', '10.244.1.2', undefined],
     ['nor towards what is no pod', '10.244.1.2', '192.168.1.5', undefined],
-    ['a pod of another node gets the node\'s', '10.244.2.2', '10.244.1.9', undefined],
+    ["a pod of another node gets the node's", '10.244.2.2', '10.244.1.9', undefined],
     ['so does the host', '192.168.1.5', '10.244.1.9', undefined],
   ])('%s', (_, client, address, expected) => expect(source(client, { address, port: 80 })).toBe(expected));
 });

@@ -7,14 +7,26 @@ import type { ProxyState } from './state.ts';
 const config = { clusterCidr: '10.244.0.0/16', shadowCidr: '10.220.0.0/16' };
 
 function service(name: string, spec: Service['spec'], more: Partial<Service> = {}): Service {
-  return { metadata: { name, namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' }, spec: { clusterIP: '10.96.0.50', ...spec }, ...more };
+  return {
+    metadata: { name, namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { clusterIP: '10.96.0.50', ...spec },
+    ...more,
+  };
 }
 type SliceEndpoint = NonNullable<EndpointSlice['endpoints']>[number];
-function slice(name: string, endpoints: readonly SliceEndpoint[], ports: EndpointSlice['ports'] = [{ name: 'http', port: 8080 }]): EndpointSlice {
+function slice(
+  name: string,
+  endpoints: readonly SliceEndpoint[],
+  ports: EndpointSlice['ports'] = [{ name: 'http', port: 8080 }],
+): EndpointSlice {
   const metadata = { name: `${name}-1`, namespace: 'ns', labels: { 'kubernetes.io/service-name': name } };
   return { metadata, addressType: 'IPv4', endpoints: [...endpoints], ports };
 }
-const ready = (address: string, more: Partial<SliceEndpoint> = {}): SliceEndpoint => ({ addresses: [address], conditions: { ready: true }, ...more });
+const ready = (address: string, more: Partial<SliceEndpoint> = {}): SliceEndpoint => ({
+  addresses: [address],
+  conditions: { ready: true },
+  ...more,
+});
 const stopping = (address: string, serving: boolean): SliceEndpoint => ({
   addresses: [address],
   conditions: { ready: false, serving, terminating: true },
@@ -78,7 +90,13 @@ describe('a ClusterIP', () => {
   it.each<[string, Service]>([
     ['headless', service('web', { clusterIP: 'None', ports: http })],
     ['an external name', service('web', { type: 'ExternalName', externalName: 'a.b', ports: http })],
-    ['another proxy\'s', { ...service('web', { ports: http }), metadata: { name: 'web', namespace: 'ns', labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } }],
+    [
+      "another proxy's",
+      {
+        ...service('web', { ports: http }),
+        metadata: { name: 'web', namespace: 'ns', labels: { 'service.kubernetes.io/service-proxy-name': 'x' } },
+      },
+    ],
   ])('is not served when the Service is %s', (_, object) => {
     expect(listeners(state([object], [slice('web', [ready('10.244.1.2')])]))).toEqual({});
   });
@@ -88,16 +106,23 @@ describe('a ClusterIP', () => {
     expect(listeners(s)).toEqual({ 'services TCP 10.96.0.50:80': ['10.244.1.2:8080'] });
   });
   it('follows topology hints when all endpoints have them', () => {
-    const hinted = [ready('10.244.1.2', { hints: { forZones: [{ name: 'a' }] } }), ready('10.244.2.2', { hints: { forZones: [{ name: 'b' }] } })];
+    const hinted = [
+      ready('10.244.1.2', { hints: { forZones: [{ name: 'a' }] } }),
+      ready('10.244.2.2', { hints: { forZones: [{ name: 'b' }] } }),
+    ];
     const web = service('web', { ports: http });
     expect(listeners(state([web], [slice('web', hinted)]))).toEqual({ 'services TCP 10.96.0.50:80': ['10.244.1.2:8080'] });
     const partly = [...hinted, ready('10.244.3.2')];
     expect(listeners(state([web], [slice('web', partly)]))['services TCP 10.96.0.50:80']).toHaveLength(3);
-    const nodes = [ready('10.244.1.2', { hints: { forNodes: [{ name: 'n2' }] } }), ready('10.244.2.2', { hints: { forNodes: [{ name: 'n1' }] } })];
+    const nodes = [
+      ready('10.244.1.2', { hints: { forNodes: [{ name: 'n2' }] } }),
+      ready('10.244.2.2', { hints: { forNodes: [{ name: 'n1' }] } }),
+    ];
     expect(listeners(state([web], [slice('web', nodes)]))).toEqual({ 'services TCP 10.96.0.50:80': ['10.244.2.2:8080'] });
   });
   it('carries session affinity with its time', () => {
-    const groups = (spec: Service['spec']) => render(state([service('web', { ports: http, ...spec })], [slice('web', [ready('10.244.1.2')])])).table.groups;
+    const groups = (spec: Service['spec']) =>
+      render(state([service('web', { ports: http, ...spec })], [slice('web', [ready('10.244.1.2')])])).table.groups;
     expect(groups({ sessionAffinity: 'ClientIP' })['ns/web:http/TCP/IPv4/cluster']?.affinitySeconds).toBe(10_800);
     const seconds = groups({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 7 } } });
     expect(seconds['ns/web:http/TCP/IPv4/cluster']?.affinitySeconds).toBe(7);
@@ -121,7 +146,7 @@ describe('from outside', () => {
       'host UDP 192.168.1.5:30080',
     ]);
   });
-  it('addresses of load balancers lead into the services namespace, unless they are the host\'s own', () => {
+  it("addresses of load balancers lead into the services namespace, unless they are the host's own", () => {
     const spec = { type: 'LoadBalancer', ports: [{ name: 'http', port: 80 }], loadBalancerSourceRanges: ['10.0.0.0/8'] };
     const status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }, { ip: '192.168.1.5' }, { ip: '203.0.113.8', ipMode: 'Proxy' }] } };
     const rendered = render(state([service('web', spec, { status })], slices));
@@ -131,7 +156,12 @@ describe('from outside', () => {
     expect(rendered.host.extraAddresses).toEqual(['203.0.113.7']);
   });
   it('with externalTrafficPolicy Local the kernel leads to local endpoints and the health check counts them', () => {
-    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 31_000, ports: [{ name: 'http', port: 80, nodePort: 30_080 }] };
+    const spec = {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 31_000,
+      ports: [{ name: 'http', port: 80, nodePort: 30_080 }],
+    };
     const status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }] } };
     const local = render(state([service('web', spec, { status })], slices));
     expect(local.host.rules.prerouting).toEqual([
@@ -153,12 +183,18 @@ describe('from outside', () => {
       '-d 10.96.0.50/32 -p sctp --dport 80 -j DNAT --to-destination 10.244.1.3:9999',
     ]);
   });
-  it('host ports are the kernel\'s, on loopback a listener\'s', () => {
+  it("host ports are the kernel's, on loopback a listener's", () => {
     const pod = (ports: object[], status: object = {}): Pod =>
-      ({ metadata: { name: 'p', uid: 'u' }, spec: { containers: [{ name: 'c', ports }] }, status: { podIP: '10.244.1.9', phase: 'Running', ...status } }) as unknown as Pod;
+      ({
+        metadata: { name: 'p', uid: 'u' },
+        spec: { containers: [{ name: 'c', ports }] },
+        status: { podIP: '10.244.1.9', phase: 'Running', ...status },
+      }) as unknown as Pod;
     const of = (p: Pod) => render(state([], [], { pods: [p] }));
     const any = of(pod([{ containerPort: 80, hostPort: 8080 }]));
-    expect(any.host.rules.prerouting).toEqual(['! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -p tcp --dport 8080 -j DNAT --to-destination 10.244.1.9:80']);
+    expect(any.host.rules.prerouting).toEqual([
+      '! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -p tcp --dport 8080 -j DNAT --to-destination 10.244.1.9:80',
+    ]);
     expect(any.host.rules.output).toEqual(any.host.rules.prerouting);
     expect(any.table.frontends['host TCP 127.0.0.1:8080']).toBeDefined();
     const one = of(pod([{ containerPort: 80, hostPort: 8080, hostIP: '192.168.1.5', protocol: 'UDP' }]));
@@ -180,7 +216,10 @@ describe('the whole', () => {
   });
   it('gives a contested address to the older Service', () => {
     const spec = { ports: http, externalIPs: ['203.0.113.9'] };
-    const young = { ...service('a', { ...spec, clusterIP: '10.96.0.1' }), metadata: { name: 'a', namespace: 'ns', creationTimestamp: '2026-02-01T00:00:00Z' } };
+    const young = {
+      ...service('a', { ...spec, clusterIP: '10.96.0.1' }),
+      metadata: { name: 'a', namespace: 'ns', creationTimestamp: '2026-02-01T00:00:00Z' },
+    };
     const old = service('b', { ...spec, clusterIP: '10.96.0.2' });
     const rendered = render(state([young, old], [slice('a', [ready('10.244.1.2')]), slice('b', [ready('10.244.1.3')])]));
     expect(rendered.table.frontends['services TCP 203.0.113.9:80']?.group).toContain('ns/b:');
@@ -194,7 +233,10 @@ describe('the whole', () => {
     const second = renderer.render(after, new Set(['ns/web']));
     expect(second).toEqual(render(after));
     const delta = diffTables(first.table, second.table);
-    expect(delta).toEqual({ groups: { 'ns/web:http/TCP/IPv4/cluster': { endpoints: [{ address: '10.244.1.7', port: 8080 }] } }, frontends: {} });
+    expect(delta).toEqual({
+      groups: { 'ns/web:http/TCP/IPv4/cluster': { endpoints: [{ address: '10.244.1.7', port: 8080 }] } },
+      frontends: {},
+    });
     if (delta !== undefined) expect(applyDelta(first.table, delta)).toEqual(second.table);
     const gone = renderer.render(state(services.slice(1), [slice('other', [ready('10.244.1.3')])]), new Set(['ns/web']));
     const removal = diffTables(second.table, gone.table);
