@@ -1,4 +1,12 @@
-export { type Applied, type ApplyOptions, createFieldManager, type FieldManager, type FieldManagerConfig, mergeTypeOf, type OtherVersion } from './apply/field-manager.ts';
+export {
+  type Applied,
+  type ApplyOptions,
+  createFieldManager,
+  type FieldManager,
+  type FieldManagerConfig,
+  mergeTypeOf,
+  type OtherVersion,
+} from './apply/field-manager.ts';
 export type { MergeMap, MergeType } from './apply/merge-type.ts';
 export * from './codec.ts';
 export * from './duration.ts';
@@ -17,6 +25,8 @@ export * from './resource-definition.ts';
 export * from './schema.ts';
 export * from './schema-registry.ts';
 export * from './status-error.ts';
+export { createStructuralCodec, type CustomObject, type StructuralCodec } from './structural/codec.ts';
+export type { StructuralSchema } from './structural/schema.ts';
 export { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 export * from './time.ts';
 export * from './yaml.ts';
