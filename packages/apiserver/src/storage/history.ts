@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Entry, Revision } from '@skiff/storage';
+import { CompactedError, type Entry, type Revision } from '@skiff/storage';
 import type { LogFollower } from './log-follower.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import { SortedEntries } from './sorted-entries.ts';
@@ -26,10 +26,9 @@ export class History {
     this.#now = now;
   }
 
-  /** Remembers a state that will probably be asked for again. */
+  /** Remembers a state that will probably be asked for again. Asking does not prolong it: a continue token has to expire some day. */
   keep(revision: Revision, entries: SortedEntries<StoredEntry>): void {
-    this.#kept.delete(revision);
-    this.#kept.set(revision, { entries, untilMs: this.#now() + keptMs });
+    if (!this.#kept.has(revision)) this.#kept.set(revision, { entries, untilMs: this.#now() + keptMs });
     for (const [old, kept] of this.#kept) {
       if (kept.untilMs > this.#now() && this.#kept.size <= maxKept) break;
       this.#kept.delete(old);
@@ -39,7 +38,10 @@ export class History {
   /** `revision` must not be ahead of the applied one. Throws CompactedError when it is forgotten. */
   async at(revision: Revision): Promise<SortedEntries<StoredEntry>> {
     const kept = this.#kept.get(revision);
-    if (kept !== undefined) return kept.entries;
+    if (kept !== undefined && kept.untilMs > this.#now()) return kept.entries;
+    // The window may still know it, but a token has to die with the history it stands for: clients that page slowly rely on being told.
+    const compacted = await this.#follower.store.compactedRevision();
+    if (revision < this.#follower.appliedRevision && revision <= compacted) throw new CompactedError(compacted);
     const { window } = this.#cache;
     let entries: SortedEntries<StoredEntry>;
     if (this.#follower.appliedRevision > 0 && revision >= window.start) {
