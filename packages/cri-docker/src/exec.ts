@@ -15,6 +15,7 @@ import { demultiplex } from './multiplexed.ts';
 /** A sequence nobody types; the engine's default would swallow Ctrl-P. */
 const detachKeys = 'ctrl-^,ctrl-],ctrl-[,ctrl-_';
 const outputLimitBytes = 16 * 1024 * 1024;
+const resizeTries = 5;
 
 /** Streams over a taken-over connection: multiplexed without a TTY, plain with one. */
 export function streamsOf(connection: Duplex, o: { tty: boolean; stdin: boolean; resize: ProcessStreams['resize'] }): ProcessStreams {
@@ -91,11 +92,18 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
       stdin: request.stdin,
       resize: async ({ width, height }) => {
         const docker = await engine.docker();
-        // The process may have ended; then there is nothing to resize.
-        await docker
-          .getExec(execId)
-          .resize({ w: width, h: height })
-          .catch(() => undefined);
+        // Right after the start the process is not there yet; later it may have ended, and there is nothing to resize.
+        for (let tries = 0; tries < resizeTries; tries++) {
+          const done = await docker
+            .getExec(execId)
+            .resize({ w: width, h: height })
+            .then(
+              () => true,
+              () => false,
+            );
+          if (done) return;
+          await new Promise((resolve) => setTimeout(resolve, 20 * (tries + 1)));
+        }
       },
     });
     const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => exitCodeOf(execId));

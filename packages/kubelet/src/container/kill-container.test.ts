@@ -96,7 +96,7 @@ describe('killContainer', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(order).toEqual([]);
     turns.ended('a');
-    await Promise.all(waiting);
+    await Promise.all(waiting.map((w) => w ?? Promise.resolve()));
     expect(order).toEqual(['s2', 's1']);
   });
 });

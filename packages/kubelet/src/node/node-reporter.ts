@@ -55,6 +55,7 @@ export function createNodeReporter(
   let images: NodeStatus['images'];
   let imagesAtMs = Number.NEGATIVE_INFINITY;
   let reportedAtMs = Number.NEGATIVE_INFINITY;
+  let told: DeepReadonly<NodeStatus> | undefined;
   let info: Awaited<ReturnType<typeof readSystemInfo>> | undefined;
 
   const current = (): DeepReadonly<Node> | undefined => deps.informer.get({ name: config.name }) ?? registered;
@@ -100,7 +101,9 @@ export function createNodeReporter(
     return mergeExtendedResources(previous, next);
   };
 
-  const tellTransitions = (before: DeepReadonly<NodeStatus>, after: NodeStatus): void => {
+  const tellTransitions = (inApi: DeepReadonly<NodeStatus>, after: NodeStatus): void => {
+    const before = told ?? inApi;
+    told = after;
     // Upstream's kubelet refers to its node by name in the UID's place; tools look for that.
     const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: config.name, uid: config.name } };
     for (const c of after.conditions ?? []) {

@@ -3,7 +3,9 @@ import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
 import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
+import { kubeletConditions } from '../status/conditions.ts';
 import { generateStatus } from '../status/generate-status.ts';
+import { sameJson } from '../status/status-patch.ts';
 import { killContainers, stopSandboxes } from './kill-pod.ts';
 import { observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
@@ -74,10 +76,12 @@ export class PodWorker {
 
   /** The API has a newer version. */
   update(pod: PodSnapshot): void {
+    const before = this.#pod;
     this.#pod = pod;
     this.#context.status.observe(pod);
     this.#applyPod();
-    this.poke();
+    // Most updates are the echo of our own status.
+    if (meansWork(before, pod)) this.poke();
   }
   /** The API has no such pod any more. */
   remove(): void {
@@ -365,4 +369,24 @@ export class PodWorker {
     context.status.finish(pod);
     return false;
   }
+}
+
+/** Whether a newer version of a pod has something to act on. */
+export function meansWork(before: PodSnapshot, after: PodSnapshot): boolean {
+  const relevant = (p: PodSnapshot): unknown => {
+    const { generation, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = p.metadata;
+    const others = (p.status.conditions ?? []).filter((c) => !kubeletConditions.has(c.type)).map((c) => [c.type, c.status]);
+    return {
+      generation,
+      labels,
+      annotations,
+      deletionTimestamp,
+      deletionGracePeriodSeconds,
+      others,
+      over: isTerminalPhase(p.status.phase),
+    };
+  };
+  // Some writers of pods keep no generation; then the spec itself is looked at.
+  const sameSpec = before.metadata.generation !== undefined || sameJson(before.spec, after.spec);
+  return !sameSpec || !sameJson(relevant(before), relevant(after));
 }

@@ -25,7 +25,7 @@ describe('advanceProbe', () => {
     ['startup', 'FFS', 'unknown'],
     ['startup', 'FFF', 'failure'],
   ])('%s after %s is %s', (type, results, expected) => {
-    const state = [...results].reduce((s, r) => advanceProbe(s, r === 'S' ? 'success' : 'failure', probe), initialProbeState(type));
+    const state = results.split('').reduce((s, r) => advanceProbe(s, r === 'S' ? 'success' : 'failure', probe), initialProbeState(type));
     expect(state.reading).toBe(expected);
   });
 });

@@ -59,11 +59,11 @@ const flushed = (stream: Writable | undefined): Promise<void> =>
         stream.end(resolve);
       });
 
-function connect(session: CommandSession, process: ProcessStreams): Promise<unknown> {
+function connect(session: CommandSession, process: ProcessStreams, endInput: boolean): Promise<unknown> {
   if (session.stdin !== undefined && process.stdin !== undefined) {
     // The process may end without reading all of its input.
     process.stdin.on('error', () => undefined);
-    session.stdin.pipe(process.stdin);
+    session.stdin.pipe(process.stdin, { end: endInput });
   }
   const outputs: Promise<void>[] = [];
   for (const [from, to] of [
@@ -91,7 +91,7 @@ export async function serveExec(session: CommandSession, start: () => Promise<Ex
     await session.finish(renderErrorStatus(error));
     return;
   }
-  const outputs = connect(session, process);
+  const outputs = connect(session, process, true);
   const outcome = outputs.then(() => process.exitCode).then(renderExitStatus, renderErrorStatus);
   const first = await Promise.race([outcome, session.closed.then(() => undefined)]);
   if (first !== undefined) {
@@ -101,8 +101,11 @@ export async function serveExec(session: CommandSession, start: () => Promise<Ex
   process.close();
 }
 
-/** Connects a client to a running container until either is gone. */
-export async function serveAttach(session: CommandSession, attach: () => Promise<ProcessStreams>): Promise<void> {
+/**
+ * Connects a client to a running container until either is gone. `endInput`: the end of the client's input is the container's
+ * (stdinOnce); otherwise others may attach later, and the output goes on.
+ */
+export async function serveAttach(session: CommandSession, attach: () => Promise<ProcessStreams>, endInput: boolean): Promise<void> {
   let streams: ProcessStreams;
   try {
     streams = await attach();
@@ -110,7 +113,7 @@ export async function serveAttach(session: CommandSession, attach: () => Promise
     await session.finish(renderErrorStatus(isRuntimeError(error) ? new Error(error.message) : error));
     return;
   }
-  const outputs = connect(session, streams);
+  const outputs = connect(session, streams, endInput);
   const over = await Promise.race([outputs.then(() => true), session.closed.then(() => false)]);
   if (over) {
     await Promise.all([flushed(session.stdout), flushed(session.stderr)]);

@@ -86,9 +86,8 @@ async function attach(u: UpgradeRequest, worker: PodWorker, container: string): 
   try {
     // Whether there is a terminal is the container's doing, whatever the client believes.
     const tty = spec?.tty === true;
-    await serveAttach(session, () =>
-      u.parts.context.runtime.attach(id, { stdin: o.stdin, stdout: o.stdout, stderr: o.stderr && !tty, tty }),
-    );
+    const start = () => u.parts.context.runtime.attach(id, { stdin: o.stdin, stdout: o.stdout, stderr: o.stderr && !tty, tty });
+    await serveAttach(session, start, spec?.stdinOnce === true);
   } finally {
     session.destroy();
   }

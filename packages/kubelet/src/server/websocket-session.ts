@@ -33,6 +33,7 @@ export function acceptWebSocketSession(ws: WebSocket, protocol: string, o: Comma
   const stdin = o.stdin ? new PassThrough() : undefined;
   const sizeListeners: ((size: TerminalSize) => void)[] = [];
   const parseSizes = createSizeParser();
+  let lastSize: TerminalSize | undefined;
 
   ws.on('message', (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => {
     const raw = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer);
@@ -48,7 +49,10 @@ export function acceptWebSocketSession(ws: WebSocket, protocol: string, o: Comma
         stdin.once('drain', () => ws.resume());
       }
     } else if (channel === channels.resize && o.tty) {
-      for (const size of parseSizes(payload)) for (const listener of sizeListeners) listener(size);
+      for (const size of parseSizes(payload)) {
+        lastSize = size;
+        for (const listener of sizeListeners) listener(size);
+      }
     }
   });
   const closed = new Promise<void>((resolve) => {
@@ -63,7 +67,11 @@ export function acceptWebSocketSession(ws: WebSocket, protocol: string, o: Comma
     stdin,
     stdout: o.stdout ? output(channels.stdout) : undefined,
     stderr: o.stderr && !o.tty ? output(channels.stderr) : undefined,
-    onResize: (listener) => void sizeListeners.push(listener),
+    onResize: (listener) => {
+      sizeListeners.push(listener);
+      // The client tells its size at once, often before the process is there.
+      if (lastSize !== undefined) listener(lastSize);
+    },
     finish: async (status: Status) => {
       const text = structured ? encodeStatus(status) : status.status === 'Success' ? '' : (status.message ?? 'error');
       if (text !== '') await new Promise<void>((resolve) => send(channels.error, Buffer.from(text), () => resolve()));

@@ -1,15 +1,17 @@
 import { pod as pods, type Pod, type PodStatus } from '@skiff/api';
-import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
+import { compareResourceVersions, type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
 import { type PodSnapshot, snapshotPod } from '../pod/pod-snapshot.ts';
-import { renderStatusPatch, statusDiffers } from './status-patch.ts';
+import { renderStatusPatch, sameJson, statusDiffers } from './status-patch.ts';
 
 interface Entry {
   pod: PodSnapshot;
   /** What the API is known to have: from the informer or the last answer. */
   current: DeepReadonly<PodStatus>;
   desired: PodStatus;
+  /** What was sent last and what the API made of it: the same is not sent again to the same. */
+  sent: { readonly desired: PodStatus; readonly answer: DeepReadonly<PodStatus> } | undefined;
   sending: boolean;
   /** Remove the pod from the API once the status is there. */
   deleteWhenSent: boolean;
@@ -41,13 +43,14 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
   const sendOnce = async (entry: Entry): Promise<void> => {
     const { uid } = entry.pod.metadata;
     const desired = entry.desired;
-    if (statusDiffers(entry.current, desired)) {
+    if (needsSending(entry)) {
       const body = renderStatusPatch(uid, entry.current, desired);
       const answer = await client.patch<Pod>(pods, key(entry.pod), { type: 'strategic', subresource: 'status', body }, { signal });
       const snapshot = snapshotPod(answer);
       if (snapshot !== undefined) {
         entry.current = snapshot.status;
         entry.pod = snapshot;
+        entry.sent = { desired, answer: snapshot.status };
       }
     }
     if (entry.deleteWhenSent && entry.desired === desired && entry.pod.metadata.deletionTimestamp !== undefined) {
@@ -55,8 +58,13 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
       entry.deleteWhenSent = false;
     }
   };
+  const needsSending = (entry: Entry): boolean => {
+    const { sent, desired, current } = entry;
+    if (sent !== undefined && sameJson(sent.desired, desired) && sameJson(sent.answer, current)) return false;
+    return statusDiffers(current, desired);
+  };
   const pending = (entry: Entry): boolean =>
-    statusDiffers(entry.current, entry.desired) || (entry.deleteWhenSent && entry.pod.metadata.deletionTimestamp !== undefined);
+    needsSending(entry) || (entry.deleteWhenSent && entry.pod.metadata.deletionTimestamp !== undefined);
 
   const send = async (uid: string): Promise<void> => {
     for (let entry = entries.get(uid); entry !== undefined && !signal.aborted && pending(entry); entry = entries.get(uid)) {
@@ -78,7 +86,7 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
   };
   const kick = (uid: string): void => {
     const entry = entries.get(uid);
-    if (entry === undefined || entry.sending || !pending(entry)) return;
+    if (signal.aborted || entry === undefined || entry.sending || !pending(entry)) return;
     entry.sending = true;
     const run = send(uid).finally(() => {
       running.delete(run);
@@ -92,7 +100,7 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
   const entryOf = (pod: PodSnapshot, desired: PodStatus): Entry => {
     const known = entries.get(pod.metadata.uid);
     if (known !== undefined) return known;
-    const made: Entry = { pod, current: pod.status, desired, sending: false, deleteWhenSent: false, retryMs: 100 };
+    const made: Entry = { pod, current: pod.status, desired, sent: undefined, sending: false, deleteWhenSent: false, retryMs: 100 };
     entries.set(pod.metadata.uid, made);
     return made;
   };
@@ -107,6 +115,8 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
     observe: (pod) => {
       const entry = entries.get(pod.metadata.uid);
       if (entry === undefined) return;
+      // Answers to writes often come before the watch's event of them.
+      if (compareResourceVersions(pod.metadata.resourceVersion ?? '', entry.pod.metadata.resourceVersion ?? '') < 0) return;
       entry.pod = pod;
       entry.current = pod.status;
       kick(pod.metadata.uid);
