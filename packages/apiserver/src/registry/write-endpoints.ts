@@ -38,8 +38,13 @@ export interface WriteTarget {
 
 export function writeContext(t: WriteTarget, deps: WriteDeps, r: ApiRequest, o: { manager?: string; dryRun: boolean; options: JsonObject }): WriteContext {
   const nowMs = deps.clock.now();
+  // Written out: a spread of the target would cost more than all the rest.
   return {
-    ...t,
+    resource: t.resource,
+    subresource: t.subresource,
+    strategy: t.strategy,
+    fields: t.fields,
+    hooks: t.hooks,
     namespace: t.resource.definition.scope === 'Namespaced' ? r.info.namespace : '',
     user: r.user,
     manager: o.manager,
@@ -49,9 +54,17 @@ export function writeContext(t: WriteTarget, deps: WriteDeps, r: ApiRequest, o: 
     admission: deps.admission,
     signal: r.signal,
     nowMs,
-    now: formatTime(nowMs),
+    now: currentSecond(nowMs),
     memo: new Map(),
   };
+}
+
+let lastSecond = { at: 0, text: '' };
+/** `formatTime`, remembered while the second lasts. */
+function currentSecond(nowMs: number): string {
+  const at = Math.floor(nowMs / 1000);
+  if (lastSecond.at !== at) lastSecond = { at, text: formatTime(nowMs) };
+  return lastSecond.text;
 }
 
 export const admissionOptions = (kind: string, o: WriteOptions): JsonObject => ({

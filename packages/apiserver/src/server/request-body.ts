@@ -40,8 +40,12 @@ function collect(request: HttpRequest, limitBytes: number): Promise<Buffer> {
         reject(tooLarge(limitBytes));
       }
     });
-    request.once('end', () => resolve(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)));
     const broken = (): void => reject(badRequest('the client closed the connection before the request body was complete'));
+    request.once('end', () => {
+      // Every request is closed in the end; an error with its stack is too dear to be made for nothing.
+      request.off('close', broken);
+      resolve(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces));
+    });
     request.once('aborted', broken);
     request.once('error', broken);
     request.once('close', broken);
