@@ -6,6 +6,7 @@ import { podDefaultCases } from './pod-default-cases.ts';
 import { podUpdateCases } from './pod-update-cases.ts';
 import { podValidationCases } from './pod-validation-cases.ts';
 import { serviceCases } from './service-cases.ts';
+import { volumeCases } from './volume-cases.ts';
 import { workloadCases } from './workload-cases.ts';
 
 /** Cases by file of recorded answers. */
@@ -18,4 +19,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   core: coreCases,
   access: accessCases,
   cluster: clusterCases,
+  volumes: volumeCases,
 };

@@ -6,7 +6,7 @@ import { defaultPodSpec } from '../../core/v1/pod/default-pod-spec.ts';
 import { defaultClaimSpec } from '../../core/v1/persistent-volume-claim.ts';
 import { age, containerCells, containerColumns, defineTable, nameColumn, nameOf } from '../../table.ts';
 import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
-import { fractionWarnings } from '../../core/v1/pod/warnings.ts';
+import { claimSpecWarnings } from '../../core/v1/persistent-volume-warnings.ts';
 import { templateWarnings } from '../../core/v1/pod-template-validation.ts';
 import { validateStatefulSet, validateStatefulSetStatus, validateStatefulSetUpdate } from './validate-stateful-set.ts';
 
@@ -61,14 +61,9 @@ function dropDisabledFields(draft: StatefulSet, old: DeepReadonly<StatefulSet> |
 
 function statefulSetWarnings(statefulSet: DeepReadonly<StatefulSet>, old?: DeepReadonly<StatefulSet>): string[] {
   const changed = old === undefined || generationChanged(statefulSet, old);
-  const claims = (statefulSet.spec?.volumeClaimTemplates ?? []).flatMap((claim, i) => {
-    const path = `spec.volumeClaimTemplates[${i}]${old === undefined ? '' : '.Spec'}.resources`;
-    const { requests, limits } = claim.spec?.resources ?? {};
-    return [
-      ...fractionWarnings(requests?.['storage'], `${path}.requests[storage]`),
-      ...fractionWarnings(limits?.['storage'], `${path}.limits[storage]`),
-    ];
-  });
+  const claims = (statefulSet.spec?.volumeClaimTemplates ?? []).flatMap((claim, i) =>
+    claimSpecWarnings(claim.spec, `spec.volumeClaimTemplates[${i}]${old === undefined ? '' : '.Spec'}`),
+  );
   return [
     ...(changed ? templateWarnings(statefulSet.spec?.template) : []),
     ...claims,

@@ -1,7 +1,10 @@
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../generated/types/core-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { claimWarnings } from './persistent-volume-warnings.ts';
 import { roundResources } from './resource-list.ts';
+import { validateClaim, validateClaimStatus, validateClaimUpdate } from './validate-persistent-volume-claim.ts';
 import { persistentVolumeClaimTable } from './volume-tables.ts';
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
@@ -19,11 +22,22 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   defaults: defaultClaim,
   strategy: specStrategy<PersistentVolumeClaim>(
     {},
-    { prepareForCreate: startClaim, prepareForUpdate: (draft) => mirrorDataSources(draft) },
+    {
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate: startClaim,
+      prepareForUpdate: mirrorDataSources,
+      validate: (claim, errors) => validateClaim(claim, errors),
+      validateUpdate: validateClaimUpdate,
+      warnings: claimWarnings,
+    },
   ),
+  selectableFields: { name: (c) => c.metadata?.name ?? '' },
   table: persistentVolumeClaimTable,
   subresources: {
-    status: statusSubresource('PersistentVolumeClaim'),
+    status: statusSubresource(
+      'PersistentVolumeClaim',
+      statusStrategy({ validateUpdate: (claim, _old, errors) => validateClaimStatus(claim, errors) }),
+    ),
   },
 });
 
@@ -48,14 +62,17 @@ function startClaim(claim: PersistentVolumeClaim): void {
  * `dataSource` and `dataSourceRef` name the same thing, the older one without a namespace. A data source of an unknown kind in the
  * old field was always dropped, and still is.
  */
-function mirrorDataSources(claim: PersistentVolumeClaim): void {
+function mirrorDataSources(claim: PersistentVolumeClaim, old?: DeepReadonly<PersistentVolumeClaim>): void {
   const spec = claim.spec;
   if (spec === undefined) return;
+  const before = old?.spec;
+  // Sources in other namespaces are an alpha feature.
+  if (spec.dataSourceRef?.namespace && before?.dataSourceRef === undefined) delete spec.dataSourceRef;
   if (spec.dataSource && !spec.dataSourceRef) {
     const known =
       (spec.dataSource.kind === 'PersistentVolumeClaim' && !spec.dataSource.apiGroup) ||
       (spec.dataSource.kind === 'VolumeSnapshot' && spec.dataSource.apiGroup === 'snapshot.storage.k8s.io');
-    if (!known) delete spec.dataSource;
+    if (!known && !before?.dataSource && !before?.dataSourceRef) delete spec.dataSource;
     else spec.dataSourceRef = { ...spec.dataSource };
   } else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace) {
     const { kind, name, apiGroup } = spec.dataSourceRef;

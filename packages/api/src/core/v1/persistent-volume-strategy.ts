@@ -1,6 +1,8 @@
-import type { DeepReadonly, ResourceStrategy, StrategyContext } from '@skiff/apimachinery';
+import { type DeepReadonly, nameIsDNSSubdomain, type ResourceStrategy, type StrategyContext } from '@skiff/apimachinery';
 import type { PersistentVolume } from '../../generated/types/core-v1.ts';
 import { keepField, specStrategy, statusStrategy } from '../../spec-and-status.ts';
+import { persistentVolumeWarnings } from './persistent-volume-warnings.ts';
+import { validatePersistentVolume, validatePersistentVolumeUpdate } from './validate-persistent-volume.ts';
 
 export function defaultPersistentVolume(volume: PersistentVolume): void {
   (volume.status ??= {}).phase ||= 'Pending';
@@ -13,9 +15,13 @@ export function defaultPersistentVolume(volume: PersistentVolume): void {
 export const persistentVolumeStrategy: ResourceStrategy<PersistentVolume> = specStrategy<PersistentVolume>(
   {},
   {
+    validateName: nameIsDNSSubdomain,
     prepareForCreate(draft, { now }) {
       draft.status = { phase: 'Pending', lastPhaseTransitionTime: now };
     },
+    validate: (volume, errors) => validatePersistentVolume(volume, errors),
+    validateUpdate: validatePersistentVolumeUpdate,
+    warnings: persistentVolumeWarnings,
   },
 );
 

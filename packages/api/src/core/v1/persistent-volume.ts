@@ -18,6 +18,7 @@ export const persistentVolume = defineResource<PersistentVolume>({
   resetFields: ['status'],
   defaults: defaultPersistentVolume,
   strategy: persistentVolumeStrategy,
+  selectableFields: { name: (v) => v.metadata?.name ?? '' },
   table: persistentVolumeTable,
   subresources: {
     status: statusSubresource('PersistentVolume', persistentVolumeStatusStrategy),

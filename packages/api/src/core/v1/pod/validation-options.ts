@@ -6,7 +6,7 @@ import {
   type ObjectMeta,
   validateLabelSelector,
 } from '@skiff/apimachinery';
-import type { PodSpec } from '../../../generated/types/core-v1.ts';
+import type { NodeSelector, PodSpec } from '../../../generated/types/core-v1.ts';
 import { localNonReservedPath } from '../file-paths.ts';
 
 /** What a stored Pod has that today's rules refuse stays acceptable on update. */
@@ -34,10 +34,13 @@ const hasInvalidSelector = (spec: Spec): boolean =>
     (t) => labelSelectorHasInvalidLabelValue(t.labelSelector) || labelSelectorHasInvalidLabelValue(t.namespaceSelector),
   );
 
-const hasInvalidNodeAffinity = (spec: Spec): boolean =>
-  (spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []).some((term) =>
+export const nodeSelectorHasInvalidLabelValue = (selector: DeepReadonly<NodeSelector> | undefined): boolean =>
+  (selector?.nodeSelectorTerms ?? []).some((term) =>
     (term.matchExpressions ?? []).some((e) => (e.values ?? []).some((v) => isValidLabelValue(v).length > 0)),
   );
+
+const hasInvalidNodeAffinity = (spec: Spec): boolean =>
+  nodeSelectorHasInvalidLabelValue(spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
 
 function fails(run: (errors: FieldErrors) => void): boolean {
   const errors = new FieldErrors();

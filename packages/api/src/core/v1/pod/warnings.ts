@@ -50,7 +50,8 @@ export const fractionWarnings = (quantity: string | undefined, path: string): st
     ? []
     : [`${path}: fractional byte value ${JSON.stringify(quantity)} is invalid, must be an integer`];
 
-function termWarnings(term: DeepReadonly<NodeSelectorTerm> | undefined, preferred: boolean, path: string): string[] {
+/** `preferred`: values are looked at as well. */
+export function nodeSelectorTermWarnings(term: DeepReadonly<NodeSelectorTerm> | undefined, path: string, preferred = false): string[] {
   return (term?.matchExpressions ?? []).flatMap(({ key, values }, i) => {
     const message = deprecatedNodeLabel(key);
     const at = `${path}.matchExpressions[${i}]`;
@@ -66,9 +67,9 @@ function nodeAffinityWarnings(spec: Spec, path: string): string[] {
   const terms = affinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   const required = `${path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
   return [
-    ...terms.flatMap((term, i) => termWarnings(term, false, `${required}[${i}]`)),
+    ...terms.flatMap((term, i) => nodeSelectorTermWarnings(term, `${required}[${i}]`)),
     ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap((term, i) =>
-      termWarnings(term.preference, true, `${path}.preferredDuringSchedulingIgnoredDuringExecution[${i}].preference`),
+      nodeSelectorTermWarnings(term.preference, `${path}.preferredDuringSchedulingIgnoredDuringExecution[${i}].preference`, true),
     ),
   ];
 }
