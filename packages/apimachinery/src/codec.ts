@@ -35,6 +35,11 @@ export interface Decoded<T> {
   readonly strictErrors: readonly string[];
 }
 
+export interface DecodeOptions {
+  /** The value is a patched tree of a strategic merge patch: type errors are in the words that upstream has for these. */
+  readonly patched?: boolean;
+}
+
 /** What makes objects of one kind and version out of JSON, and bytes out of objects. */
 export interface ObjectCodec<T> {
   readonly schemaName: string;
@@ -43,7 +48,7 @@ export interface ObjectCodec<T> {
    * Consumes `parsed.value`. Unknown fields are dropped and noted; the object is in canonical in-memory form: what Go would omit is
    * absent, what Go always writes is there. Throws DecodeError (a 400, see cannotBeHandled).
    */
-  decode(parsed: ParsedJson): Decoded<T>;
+  decode(parsed: ParsedJson, o?: DecodeOptions): Decoded<T>;
   /** `+default` markers only; the kind's own defaults come after it. Idempotent. */
   applyDefaults(draft: T): void;
   /** Canonical bytes. Works on any draft: absent and zero values are treated alike, as Go's encoder would. */
@@ -112,8 +117,8 @@ export function createTypedCodec<T extends object>(registry: SchemaRegistry, sch
   return {
     schemaName,
     registry,
-    decode(parsed) {
-      const c = newDecodeContext(parsed.keys !== undefined);
+    decode(parsed, o) {
+      const c = newDecodeContext(parsed.keys !== undefined, o?.patched);
       const { value } = parsed;
       let object: JsonObject = {};
       if (typeof value === 'object' && value !== null && !Array.isArray(value)) object = decoder.decode(value, c);

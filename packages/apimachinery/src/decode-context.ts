@@ -16,9 +16,15 @@ export interface DecodeContext {
   readonly unknown: string[];
   /** Paths below which free JSON begins: duplicate keys inside are not reported. */
   readonly free: string[] | undefined;
+  /**
+   * Strategic merge patches are not decoded from JSON: upstream restores the object from the patched map, which complains in words of
+   * its own, and at once.
+   */
+  readonly restores: boolean;
 }
 
-export const newDecodeContext = (recordFree: boolean): DecodeContext => ({
+export const newDecodeContext = (recordFree: boolean, restores = false): DecodeContext => ({
+  restores,
   path: [],
   struct: '',
   firstError: undefined,
@@ -63,12 +69,37 @@ function wordFor(value: unknown, numeric: boolean): string {
 
 /** `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`. */
 export function goTypeError(c: DecodeContext, value: unknown, goType: string, numeric = false): DecodeError {
-  const field = goFieldPath(c);
-  const place = c.struct === '' && field === '' ? 'Go value' : `Go struct field ${c.struct}.${field}`;
+  const field = c.restores ? '' : goFieldPath(c);
+  const place = c.restores ? 'Go value' : c.struct === '' && field === '' ? 'Go value' : `Go struct field ${c.struct}.${field}`;
   return new DecodeError(`json: cannot unmarshal ${wordFor(value, numeric)} into ${place} of type ${goType}`);
 }
 
+const restoredKind = (value: unknown): string =>
+  typeof value === 'boolean'
+    ? 'bool'
+    : typeof value === 'string'
+      ? 'string'
+      : Array.isArray(value)
+        ? 'slice'
+        : typeof value === 'object'
+          ? 'map'
+          : Number.isInteger(value) || typeof value === 'bigint'
+            ? 'int64'
+            : 'float64';
+
+export interface TypeErrorOptions {
+  /** The Go type is a number: the error tells the literal. */
+  readonly numeric?: boolean;
+  /** What is to be made, where it is no scalar. */
+  readonly shape?: 'struct' | 'slice' | 'map';
+}
+
 /** Notes a type error and lets the decoder go on. */
-export function saveTypeError(c: DecodeContext, value: unknown, goType: string, numeric = false): void {
-  c.firstError ??= goTypeError(c, value, goType, numeric);
+export function saveTypeError(c: DecodeContext, value: unknown, goType: string, o: TypeErrorOptions = {}): void {
+  if (c.restores) {
+    const from = restoredKind(value);
+    if (o.shape === undefined) throw new DecodeError(`cannot convert ${from} to ${goType}`);
+    throw new DecodeError(`cannot restore ${o.shape} from${o.shape === 'struct' ? ':' : ''} ${from}`);
+  }
+  c.firstError ??= goTypeError(c, value, goType, o.numeric);
 }

@@ -160,7 +160,7 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
     return (value, c) => {
       decoder ??= structDecoder(name);
       if (isObject(value)) return decoder.decode(value, c);
-      if (value !== null) saveTypeError(c, value, goStructName(registry.struct(name)!));
+      if (value !== null) saveTypeError(c, value, goStructName(registry.struct(name)!), { shape: 'struct' });
       return pointer ? null : decoder.zero();
     };
   }
@@ -170,7 +170,7 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
     return (value, c) => {
       if (value === null) return [];
       if (!Array.isArray(value)) {
-        saveTypeError(c, value, goTypeName(type, registry));
+        saveTypeError(c, value, goTypeName(type, registry), { shape: 'slice' });
         return [];
       }
       for (let i = 0; i < value.length; i++) {
@@ -190,7 +190,7 @@ export function createDecoderFactory(registry: SchemaRegistry): (structName: str
     return (value, c) => {
       if (value === null) return {};
       if (!isObject(value)) {
-        saveTypeError(c, value, goTypeName(type, registry));
+        saveTypeError(c, value, goTypeName(type, registry), { shape: 'map' });
         return {};
       }
       for (const key in value) {

@@ -16,7 +16,8 @@ describe('applyJsonPatch', () => {
     [{ a: { b: 1 }, c: {} }, '[{"op":"move","from":"/a/b","path":"/c/d"}]', { a: {}, c: { d: 1 } }],
     [{ a: { b: 1 } }, '[{"op":"copy","from":"/a","path":"/c"},{"op":"add","path":"/c/b","value":2}]', { a: { b: 1 }, c: { b: 2 } }],
     [{ a: [{ b: 1 }] }, '[{"op":"test","path":"/a","value":[{"b":1}]}]', { a: [{ b: 1 }] }],
-    [{ a: null }, '[{"op":"test","path":"/a","value":null}]', { a: null }],
+    [{ a: null }, '[{"op":"test","path":"/a","value":null},{"op":"test","path":"/nope","value":null}]', { a: null }],
+    [{ a: 1 }, '[{"op":"replace","path":"/b","value":1}]', { a: 1, b: 1 }],
     [{ a: 1 }, '[{"op":"add","path":"/__proto__","value":{"polluted":true}}]', JSON.parse('{"a":1,"__proto__":{"polluted":true}}') as Json],
   ])('%j %s', (document, patch, result) => {
     expect(applyJsonPatch(structuredClone(document), op(patch))).toEqual(result);
@@ -25,7 +26,10 @@ describe('applyJsonPatch', () => {
 
   it.each<[Json, string]>([
     [{ a: 1 }, '[{"op":"remove","path":"/b"}]'],
-    [{ a: 1 }, '[{"op":"replace","path":"/b","value":1}]'],
+    [{ a: 1 }, '[{"op":"replace","path":"/b/c","value":1}]'],
+    [{ a: 1 }, '[{"op":"remove"}]'],
+    [{ a: 1 }, '[{"op":"remove","path":"a"}]'],
+    [{ a: 1 }, '[{"op":"move","from":"/b","path":"/c"}]'],
     [{ a: [1] }, '[{"op":"add","path":"/a/3","value":1}]'],
     [{ a: [1] }, '[{"op":"remove","path":"/a/x"}]'],
     [{ a: 1 }, '[{"op":"test","path":"/a","value":2}]'],

@@ -18,8 +18,9 @@ export const maxJsonPatchOperations = 10_000;
 type Container = JsonObject | Json[];
 const isContainer = (value: Json | undefined): value is Container => typeof value === 'object' && value !== null;
 
-function splitPointer(pointer: string): string[] {
-  if (pointer !== '' && !pointer.startsWith('/')) throw new JsonPatchError(`bad path: ${pointer}`);
+/** Like upstream's library, this does not look at what stands before the first slash. */
+function splitPointer(pointer: string | undefined): string[] {
+  if (typeof pointer !== 'string') throw new JsonPatchError('operation missing path field');
   return pointer
     .split('/')
     .slice(1)
@@ -35,11 +36,10 @@ function arrayIndex(key: string, length: number): number {
   return index;
 }
 
-function getChild(container: Container, key: string): Json {
+/** Undefined: an object without that key, which upstream's library takes for null (so that `replace` may add). */
+function getChild(container: Container, key: string): Json | undefined {
   if (Array.isArray(container)) return container[arrayIndex(key, container.length)]!;
-  const value = Object.hasOwn(container, key) ? container[key] : undefined;
-  if (value === undefined) throw new JsonPatchError(`missing key: ${key}`);
-  return value;
+  return Object.hasOwn(container, key) ? container[key] : undefined;
 }
 
 function addChild(container: Container, key: string, value: Json): void {
@@ -56,10 +56,10 @@ function removeChild(container: Container, key: string): void {
 }
 
 /** The container that holds the pointer's last part, and that part. */
-function resolve(root: Json, pointer: string): { container: Container; key: string } {
+function resolve(root: Json, pointer: string | undefined): { container: Container; key: string } {
   const parts = splitPointer(pointer);
   const key = parts.pop();
-  let current: Json = root;
+  let current: Json | undefined = root;
   for (const part of parts) {
     if (!isContainer(current)) throw new JsonPatchError(`doc is missing path: ${pointer}`);
     current = getChild(current, part);
@@ -110,8 +110,8 @@ function applyOperation(root: Json, o: JsonPatchOperation): Json {
     }
     case 'move':
     case 'copy': {
-      const from = resolve(root, o.from ?? '');
-      const value = getChild(from.container, from.key);
+      const from = resolve(root, o.from);
+      const value = getChild(from.container, from.key) ?? null;
       if (o.op === 'move') removeChild(from.container, from.key);
       const to = resolve(root, o.path);
       addChild(to.container, to.key, o.op === 'move' ? value : deepCopy(value));
@@ -119,7 +119,7 @@ function applyOperation(root: Json, o: JsonPatchOperation): Json {
     }
     case 'test': {
       const { container, key } = resolve(root, o.path);
-      if (!jsonEqual(getChild(container, key), o.value ?? null)) throw new JsonPatchError(`testing value ${o.path} failed`);
+      if (!jsonEqual(getChild(container, key) ?? null, o.value ?? null)) throw new JsonPatchError(`testing value ${o.path} failed`);
       return root;
     }
     default:

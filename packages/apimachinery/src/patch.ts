@@ -22,6 +22,7 @@ export type PatchType = Exclude<(typeof patchContentTypes)[keyof typeof patchCon
 export interface PreparedPatch {
   /** Duplicate fields of the patch itself; unknown fields show when the patched object is decoded. */
   readonly strictErrors: readonly string[];
+  readonly type: PatchType;
   /** Patches a tree (kind and apiVersion included), which it consumes. Throws StatusError. */
   apply(document: JsonObject): JsonObject;
   /** How the complaint about an undecodable result quotes it: the patched JSON, or for strategic patches the patch in Go's notation. */
@@ -90,6 +91,7 @@ export function preparePatch(
     const patch = readMap(parsed, '');
     return {
       strictErrors: duplicates(parsed),
+      type,
       apply: (document) => applyStrategicMergePatch(document, patch, codec),
       quote: () => goValueText(patch),
     };
@@ -99,6 +101,7 @@ export function preparePatch(
     const patch = readMap(parsed, 'error decoding patch: ');
     return {
       strictErrors: duplicates(parsed),
+      type,
       apply: (document) => structuredClone(applyMergePatch(document, patch)) as JsonObject,
       quote,
     };
@@ -106,6 +109,7 @@ export function preparePatch(
   const { operations, strictErrors } = readOperations(parsed);
   return {
     strictErrors,
+    type,
     apply(document) {
       let patched: Json;
       try {
@@ -135,7 +139,7 @@ export function applyPatch<T extends object>(
   const quoted = (): string => patch.quote(patch.apply(makeDocument()));
   let decoded: Decoded<T>;
   try {
-    decoded = codec.decode({ value: patch.apply(makeDocument()) });
+    decoded = codec.decode({ value: patch.apply(makeDocument()) }, { patched: patch.type === 'strategic' });
   } catch (e) {
     if (e instanceof DecodeError) throw patchInvalid(quoted(), e.message);
     throw e;

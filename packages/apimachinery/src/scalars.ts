@@ -43,7 +43,7 @@ const integer =
   (value: Json, c: DecodeContext, goType: string): Json => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value === 0 ? 0 : value;
     if (typeof value === 'bigint' && high > 2 ** 40 && BigInt.asIntN(64, value) === value) return value;
-    saveTypeError(c, value, goType, true);
+    saveTypeError(c, value, goType, { numeric: true });
     return 0;
   };
 
@@ -88,7 +88,7 @@ export const scalarCodecs: Readonly<Record<ScalarName, ScalarCodec>> = {
     decode(value, c, goType) {
       if (typeof value === 'number' && Number.isFinite(value)) return value;
       if (typeof value === 'bigint') return Number(value);
-      saveTypeError(c, value, goType, true);
+      saveTypeError(c, value, goType, { numeric: true });
       return 0;
     },
   },

@@ -170,7 +170,7 @@ function elementsAreMaps(...lists: readonly Json[][]): boolean {
   for (const list of lists) {
     for (const item of list) {
       const t = goTypeOf(item);
-      if (t === '[]interface {}') throw unprocessable();
+      if (type === undefined && t === '[]interface {}') throw unprocessable();
       if (type !== undefined && t !== type) throw failure(`list element types are not identical: ${goValueText(lists as Json[][])}`);
       type = t;
     }
