@@ -7,6 +7,7 @@ import { endpointSliceController } from './controllers/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
 import { endpointsController } from './controllers/endpoints.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
+import { jobController } from './controllers/job.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { nodeIpamController } from './controllers/node-ipam.ts';
 import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
@@ -42,6 +43,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   replicationControllerController,
   daemonSetController,
   statefulSetController,
+  jobController,
   pvcProtectionController,
   pvProtectionController,
 ];

@@ -15,7 +15,6 @@ export const job = defineResource<Job>({
   categories: ['all'],
   schemaName: 'io.k8s.api.batch.v1.Job',
   storageVersionHash: 'mudhfqk/qZY=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultJob,
   strategy: specStrategy<Job>(
