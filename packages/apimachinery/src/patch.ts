@@ -102,7 +102,7 @@ export function preparePatch(
     return {
       strictErrors: duplicates(parsed),
       type,
-      apply: (document) => structuredClone(applyMergePatch(document, patch)) as JsonObject,
+      apply: (document) => applyMergePatch(document, structuredClone(patch)) as JsonObject,
       quote,
     };
   }

@@ -2,7 +2,6 @@ import { jsonText } from '../json-text.ts';
 import type { Json, JsonObject } from '../object.ts';
 
 /** Path elements in FieldsV1's spelling: `f:name`, `k:{"name":"a"}` (keys sorted), `v:"x"`, `i:0`. */
-export const fieldElement = (name: string): string => `f:${name}`;
 export const valueElement = (value: Json): string => `v:${typeof value === 'string' ? quote(value) : jsonText(value, true)}`;
 /** `keys` must be sorted by name. */
 export function keyElement(keys: readonly (readonly [name: string, value: Json])[]): string {
