@@ -18,6 +18,7 @@ export { resourceQuota } from './core/v1/resource-quota.ts';
 export { secret } from './core/v1/secret.ts';
 export { serviceAccount } from './core/v1/service-account.ts';
 export { service } from './core/v1/service.ts';
+export { validateClusterIPs } from './core/v1/service/validate-cluster-ips.ts';
 export { controllerRevision } from './apps/v1/controller-revision.ts';
 export { daemonSet } from './apps/v1/daemon-set.ts';
 export { deployment } from './apps/v1/deployment.ts';

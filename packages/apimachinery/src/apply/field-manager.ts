@@ -211,7 +211,7 @@ export function createFieldManager(config: FieldManagerConfig): FieldManager {
     } catch (e) {
       if (!(e instanceof TypedError)) throw e;
       const metadata = (configuration['metadata'] ?? {}) as JsonObject;
-      const about = `${metadata['namespace'] ?? ''}/${metadata['name'] ?? ''}; ${apiVersion}, Kind=${kind}`;
+      const about = `${metadata['namespace'] ?? ''}/${metadata['name'] ?? ''}; ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`;
       throw new StatusError('', `failed to create typed patch object (${about}): ${e.message}`);
     }
   }

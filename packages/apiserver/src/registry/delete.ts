@@ -2,8 +2,10 @@ import { conflict, type DeepReadonly, type KubeObject, notFound } from '@skiff/a
 import { formatTime } from '@skiff/component-base';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import type { DeleteOptions } from './delete-options.ts';
+import { pendingEntry } from './entry-writes.ts';
 import { type Change, guaranteedUpdate } from './guaranteed-update.ts';
 import { metadataOf } from './object-metadata.ts';
+import type { EncodedObject } from './resource-codec.ts';
 import { keyOf } from './stored-resource.ts';
 import { admissionRequest, subjectOf, type WriteContext } from './write-context.ts';
 
@@ -23,6 +25,7 @@ export interface DeleteResult {
  */
 export async function deleteObject(w: WriteContext, name: string, options: DeleteOptions): Promise<DeleteResult> {
   const { resource } = w;
+  let answer: EncodedObject | undefined;
   const outcome = await guaranteedUpdate(resource, {
     key: keyOf(resource, w.namespace, name),
     dryRun: w.dryRun,
@@ -33,10 +36,17 @@ export async function deleteObject(w: WriteContext, name: string, options: Delet
       metadataOf(object).resourceVersion = String(entry.revision);
       checkPreconditions(w, object, options);
       await validateDeletion(w, name, object);
-      return computeDeletion(w, object, options);
+      const change = computeDeletion(w, object, options);
+      answer = change.kind === 'delete' ? change.answer : undefined;
+      return change;
     },
   });
   if (outcome.entry === undefined) throw notFound(subjectOf(w), name);
+  if (outcome.kind === 'deleted' && answer !== undefined) {
+    const entry = pendingEntry(resource, outcome.entry.key, answer, outcome.entry.revision);
+    await w.hooks?.afterDelete?.(resource.codec.parse(answer.form), { dryRun: w.dryRun });
+    return { deleted: true, entry };
+  }
   if (outcome.kind === 'deleted' && w.hooks?.afterDelete !== undefined) {
     await w.hooks.afterDelete(resource.codec.parse(resource.view.formOf(outcome.entry)), { dryRun: w.dryRun });
   }
@@ -82,7 +92,9 @@ export function computeDeletion(w: WriteContext, object: KubeObject, options: De
     markDeleting(w, object);
     return encode();
   }
-  return finalizers.length > 0 || (meta.deletionGracePeriodSeconds ?? 0) > 0 ? encode() : { kind: 'delete' };
+  if (finalizers.length > 0 || (meta.deletionGracePeriodSeconds ?? 0) > 0) return encode();
+  // Marked and gone in one step: nobody sees the mark but the client that asked.
+  return { kind: 'delete', answer: w.resource.codec.encode(object) };
 }
 
 /** Sets deletion time and grace period where the kind deletes gracefully. 'pending': it is on its way and can't be made shorter by this. */
@@ -102,7 +114,6 @@ function applyGrace(w: WriteContext, object: KubeObject, options: DeleteOptions)
     return 'graceful';
   }
   const seconds = w.strategy.gracefulDelete(object, requested);
-  if (seconds === 0 && (meta.finalizers ?? []).length === 0) return 'no';
   meta.deletionTimestamp = formatTime(w.nowMs + seconds * 1000);
   meta.deletionGracePeriodSeconds = seconds;
   if ((meta.generation ?? 0) > 0) meta.generation = (meta.generation ?? 0) + 1;

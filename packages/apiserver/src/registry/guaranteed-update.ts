@@ -8,7 +8,8 @@ import type { ServedResource } from './stored-resource.ts';
 /** What the closure of a guaranteed update wants done with the state it was shown. */
 export type Change =
   | { readonly kind: 'put'; readonly encoded: EncodedObject; readonly ttlSeconds?: number }
-  | { readonly kind: 'delete' }
+  /** `answer`: what the client gets to see instead of the last state. */
+  | { readonly kind: 'delete'; readonly answer?: EncodedObject }
   /** Nothing to write, if that state is the current one. */
   | { readonly kind: 'keep' }
   /** The closure did all there is to do. */

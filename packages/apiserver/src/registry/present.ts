@@ -1,6 +1,6 @@
 import { StatusError } from '@skiff/apimachinery';
-import { stringify } from 'yaml';
 import type { ApiResponse, OutputFormat } from '../contract.ts';
+import { yamlText } from '../request/yaml-text.ts';
 
 /** A JSON answer in the format that was negotiated. Only plain JSON is on the fast path; the others need the whole text. */
 export function present(code: number, body: Iterable<Buffer>, output: OutputFormat, contentLength?: number): ApiResponse {
@@ -10,7 +10,7 @@ export function present(code: number, body: Iterable<Buffer>, output: OutputForm
   if (output.mediaType === 'protobuf') throw notAcceptable();
   const value: unknown = JSON.parse(Buffer.concat([...body]).toString('utf8'));
   const yaml = output.mediaType === 'yaml';
-  const text = yaml ? stringify(value, { lineWidth: 0 }) : JSON.stringify(value, undefined, 2);
+  const text = yaml ? yamlText(value) : JSON.stringify(value, undefined, 2);
   return { code, contentType: yaml ? 'application/yaml' : 'application/json', body: [Buffer.from(text)] };
 }
 

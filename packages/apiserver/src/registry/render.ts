@@ -82,6 +82,11 @@ export interface RenderedList {
  * (`formOf` may be called twice for each).
  */
 export function renderList(head: Buffer, entries: readonly StoredEntry[], formOf: (e: StoredEntry) => ServedForm, shape: Shape): RenderedList {
+  if (entries.length === 0 && shape === 'metadata') {
+    // Go's nil slice, as upstream has it here only.
+    const body = Buffer.concat([head.subarray(0, head.length - 1), Buffer.from('null}\n')]);
+    return { body: [body], contentLength: body.length };
+  }
   const tail = Buffer.from(']}\n');
   let contentLength = head.length + tail.length + Math.max(0, entries.length - 1);
   for (const entry of entries) contentLength += shapeBytes(formOf(entry), String(entry.revision), shape);

@@ -25,8 +25,10 @@ export function parseRequestBody(
     throw error;
   }
   const { value } = parsed;
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...parsed, value };
-  const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value === 'string' ? 'string' : 'number';
+  // To Go's decoder null is an object without fields.
+  if (value === null) return { ...parsed, value: {} };
+  if (typeof value === 'object' && !Array.isArray(value)) return { ...parsed, value };
+  const what = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value === 'string' ? 'string' : 'number';
   throw fail(
     `json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
   );

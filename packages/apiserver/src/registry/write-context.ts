@@ -119,6 +119,8 @@ export function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMe
   const errors = new FieldErrors();
   validateObjectMeta(meta, { scope: definition.scope }, errors);
   validateObjectMetaUpdate(meta, oldMeta, errors);
+  // Upstream's kinds check it once more themselves: the message is the same, but each complaint is there twice among the causes.
+  validateObjectMetaUpdate(meta, oldMeta, errors);
   w.strategy.validateUpdate?.(draft, old, errors, context);
   if (!errors.empty) throw invalid({ group: definition.group, kind: definition.kind }, meta.name ?? '', errors.list);
   warn(w, w.strategy.warnings?.(draft, old) ?? []);

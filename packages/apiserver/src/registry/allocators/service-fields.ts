@@ -1,3 +1,4 @@
+import { validateClusterIPs } from '@skiff/api';
 import { type DeepReadonly, FieldErrors, invalid, type KubeObject } from '@skiff/apimachinery';
 import { familyOf, type IPFamily } from './ip-range.ts';
 
@@ -93,6 +94,9 @@ export function initIPFamilies(service: Service, old: Spec | undefined, families
     if (!errors.empty) throw invalid({ group: '', kind: 'Service' }, service.metadata?.name ?? '', errors.list);
   };
   const single = spec.ipFamilyPolicy === 'SingleStack';
+  // Before anything is taken: the fields must agree with each other.
+  validateClusterIPs(spec, errors, old);
+  check();
   if (old !== undefined) shrink(spec, old, errors);
   const ips = spec.clusterIPs ?? [];
   if (single && ips.length === 2) {

@@ -91,7 +91,13 @@ function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): vo
   else delete meta.resourceVersion;
 }
 
-async function writeScale(d: ResourceDefinition, deps: SubresourceDeps, r: ApiRequest, kind: 'UpdateOptions' | 'PatchOptions', make: (old: Scale) => Scale): Promise<ApiResponse> {
+async function writeScale(
+  d: ResourceDefinition,
+  deps: SubresourceDeps,
+  r: ApiRequest,
+  o: { kind: 'UpdateOptions' | 'PatchOptions'; uid?: string; make: (old: Scale) => Scale },
+): Promise<ApiResponse> {
+  const { kind, make } = o;
   const options = parseWriteOptions(r.query, kind);
   const target = deps.target(d, '');
   const w = {
@@ -102,6 +108,7 @@ async function writeScale(d: ResourceDefinition, deps: SubresourceDeps, r: ApiRe
   try {
     const { entry } = await updateObject(w, {
       name: r.info.name,
+      ...(o.uid ? { preconditions: { uid: o.uid } } : {}),
       produce: (current) => {
         if (current === undefined) throw notFound(subject(d), r.info.name);
         const workload: Workload = current.draft();
@@ -140,7 +147,7 @@ export const scale: RegistrySubresource = {
     update: async (r) => {
       const { fieldValidation } = parseWriteOptions(r.query, 'UpdateOptions');
       const body = decodeSubresourceBody<Scale>(scaleKind, deps.schema, r, fieldValidation);
-      return await writeScale(d, deps, r, 'UpdateOptions', () => structuredClone(body));
+      return await writeScale(d, deps, r, { kind: 'UpdateOptions', uid: body.metadata?.uid ?? '', make: () => structuredClone(body) });
     },
     patch: async (r) => {
       const type = (patchContentTypes as Readonly<Record<string, (typeof patchContentTypes)[keyof typeof patchContentTypes]>>)[r.contentType];
@@ -150,14 +157,15 @@ export const scale: RegistrySubresource = {
       const { fieldValidation } = parseWriteOptions(r.query, 'PatchOptions');
       const codec = createTypedCodec<Scale>(deps.schema, scaleKind.schemaName);
       const patch = preparePatch(type, r.body, codec);
-      return await writeScale(d, deps, r, 'PatchOptions', (old) => {
+      const make = (old: Scale): Scale => {
         const patched = applyPatch(patch, () => structuredClone(old) as JsonObject, codec);
         if (patched.strictErrors.length > 0) {
           if (fieldValidation === 'Strict') throw patched.strictError();
           if (fieldValidation === 'Warn') warn(r, patched.strictErrors);
         }
         return patched.object;
-      });
+      };
+      return await writeScale(d, deps, r, { kind: 'PatchOptions', make });
     },
   }),
 };

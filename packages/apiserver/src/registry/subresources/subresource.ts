@@ -6,6 +6,7 @@ import {
   type FieldManager,
   formatGroupVersion,
   type JsonObject,
+  parseGroupVersion,
   type ResourceDefinition,
   type SchemaRegistry,
   strictDecodingError,
@@ -67,7 +68,10 @@ function checkNames(body: JsonObject, k: BodyKind): void {
   const { kind, apiVersion } = body;
   const expected = formatGroupVersion(k.group, k.version);
   if (typeof kind === 'string' && kind !== '' && kind !== k.kind) {
-    throw badRequest(`${kind} in version ${JSON.stringify(String(apiVersion ?? ''))} cannot be handled as a ${k.kind}`);
+    const { version } = parseGroupVersion(typeof apiVersion === 'string' ? apiVersion : '');
+    const from = `${version}.${kind}`;
+    const to = `${k.group === '' ? 'core' : (k.group.split('.')[0] ?? '')}.${k.kind}`;
+    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${k.kind}: converting (${from}) to (${to}): unknown conversion`);
   }
   // policy/v1beta1 evictions and other old versions have the same structure.
   const group = typeof apiVersion === 'string' && apiVersion !== '' ? (apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '') : k.group;
