@@ -1,6 +1,7 @@
 import { certificateApprovingController } from './controllers/certificate-approving.ts';
 import { certificateCleaner } from './controllers/certificate-cleaner.ts';
 import { certificateSigningController } from './controllers/certificate-signing.ts';
+import { cronJobController } from './controllers/cron-job.ts';
 import { daemonSetController } from './controllers/daemon-set.ts';
 import { deploymentController } from './controllers/deployment.ts';
 import { endpointSliceController } from './controllers/endpoint-slice.ts';
@@ -20,6 +21,7 @@ import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
 import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
+import { ttlAfterFinishedController } from './controllers/ttl-after-finished.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
 /** Every control loop. A new one is a file in `controllers/` and a line here. */
@@ -44,6 +46,8 @@ export const controllers: readonly ControllerDescriptor[] = [
   daemonSetController,
   statefulSetController,
   jobController,
+  cronJobController,
+  ttlAfterFinishedController,
   pvcProtectionController,
   pvProtectionController,
 ];

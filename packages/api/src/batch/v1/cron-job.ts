@@ -1,8 +1,13 @@
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CronJob } from '../../generated/types/batch-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import type { PodSpec } from '../../generated/types/core-v1.ts';
+import { generationChanged, specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultCronJob } from './job-defaults.ts';
+import { jobSpecWarnings } from './job-warnings.ts';
+import { validateCronJob } from './validate-cron-job.ts';
 import {
   age,
   boolean,
@@ -27,20 +32,21 @@ export const cronJob = defineResource<CronJob>({
   categories: ['all'],
   schemaName: 'io.k8s.api.batch.v1.CronJob',
   storageVersionHash: 'sd5LIXh4Fjs=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultCronJob,
   strategy: specStrategy<CronJob>(
     { generation: { spec: 'io.k8s.api.batch.v1.CronJobSpec' } },
     {
-      warnings(cronJob, old) {
-        if (old === undefined) return nameWarning(cronJob, 'Pod names and hostnames');
-        return (cronJob.spec?.schedule ?? '').includes('TZ')
-          ? [
-              'cannot use TZ or CRON_TZ in spec.schedule, use timeZone instead, see https://kubernetes.io/blog/2022/12/15/kubernetes-1-26-introduces-timezone-support/ for more information',
-            ]
-          : [];
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate(draft, { warn }) {
+        dropDisabledPodFields(podSpecOf(draft), undefined, podPath, warn);
       },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(podSpecOf(draft), podSpecOf(old), podPath, warn);
+      },
+      validate: (cronJob, errors) => validateCronJob(cronJob, errors),
+      validateUpdate: (cronJob, old, errors) => validateCronJob(cronJob, errors, old),
+      warnings: cronJobWarnings,
     },
   ),
   table: defineTable(
@@ -71,3 +77,19 @@ export const cronJob = defineResource<CronJob>({
     status: statusSubresource('CronJob'),
   },
 });
+
+const podPath = 'spec.jobTemplate.spec.template.spec';
+function podSpecOf<T extends DeepReadonly<CronJob>>(cronJob: T) {
+  return cronJob.spec?.jobTemplate.spec?.template.spec as T extends CronJob ? PodSpec | undefined : DeepReadonly<PodSpec> | undefined;
+}
+
+function cronJobWarnings(cronJob: DeepReadonly<CronJob>, old?: DeepReadonly<CronJob>): string[] {
+  const changed = old === undefined || generationChanged(cronJob, old);
+  const zoned = old !== undefined && (cronJob.spec?.schedule ?? '').includes('TZ');
+  const link = 'https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/';
+  return [
+    ...(old ? [] : nameWarning(cronJob, 'Pod names and hostnames')),
+    ...(changed ? jobSpecWarnings(cronJob.spec?.jobTemplate.spec, 'spec.jobTemplate.spec') : []),
+    ...(zoned ? [`cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see ${link} for more details`] : []),
+  ];
+}
