@@ -16,7 +16,7 @@ import { methodNotServed, resourceNotServed } from './request/responses.ts';
 import { ProtobufDecoder, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
 import { ProtobufError } from './request/protobuf-reader.ts';
 import { type Exchange, header } from './server/exchange.ts';
-import { readBody } from './server/request-body.ts';
+import { hasNoBody, noBody, readBody } from './server/request-body.ts';
 
 const collectionVerbs: ReadonlySet<string> = new Set(['create', 'list', 'watch', 'deletecollection']);
 
@@ -78,22 +78,38 @@ export function connectHandlers(handlers: readonly ConnectHandler[]): ReadonlyMa
 export async function toApiRequest(
   x: Exchange,
   definition: ResourceDefinition,
-  r: { info: RequestInfo; user: UserInfo; query: URLSearchParams; signal: AbortSignal; warnings: string[]; bodyLimitBytes: number },
+  r: {
+    readonly info: RequestInfo;
+    readonly user: UserInfo;
+    readonly query: URLSearchParams;
+    readonly lifetime: { readonly signal: AbortSignal };
+    readonly warnings: string[];
+    readonly bodyLimitBytes: number;
+  },
 ): Promise<ApiRequest> {
   const userAgent = header(x.request, 'user-agent');
-  const output = negotiateOutput(header(x.request, 'accept'), true);
-  const pretty = output.pretty || wantsPretty(r.query, userAgent);
-  const contentType = parseMediaType(header(x.request, 'content-type')).mediaType;
+  let output = negotiateOutput(header(x.request, 'accept'), true);
+  if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
+  let contentType = header(x.request, 'content-type');
+  if (contentType !== '') contentType = parseMediaType(contentType).mediaType;
   if (r.info.verb === 'patch' && !patchTypes.has(contentType)) throw unsupportedPatchType();
-  const received = await readBody(x.request, r.bodyLimitBytes);
+  let body = hasNoBody(x.request) ? noBody : await readBody(x.request, r.bodyLimitBytes);
+  if (contentType === protobufMediaType && r.info.verb !== 'patch') {
+    body = fromProtobuf(body);
+    contentType = 'application/json';
+  }
+  const { lifetime } = r;
   return {
     info: definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info,
     user: r.user,
     query: deprecatedWatchQuery(r.info, r.query),
-    ...(contentType === protobufMediaType && r.info.verb !== 'patch' ? fromProtobuf(received) : { body: received, contentType }),
-    output: pretty === output.pretty ? output : { ...output, pretty },
+    body,
+    contentType,
+    output,
     userAgent,
-    signal: r.signal,
+    get signal() {
+      return lifetime.signal;
+    },
     warnings: r.warnings,
   };
 }
@@ -108,11 +124,11 @@ const unsupportedPatchType = (): StatusError => new StatusError('UnsupportedMedi
 
 const protobuf = new ProtobufDecoder(builtinSchemas);
 
-/** Behind this point there is only JSON and YAML. Throws BadRequest. */
-function fromProtobuf(received: Buffer): { body: Buffer; contentType: string } {
-  if (received.length === 0) return { body: received, contentType: 'application/json' };
+/** The JSON of a protobuf body: behind this point there is only JSON and YAML. Throws BadRequest. */
+function fromProtobuf(received: Buffer): Buffer {
+  if (received.length === 0) return received;
   try {
-    return { body: Buffer.from(stringifyExactly(protobuf.decodeObject(received))), contentType: 'application/json' };
+    return Buffer.from(stringifyExactly(protobuf.decodeObject(received)));
   } catch (error) {
     if (error instanceof ProtobufError) throw badRequest(error.message);
     throw error;

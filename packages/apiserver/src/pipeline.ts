@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import { badRequest, isStatusError, type StatusError, tooManyRequests } from '@skiff/apimachinery';
 import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
 import { impersonate } from './authn/impersonation.ts';
@@ -15,6 +14,7 @@ import { wantsPretty } from './request/negotiate.ts';
 import { decodePath, isLongRunning, parseRequestInfo } from './request/request-info.ts';
 import { errorResponse, methodNotServed, pageNotFound, requestTimeout, resourceNotServed, warningHeaders } from './request/responses.ts';
 import { type Exchange, header } from './server/exchange.ts';
+import { RequestLifetime } from './server/request-lifetime.ts';
 import { destroyResponse, responseClosed, sendResponse } from './server/respond.ts';
 import type { UnsentBytes } from './server/unsent.ts';
 import { openWatchStream } from './server/watch-stream.ts';
@@ -68,8 +68,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     const query = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
     const pretty = wantsPretty(query, header(x.request, 'user-agent'));
 
-    const lifetime = new AbortController();
-    setMaxListeners(0, lifetime.signal);
+    const lifetime = new RequestLifetime();
     const onClose = (): void => lifetime.abort(new Error('the client closed the connection'));
     x.response.once('close', onClose);
     let seat: { release(): void } | undefined;
@@ -95,7 +94,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         throw forbiddenError(attributes, verdict.reason);
       }
 
-      const work = dispatch(x, { info, user, query, pretty, warnings, served, signal: lifetime.signal, started: () => seat?.release() });
+      const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, started: () => seat?.release() });
       const response = longRunning ? await work : await beforeDeadline(work, deadlineMs(query), lifetime);
       if (response !== undefined)
         await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
@@ -126,7 +125,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       pretty: boolean;
       warnings: string[];
       served: Served;
-      signal: AbortSignal;
+      lifetime: RequestLifetime;
       /** A watch has begun: it gives its seat back. */
       started(): void;
     },
@@ -137,8 +136,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       if (handle === undefined) return pageNotFound();
       if (x.request.method !== 'GET' && x.request.method !== 'HEAD') throw methodNotServed();
       return (
-        (await handle({ path: info.path, query: r.query, request: x.request, pretty: r.pretty, user: r.user, signal: r.signal })) ??
-        pageNotFound()
+        (await handle({
+          path: info.path,
+          query: r.query,
+          request: x.request,
+          pretty: r.pretty,
+          user: r.user,
+          signal: r.lifetime.signal,
+        })) ?? pageNotFound()
       );
     }
     if (info.group !== '' && !deps.servesVersion(info.group, info.version)) return pageNotFound();
@@ -147,7 +152,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       const definition = deps.registry.lookup(info.group, info.version, info.resource, '')?.definition;
       if (definition === undefined || (definition.scope === 'Namespaced') !== (info.namespace !== '')) throw resourceNotServed();
       if (!connect.methods.includes(x.request.method ?? '')) throw methodNotServed();
-      using streaming = linkedSignal(r.signal, deps.stopping);
+      using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
       await connect.connect({
         exchange: x,
         info,
@@ -168,8 +173,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       const request = await toApiRequest(x, endpoint.definition, { ...r, bodyLimitBytes: config.bodyLimitBytes });
       return await callEndpoint(endpoint, request, unexpectedWatch);
     }
-    using streaming = linkedSignal(r.signal, deps.stopping);
-    const request = await toApiRequest(x, endpoint.definition, { ...r, signal: streaming.signal, bodyLimitBytes: config.bodyLimitBytes });
+    using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
+    const request = await toApiRequest(x, endpoint.definition, { ...r, lifetime: streaming, bodyLimitBytes: config.bodyLimitBytes });
     await callEndpoint(endpoint, request, (contentType) => {
       writeWarnings(x, r.warnings);
       r.served.code = 200;
@@ -191,7 +196,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
   }
 
   /** The work's result, or Timeout after `ms`; then the work, whose late result nobody awaits, is told by `lifetime`. */
-  function beforeDeadline<T>(work: Promise<T>, ms: number, lifetime: AbortController): Promise<T> {
+  function beforeDeadline<T>(work: Promise<T>, ms: number, lifetime: RequestLifetime): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         const error = requestTimeout();

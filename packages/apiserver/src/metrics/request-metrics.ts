@@ -10,6 +10,10 @@ export interface RequestMetrics {
 
 const knownVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection']);
 
+const seriesLimit = 10_000;
+
+const scopeOf = (info: RequestInfo): string => (info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster');
+
 /** Upstream's words for a request: verbs in capitals, PATCH and APPLY apart, CONNECT for streams; unknown ones can't add series. */
 function labelsOf(info: RequestInfo | undefined): {
   verb: string;
@@ -30,8 +34,7 @@ function labelsOf(info: RequestInfo | undefined): {
       scope: '',
     };
   const verb = { create: 'POST', update: 'PUT' }[info.verb] ?? (knownVerbs.has(info.verb) ? info.verb.toUpperCase() : 'other');
-  const scope = info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
-  return { verb, group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, scope };
+  return { verb, group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, scope: scopeOf(info) };
 }
 
 /** Names and labels as upstream's. Requests that were refused before they were routed count without a resource. */
@@ -67,12 +70,30 @@ export function createRequestMetrics(registers: Registry[], inFlight: InFlight):
     },
   });
   const component = 'apiserver';
+  /** Series by what they are made of: looking labels up costs prom-client more than many a request takes. */
+  const series = new Map<string, { count(): void; time(seconds: number): void }>();
+  const seriesOf = (info: RequestInfo | undefined, code: number, dryRun: boolean) => {
+    // Only what was routed to something may become a series: paths and names of clients' invention must not.
+    const shown = code === 404 || code === 403 || code === 401 ? undefined : info;
+    const { verb = '', group = '', version = '', resource = '', subresource = '', isResourceRequest = false } = shown ?? {};
+    const scope = shown === undefined ? '' : scopeOf(shown);
+    const key = `${verb} ${group} ${version} ${resource} ${subresource} ${scope} ${isResourceRequest} ${code} ${dryRun}`;
+    let found = series.get(key);
+    if (found === undefined) {
+      const labels = labelsOf(shown);
+      const counter = total.labels({ ...labels, dry_run: dryRun ? 'All' : '', component, code: String(code) });
+      const timer = labels.verb === 'WATCH' ? undefined : duration.labels({ ...labels, component });
+      found = { count: () => counter.inc(), time: (seconds) => timer?.observe(seconds) };
+      if (series.size >= seriesLimit) series.clear();
+      series.set(key, found);
+    }
+    return found;
+  };
   return {
     observe: ({ info, code, seconds, dryRun }) => {
-      // Only what was routed to something may become a series: paths and names of clients' invention must not.
-      const labels = labelsOf(code === 404 || code === 403 || code === 401 ? undefined : info);
-      total.inc({ ...labels, dry_run: dryRun === 'All' ? 'All' : '', component, code: String(code) });
-      if (labels.verb !== 'WATCH') duration.observe({ ...labels, component }, seconds);
+      const found = seriesOf(info, code, dryRun === 'All');
+      found.count();
+      found.time(seconds);
     },
     longRunningStarted: (info) => longRunning.inc({ ...labelsOf(info), component }),
     longRunningEnded: (info) => longRunning.dec({ ...labelsOf(info), component }),

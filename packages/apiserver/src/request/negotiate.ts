@@ -93,7 +93,9 @@ function negotiate(accept: string, transformable: boolean): OutputFormat | Statu
     }
   }
   if (nameMatches) return notAcceptable(servedMediaTypes);
-  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${servedMediaTypes.join(', ')}`, { details: {} });
+  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${servedMediaTypes.join(', ')}`, {
+    details: {},
+  });
 }
 
 const prettyAgents = /^(?:curl|Wget|Mozilla\/5\.0)/;

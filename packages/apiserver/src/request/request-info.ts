@@ -12,10 +12,15 @@ const verbOfMethod: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
+const slash = 47;
+
 /** Path segments without leading and trailing slashes; empty segments in between stay, as upstream's splitPath. */
 function splitPath(path: string): string[] {
-  const trimmed = path.replace(/^\/+|\/+$/g, '');
-  return trimmed === '' ? [] : trimmed.split('/');
+  let start = 0;
+  let end = path.length;
+  while (start < end && path.charCodeAt(start) === slash) start++;
+  while (end > start && path.charCodeAt(end - 1) === slash) end--;
+  return start === end ? [] : path.slice(start, end).split('/');
 }
 
 /** Decodes the path of a URL. Throws BadRequest where it isn't valid percent-encoding. */

@@ -8,12 +8,14 @@ const gunzipAsync = promisify(gunzip);
 const tooLarge = (limitBytes: number): StatusError =>
   new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${limitBytes}`);
 
+export const noBody: Buffer = Buffer.alloc(0);
+export const hasNoBody = (request: HttpRequest): boolean => request.method === 'GET' || request.method === 'HEAD';
+
 /**
  * The whole body, decompressed, at most `limitBytes` long either way. Throws RequestEntityTooLarge without reading on, and
  * BadRequest when the client breaks off or sends broken gzip.
  */
 export async function readBody(request: HttpRequest, limitBytes: number): Promise<Buffer> {
-  if (request.method === 'GET' || request.method === 'HEAD') return Buffer.alloc(0);
   if (Number(header(request, 'content-length')) > limitBytes) throw tooLarge(limitBytes);
   const raw = await collect(request, limitBytes);
   const encoding = header(request, 'content-encoding').toLowerCase();
