@@ -14,6 +14,7 @@ import { mergePatch } from '../packages/api/src/golden/pipeline.ts';
 const [server = '', ca = '', cert = '', key = '', ...files] = process.argv.slice(2);
 const agent = new Agent({ ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key), keepAlive: true });
 
+const uuid = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
 /** Told by the apiserver whatever is written. */
 const deprecatedKind = /^v1 \w+ is deprecated in /;
 
@@ -44,7 +45,7 @@ function call(method: string, path: string, body?: JsonObject): Promise<Answer> 
 
 function outcome(name: string, { code, body, warnings }: Answer): Recorded {
   if (code < 300) return { name, object: withoutAllocations(stable(body)), warnings };
-  const status = body as unknown as Status;
+  const status = JSON.parse(JSON.stringify(body).replaceAll(uuid, 'UID')) as Status;
   const causes = [...new Map((status.details?.causes ?? []).map((c) => [JSON.stringify(c), c])).values()];
   return { name, status: { code, reason: status.reason ?? '', message: status.message ?? '', causes: causes as never }, warnings };
 }

@@ -1,5 +1,6 @@
 import type { FieldSchema, TypeSchema } from '@skiff/apimachinery';
 import { builtinSchemas } from './generated/index.ts';
+import { sortedMap } from './sorted-map.ts';
 
 const zeros: Readonly<Partial<Record<string, unknown>>> = {
   string: '',
@@ -42,6 +43,20 @@ function hostFieldsOf(spec: PlainObject): [string, unknown][] {
   return (struct?.fields ?? []).filter((f) => hostFields.includes(f.name)).map((f) => [f.goName, goField(f, spec[f.name])]);
 }
 
+/** Field → the one that the internal type has it in front of. */
+const movedBefore: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'io.k8s.api.core.v1.PodSpec': { setHostnameAsFQDN: 'affinity', preemptionPolicy: 'dnsConfig', overhead: 'enableServiceLinks' },
+  'io.k8s.api.core.v1.PodSecurityContext': { fsGroupChangePolicy: 'sysctls' },
+};
+
+function inInternalOrder(struct: string, fields: readonly FieldSchema[]): readonly FieldSchema[] {
+  const moves = movedBefore[struct];
+  if (moves === undefined) return fields;
+  return fields
+    .filter((f) => moves[f.name] === undefined)
+    .flatMap((field) => [...fields.filter((f) => moves[f.name] === field.name), field]);
+}
+
 /**
  * What `field.Invalid` prints of a Go struct: upstream validates its internal types, which have no JSON names, so that the message
  * shows every field under its Go name, absent ones included.
@@ -51,9 +66,30 @@ export function goValue(structName: string, value: object): unknown {
   if (struct === undefined || struct.name.includes('apimachinery')) return value;
   const form = internalForms[structName]?.(value as PlainObject) ?? { drop: [], value: value as PlainObject };
   const host = form.value[hostKey] as PlainObject | undefined;
-  const fields = struct.fields.filter((f) => !form.drop.includes(f.name));
+  const fields = inInternalOrder(
+    struct.name,
+    struct.fields.filter((f) => !form.drop.includes(f.name)),
+  );
   return Object.fromEntries([
     ...(host === undefined ? [] : hostFieldsOf(host)),
-    ...fields.map((field): [string, unknown] => [field.goName, goField(field, form.value[field.name])]),
+    ...fields.flatMap((field): [string, unknown][] => {
+      const value = form.value[field.name];
+      // Embedded, and with the names of JSON.
+      if (field.name === 'metadata') return Object.entries(sortedMeta(value as PlainObject | undefined));
+      return [[field.goName, goField(field, value)]];
+    }),
   ]);
 }
+
+/** Metadata as Go prints it: fields in the order of the struct, maps sorted, what is empty left out. */
+function sortedMeta(meta: PlainObject | undefined): PlainObject {
+  const struct = builtinSchemas.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+  const names = (struct?.fields ?? []).map((f) => f.name).filter((name) => !isEmpty(meta?.[name]));
+  return Object.fromEntries(names.map((name) => [name, sortedMaps(meta?.[name])]));
+}
+
+const isEmpty = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0);
+
+const sortedMaps = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? sortedMap(value as PlainObject) : value;

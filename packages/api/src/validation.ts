@@ -61,3 +61,20 @@ export const keyPath = (path: string, key: string): string => `${path}[${key}]`;
 export function immutable(errors: FieldErrors, path: string, value: unknown, old: unknown, shown: unknown = value): void {
   if (!deepEqual(value ?? null, old ?? null)) errors.invalid(path, shown, fieldImmutableError);
 }
+
+/** For what is wrong with a whole: the value is not printed. */
+export const invalidWhole = (errors: FieldErrors, path: string, detail: string): void =>
+  errors.add('FieldValueInvalid', path, `Invalid value: ${detail}`);
+
+const httpPath = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const httpPathRegex = new RegExp(`^${httpPath}$`);
+
+/** `domain/path`, such as the name of a controller. */
+export function domainPrefixedPath(errors: FieldErrors, path: string, value: string): void {
+  if (value === '') return errors.required(path);
+  const slash = value.indexOf('/');
+  const [host, rest] = [value.slice(0, slash), value.slice(slash + 1)];
+  if (slash <= 0 || rest === '') return errors.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")');
+  invalidEach(errors, path, host, isDNS1123Subdomain(host));
+  if (!httpPathRegex.test(rest)) errors.invalid(path, rest, `Invalid path (regex used for validation is '${httpPath}')`);
+}

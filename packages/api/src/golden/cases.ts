@@ -2,6 +2,7 @@ import { accessCases } from './access-cases.ts';
 import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
+import { jobCases } from './job-cases.ts';
 import { podDefaultCases } from './pod-default-cases.ts';
 import { podUpdateCases } from './pod-update-cases.ts';
 import { podValidationCases } from './pod-validation-cases.ts';
@@ -20,4 +21,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   access: accessCases,
   cluster: clusterCases,
   volumes: volumeCases,
+  jobs: jobCases,
 };

@@ -2,7 +2,6 @@ import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CronJob } from '../../generated/types/batch-v1.ts';
-import type { PodSpec } from '../../generated/types/core-v1.ts';
 import { generationChanged, specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultCronJob } from './job-defaults.ts';
@@ -39,10 +38,10 @@ export const cronJob = defineResource<CronJob>({
     {
       validateName: nameIsDNSSubdomain,
       prepareForCreate(draft, { warn }) {
-        dropDisabledPodFields(podSpecOf(draft), undefined, podPath, warn);
+        dropDisabledPodFields(draft.spec?.jobTemplate.spec?.template.spec, undefined, podPath, warn);
       },
       prepareForUpdate(draft, old, { warn }) {
-        dropDisabledPodFields(podSpecOf(draft), podSpecOf(old), podPath, warn);
+        dropDisabledPodFields(draft.spec?.jobTemplate.spec?.template.spec, old.spec?.jobTemplate.spec?.template.spec, podPath, warn);
       },
       validate: (cronJob, errors) => validateCronJob(cronJob, errors),
       validateUpdate: (cronJob, old, errors) => validateCronJob(cronJob, errors, old),
@@ -79,10 +78,6 @@ export const cronJob = defineResource<CronJob>({
 });
 
 const podPath = 'spec.jobTemplate.spec.template.spec';
-function podSpecOf<T extends DeepReadonly<CronJob>>(cronJob: T) {
-  return cronJob.spec?.jobTemplate.spec?.template.spec as T extends CronJob ? PodSpec | undefined : DeepReadonly<PodSpec> | undefined;
-}
-
 function cronJobWarnings(cronJob: DeepReadonly<CronJob>, old?: DeepReadonly<CronJob>): string[] {
   const changed = old === undefined || generationChanged(cronJob, old);
   const zoned = old !== undefined && (cronJob.spec?.schedule ?? '').includes('TZ');

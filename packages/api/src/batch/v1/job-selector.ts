@@ -1,8 +1,9 @@
 import type { Job } from '../../generated/types/batch-v1.ts';
+import { deepEqual } from '../../semantic-equality.ts';
 
-const prefixed = { uid: 'batch.kubernetes.io/controller-uid', name: 'batch.kubernetes.io/job-name' };
+export const prefixedLabels = { uid: 'batch.kubernetes.io/controller-uid', name: 'batch.kubernetes.io/job-name' };
 /** Names of before 1.27, kept for selectors that people wrote. */
-const legacy = { uid: 'controller-uid', name: 'job-name' };
+export const legacyLabels = { uid: 'controller-uid', name: 'job-name' };
 
 /**
  * Unless the client selects by hand, a Job selects its Pods by its own UID, and the template gets the labels. The labels of a
@@ -14,11 +15,15 @@ export function generateSelector(job: Job): void {
   const uid = job.metadata?.uid ?? '';
   const meta = (spec.template.metadata ??= {});
   const labels = (meta.labels ??= {});
-  labels[legacy.name] ??= job.metadata?.name ?? '';
-  labels[legacy.uid] ??= uid;
-  labels[prefixed.name] ??= job.metadata?.name ?? '';
-  labels[prefixed.uid] ??= uid;
+  const own = job.metadata?.labels ?? {};
+  const areDefault = Object.keys(own).length === 0 || deepEqual(own, labels);
+  labels[legacyLabels.name] ??= job.metadata?.name ?? '';
+  labels[legacyLabels.uid] ??= uid;
+  labels[prefixedLabels.name] ??= job.metadata?.name ?? '';
+  labels[prefixedLabels.uid] ??= uid;
+  // Labels that came from the template stay those of the template.
+  if (areDefault) (job.metadata ??= {}).labels = { ...labels };
   spec.selector ??= {};
   spec.selector.matchLabels ??= {};
-  spec.selector.matchLabels[prefixed.uid] ??= uid;
+  spec.selector.matchLabels[prefixedLabels.uid] ??= uid;
 }

@@ -1,10 +1,15 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { dropDisabledPodFields } from '../../core/v1/pod/drop-disabled.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { Job } from '../../generated/types/batch-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { generationChanged, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { nameWarning } from '../../name-warning.ts';
 import { defaultJob } from './job-defaults.ts';
 import { generateSelector } from './job-selector.ts';
 import { jobTable } from './job-table.ts';
+import { jobSpecWarnings } from './job-warnings.ts';
+import { validateJob, validateJobUpdate } from './validate-job.ts';
+import { validateJobStatus } from './validate-job-status.ts';
 
 export const job = defineResource<Job>({
   group: 'batch',
@@ -21,13 +26,25 @@ export const job = defineResource<Job>({
     { generation: { spec: 'io.k8s.api.batch.v1.JobSpec' } },
     {
       defaultGarbageCollection: 'orphan',
-      prepareForCreate: generateSelector,
-      warnings: (job, old) => (old ? [] : nameWarning(job, 'Pod names and hostnames')),
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate(draft, { warn }) {
+        generateSelector(draft);
+        dropDisabledPodFields(draft.spec?.template.spec, undefined, 'spec.template.spec', warn);
+      },
+      prepareForUpdate(draft, old, { warn }) {
+        dropDisabledPodFields(draft.spec?.template.spec, old.spec?.template.spec, 'spec.template.spec', warn);
+      },
+      validate: (job, errors) => validateJob(job, errors),
+      validateUpdate: validateJobUpdate,
+      warnings(job, old) {
+        if (old && !generationChanged(job, old)) return [];
+        return [...(old ? [] : nameWarning(job, 'Pod names and hostnames')), ...jobSpecWarnings(job.spec, 'spec')];
+      },
     },
   ),
   selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
   table: jobTable,
   subresources: {
-    status: statusSubresource('Job'),
+    status: statusSubresource('Job', statusStrategy({ validateUpdate: validateJobStatus })),
   },
 });
