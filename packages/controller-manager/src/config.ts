@@ -14,6 +14,11 @@ export interface ControllerManagerConfig {
   readonly nodeMonitorPeriodMs: number;
   readonly nodeMonitorGracePeriodMs: number;
   readonly terminatedPodGcThreshold: number;
+  readonly leaderElection: {
+    /** Whether this process runs only as long as it holds the lease. */
+    readonly elected: boolean;
+    readonly lease: { readonly namespace: string; readonly name: string };
+  };
 }
 export const defaultConfig: ControllerManagerConfig = {
   clusterCidrs: [],
@@ -25,4 +30,5 @@ export const defaultConfig: ControllerManagerConfig = {
   nodeMonitorPeriodMs: 5_000,
   nodeMonitorGracePeriodMs: 40_000,
   terminatedPodGcThreshold: 12_500,
+  leaderElection: { elected: false, lease: { namespace: 'kube-system', name: 'kube-controller-manager' } },
 };

@@ -29,6 +29,10 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
     nodeMonitorPeriodMs: flags['node-monitor-period'],
     nodeMonitorGracePeriodMs: flags['node-monitor-grace-period'],
     terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
+    leaderElection: {
+      elected: flags['leader-elect'],
+      lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
+    },
   };
 }
 
@@ -42,14 +46,15 @@ async function main(args: readonly string[]): Promise<number> {
   const signal = processSignal();
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-controller-manager/v0.1.0' }), { log });
   const metrics = createControllerMetrics();
-  const manager = createControllerManager(configOf(flags), selectControllers(controllers, flags.controllers), { client, clock: systemClock, log, metrics });
+  const config = configOf(flags);
+  const manager = createControllerManager(config, selectControllers(controllers, flags.controllers), { client, clock: systemClock, log, metrics });
   const health = runHealthServer({ port: flags['secure-port'] }, { ready: () => manager.ready, metrics: () => metrics.render() }, signal);
   let lost = false;
   if (!flags['leader-elect']) await manager.run(signal);
   else {
     const elector = createLeaderElector(
       {
-        lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
+        lease: config.leaderElection.lease,
         identity: `${hostname()}_${randomUUID()}`,
         leaseDurationMs: flags['leader-elect-lease-duration'],
         renewDeadlineMs: flags['leader-elect-renew-deadline'],

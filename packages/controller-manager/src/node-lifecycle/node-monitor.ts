@@ -7,8 +7,6 @@ import { evictionRate, HeartbeatTracker, isNodeReady, silentConditions, zoneOf, 
 import { computeTaints, wantedNoExecute, type NodeView } from './taints.ts';
 
 const leaseNamespace = 'kube-node-lease';
-/** Written only while a node seems silent: whoever can't write it can't blame a node for not having written. */
-const probeLease = { namespace: 'kube-system', name: 'node-lifecycle-controller-probe' };
 /** A node counts as possibly silent after this share of the grace period. */
 const suspicionShare = 0.4;
 /** When all nodes fall silent at once, that is more likely here than there: they get this many grace periods. */
@@ -96,15 +94,22 @@ export class NodeMonitor {
     this.#context.events.event({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid } }, 'Normal', reason, `Node ${name} event: ${message}`);
   }
 
+  /**
+   * Whether the API takes writes: who can't write must not blame a node for not having written. Asked only while a node seems
+   * silent. A leader need not ask: it stops when it can't renew. Else the lease that it doesn't campaign for is at hand.
+   */
   async #probe(signal: AbortSignal): Promise<boolean> {
-    const { client, clock, log } = this.#context;
-    const spec = { holderIdentity: 'node-lifecycle-controller', leaseDurationSeconds: 60, renewTime: formatMicroTime(clock.now()) };
+    const { client, clock, config, log } = this.#context;
+    if (config.leaderElection.elected) return true;
+    const { lease } = config.leaderElection;
+    const spec = { holderIdentity: 'kube-controller-manager', leaseDurationSeconds: 15, renewTime: formatMicroTime(clock.now()) };
     try {
       try {
-        await client.patch(leases, probeLease, { type: 'merge', body: { spec } }, { signal });
+        const current = await client.get(leases, lease, { signal });
+        await client.update(leases, { ...current, spec: { ...current.spec, ...spec } }, { signal });
       } catch (error) {
         if (!hasReason(error, 'NotFound')) throw error;
-        await client.create(leases, { metadata: { ...probeLease }, spec }, { signal });
+        await client.create(leases, { metadata: { ...lease }, spec }, { signal });
       }
       return true;
     } catch (error) {
