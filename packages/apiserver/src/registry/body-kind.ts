@@ -15,7 +15,11 @@ export function checkBodyKind(body: JsonObject, d: ResourceDefinition, kinds: Ki
   const { group, version } = parseGroupVersion(apiVersion);
   const said = kinds(group, version, kind);
   const prefix = `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${d.kind}:`;
-  if (said === undefined) throw badRequest(`${prefix} no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`);
-  if (said.storagePrefix !== d.storagePrefix) throw badRequest(`${prefix} converting (${goName(said, version)}) to (${goName(d)}): unknown conversion`);
+  if (said === undefined)
+    throw badRequest(
+      `${prefix} no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  if (said.storagePrefix !== d.storagePrefix)
+    throw badRequest(`${prefix} converting (${goName(said, version)}) to (${goName(d)}): unknown conversion`);
   throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`);
 }

@@ -29,8 +29,12 @@ export function decodeContinue(token: string, prefix: string): ContinuePosition 
     return fail(text === '' ? ': unexpected end of JSON input' : `: invalid character '${text.charAt(0)}' looking for beginning of value`);
   }
   const { v, rv, start } = (typeof value === 'object' && value !== null ? value : {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== 'meta.k8s.io/v1') throw badRequest(`invalid continue token: continue key is not valid: server does not recognize this encoded version ${typeof v === 'string' ? v : ''}`);
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0) return fail(': incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (v !== 'meta.k8s.io/v1')
+    throw badRequest(
+      `invalid continue token: continue key is not valid: server does not recognize this encoded version ${typeof v === 'string' ? v : ''}`,
+    );
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0)
+    return fail(': incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
   if (typeof start !== 'string' || start === '') return fail(': encoded start key empty (version meta.k8s.io/v1)');
   const key = start.startsWith('/') ? start.slice(1) : start;
   if (key === '' || key.split('/').some((s) => s === '' || s === '.' || s === '..')) return fail(`: ${start}`);

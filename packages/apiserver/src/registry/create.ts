@@ -71,7 +71,11 @@ async function existsError(w: WriteContext, name: string, generated: boolean): P
       })
     : plain;
   if (existing === undefined || !isBeingDeleted(w, existing)) return base;
-  return new StatusError('AlreadyExists', `object is being deleted: ${base.message}`, base.details === undefined ? {} : { details: base.details });
+  return new StatusError(
+    'AlreadyExists',
+    `object is being deleted: ${base.message}`,
+    base.details === undefined ? {} : { details: base.details },
+  );
 }
 
 const isBeingDeleted = (w: WriteContext, entry: StoredEntry): boolean =>

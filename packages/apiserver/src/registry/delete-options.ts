@@ -30,7 +30,8 @@ type RawOptions = Omit<DeleteOptions, 'dryRun'> & { readonly dryRun: readonly st
 
 function optionsFromQuery(query: URLSearchParams): RawOptions {
   const seconds = query.get('gracePeriodSeconds');
-  if (seconds !== null && !/^[+-]?\d+$/.test(seconds)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(seconds)}: invalid syntax`);
+  if (seconds !== null && !/^[+-]?\d+$/.test(seconds))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(seconds)}: invalid syntax`);
   const orphan = query.get('orphanDependents');
   return {
     gracePeriodSeconds: seconds === null ? undefined : Number(seconds),

@@ -138,7 +138,12 @@ export function computeFinalizers(w: Pick<WriteContext, 'strategy'>, current: re
   else if (options.propagationPolicy !== undefined) policy = options.propagationPolicy;
   else {
     const said = current.find((f) => f === orphanFinalizer || f === foregroundFinalizer);
-    policy = said === orphanFinalizer || (said === undefined && w.strategy.defaultGarbageCollection === 'orphan') ? 'Orphan' : said === undefined ? 'Background' : 'Foreground';
+    policy =
+      said === orphanFinalizer || (said === undefined && w.strategy.defaultGarbageCollection === 'orphan')
+        ? 'Orphan'
+        : said === undefined
+          ? 'Background'
+          : 'Foreground';
   }
   if (policy === 'Orphan') kept.push(orphanFinalizer);
   if (policy === 'Foreground') kept.push(foregroundFinalizer);

@@ -34,9 +34,15 @@ export async function handlePatch(t: WriteTarget, deps: WriteDeps, r: ApiRequest
   if (type === undefined) throw unsupportedMediaType(accepted.map(([contentType]) => contentType));
   const options = parseWriteOptions(r.query, 'PatchOptions', type === 'apply');
   const mechanism =
-    type === 'apply' ? applyMechanism(t, r, options) : patchMechanism(t, r, preparePatch(type, r.body, t.resource.codec.structure), options);
+    type === 'apply'
+      ? applyMechanism(t, r, options)
+      : patchMechanism(t, r, preparePatch(type, r.body, t.resource.codec.structure), options);
   const { dryRun } = options;
-  const w = writeContext(t, deps, r, { manager: managerOf(options, r.userAgent), dryRun, options: admissionOptions('PatchOptions', options) });
+  const w = writeContext(t, deps, r, {
+    manager: managerOf(options, r.userAgent),
+    dryRun,
+    options: admissionOptions('PatchOptions', options),
+  });
   try {
     const { entry, created } = await updateObject(w, {
       name: r.info.name,
@@ -77,10 +83,15 @@ function applyMechanism(t: WriteTarget, r: ApiRequest, options: WriteOptions): P
   const { codec } = t.resource;
   const parsed = parseConfiguration(r.body);
   const configuration = parsed.value as JsonObject;
-  const duplicates = parsed.yamlError ?? (parsed.keys?.duplicates ?? []).map((d) => `key ${JSON.stringify(d.path)} already set in map`).join(', ');
+  const duplicates =
+    parsed.yamlError ?? (parsed.keys?.duplicates ?? []).map((d) => `key ${JSON.stringify(d.path)} already set in map`).join(', ');
   return (w, current) => {
     if (current === undefined && t.subresource !== '') throw notFound(subjectOf(w), r.info.name);
-    const applied = t.fields.apply(current?.object, configuration, { manager: options.fieldManager, force: options.force ?? false, now: w.now });
+    const applied = t.fields.apply(current?.object, configuration, {
+      manager: options.fieldManager,
+      force: options.force ?? false,
+      now: w.now,
+    });
     if (duplicates !== '') {
       if (options.fieldValidation === 'Strict') throw badRequest(`error strict decoding YAML: ${duplicates}`);
       if (options.fieldValidation === 'Warn') warn(w, [duplicates]);
@@ -102,5 +113,7 @@ function parseConfiguration(body: Buffer): ParsedJson {
   }
   const { value } = parsed;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return parsed;
-  throw badRequest('error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}');
+  throw badRequest(
+    'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',
+  );
 }

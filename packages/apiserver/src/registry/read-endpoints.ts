@@ -127,7 +127,12 @@ export function presentList(resource: ServedResource, page: ListPage, r: ApiRequ
   const formOf = view.formOf.bind(view);
   switch (r.output.as ?? 'List') {
     case 'List': {
-      const list = renderList(listHead(definition.listKind, apiVersionOf(definition), page.metadata), page.entries, formOf, itemShape(definition));
+      const list = renderList(
+        listHead(definition.listKind, apiVersionOf(definition), page.metadata),
+        page.entries,
+        formOf,
+        itemShape(definition),
+      );
       return present(200, list.body, r.output, list.contentLength);
     }
     case 'PartialObjectMetadataList': {

@@ -64,13 +64,17 @@ export async function resolveListState(resource: StoredResource, prefix: string,
   }
   const asked = position === undefined ? parseResourceVersion(o.resourceVersion, 'list') : 0;
   const from = position?.from ?? '';
-  const exact = position !== undefined ? position.revision > 0 : asked > 0 && (o.resourceVersionMatch === 'Exact' || (o.resourceVersionMatch === '' && o.limit > 0));
+  const exact =
+    position !== undefined
+      ? position.revision > 0
+      : asked > 0 && (o.resourceVersionMatch === 'Exact' || (o.resourceVersionMatch === '' && o.limit > 0));
   if (exact) {
     const revision = position?.revision ?? asked;
     return { entries: await stateAt(resource, revision, position, prefix), revision, from, limit: o.limit };
   }
   if (position !== undefined || o.resourceVersion === '') {
-    if (await follower.confirm(freshnessTimeoutMs)) return { entries: cache.entries, revision: follower.appliedRevision, from, limit: o.limit };
+    if (await follower.confirm(freshnessTimeoutMs))
+      return { entries: cache.entries, revision: follower.appliedRevision, from, limit: o.limit };
     return { ...(await resource.history.latest()), from, limit: o.limit };
   }
   if (asked > 0) await awaitRevision(follower, asked);

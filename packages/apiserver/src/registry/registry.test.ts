@@ -99,7 +99,12 @@ describe('registry', () => {
     const registry = await start();
     const made = await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a', { data: { k: 'v' } }) });
     expect(made.code).toBe(201);
-    expect(made.object).toMatchObject({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a', namespace: 'default' }, data: { k: 'v' } });
+    expect(made.object).toMatchObject({
+      kind: 'ConfigMap',
+      apiVersion: 'v1',
+      metadata: { name: 'a', namespace: 'default' },
+      data: { k: 'v' },
+    });
     const read = await call(registry, { verb: 'get', resource: 'configmaps', name: 'a' });
     expect(read.object).toEqual(made.object);
     const list = await call<{ items: KubeObject[] }>(registry, { verb: 'list', resource: 'configmaps' });
@@ -110,7 +115,9 @@ describe('registry', () => {
     });
     const gone = await call<JsonObject>(registry, { verb: 'delete', resource: 'configmaps', name: 'a' });
     expect(gone.object).toMatchObject({ kind: 'Status', status: 'Success', details: { name: 'a', kind: 'configmaps' } });
-    await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'a' })).rejects.toMatchObject({ message: 'configmaps "a" not found' });
+    await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'a' })).rejects.toMatchObject({
+      message: 'configmaps "a" not found',
+    });
   });
 
   it('pages at one revision', async () => {
@@ -187,7 +194,10 @@ describe('registry', () => {
       end: () => undefined,
       destroy: () => undefined,
     };
-    const r = { ...request({ verb: 'watch', resource: 'configmaps', query: 'watch=1&labelSelector=x%3D1&allowWatchBookmarks=true' }), signal: client.signal };
+    const r = {
+      ...request({ verb: 'watch', resource: 'configmaps', query: 'watch=1&labelSelector=x%3D1&allowWatchBookmarks=true' }),
+      signal: client.signal,
+    };
     const watching = registry.lookup('', 'v1', 'configmaps', '')?.watch?.(r, () => sink);
     const merge = (name: string, body: unknown): Promise<unknown> =>
       call(registry, { verb: 'patch', resource: 'configmaps', name, contentType: 'application/merge-patch+json', body });

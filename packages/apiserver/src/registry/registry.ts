@@ -7,6 +7,7 @@ import {
   type OtherVersion,
   type ResourceDefinition,
   type ResourceStrategy,
+  type SubresourceDefinition,
 } from '@skiff/apimachinery';
 import { childSignal } from '@skiff/component-base';
 import type { RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
@@ -43,7 +44,8 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const layout = createKeyLayout(config.keyPrefix);
   const lifetime = new AbortController();
   const durable = new LogFollower({ root: layout.root }, { store: deps.store, clock, log });
-  const ephemeral = deps.ephemeralStore === undefined ? undefined : new LogFollower({ root: layout.root }, { store: deps.ephemeralStore, clock, log });
+  const ephemeral =
+    deps.ephemeralStore === undefined ? undefined : new LogFollower({ root: layout.root }, { store: deps.ephemeralStore, clock, log });
   const followers = ephemeral === undefined ? [durable] : [durable, ephemeral];
   const byKind = new Map(config.definitions.map((d) => [`${d.group}/${d.version}/${d.kind}`, d]));
   const kinds: KindLookup = (group, version, kind) => byKind.get(`${group}/${version}/${kind}`);
@@ -107,7 +109,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     return {
       resource: servedOf(d),
       subresource,
-      strategy: (sub === undefined ? (d.strategy ?? {}) : (sub.strategy ?? {})) as ResourceStrategy<KubeObject>,
+      strategy: strategyOf(d, sub),
       fields: fieldManager(d, subresource, (sub === undefined ? d.resetFields : sub.resetFields) ?? []),
       hooks: hooks[`${d.group}/${d.plural}`],
     };
@@ -143,9 +145,9 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
           ? handler.create(d)
           : own !== undefined
             ? own.create(d, subresourceDeps)
-          : resource !== undefined && d.subresources?.[subresource]?.strategy !== undefined
-            ? createSubresourceEndpoint(target(d, subresource), writeDeps)
-            : undefined;
+            : resource !== undefined && d.subresources?.[subresource]?.strategy !== undefined
+              ? createSubresourceEndpoint(target(d, subresource), writeDeps)
+              : undefined;
       if (endpoint !== undefined) endpoints.set(id, endpoint);
     }
   }
@@ -182,7 +184,13 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
           f.run(scope.signal),
           untilAborted(scope.signal, runCompactor({ intervalMs: compactionMs }, { store: f.store, clock, log, signal: scope.signal })),
         ]);
-        if (services !== undefined) loops.push(untilAborted(scope.signal, ready(scope.signal).then(() => services.run(scope.signal))));
+        if (services !== undefined)
+          loops.push(
+            untilAborted(
+              scope.signal,
+              ready(scope.signal).then(() => services.run(scope.signal)),
+            ),
+          );
         await Promise.all([...loops, untilAborted(scope.signal, sendBookmarks(scope.signal))]);
       } finally {
         scope.abort();
@@ -191,6 +199,14 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
       }
     },
   };
+}
+
+/** A subresource's own; what it does not say about updates without resourceVersion is as the kind has it. */
+function strategyOf(d: ResourceDefinition, sub: SubresourceDefinition<KubeObject> | undefined): ResourceStrategy<KubeObject> {
+  const main = d.strategy ?? {};
+  const own = sub === undefined ? main : (sub.strategy ?? {});
+  if (own.allowUnconditionalUpdate !== undefined || main.allowUnconditionalUpdate === undefined) return own;
+  return { ...own, allowUnconditionalUpdate: main.allowUnconditionalUpdate };
 }
 
 /** Sleeping loops end by their signal's rejection. */
@@ -205,7 +221,9 @@ async function untilAborted(signal: AbortSignal, loop: Promise<void>): Promise<v
 function storageDefinition(definitions: readonly ResourceDefinition[], d: ResourceDefinition): ResourceDefinition {
   const { storageVersion } = d;
   if (storageVersion === undefined || (storageVersion.group === d.group && storageVersion.version === d.version)) return d;
-  const found = definitions.find((o) => o.group === storageVersion.group && o.version === storageVersion.version && o.storagePrefix === d.storagePrefix);
+  const found = definitions.find(
+    (o) => o.group === storageVersion.group && o.version === storageVersion.version && o.storagePrefix === d.storagePrefix,
+  );
   // Stored by an older upstream version whose structure is the same: only apiVersion differs, and this server keeps its own.
   return found ?? d;
 }

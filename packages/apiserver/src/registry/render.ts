@@ -69,7 +69,9 @@ export interface ListMetadata {
 
 /** The head of a list up to and with `"items":[`; kind and apiVersion are the list's. */
 export function listHead(kind: string, apiVersion: string, metadata: ListMetadata): Buffer {
-  return Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`);
+  return Buffer.from(
+    `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
+  );
 }
 
 export interface RenderedList {
@@ -81,7 +83,12 @@ export interface RenderedList {
  * A LIST as a concatenation of slices, made piece by piece when it is pulled. The entries are a snapshot; their forms must exist
  * (`formOf` may be called twice for each).
  */
-export function renderList(head: Buffer, entries: readonly StoredEntry[], formOf: (e: StoredEntry) => ServedForm, shape: Shape): RenderedList {
+export function renderList(
+  head: Buffer,
+  entries: readonly StoredEntry[],
+  formOf: (e: StoredEntry) => ServedForm,
+  shape: Shape,
+): RenderedList {
   if (entries.length === 0 && shape === 'metadata') {
     // Go's nil slice, as upstream has it here only.
     const body = Buffer.concat([head.subarray(0, head.length - 1), Buffer.from('null}\n')]);

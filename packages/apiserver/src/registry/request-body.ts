@@ -10,7 +10,10 @@ import {
 } from '@skiff/apimachinery';
 
 export const unsupportedMediaType = (accepted: readonly string[]): StatusError =>
-  new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`);
+  new StatusError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
 
 /** Parses a body that must be an object. `fail` makes the 400 from the parser's complaint. */
 export function parseRequestBody(
@@ -60,4 +63,6 @@ function summarize(body: Buffer, maxLength = 30): string {
 export const unrecognizedBody =
   (body: Buffer, kind: string) =>
   (why: string): StatusError =>
-    badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why} (${summarize(body)})`);
+    badRequest(
+      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why} (${summarize(body)})`,
+    );

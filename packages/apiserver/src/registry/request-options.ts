@@ -83,7 +83,8 @@ function validateWatch(o: ListOptions, errors: FieldErrors): void {
     errors.forbidden(field, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   }
   if (match === '') return;
-  if (o.sendInitialEvents === undefined) errors.forbidden(field, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (o.sendInitialEvents === undefined)
+    errors.forbidden(field, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   if (match !== 'NotOlderThan') errors.notSupported(field, match, ['NotOlderThan']);
   if (o.continueToken !== '') errors.forbidden(field, 'resourceVersionMatch is forbidden when continue is provided');
 }
@@ -108,7 +109,11 @@ export interface WriteOptions {
 }
 
 /** `apply`: a PATCH with an apply content type. Throws Invalid in upstream's words. */
-export function parseWriteOptions(query: URLSearchParams, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions', apply = false): WriteOptions {
+export function parseWriteOptions(
+  query: URLSearchParams,
+  kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+  apply = false,
+): WriteOptions {
   const errors = new FieldErrors();
   const force = boolOf(query, 'force');
   const fieldManager = query.get('fieldManager') ?? '';

@@ -61,7 +61,10 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
   let emptyTail: Buffer | undefined;
 
   const formOf = (object: DeepReadonly<KubeObject>, encoded: ReturnType<typeof structure.encode>, bytes = encoded.bytes): ServedForm => {
-    const fields: Record<string, string> = { 'metadata.name': object.metadata?.name ?? '', 'metadata.namespace': object.metadata?.namespace ?? '' };
+    const fields: Record<string, string> = {
+      'metadata.name': object.metadata?.name ?? '',
+      'metadata.namespace': object.metadata?.namespace ?? '',
+    };
     for (const [name, value] of selectable) fields[name] = value(object);
     return {
       bytes,

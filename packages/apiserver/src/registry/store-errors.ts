@@ -8,10 +8,14 @@ export function toApiError(error: unknown, subject: ErrorSubject, action: string
   const details = { ...(subject.group === '' ? {} : { group: subject.group }), kind: subject.resource };
   if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) {
     const qualified = subject.group === '' ? subject.resource : `${subject.resource}.${subject.group}`;
-    return new StatusError('ServerTimeout', `The ${action} operation against ${qualified} could not be completed at this time, please try again.`, {
-      details: { ...details, retryAfterSeconds: 2 },
-      cause: error,
-    });
+    return new StatusError(
+      'ServerTimeout',
+      `The ${action} operation against ${qualified} could not be completed at this time, please try again.`,
+      {
+        details: { ...details, retryAfterSeconds: 2 },
+        cause: error,
+      },
+    );
   }
   if (error instanceof ValueTooLargeError) {
     return new StatusError('RequestEntityTooLarge', `Request entity too large: ${error.message}`, { cause: error });

@@ -1,4 +1,12 @@
-import { badRequest, type DeepReadonly, type Json, type KubeObject, type ResourceDefinition, type TableColumn, type TableDefinition } from '@skiff/apimachinery';
+import {
+  badRequest,
+  type DeepReadonly,
+  type Json,
+  type KubeObject,
+  type ResourceDefinition,
+  type TableColumn,
+  type TableDefinition,
+} from '@skiff/apimachinery';
 import type { ServedForm, StoredEntry } from '../storage/stored-entry.ts';
 import { type ListMetadata, shapeBytes, writeShape } from './render.ts';
 
@@ -68,8 +76,14 @@ export function createRowWriter(d: ResourceDefinition, include: IncludeObject): 
       return out;
     },
     emptyRow: (object) => {
-      const cells = table.columns.map((c) => (c.type === 'integer' || c.type === 'number' ? 0 : c.type === 'boolean' ? false : c.name === 'Age' ? '<unknown>' : ''));
-      return Buffer.concat([Buffer.from(`{"cells":${JSON.stringify(cells)},"object":`), include === 'None' ? Buffer.from('null') : object, Buffer.from('}')]);
+      const cells = table.columns.map((c) =>
+        c.type === 'integer' || c.type === 'number' ? 0 : c.type === 'boolean' ? false : c.name === 'Age' ? '<unknown>' : '',
+      );
+      return Buffer.concat([
+        Buffer.from(`{"cells":${JSON.stringify(cells)},"object":`),
+        include === 'None' ? Buffer.from('null') : object,
+        Buffer.from('}'),
+      ]);
     },
   };
 }

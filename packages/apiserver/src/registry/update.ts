@@ -107,7 +107,8 @@ async function changeExisting(w: WriteContext, o: UpdateRequest, run: UpdateRun,
   };
   const old: DeepReadonly<KubeObject> = draftOf();
   const uid = o.preconditions?.uid;
-  if (uid && uid !== old.metadata?.uid) throw conflict(subjectOf(w), o.name, uidPreconditionFailed(entry.key, uid, old.metadata?.uid ?? ''));
+  if (uid && uid !== old.metadata?.uid)
+    throw conflict(subjectOf(w), o.name, uidPreconditionFailed(entry.key, uid, old.metadata?.uid ?? ''));
 
   const produced = await o.produce({ object: old, draft: draftOf });
   const draft = await mutate(w, 'UPDATE', { name: o.name, object: produced, old });
@@ -133,7 +134,11 @@ function checkResourceVersion(w: WriteContext, name: string, draft: KubeObject, 
   const given = meta.resourceVersion ?? '';
   if (given === '' || given === '0') {
     if (w.strategy.allowUnconditionalUpdate === false) {
-      const error = { reason: 'FieldValueInvalid', field: 'metadata.resourceVersion', body: 'Invalid value: 0: must be specified for an update' } as const;
+      const error = {
+        reason: 'FieldValueInvalid',
+        field: 'metadata.resourceVersion',
+        body: 'Invalid value: 0: must be specified for an update',
+      } as const;
       throw invalid({ group: w.resource.definition.group, kind: w.resource.definition.plural }, name, [error]);
     }
     meta.resourceVersion = current;
@@ -150,7 +155,10 @@ function encodeUnlessTimestampsOnly(w: WriteContext, draft: KubeObject, old: Dee
   if (encoded.value.length !== entry.value.length || encoded.value.equals(entry.value)) return encoded;
   const managed = draft.metadata?.managedFields;
   if (managed === undefined || old.metadata?.managedFields === undefined) return encoded;
-  const withOldTimes = codec.encode({ ...draft, metadata: { ...draft.metadata, managedFields: old.metadata.managedFields as ManagedFieldsEntry[] } });
+  const withOldTimes = codec.encode({
+    ...draft,
+    metadata: { ...draft.metadata, managedFields: old.metadata.managedFields as ManagedFieldsEntry[] },
+  });
   return withOldTimes.value.equals(entry.value) ? withOldTimes : encoded;
 }
 

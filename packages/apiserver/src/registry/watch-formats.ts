@@ -35,7 +35,10 @@ export const metadataWatchFormat: WatchFormat = {
 };
 
 /** Tables of one row. Only the first of a watch has the columns: `withColumns`. */
-export function tableWatchFormat(d: ResourceDefinition, o: { include: IncludeObject; withColumns: boolean; nowMs: () => number }): WatchFormat {
+export function tableWatchFormat(
+  d: ResourceDefinition,
+  o: { include: IncludeObject; withColumns: boolean; nowMs: () => number },
+): WatchFormat {
   const writer = createRowWriter(d, o.include);
   const wrap = (type: string, revision: number, row: Buffer): Buffer =>
     Buffer.concat([

@@ -31,7 +31,9 @@ const sliceMs = 8;
 const sliceBytes = 256 * 1024;
 
 export const undecodableStatus = (error: UndecodableError): Status =>
-  new StatusError('InternalError', `Internal error occurred: ${error.message}`, { details: { causes: [{ message: error.message }] } }).toStatus();
+  new StatusError('InternalError', `Internal error occurred: ${error.message}`, {
+    details: { causes: [{ message: error.message }] },
+  }).toStatus();
 
 export const expiredStatus = (asked: number, start: number): Status =>
   new StatusError('Expired', `too old resource version: ${asked} (${start})`).toStatus();
@@ -94,7 +96,8 @@ class WatchSession implements WatchMember {
 
   async run(asked: number): Promise<void> {
     const { signal, clock, options } = this.#w;
-    const timeoutMs = (options.timeoutSeconds ?? 0) > 0 ? (options.timeoutSeconds ?? 0) * 1000 : minTimeoutSeconds * 1000 * (1 + Math.random());
+    const timeoutMs =
+      (options.timeoutSeconds ?? 0) > 0 ? (options.timeoutSeconds ?? 0) * 1000 : minTimeoutSeconds * 1000 * (1 + Math.random());
     const onAbort = (): void => this.#end();
     signal.addEventListener('abort', onAbort, { once: true });
     using _timeout = clock.after(timeoutMs, onAbort);

@@ -1,4 +1,13 @@
-import { cannotBeHandled, type FieldManager, forbidden, formatGroupVersion, type JsonObject, type KubeObject, type ResourceStrategy, strictDecodingError } from '@skiff/apimachinery';
+import {
+  cannotBeHandled,
+  type FieldManager,
+  forbidden,
+  formatGroupVersion,
+  type JsonObject,
+  type KubeObject,
+  type ResourceStrategy,
+  strictDecodingError,
+} from '@skiff/apimachinery';
 import { type Clock, formatTime } from '@skiff/component-base';
 import type { AdmissionChain, ApiRequest, ApiResponse } from '../contract.ts';
 import { createObject } from './create.ts';
@@ -36,7 +45,12 @@ export interface WriteTarget {
   readonly hooks: ResourceHooks | undefined;
 }
 
-export function writeContext(t: WriteTarget, deps: WriteDeps, r: ApiRequest, o: { manager?: string; dryRun: boolean; options: JsonObject }): WriteContext {
+export function writeContext(
+  t: WriteTarget,
+  deps: WriteDeps,
+  r: ApiRequest,
+  o: { manager?: string; dryRun: boolean; options: JsonObject },
+): WriteContext {
   const nowMs = deps.clock.now();
   // Written out: a spread of the target would cost more than all the rest.
   return {
@@ -89,7 +103,11 @@ export function decodeObject(t: WriteTarget, deps: WriteDeps, r: ApiRequest, val
 
 export async function handleCreate(t: WriteTarget, deps: WriteDeps, r: ApiRequest): Promise<ApiResponse> {
   const options = parseWriteOptions(r.query, 'CreateOptions');
-  const w = writeContext(t, deps, r, { manager: managerOf(options, r.userAgent), dryRun: options.dryRun, options: admissionOptions('CreateOptions', options) });
+  const w = writeContext(t, deps, r, {
+    manager: managerOf(options, r.userAgent),
+    dryRun: options.dryRun,
+    options: admissionOptions('CreateOptions', options),
+  });
   const object = decodeObject(t, deps, r, options.fieldValidation);
   const meta = metadataOf(object);
   wipeSystemFields(meta);
@@ -103,7 +121,11 @@ export async function handleCreate(t: WriteTarget, deps: WriteDeps, r: ApiReques
 
 export async function handleUpdate(t: WriteTarget, deps: WriteDeps, r: ApiRequest): Promise<ApiResponse> {
   const options = parseWriteOptions(r.query, 'UpdateOptions');
-  const w = writeContext(t, deps, r, { manager: managerOf(options, r.userAgent), dryRun: options.dryRun, options: admissionOptions('UpdateOptions', options) });
+  const w = writeContext(t, deps, r, {
+    manager: managerOf(options, r.userAgent),
+    dryRun: options.dryRun,
+    options: admissionOptions('UpdateOptions', options),
+  });
   const body = decodeObject(t, deps, r, options.fieldValidation);
   const meta = metadataOf(body);
   ensureNamespace(meta, t.resource.definition, r.info.namespace);
@@ -186,11 +208,14 @@ const isNotFound = (error: unknown): boolean => (error as { reason?: string }).r
 /** Refuses writes of a kind whose effect is not built: a security control that is accepted and ignored is the worst case. */
 export function refuseUnenforced(t: WriteTarget, r: ApiRequest): never {
   const { group, plural } = t.resource.definition;
-  throw forbidden({ group, resource: plural }, r.info.name, 'this server does not enforce them yet, and a control that is stored and ignored would be worse than none');
+  throw forbidden(
+    { group, resource: plural },
+    r.info.name,
+    'this server does not enforce them yet, and a control that is stored and ignored would be worse than none',
+  );
 }
 
 export const storedButNotEnforced = (t: WriteTarget): string => {
   const { group, version, kind } = t.resource.definition;
   return `${formatGroupVersion(group, version)} ${kind} is stored but not yet enforced`;
 };
-

@@ -6,7 +6,6 @@ export interface KeyLayout {
   readonly root: string;
   /** Prefix of all objects of a resource, ends in `/`. */
   prefixOf(d: Pick<ResourceDefinition, 'storagePrefix'>): string;
-  keyOf(d: Pick<ResourceDefinition, 'storagePrefix' | 'scope'>, namespace: string, name: string): string;
 }
 
 /** `keyPrefix` as upstream's --etcd-prefix: `/registry`. */
@@ -15,8 +14,6 @@ export function createKeyLayout(keyPrefix: string): KeyLayout {
   return {
     root,
     prefixOf: (d) => `${root}${d.storagePrefix}/`,
-    keyOf: (d, namespace, name) =>
-      d.scope === 'Namespaced' ? `${root}${d.storagePrefix}/${namespace}/${name}` : `${root}${d.storagePrefix}/${name}`,
   };
 }
 

@@ -47,7 +47,10 @@ export class LogFollower {
     let cache = this.#caches.get(prefix);
     if (cache === undefined) {
       const limits = this.#config.windowLimits;
-      cache = new ResourceCache(prefix, this.#applied, { now: () => this.#clock.monotonicMs(), ...(limits === undefined ? {} : { limits }) });
+      cache = new ResourceCache(prefix, this.#applied, {
+        now: () => this.#clock.monotonicMs(),
+        ...(limits === undefined ? {} : { limits }),
+      });
       this.#caches.set(prefix, cache);
       const claimed = [...this.#unclaimed.values()].filter((e) => e.key.startsWith(prefix)).sort((a, b) => (a.key < b.key ? -1 : 1));
       for (const entry of claimed) this.#unclaimed.delete(entry.key);

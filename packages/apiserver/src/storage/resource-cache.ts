@@ -140,7 +140,8 @@ export class ResourceCache {
       changes.push({ revision: entry.revision, current, previous });
     }
     const entries = SortedEntries.from(next);
-    for (const previous of old.range('')) if (entries.get(previous.key) === undefined) changes.push({ revision, current: undefined, previous });
+    for (const previous of old.range(''))
+      if (entries.get(previous.key) === undefined) changes.push({ revision, current: undefined, previous });
     this.#entries = entries;
     this.#own.clear();
     this.#lastRevision = revision;

@@ -130,7 +130,7 @@ export class WatchHub implements CacheListener {
   }
 
   reset(_changes: readonly CacheEvent[], revision: Revision): void {
-    for (const group of [...this.#groups.values()]) this.#end(group, this.#deps.expired(revision));
+    for (const group of this.#groups.values()) this.#end(group, this.#deps.expired(revision));
   }
 
   /** Sends a BOOKMARK to everyone who wants them. `applied`: nothing at or below it is still to come. */

@@ -53,7 +53,8 @@ export class IPAllocator {
     const address = parseAddress(ip);
     const family = familyOf(ip);
     const range = this.ranges.get(family);
-    if (address === undefined || range === undefined || address < range.first || address > range.last) throw new AllocationError(otherRange);
+    if (address === undefined || range === undefined || address < range.first || address > range.last)
+      throw new AllocationError(otherRange);
     if (dryRun) {
       if (this.#isTaken(formatAddress(address, family))) throw new AllocationError(alreadyAllocated);
     } else if (!(await this.#take(formatAddress(address, family), family, owner))) throw new AllocationError(alreadyAllocated);

@@ -20,7 +20,7 @@ export function parseAddress(ip: string): bigint | undefined {
 
 /** In canonical text: what names an IPAddress object. */
 export function formatAddress(n: bigint, family: IPFamily): string {
-  const bytes = new Array<number>(family === 'IPv4' ? 4 : 16).fill(0);
+  const bytes = Array.from({ length: family === 'IPv4' ? 4 : 16 }, () => 0);
   for (let i = bytes.length - 1, rest = n; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 255n);
   return formatIP({ family: family === 'IPv4' ? 4 : 6, bytes });
 }

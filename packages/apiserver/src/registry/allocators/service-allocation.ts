@@ -45,7 +45,8 @@ export function createServiceAllocation(
       supervise(
         'service-addresses',
         async (s) => {
-          if (cidrs !== undefined) await ensureDefaultServiceCIDR(config.serviceClusterIpRanges, { definition: cidrs, objects, now: formatTime(clock.now()) });
+          if (cidrs !== undefined)
+            await ensureDefaultServiceCIDR(config.serviceClusterIpRanges, { definition: cidrs, objects, now: formatTime(clock.now()) });
           await runServiceRepair({ intervalMs: repairMs, signal: s }, { ...allocators, services, objects, clock });
         },
         { signal, clock, log },

@@ -33,7 +33,8 @@ export const allocatesNodePorts = (s: Spec): boolean =>
   s.type === 'NodePort' || (s.type === 'LoadBalancer' && s.allocateLoadBalancerNodePorts !== false);
 export const nodePortsOf = (s: Spec): number[] => (s.ports ?? []).flatMap((p) => (p.nodePort ? [p.nodePort] : []));
 
-const same = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean => JSON.stringify(a ?? []) === JSON.stringify(b ?? []);
+const same = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean =>
+  JSON.stringify(a ?? []) === JSON.stringify(b ?? []);
 
 /** clusterIP is the first of clusterIPs, whichever of the two the client set or cleared. */
 export function syncClusterIPs(spec: ServiceSpec, old: Spec | undefined): void {
@@ -100,10 +101,18 @@ export function initIPFamilies(service: Service, old: Spec | undefined, families
   if (old !== undefined) shrink(spec, old, errors);
   const ips = spec.clusterIPs ?? [];
   if (single && ips.length === 2) {
-    errors.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
+    errors.invalid(
+      'spec.ipFamilyPolicy',
+      spec.ipFamilyPolicy,
+      "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified",
+    );
   }
   if (single && (spec.ipFamilies ?? []).length === 2) {
-    errors.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
+    errors.invalid(
+      'spec.ipFamilyPolicy',
+      spec.ipFamilyPolicy,
+      "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
+    );
   }
   for (const [i, ip] of ips.entries()) {
     if (ip === headless) break;

@@ -115,7 +115,8 @@ async function allocateIPs(a: ServiceAllocators, service: Service, ledger: Ledge
   const spec = service.spec ?? {};
   if (!needsClusterIP(spec) || spec.clusterIPs?.[0] === headless) return;
   const ips = [...(spec.clusterIPs ?? [])];
-  for (const [i, family] of (spec.ipFamilies ?? []).entries()) ips[i] = await takeIP(a, service, { family: family as IPFamily, wanted: ips[i] ?? '' }, ledger);
+  for (const [i, family] of (spec.ipFamilies ?? []).entries())
+    ips[i] = await takeIP(a, service, { family: family as IPFamily, wanted: ips[i] ?? '' }, ledger);
   if (ips.length === 0) return;
   spec.clusterIPs = ips;
   spec.clusterIP = ips[0] ?? '';
@@ -135,7 +136,9 @@ async function takeIP(a: ServiceAllocators, service: Service, o: { family: IPFam
     if (!(error instanceof AllocationError)) throw error;
     if (o.wanted !== '') throw invalidService(service, 'spec.clusterIPs', ips, `failed to allocate IP ${o.wanted}: ${error.message}`);
     if (error.message === rangeIsFull) {
-      throw internalError(new Error(`failed to allocate a serviceIP for Service ${JSON.stringify(service.metadata?.name ?? '')}: ${error.message}`));
+      throw internalError(
+        new Error(`failed to allocate a serviceIP for Service ${JSON.stringify(service.metadata?.name ?? '')}: ${error.message}`),
+      );
     }
     throw invalidService(service, 'spec.clusterIPs', ips, `failed to allocate IP: ${error.message}`);
   }
@@ -212,4 +215,3 @@ async function takePort(a: ServiceAllocators, wanted: number, ledger: Ledger): P
   ledger.takenPorts.push(port);
   return port;
 }
-

@@ -47,7 +47,13 @@ export async function ensureDefaultServiceCIDR(
       if (!isStatusError(error) || error.reason !== 'AlreadyExists') throw error;
     }
   }
-  const ready = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready', lastTransitionTime: deps.now };
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: '',
+    message: 'Kubernetes default Service CIDR is ready',
+    lastTransitionTime: deps.now,
+  };
   await objects.update(
     definition,
     '',
@@ -75,13 +81,18 @@ function isDue(unused: Map<string, number>, id: string): boolean {
   return true;
 }
 
-async function repairIPs(services: readonly DeepReadonly<Service>[], unused: Map<string, number>, { ips, log }: ServiceRepairDeps): Promise<void> {
+async function repairIPs(
+  services: readonly DeepReadonly<Service>[],
+  unused: Map<string, number>,
+  { ips, log }: ServiceRepairDeps,
+): Promise<void> {
   const used = new Map<string, { namespace: string; name: string }>();
   for (const s of services) {
     if (!needsClusterIP(s.spec ?? {})) continue;
     for (const ip of s.spec?.clusterIPs ?? []) {
       const address = ip === headless ? undefined : parseAddress(ip);
-      if (address !== undefined) used.set(formatAddress(address, familyOf(ip)), { namespace: s.metadata?.namespace ?? '', name: s.metadata?.name ?? '' });
+      if (address !== undefined)
+        used.set(formatAddress(address, familyOf(ip)), { namespace: s.metadata?.namespace ?? '', name: s.metadata?.name ?? '' });
     }
   }
   const owned = new Set(ips.owned().map((a) => a.metadata?.name ?? ''));
@@ -103,7 +114,11 @@ async function repairIPs(services: readonly DeepReadonly<Service>[], unused: Map
   }
 }
 
-async function repairPorts(services: readonly DeepReadonly<Service>[], unused: Map<string, number>, { ports, log }: ServiceRepairDeps): Promise<void> {
+async function repairPorts(
+  services: readonly DeepReadonly<Service>[],
+  unused: Map<string, number>,
+  { ports, log }: ServiceRepairDeps,
+): Promise<void> {
   const used = new Set<number>();
   for (const s of services) {
     for (const port of nodePortsOf(s.spec ?? {})) used.add(port);
@@ -125,4 +140,3 @@ async function repairPorts(services: readonly DeepReadonly<Service>[], unused: M
   });
   if ((plan?.take.length ?? 0) + (plan?.free.length ?? 0) > 0) log.info(plan, 'node ports repaired');
 }
-

@@ -1,4 +1,13 @@
-import { badRequest, conflict, FieldErrors, formatFieldError, type KubeObject, notFound, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import {
+  badRequest,
+  conflict,
+  FieldErrors,
+  formatFieldError,
+  type KubeObject,
+  notFound,
+  type ResourceDefinition,
+  StatusError,
+} from '@skiff/apimachinery';
 import type { ApiRequest, ApiResponse } from '../../contract.ts';
 import { guaranteedUpdate } from '../guaranteed-update.ts';
 import { ensureNamespace, metadataOf } from '../object-metadata.ts';
@@ -94,4 +103,3 @@ export const podBinding: RegistrySubresource = {
   handles: (d) => d.group === '' && d.plural === 'pods',
   create: (d, deps) => ({ definition: d, subresource: 'binding', create: (r) => bindPod(d, deps, r) }),
 };
-

@@ -13,6 +13,10 @@ export function setPodCondition(status: { conditions?: PodCondition[] }, conditi
   const conditions = status.conditions ?? [];
   const at = conditions.findIndex((c) => c.type === condition.type);
   const old = conditions[at];
-  const next: PodCondition = { lastProbeTime: null, ...condition, lastTransitionTime: old?.status === condition.status ? (old.lastTransitionTime ?? now) : now };
+  const next: PodCondition = {
+    lastProbeTime: null,
+    ...condition,
+    lastTransitionTime: old?.status === condition.status ? (old.lastTransitionTime ?? now) : now,
+  };
   status.conditions = at < 0 ? [...conditions, next] : conditions.map((c, i) => (i === at ? next : c));
 }

@@ -50,7 +50,14 @@ interface Budget extends KubeObject {
     currentHealthy?: number;
     desiredHealthy?: number;
     disruptedPods?: Record<string, string>;
-    conditions?: { type: string; status: string; reason: string; message: string; lastTransitionTime: string; observedGeneration?: number }[];
+    conditions?: {
+      type: string;
+      status: string;
+      reason: string;
+      message: string;
+      lastTransitionTime: string;
+      observedGeneration?: number;
+    }[];
   };
 }
 
@@ -150,7 +157,8 @@ async function deletePinned(run: EvictionRun, name: string, o: { pod: EvictedPod
     await markAndDelete(run, name, pinned(deletion, o.pod));
   } catch (error) {
     // The pod changed since it was found unhealthy: clients come again.
-    if (isStatusError(error) && error.reason === 'Conflict' && deletion.preconditions.resourceVersion === undefined) throw stillProcessed(o.pin);
+    if (isStatusError(error) && error.reason === 'Conflict' && deletion.preconditions.resourceVersion === undefined)
+      throw stillProcessed(o.pin);
     throw error;
   }
 }
@@ -201,7 +209,9 @@ async function passBudget(w: WriteContext, pod: EvictedPod, deps: SubresourceDep
   const [budget] = budgets;
   if (budget === undefined) return undefined;
   if (budgets.length > 1) {
-    throw new StatusError('', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.', { code: 500 });
+    throw new StatusError('', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.', {
+      code: 500,
+    });
   }
   const name = budget.metadata?.name ?? '';
   if (!isReady(pod)) {
@@ -215,7 +225,12 @@ async function passBudget(w: WriteContext, pod: EvictedPod, deps: SubresourceDep
 
 const isReady = (pod: EvictedPod): boolean => (pod.status?.conditions ?? []).some((c) => c.type === 'Ready' && c.status === 'True');
 
-async function takeDisruption(w: WriteContext, d: ResourceDefinition<Budget>, o: { name: string; podName: string }, deps: SubresourceDeps): Promise<void> {
+async function takeDisruption(
+  w: WriteContext,
+  d: ResourceDefinition<Budget>,
+  o: { name: string; podName: string },
+  deps: SubresourceDeps,
+): Promise<void> {
   const take = (budget: Budget): Budget => {
     checkBudget(budget, o.name);
     const status = (budget.status ??= {});
@@ -242,7 +257,14 @@ function stillProcessed(name: string): StatusError {
 
 /** Throws 429 or 403 when the budget allows no disruption now. */
 function checkBudget(budget: DeepReadonly<Budget>, name: string): void {
-  const { observedGeneration = 0, disruptionsAllowed = 0, disruptedPods = {}, currentHealthy = 0, desiredHealthy = 0, conditions = [] } = budget.status ?? {};
+  const {
+    observedGeneration = 0,
+    disruptionsAllowed = 0,
+    disruptedPods = {},
+    currentHealthy = 0,
+    desiredHealthy = 0,
+    conditions = [],
+  } = budget.status ?? {};
   const about = { group: 'policy', resource: 'poddisruptionbudget' };
   if (observedGeneration < (budget.metadata?.generation ?? 0)) throw stillProcessed(name);
   if (disruptionsAllowed < 0) throw forbidden(about, name, 'pdb disruptions allowed is negative');
@@ -253,7 +275,8 @@ function checkBudget(budget: DeepReadonly<Budget>, name: string): void {
   const no = conditions.find((c) => c.type === 'DisruptionAllowed' && c.status === 'False' && c.message !== '');
   let why = `The disruption budget ${name} does not allow evicting pods currently`;
   if (no?.reason === 'SyncFailed') why += ` because it failed sync: ${no.message}`;
-  else if (currentHealthy <= desiredHealthy) why = `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  else if (currentHealthy <= desiredHealthy)
+    why = `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
   else if (no !== undefined) why += ` (${no.reason}): ${no.message}`;
   throw new StatusError('TooManyRequests', violates, { details: { causes: [cause(why)] } });
 }

@@ -83,7 +83,11 @@ function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): vo
   if (!errors.empty) throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, errors.list);
   const uid = scale.metadata?.uid;
   if (uid && uid !== workload.metadata?.uid) {
-    throw conflict(subject(d), name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${workload.metadata?.uid ?? ''}`);
+    throw conflict(
+      subject(d),
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${workload.metadata?.uid ?? ''}`,
+    );
   }
   workload.spec = { ...workload.spec, replicas };
   const meta = metadataOf(workload);
@@ -101,7 +105,11 @@ async function writeScale(
   const options = parseWriteOptions(r.query, kind);
   const target = deps.target(d, '');
   const w = {
-    ...writeContext(target, deps, r, { manager: managerOf(options, r.userAgent), dryRun: options.dryRun, options: admissionOptions(kind, options) }),
+    ...writeContext(target, deps, r, {
+      manager: managerOf(options, r.userAgent),
+      dryRun: options.dryRun,
+      options: admissionOptions(kind, options),
+    }),
     subresource: 'scale',
     fields: deps.fieldManager(d, 'scale'),
   };
@@ -150,9 +158,15 @@ export const scale: RegistrySubresource = {
       return await writeScale(d, deps, r, { kind: 'UpdateOptions', uid: body.metadata?.uid ?? '', make: () => structuredClone(body) });
     },
     patch: async (r) => {
-      const type = (patchContentTypes as Readonly<Record<string, (typeof patchContentTypes)[keyof typeof patchContentTypes]>>)[r.contentType];
+      const type = (patchContentTypes as Readonly<Record<string, (typeof patchContentTypes)[keyof typeof patchContentTypes]>>)[
+        r.contentType
+      ];
       if (type === undefined || type === 'apply') {
-        throw unsupportedMediaType(Object.entries(patchContentTypes).filter(([, t]) => t !== 'apply').map(([contentType]) => contentType));
+        throw unsupportedMediaType(
+          Object.entries(patchContentTypes)
+            .filter(([, t]) => t !== 'apply')
+            .map(([contentType]) => contentType),
+        );
       }
       const { fieldValidation } = parseWriteOptions(r.query, 'PatchOptions');
       const codec = createTypedCodec<Scale>(deps.schema, scaleKind.schemaName);

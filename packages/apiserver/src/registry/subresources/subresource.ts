@@ -71,11 +71,19 @@ function checkNames(body: JsonObject, k: BodyKind): void {
     const { version } = parseGroupVersion(typeof apiVersion === 'string' ? apiVersion : '');
     const from = `${version}.${kind}`;
     const to = `${k.group === '' ? 'core' : (k.group.split('.')[0] ?? '')}.${k.kind}`;
-    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${k.kind}: converting (${from}) to (${to}): unknown conversion`);
+    throw badRequest(
+      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${k.kind}: converting (${from}) to (${to}): unknown conversion`,
+    );
   }
   // policy/v1beta1 evictions and other old versions have the same structure.
-  const group = typeof apiVersion === 'string' && apiVersion !== '' ? (apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '') : k.group;
-  if (group !== k.group) throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`);
+  const group =
+    typeof apiVersion === 'string' && apiVersion !== ''
+      ? apiVersion.includes('/')
+        ? apiVersion.slice(0, apiVersion.indexOf('/'))
+        : ''
+      : k.group;
+  if (group !== k.group)
+    throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`);
 }
 
 /** The answer of actions that have nothing to show. */
@@ -83,7 +91,12 @@ export const success = (r: ApiRequest, code: number): ApiResponse =>
   presentValue(code, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code }, r.output);
 
 /** An object of a kind that is not stored. */
-export function presentObject<T extends object>(schemaName: string, schema: SchemaRegistry, object: T, o: { r: ApiRequest; code: number }): ApiResponse {
+export function presentObject<T extends object>(
+  schemaName: string,
+  schema: SchemaRegistry,
+  object: T,
+  o: { r: ApiRequest; code: number },
+): ApiResponse {
   const text = createTypedCodec<T>(schema, schemaName).encodeResponse(object as never);
   return present(o.code, [Buffer.from(`${text}\n`)], o.r.output);
 }
