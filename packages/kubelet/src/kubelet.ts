@@ -17,11 +17,11 @@ import { renewNodeLease } from './node/lease.ts';
 import { computeNodeResources, readUsage } from './node/machine.ts';
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
-import { admitPod } from './pod/admission.ts';
+import { admitPod, checkFit } from './pod/admission.ts';
 import { createFixedDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
-import { containerFieldPath, isTerminalPhase } from './pod/pod-snapshot.ts';
+import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
 import { createStatusManager } from './status/status-manager.ts';
@@ -140,6 +140,17 @@ export function createKubelet(
     const event: PodContext['event'] = (pod, type, reason, message, container) =>
       events.event(pod, type, reason, message, container === undefined ? {} : { fieldPath: containerFieldPath(pod, container) });
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
+    /** Pods that take room on the node, without the one in question. */
+    const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] =>
+      manager
+        .workers()
+        .filter(
+          (w) =>
+            w.pod.metadata.uid !== pod.metadata.uid &&
+            (w.state.phase === 'syncing' || w.state.phase === 'terminating') &&
+            !isTerminalPhase(w.pod.status.phase),
+        )
+        .map((w) => w.pod);
     const context: PodContext = {
       rootDirectory: config.rootDirectory,
       node: {
@@ -193,17 +204,10 @@ export function createKubelet(
         return found.handler;
       },
       drain: createFixedDrain({ services: () => serviceInformer.list(), clock }),
+      fits: (pod) => checkFit(pod, { others: activeBeside(pod), allocatable: node.allocatable() }),
       admit: (pod) =>
         admitPod(pod, {
-          others: manager
-            .workers()
-            .filter(
-              (w) =>
-                w.pod.metadata.uid !== pod.metadata.uid &&
-                (w.state.phase === 'syncing' || w.state.phase === 'terminating') &&
-                !isTerminalPhase(w.pod.status.phase),
-            )
-            .map((w) => w.pod),
+          others: activeBeside(pod),
           allocatable: node.allocatable(),
           node: node.current(),
           appArmorEnabled,

@@ -14,6 +14,8 @@ import { restartsAfterKill, shouldBeStarted, shouldRestartAfter } from './restar
 export type ProbeVerdict = 'success' | 'failure' | 'unknown';
 /** What probes say of a container by its ID; undefined: not probed. */
 export interface ProbeVerdicts {
+  /** A change of resources that this container only gets by a restart. */
+  resizeRestarts?(c: ContainerSpec, status: ContainerStatus): boolean;
   liveness(containerId: string): ProbeVerdict | undefined;
   startup(containerId: string): ProbeVerdict | undefined;
 }
@@ -152,6 +154,8 @@ function killVerdict(
     return { message: `${what} ${c.name} failed liveness probe`, reason: 'LivenessProbe', changed: false };
   if (probes.startup(status.id) === 'failure')
     return { message: `${what} ${c.name} failed startup probe`, reason: 'StartupProbe', changed: false };
+  if (probes.resizeRestarts?.(c, status) === true)
+    return { message: `${what} ${c.name} resize requires restart`, reason: '', changed: true };
   return undefined;
 }
 

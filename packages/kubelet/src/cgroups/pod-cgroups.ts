@@ -84,9 +84,14 @@ export function createPodCgroups(config: CgroupConfig, deps: { hostMount: HostMo
       }
     } else
       for (const controller of limitedControllers) await mkdir(directory(controller, qos, `pod${pod.metadata.uid}`), { recursive: true });
+    // A limit that can't be had yet (the containers' are in the way) must not keep the others from being set.
+    const failures: unknown[] = [];
     for (const [controller, file, value] of renderLimits(computePodLimits(pod), config.version)) {
-      await writeFile(path.posix.join(directory(controller, qos, `pod${pod.metadata.uid}`), file), value);
+      await writeFile(path.posix.join(directory(controller, qos, `pod${pod.metadata.uid}`), file), value).catch((error: unknown) =>
+        failures.push(error),
+      );
     }
+    if (failures.length > 0) throw failures[0];
     return relative;
   };
   const ensureSlice = async (pod: PodSnapshot): Promise<string> => {

@@ -57,6 +57,28 @@ export function podRequest(pod: PodSnapshot, resource: string): number {
 
 const shown = (resource: string, milli: number): number => (resource === 'cpu' ? milli : Math.ceil(milli / 1000));
 
+/** Whether resources of a running pod can grow to what its spec asks for by now. */
+export function checkFit(
+  pod: PodSnapshot,
+  o: Pick<AdmissionInput, 'others' | 'allocatable'>,
+): { deferred: boolean; message: string } | undefined {
+  for (const name of ['cpu', 'memory']) {
+    const requested = podRequest(pod, name);
+    const capacity = quantityMilliValue(o.allocatable[name] ?? '0');
+    if (requested > capacity) {
+      return { deferred: false, message: `Node didn't have enough capacity: ${name}, requested: ${requested}, capacity: ${capacity}` };
+    }
+    const used = o.others.reduce((sum, other) => sum + podRequest(other, name), 0);
+    if (used + requested > capacity) {
+      return {
+        deferred: true,
+        message: `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+      };
+    }
+  }
+  return undefined;
+}
+
 function checkResources(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
   const maxPods = Number(o.allocatable['pods'] ?? '110');
   if (o.others.length + 1 > maxPods) {

@@ -63,6 +63,8 @@ export interface PodContext {
   drain(pod: PodSnapshot, o: { readonly graceSeconds: number; readonly ready: boolean; readonly signal: AbortSignal }): Promise<void>;
   /** Why a pod may not run on this node; undefined: it may. */
   admit(pod: PodSnapshot): { readonly reason: string; readonly message: string } | undefined;
+  /** Why a pod can't have the resources of its spec: not now (`deferred`), or never on this node. */
+  fits(pod: PodSnapshot): { readonly deferred: boolean; readonly message: string } | undefined;
   /** Bounds how many pods start at once. */
   readonly startSlots: { take(signal: AbortSignal): Promise<Disposable> };
 }

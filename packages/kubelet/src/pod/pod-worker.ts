@@ -1,10 +1,11 @@
 import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
 import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
+import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { kubeletConditions } from '../status/conditions.ts';
-import { generateStatus } from '../status/generate-status.ts';
+import { generateStatus, type StatusInput } from '../status/generate-status.ts';
 import { sameJson } from '../status/status-patch.ts';
 import { killContainers, stopSandboxes } from './kill-pod.ts';
 import { observePod } from './observe.ts';
@@ -23,6 +24,8 @@ import {
 /** While a sync takes longer than this, the status so far is told in between. */
 const interimStatusMs = 1_000;
 const failureRetryMs = 2_000;
+/** How often room is looked for again for a pod that is to grow. */
+const deferredRetryMs = 10_000;
 
 /**
  * Carries out the decisions about one pod, one at a time: wake-ups that come while it works are remembered, and it always works
@@ -49,6 +52,8 @@ export class PodWorker {
   #timer: Disposable | undefined;
   #timerAtMs: number | undefined;
   #admitted = false;
+  readonly #allocation = new Map<string, Resources>();
+  #resize: StatusInput['resize'];
   #asked = false;
 
   /** `observed`: what is known of it already; a pod that is new to the runtime has `nothingObserved`. */
@@ -183,6 +188,24 @@ export class PodWorker {
     return this.#observed;
   }
 
+  /** The pod with the resources that it has: those of its spec where the node can grant them, else the ones from before. */
+  #allocate(): PodSnapshot {
+    const pod = this.#pod;
+    const wanted = allocationOf(pod);
+    const changed = [...wanted].filter(([name, r]) => this.#allocation.has(name) && !sameJson(this.#allocation.get(name), r));
+    const refusal = changed.length === 0 ? undefined : this.#context.fits(pod);
+    if (refusal === undefined) {
+      for (const [name, r] of wanted) this.#allocation.set(name, r);
+      this.#resize = undefined;
+      return pod;
+    }
+    for (const [name, r] of wanted) if (!this.#allocation.has(name)) this.#allocation.set(name, r);
+    const reason = refusal.deferred ? 'Deferred' : 'Infeasible';
+    if (this.#resize?.reason !== reason) this.#context.event(pod, 'Warning', `Resize${reason}`, `Pod resize ${reason}: ${refusal.message}`);
+    this.#resize = { type: 'PodResizePending', reason, message: refusal.message };
+    if (refusal.deferred) this.#wakeAt(this.#context.clock.now() + deferredRetryMs);
+    return withAllocation(pod, this.#allocation);
+  }
   #admit(): boolean {
     if (this.#admitted) return true;
     const refusal = this.#context.admit(this.#pod);
@@ -213,7 +236,7 @@ export class PodWorker {
     const { clock } = this.#context;
     if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
     if (!this.#admit() || this.#pastDeadline()) return;
-    const pod = this.#pod;
+    const pod = this.#allocate();
     const child = childSignal(this.#root);
     this.#syncing = child;
     const interim = clock.after(interimStatusMs, () => void this.#interimStatus().catch(() => undefined));
@@ -290,7 +313,7 @@ export class PodWorker {
   /** Generates the status and hands it on; returns its phase. */
   #tell(observed: ObservedPod, terminal: boolean): string {
     const { status, node, clock, probes } = this.#context;
-    const pod = this.#pod;
+    const pod = this.#allocation.size === 0 ? this.#pod : withAllocation(this.#pod, this.#allocation);
     const generated = generateStatus({
       pod,
       observed,
@@ -304,6 +327,7 @@ export class PodWorker {
         ready: (id) => (probes.reading(id, 'readiness') ?? 'success') === 'success',
       },
       terminal,
+      ...(this.#resize === undefined || terminal ? {} : { resize: this.#resize }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
     if (!this.#removed) status.set(pod, generated);

@@ -1,6 +1,7 @@
 import type { ContainerStatus } from '@skiff/cri';
 import { computePodActions, type PodActions, type ProbeVerdicts } from '../actions/compute-pod-actions.ts';
-import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
+import { computeResize } from '../actions/compute-resize.ts';
+import { newestContainer, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import { hashContainer } from '../container/labels.ts';
 import { VolumeError } from '../volumes/volume-manager.ts';
@@ -36,7 +37,8 @@ export interface SyncInput {
   readonly made: Set<string>;
 }
 
-const verdictsOf = (context: PodContext): ProbeVerdicts => ({
+const verdictsOf = (context: PodContext, pod: PodSnapshot): ProbeVerdicts => ({
+  resizeRestarts: (c, status) => computeResize(pod, c, status, context.node.memoryCapacityBytes).kind === 'restart',
   liveness: (id) => context.probes.reading(id, 'liveness'),
   startup: (id) => context.probes.reading(id, 'startup'),
 });
@@ -70,6 +72,25 @@ async function killUnwanted(o: SyncInput, actions: PodActions): Promise<boolean>
     }),
   );
   return actions.containersToKill.size > 0;
+}
+
+/**
+ * Changes limits of running containers. The pod's own limits bound those of its containers, so they are written before, as far
+ * as they can be, and after. Returns whether anything was changed; throws when something could not be.
+ */
+async function resizeContainers(o: SyncInput, actions: PodActions): Promise<boolean> {
+  const { pod, observed, context } = o;
+  const updates = runningContainers(observed).flatMap((status) => {
+    const c = findContainer(pod, status.metadata.name)?.spec;
+    if (c === undefined || actions.containersToKill.has(status.id)) return [];
+    const verdict = computeResize(pod, c, status, context.node.memoryCapacityBytes);
+    return verdict.kind === 'update' ? [{ status, resources: verdict.resources }] : [];
+  });
+  if (updates.length === 0) return false;
+  await context.cgroups.ensure(pod).catch(() => undefined);
+  for (const { status, resources } of updates) await context.runtime.updateContainerResources(status.id, resources);
+  await context.cgroups.ensure(pod);
+  return true;
 }
 
 /** The containers of an old sandbox stay for their logs; only init containers are removed, since they will run again. */
@@ -117,9 +138,10 @@ class RetryTimes {
  */
 export async function syncPod(o: SyncInput): Promise<SyncResult> {
   const { pod, observed, context, signal } = o;
-  const actions = computePodActions(pod, observed, verdictsOf(context));
+  const actions = computePodActions(pod, observed, verdictsOf(context, pod));
   let changed = await killUnwanted(o, actions);
   signal.throwIfAborted();
+  if (!actions.killPod && (await resizeContainers(o, actions))) changed = true;
   const toStart = [...actions.ephemeralContainersToStart, ...actions.initContainersToStart, ...actions.containersToStart];
   if (toStart.length === 0) return { retryAtMs: undefined, changed };
   if (actions.killPod && !actions.createSandbox) return { retryAtMs: undefined, changed };

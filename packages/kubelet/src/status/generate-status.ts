@@ -34,6 +34,8 @@ export interface StatusInput {
   readonly probes: ProbeReadings;
   /** No container will be started again. */
   readonly terminal: boolean;
+  /** A change of resources that is not carried out (yet). */
+  readonly resize?: { readonly type: 'PodResizePending' | 'PodResizeInProgress'; readonly reason?: string; readonly message?: string };
   /** The pod was refused or is evicted: phase Failed with these. */
   readonly failure?: { readonly reason: string; readonly message: string };
 }
@@ -81,6 +83,7 @@ function generateConditions(o: StatusInput, phase: string, statuses: readonly Co
     stampCondition(type, verdict, { previous: o.previous.conditions ?? [], generation: o.pod.metadata.generation, now: o.now });
   return [
     ...(structuredClone(others) as PodCondition[]),
+    ...(o.resize === undefined ? [] : [stamp(o.resize.type, { status: 'True', ...o.resize })]),
     stamp('PodReadyToStartContainers', { status: checkSandbox(o.pod, o.observed).changed ? 'False' : 'True' }),
     stamp('Initialized', podInitialized(o.pod, statuses, phase)),
     stamp('Ready', podReady(o.pod, statuses, phase, others)),

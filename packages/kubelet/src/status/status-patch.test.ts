@@ -35,7 +35,7 @@ describe('status patch', () => {
       podIP: '10.0.0.1',
       podIPs: [{ ip: '10.0.0.1' }],
       hostIP: 'h',
-      conditions: [ready('False')],
+      conditions: [{ ...ready('False'), reason: 'ContainersNotReady' }],
     };
     const next: PodStatus = { phase: 'Running', podIP: '10.0.0.2', podIPs: [{ ip: '10.0.0.2' }], hostIP: 'h', conditions: [ready('True')] };
     expect(renderStatusPatch('u', current, next)).toEqual({
@@ -45,7 +45,7 @@ describe('status patch', () => {
         reason: null,
         podIP: '10.0.0.2',
         podIPs: [{ ip: '10.0.0.2' }, { $patch: 'delete', ip: '10.0.0.1' }],
-        conditions: [ready('True')],
+        conditions: [{ ...ready('True'), reason: null }],
       },
     });
   });

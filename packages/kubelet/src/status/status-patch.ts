@@ -16,9 +16,12 @@ export const sameJson = (a: unknown, b: unknown): boolean => {
   return true;
 };
 
+/** Conditions that are there only while they hold. */
+const passingConditions = ['PodResizePending', 'PodResizeInProgress'] as const;
+
 /** Whether `next` says anything that `current` does not: conditions of others are not compared. */
 export function statusDiffers(current: DeepReadonly<PodStatus>, next: DeepReadonly<PodStatus>): boolean {
-  const ours = new Set((next.conditions ?? []).map((c) => c.type));
+  const ours = new Set([...(next.conditions ?? []).map((c) => c.type), ...passingConditions]);
   const strip = (s: DeepReadonly<PodStatus>): unknown => ({
     ...s,
     conditions: (s.conditions ?? [])
@@ -53,14 +56,17 @@ export function renderStatusPatch(uid: string, current: DeepReadonly<PodStatus>,
     if (!sameJson(value, (current as Record<string, unknown>)[key])) status[key] = value as Json;
   }
   for (const key of removable) if (next[key] === undefined && current[key] !== undefined) status[key] = null;
-  const conditions = (next.conditions ?? []).filter(
-    (c) =>
-      !sameJson(
-        c,
-        current.conditions?.find((o) => o.type === c.type),
-      ),
+  const conditions = (next.conditions ?? []).flatMap((c) => {
+    const old = current.conditions?.find((o) => o.type === c.type);
+    // Elements are merged: what went away has to be named.
+    const gone = Object.keys(old ?? {}).filter((key) => !(key in c));
+    return sameJson(c, old) ? [] : [{ ...c, ...Object.fromEntries(gone.map((key) => [key, null])) }];
+  });
+  const over = passingConditions.filter(
+    (type) => current.conditions?.some((c) => c.type === type) === true && !next.conditions?.some((c) => c.type === type),
   );
-  if (conditions.length > 0) status['conditions'] = conditions as unknown as Json;
+  const changes = [...conditions, ...over.map((type) => ({ $patch: 'delete', type }))];
+  if (changes.length > 0) status['conditions'] = changes as unknown as Json;
   for (const key of ['podIPs', 'hostIPs'] as const) {
     const wanted = next[key] ?? [];
     const stale = (current[key] ?? []).filter((o) => !wanted.some((w) => w.ip === o.ip));

@@ -1,0 +1,50 @@
+import type { ResourceRequirements } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { ContainerResources, ContainerStatus } from '@skiff/cri';
+import { computeContainerResources } from '../cgroups/resources.ts';
+import { type ContainerSpec, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
+
+/** Runtimes have a least memory limit (Docker's is 6 MiB); below it nothing is there to be changed. */
+const leastMemoryBytes = 6 * 1024 * 1024;
+
+export type ResizeVerdict = { readonly kind: 'none' } | { readonly kind: 'update' | 'restart'; readonly resources: ContainerResources };
+
+const memoryOf = (r: ContainerResources): number => (r.memoryLimitBytes === undefined ? 0 : Math.max(r.memoryLimitBytes, leastMemoryBytes));
+
+/** Whether a running container has other limits than its spec by now, and whether changing them means a restart (resizePolicy). */
+export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: ContainerStatus, memoryCapacityBytes: number): ResizeVerdict {
+  const wanted = computeContainerResources(pod, c, memoryCapacityBytes);
+  const actual = status.resources;
+  const cpu = wanted.cpuShares !== actual.cpuShares || (wanted.cpuQuotaMicros ?? 0) !== (actual.cpuQuotaMicros ?? 0);
+  const memory = memoryOf(wanted) !== memoryOf(actual);
+  // A runtime that reports nothing has nothing to compare.
+  if (Object.keys(actual).length === 0 || (!cpu && !memory)) return { kind: 'none' };
+  const restarts = (resource: string): boolean =>
+    (c.resizePolicy ?? []).some((p) => p.resourceName === resource && p.restartPolicy === 'RestartContainer');
+  const { oomScoreAdj: _fixed, ...resources } = wanted;
+  return { kind: (cpu && restarts('cpu')) || (memory && restarts('memory')) ? 'restart' : 'update', resources };
+}
+
+export type Resources = DeepReadonly<ResourceRequirements>;
+
+/** What the node has granted: container name → its resources. */
+export type Allocation = ReadonlyMap<string, Resources>;
+
+export const allocationOf = (pod: PodSnapshot): Map<string, Resources> =>
+  new Map([...initContainersOf(pod), ...pod.spec.containers].map((c) => [c.name, c.resources ?? {}]));
+
+/** The pod with what it was granted in the place of what it asks for. */
+export function withAllocation(pod: PodSnapshot, allocation: Allocation): PodSnapshot {
+  const grant = (c: ContainerSpec): ContainerSpec => {
+    const granted = allocation.get(c.name);
+    return granted === undefined ? c : { ...c, resources: granted };
+  };
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      containers: pod.spec.containers.map(grant),
+      ...(pod.spec.initContainers === undefined ? {} : { initContainers: pod.spec.initContainers.map(grant) }),
+    },
+  };
+}
