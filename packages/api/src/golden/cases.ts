@@ -3,9 +3,11 @@ import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
 import { jobCases } from './job-cases.ts';
+import { networkCases } from './network-cases.ts';
 import { podDefaultCases } from './pod-default-cases.ts';
 import { podUpdateCases } from './pod-update-cases.ts';
 import { podValidationCases } from './pod-validation-cases.ts';
+import { policyCases } from './policy-cases.ts';
 import { serviceCases } from './service-cases.ts';
 import { volumeCases } from './volume-cases.ts';
 import { workloadCases } from './workload-cases.ts';
@@ -22,4 +24,6 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   cluster: clusterCases,
   volumes: volumeCases,
   jobs: jobCases,
+  networks: networkCases,
+  policies: policyCases,
 };

@@ -53,7 +53,7 @@ function validateExitCodes(
   errors: FieldErrors,
 ): void {
   requireOneOfList(codes.operator, `${path}.operator`, ['In', 'NotIn'], errors);
-  const { containerName: container, values = [] } = codes;
+  const { containerName: container, values } = codes;
   if (container !== undefined && !names.has(container)) {
     errors.invalid(`${path}.containerName`, container, 'must be one of the container or initContainer names in the pod template');
   }

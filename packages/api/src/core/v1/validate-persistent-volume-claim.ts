@@ -20,7 +20,7 @@ function optionsOf(old: Claim | undefined): ClaimValidationOptions {
   validateLabelSelector(old.spec?.selector, '', found);
   return {
     allowInvalidLabelValueInSelector: !found.empty,
-    allowInvalidAPIGroup: old.spec?.dataSource?.apiGroup !== undefined || old.spec?.dataSourceRef?.apiGroup !== undefined,
+    allowInvalidAPIGroup: typeof (old.spec?.dataSource?.apiGroup ?? old.spec?.dataSourceRef?.apiGroup) === 'string',
   };
 }
 

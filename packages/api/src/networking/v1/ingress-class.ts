@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateIngressClass, validateIngressClassUpdate } from './validate-addresses.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { IngressClass } from '../../generated/types/networking-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -12,7 +14,14 @@ export const ingressClass = defineResource<IngressClass>({
   schemaName: 'io.k8s.api.networking.v1.IngressClass',
   storageVersionHash: 'l/iqIbDgFyQ=',
   enforcement: 'stored',
-  strategy: specStrategy<IngressClass>({ generation: { spec: 'io.k8s.api.networking.v1.IngressClassSpec' }, status: false }),
+  strategy: specStrategy<IngressClass>(
+    { generation: { spec: 'io.k8s.api.networking.v1.IngressClassSpec' }, status: false },
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (c, errors) => validateIngressClass(c, errors),
+      validateUpdate: validateIngressClassUpdate,
+    },
+  ),
   defaults(ingressClass) {
     const parameters = ingressClass.spec?.parameters;
     if (parameters) parameters.scope ??= 'Cluster';

@@ -1,6 +1,8 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { ingressStatusWarnings, ingressWarnings, validateIngress, validateIngressStatus } from './validate-ingress.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { Ingress } from '../../generated/types/networking-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { ingressTable } from './ingress-table.ts';
 
 export const ingress = defineResource<Ingress>({
@@ -18,14 +20,14 @@ export const ingress = defineResource<Ingress>({
   strategy: specStrategy<Ingress>(
     { generation: { spec: 'io.k8s.api.networking.v1.IngressSpec' } },
     {
-      warnings: (ingress, old) =>
-        old === undefined && ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] !== undefined && !ingress.spec?.ingressClassName
-          ? [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`]
-          : [],
+      validateName: nameIsDNSSubdomain,
+      validate: (ingress, errors) => validateIngress(ingress, errors),
+      validateUpdate: (ingress, old, errors) => validateIngress(ingress, errors, old),
+      warnings: ingressWarnings,
     },
   ),
   table: ingressTable,
   subresources: {
-    status: statusSubresource('Ingress'),
+    status: statusSubresource('Ingress', statusStrategy({ validateUpdate: validateIngressStatus, warnings: ingressStatusWarnings })),
   },
 });

@@ -1,3 +1,4 @@
+import { ipAddressName, validateIPAddress, validateIPAddressUpdate } from './validate-addresses.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { IPAddress } from '../../generated/types/networking-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -11,6 +12,11 @@ export const ipAddress = defineResource<IPAddress>({
   shortNames: ['ip'],
   schemaName: 'io.k8s.api.networking.v1.IPAddress',
   storageVersionHash: '3f/plJFChNE=',
+  strategy: {
+    validateName: ipAddressName,
+    validate: (address, errors) => validateIPAddress(address, errors),
+    validateUpdate: validateIPAddressUpdate,
+  },
   table: defineTable([nameColumn, 'ParentRef', 'Age'], (a, nowMs) => {
     const parent = a.spec?.parentRef;
     if (parent === undefined) return [nameOf(a), '<none>', age(a, nowMs)];

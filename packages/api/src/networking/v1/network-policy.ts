@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { networkPolicyWarnings, validateNetworkPolicy } from './validate-network-policy.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { NetworkPolicy } from '../../generated/types/networking-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -13,7 +15,15 @@ export const networkPolicy = defineResource<NetworkPolicy>({
   schemaName: 'io.k8s.api.networking.v1.NetworkPolicy',
   storageVersionHash: 'YpfwF18m1G8=',
   enforcement: 'stored',
-  strategy: specStrategy<NetworkPolicy>({ generation: { spec: 'io.k8s.api.networking.v1.NetworkPolicySpec' }, status: false }),
+  strategy: specStrategy<NetworkPolicy>(
+    { generation: { spec: 'io.k8s.api.networking.v1.NetworkPolicySpec' }, status: false },
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (policy, errors) => validateNetworkPolicy(policy, errors),
+      validateUpdate: (policy, old, errors) => validateNetworkPolicy(policy, errors, old),
+      warnings: networkPolicyWarnings,
+    },
+  ),
   defaults(policy) {
     const spec = policy.spec;
     if (spec === undefined) return;

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateServiceCIDR, validateServiceCIDRUpdate } from './validate-addresses.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { ServiceCIDR } from '../../generated/types/networking-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
@@ -13,7 +15,14 @@ export const serviceCIDR = defineResource<ServiceCIDR>({
   storageVersionHash: 'gNLvruQhW2g=',
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<ServiceCIDR>({}),
+  strategy: specStrategy<ServiceCIDR>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (range, errors) => validateServiceCIDR(range, errors),
+      validateUpdate: validateServiceCIDRUpdate,
+    },
+  ),
   table: defineTable([nameColumn, 'CIDRs', 'Age'], (c, nowMs) => [nameOf(c), (c.spec?.cidrs ?? []).join(','), age(c, nowMs)]),
   subresources: {
     status: statusSubresource('ServiceCIDR', statusStrategy({ prepareForUpdate: keepMetadata })),

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { runtimeClassWarnings, validateRuntimeClass, validateRuntimeClassUpdate } from './validate.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { RuntimeClass } from '../../generated/types/node-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -11,6 +13,13 @@ export const runtimeClass = defineResource<RuntimeClass>({
   schemaName: 'io.k8s.api.node.v1.RuntimeClass',
   storageVersionHash: 'WQTu1GL3T2Q=',
   enforcement: 'stored',
-  strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowCreateOnUpdate: true,
+    allowUnconditionalUpdate: false,
+    validate: (c, errors) => validateRuntimeClass(c, errors),
+    validateUpdate: validateRuntimeClassUpdate,
+    warnings: runtimeClassWarnings,
+  },
   table: defineTable([nameColumn, 'Handler', 'Age'], (r, nowMs) => [nameOf(r), r.handler ?? '', age(r, nowMs)]),
 });

@@ -1,6 +1,7 @@
+import { validateBudget, validateBudgetStatus } from './validate.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { PodDisruptionBudget } from '../../generated/types/policy-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
 
 export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
@@ -12,9 +13,15 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   shortNames: ['pdb'],
   schemaName: 'io.k8s.api.policy.v1.PodDisruptionBudget',
   storageVersionHash: 'EVWiDmWqyJw=',
-  enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<PodDisruptionBudget>({ generation: { spec: 'io.k8s.api.policy.v1.PodDisruptionBudgetSpec' } }),
+  strategy: specStrategy<PodDisruptionBudget>(
+    { generation: { spec: 'io.k8s.api.policy.v1.PodDisruptionBudgetSpec' } },
+    {
+      allowUnconditionalUpdate: false,
+      validate: (budget, errors) => validateBudget(budget, errors),
+      validateUpdate: (budget, old, errors) => validateBudget(budget, errors, old),
+    },
+  ),
   table: defineTable([nameColumn, 'Min Available', 'Max Unavailable', integer('Allowed Disruptions'), 'Age'], (b, nowMs) => [
     nameOf(b),
     String(b.spec?.minAvailable ?? 'N/A'),
@@ -23,6 +30,12 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
     age(b, nowMs),
   ]),
   subresources: {
-    status: statusSubresource('PodDisruptionBudget'),
+    status: statusSubresource(
+      'PodDisruptionBudget',
+      statusStrategy({
+        allowUnconditionalUpdate: false,
+        validateUpdate: (budget, _old, errors) => validateBudgetStatus(budget, errors),
+      }),
+    ),
   },
 });

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validatePriorityClass, validatePriorityClassUpdate } from './validate.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityClass } from '../../generated/types/scheduling-v1.ts';
 import { setGeneration } from '../../spec-and-status.ts';
@@ -15,7 +17,12 @@ export const priorityClass = defineResource<PriorityClass>({
   defaults(priorityClass) {
     priorityClass.preemptionPolicy ??= 'PreemptLowerPriority';
   },
-  strategy: { prepareForCreate: (draft) => setGeneration(draft, 1) },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    prepareForCreate: (draft) => setGeneration(draft, 1),
+    validate: (c, errors) => validatePriorityClass(c, errors),
+    validateUpdate: validatePriorityClassUpdate,
+  },
   table: defineTable([nameColumn, integer('Value'), boolean('Global-Default'), 'Age', 'PreemptionPolicy'], (p, nowMs) => [
     nameOf(p),
     p.value ?? 0,
