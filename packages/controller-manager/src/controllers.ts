@@ -1,9 +1,12 @@
+import { bootstrapSigner } from './controllers/bootstrap-signer.ts';
 import { certificateApprovingController } from './controllers/certificate-approving.ts';
 import { certificateCleaner } from './controllers/certificate-cleaner.ts';
 import { certificateSigningController } from './controllers/certificate-signing.ts';
+import { clusterRoleAggregationController } from './controllers/cluster-role-aggregation.ts';
 import { cronJobController } from './controllers/cron-job.ts';
 import { daemonSetController } from './controllers/daemon-set.ts';
 import { deploymentController } from './controllers/deployment.ts';
+import { disruptionController } from './controllers/disruption.ts';
 import { endpointSliceController } from './controllers/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
 import { endpointsController } from './controllers/endpoints.ts';
@@ -19,8 +22,10 @@ import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
+import { staleDisruptionController } from './controllers/stale-disruption.ts';
 import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
+import { tokenCleaner } from './controllers/token-cleaner.ts';
 import { ttlAfterFinishedController } from './controllers/ttl-after-finished.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
@@ -48,6 +53,11 @@ export const controllers: readonly ControllerDescriptor[] = [
   jobController,
   cronJobController,
   ttlAfterFinishedController,
+  disruptionController,
+  staleDisruptionController,
+  clusterRoleAggregationController,
+  bootstrapSigner,
+  tokenCleaner,
   pvcProtectionController,
   pvProtectionController,
 ];
