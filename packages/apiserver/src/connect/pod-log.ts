@@ -6,6 +6,7 @@ import { drained, responseClosed } from '../server/respond.ts';
 import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
 import { chooseContainer } from './container-choice.ts';
 import { answerOf, type KubeletClient, readErrorBody } from './kubelet-client.ts';
+import { sendToWebSocket, wantsWebSocket } from './websocket-reader.ts';
 
 interface LogOptions {
   readonly container: string;
@@ -106,6 +107,10 @@ export function podLog(deps: { objects: ObjectAccess; kubelets: KubeletClient })
       try {
         const code = answer.statusCode ?? 500;
         if (code < 200 || code > 206) throw kubeletError(code, name, await readErrorBody(answer));
+        if (wantsWebSocket(r.exchange)) {
+          await sendToWebSocket(r.exchange, answer as AsyncIterable<Buffer>, r.signal);
+          return;
+        }
         response.writeHead(200);
         if (options.follow && 'flushHeaders' in response) response.flushHeaders();
         for await (const piece of answer) {
