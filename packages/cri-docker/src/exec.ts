@@ -75,13 +75,14 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
       .catch((error: unknown) => {
         throw asRuntimeError(error);
       });
-  /** The engine notes the end a moment after the output's. */
-  const exitCodeOf = async (execId: string): Promise<number> => {
-    for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 200)) {
+  /** The engine notes the end a moment after the output's. Nobody waits for a process whose streams were let go. */
+  const exitCodeOf = async (execId: string, isClosed: () => boolean): Promise<number> => {
+    for (let waitMs = 5; !isClosed(); waitMs = Math.min(waitMs * 2, 200)) {
       const { Running, ExitCode } = await inspect(execId);
       if (!Running && ExitCode !== null) return ExitCode;
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
+    throw new RuntimeError('internal', 'the streams of the process were closed before its end');
   };
   const exec = async (id: string, request: ExecRequest): Promise<ExecProcess & { readonly execId: string }> => {
     const execId = await create(id, request);
@@ -106,9 +107,14 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
         }
       },
     });
-    const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => exitCodeOf(execId));
+    let closed = false;
+    const close = (): void => {
+      closed = true;
+      streams.close();
+    };
+    const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => exitCodeOf(execId, () => closed));
     exitCode.catch(() => undefined);
-    return { ...streams, exitCode, execId };
+    return { ...streams, close, exitCode, execId };
   };
 
   return {
