@@ -13,6 +13,7 @@ export const kubeletFlags = {
   'cluster-domain': { type: 'string', default: 'cluster.local', help: 'domain of the cluster' },
   'resolv-conf': { type: 'string', default: '/etc/resolv.conf', help: 'resolver configuration of the node' },
   instance: { type: 'string', default: 'skiff', help: 'name of this Skiff on the machine; several can share it' },
+  cleanup: { type: 'boolean', default: false, help: 'remove the links and packet filter rules of this instance, and end' },
   'docker-socket': { type: 'string', default: '/var/run/docker.sock', help: 'socket of Docker Engine' },
   'pod-infra-container-image': { type: 'string', help: 'image of the sandbox container; the built-in one when absent' },
   'pod-cidr': { type: 'string', help: "range of pod addresses, instead of the Node object's" },

@@ -4,7 +4,9 @@ import { createClient, loadKubeconfig } from '@skiff/client';
 import { createLogger, FlagError, type Flags, formatHelp, parseFlags, processSignal, supervise, systemClock } from '@skiff/component-base';
 import { createDockerRuntime } from '@skiff/cri-docker';
 import { kubeletFlags } from './flags.ts';
+import { runCommand } from './host/run-command.ts';
 import { createKubelet, type KubeletConfig } from './kubelet.ts';
+import { cleanUpPodNetwork } from './network/clean-up.ts';
 import { runServer } from './server/server.ts';
 
 type KubeletFlags = Flags<typeof kubeletFlags>;
@@ -60,6 +62,7 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLogger('kubelet', flags.v);
+  if (flags.cleanup) return cleanUpPodNetwork(flags.instance, { run: runCommand, clock: systemClock, log });
   const signal = processSignal();
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
   const runtime = createDockerRuntime({

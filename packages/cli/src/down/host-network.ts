@@ -1,8 +1,23 @@
 import type { ClusterConfig } from '../config.ts';
 import { runOk } from '../host/run.ts';
-import { mainOf } from '../supervisor/processes.ts';
+import { clusterProcesses } from '../supervisor/processes.ts';
 
-/** Removes what the proxy made on this host: proxy-data with all its sockets, packet filter chains, the veth pair, the services namespace. */
+/** Routes with which the kubelet keeps addresses without a pod from leaving the host carry this metric. */
+const unreachableMetric = '4278198272';
+
+/**
+ * Removes what proxy and kubelet made on this host and leave behind when they are stopped, so that connections outlive them:
+ * proxy-data with its sockets, packet filter chains, links, the services namespace.
+ */
 export async function removeHostNetwork(config: ClusterConfig): Promise<void> {
-  await runOk(process.execPath, [mainOf('proxy'), '--cleanup', `--instance=${config.instance}`]);
+  for (const process of clusterProcesses(config, { redis: false })) {
+    if (process.name === 'proxy' || process.name === 'kubelet') await runOk(process.command, [...process.args, '--cleanup']);
+  }
+  const routes = (await runOk('ip', ['route', 'show', 'type', 'unreachable', 'root', config.podCidr])).split('\n');
+  for (const route of routes) {
+    const range = route.trim().split(' ')[1];
+    if (range !== undefined && route.includes(`metric ${unreachableMetric}`)) {
+      await runOk('ip', ['route', 'delete', 'unreachable', range, 'metric', unreachableMetric]);
+    }
+  }
 }
