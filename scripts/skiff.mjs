@@ -51,6 +51,7 @@ export function prepare() {
   const sources = readdirSync(packages).map((p) => join(packages, p, 'src'));
   if (!existsSync(stamp) || statSync(stamp).mtimeMs < newest(sources)) {
     step('Building', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']);
+    step('Bundling', process.execPath, [join(root, 'scripts/bundle.mjs')]);
     writeFileSync(stamp, '');
   }
 }

@@ -17,7 +17,10 @@ afterEach(() => rmSync(rootDir, { recursive: true, force: true }));
 const noting = (name: string, o: { ignoresTerm?: boolean } = {}): ProcessDefinition => ({
   name,
   command: 'sh',
-  args: ['-c', `echo start ${name} >> ${rootDir}/notes; trap '${o.ignoresTerm ? '' : `echo stop ${name} >> ${rootDir}/notes; exit 0`}' TERM; while :; do sleep 0.05; done`],
+  args: [
+    '-c',
+    `echo start ${name} >> ${rootDir}/notes; trap '${o.ignoresTerm ? '' : `echo stop ${name} >> ${rootDir}/notes; exit 0`}' TERM; while :; do sleep 0.05; done`,
+  ],
   stopSeconds: 1,
 });
 const notes = (): readonly string[] => readFileSync(join(rootDir, 'notes'), 'utf8').trim().split('\n');
@@ -39,7 +42,9 @@ const state = (name: string): ProcessState | undefined => readState(rootDir)?.pr
 
 it('starts in order, starts again what is killed, stops in reverse order', async () => {
   const stop = new AbortController();
-  const running = createSupervisor({ rootDir, processes: [noting('a'), noting('b')] }, { clock: systemClock, log: silentLogger }).run(stop.signal);
+  const running = createSupervisor({ rootDir, processes: [noting('a'), noting('b')] }, { clock: systemClock, log: silentLogger }).run(
+    stop.signal,
+  );
   await until(() => notes().length === 2);
   const first = state('a');
   process.kill(first?.pid ?? 0, 'SIGKILL');
@@ -57,7 +62,10 @@ it('starts in order, starts again what is killed, stops in reverse order', async
 
 it('kills what does not end in time', async () => {
   const stop = new AbortController();
-  const running = createSupervisor({ rootDir, processes: [noting('deaf', { ignoresTerm: true })] }, { clock: systemClock, log: silentLogger }).run(stop.signal);
+  const running = createSupervisor(
+    { rootDir, processes: [noting('deaf', { ignoresTerm: true })] },
+    { clock: systemClock, log: silentLogger },
+  ).run(stop.signal);
   await until(() => notes().length === 1);
   const deaf = state('deaf');
   stop.abort();

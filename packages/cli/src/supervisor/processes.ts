@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, type ClusterConfig } from '../config.ts';
@@ -15,7 +16,17 @@ export interface ProcessDefinition {
 
 /** `packages/` of this checkout or image: the mains lie side by side. */
 const packagesDir = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-export const mainOf = (pkg: string): string => join(packagesDir, pkg, 'dist/main.js');
+
+/** The bundle of a package where there is one and nothing was built after it; else its plain main. */
+export function mainOf(pkg: string): string {
+  const plain = join(packagesDir, pkg, 'dist/main.js');
+  const bundle = join(packagesDir, pkg, 'dist/bundle/main.js');
+  if (!existsSync(bundle)) return plain;
+  const builtMs = readdirSync(packagesDir).map(
+    (p) => statSync(join(packagesDir, p, 'dist/.tsbuildinfo'), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  return statSync(bundle).mtimeMs >= Math.max(...builtMs) ? bundle : plain;
+}
 
 const flag = (name: string, value: string | number): string => `--${name}=${value}`;
 
@@ -24,7 +35,7 @@ function nodeProcess(name: string, main: string, flags: readonly string[], nodeO
 }
 
 /** Keeps V8's young generation small: these processes idle most of the time, and memory is counted. */
-const smallHeap = ['--max-semi-space-size=4'];
+const smallHeap = ['--max-semi-space-size=2'];
 
 export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
 export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
