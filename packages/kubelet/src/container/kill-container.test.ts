@@ -34,11 +34,12 @@ async function setUp(program: string, container: Container) {
   };
   const deadline = new Deadline(clock, 10_000);
   const startMs = clock.now();
+  const stop = new AbortController();
   const killing = fake.runtime
     .containerStatus(id)
-    .then((status) => killContainer({ pod: podOf([container]), spec: container, status, podIP: '127.0.0.1', message: '', deadline }, deps))
+    .then((status) => killContainer({ pod: podOf([container]), spec: container, status, podIP: '127.0.0.1', message: '', deadline, signal: stop.signal }, deps))
     .then(() => clock.now() - startMs);
-  return { clock, fake, id, events, hooks, deadline, killing };
+  return { clock, fake, id, events, hooks, deadline, killing, stop };
 }
 
 describe('killContainer', () => {
@@ -47,6 +48,16 @@ describe('killContainer', () => {
     await clock.advance(1);
     expect(await killing).toBeLessThanOrEqual(1);
     expect(events).toEqual(['Killing c']);
+    expect(fake.calls.filter((c) => c.startsWith('signal'))).toEqual(['signalContainer c SIGTERM']);
+  });
+
+  it('leaves the container alone when the kubelet ends', async () => {
+    const { clock, fake, id, killing, stop } = await setUp('stubborn', { name: 'c' });
+    await clock.advance(1000);
+    stop.abort(new Error('SIGTERM'));
+    await expect(killing).rejects.toThrow('SIGTERM');
+    await clock.advance(20_000);
+    expect((await fake.runtime.containerStatus(id)).state).toBe('running');
     expect(fake.calls.filter((c) => c.startsWith('signal'))).toEqual(['signalContainer c SIGTERM']);
   });
 

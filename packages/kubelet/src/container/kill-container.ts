@@ -23,12 +23,14 @@ export interface KillRequest {
   readonly deadline: Deadline;
   /** Resolves when it is this container's turn to get its signal. */
   readonly turn?: Promise<void>;
+  /** Aborts when the kubelet ends: the container is left as it is, for the next kubelet to go on with. */
+  readonly signal?: AbortSignal;
 }
 
-async function runPreStop(r: KillRequest, deps: KillDependencies): Promise<void> {
+async function runPreStop(r: KillRequest, deps: KillDependencies, parent: AbortSignal): Promise<void> {
   const handler = r.spec.lifecycle?.preStop;
   if (handler === undefined || r.deadline.remainingMs() === 0) return;
-  using child = childSignal(new AbortController().signal);
+  using child = childSignal(parent);
   const target = { container: r.spec, containerId: r.status.id, podIP: r.podIP };
   const hook = runLifecycleHook(handler, target, { runtime: deps.runtime, clock: deps.clock, signal: child.signal }).catch(
     (error: unknown) => {
@@ -41,19 +43,22 @@ async function runPreStop(r: KillRequest, deps: KillDependencies): Promise<void>
   if (await r.deadline.wait(hook)) child.abort(new Error('the grace period is over'));
 }
 
-/** preStop, turn, stop signal, wait, SIGKILL. Resolves when the container doesn't run any more. */
+/** preStop, turn, stop signal, wait, SIGKILL. Resolves when the container doesn't run any more; throws when its signal aborts. */
 export async function killContainer(r: KillRequest, deps: KillDependencies): Promise<void> {
   const { runtime } = deps;
   const { id } = r.status;
   deps.event(r.pod, r.spec.name, 'Normal', 'Killing', r.message === '' ? `Stopping container ${r.spec.name}` : r.message);
-  using child = childSignal(new AbortController().signal);
+  using child = childSignal(r.signal ?? new AbortController().signal);
   const ended = runtime.waitContainer(id, child.signal);
   ended.catch(() => undefined);
   try {
-    await runPreStop(r, deps);
+    await runPreStop(r, deps, child.signal);
     if (r.turn !== undefined) await r.deadline.wait(Promise.race([r.turn, ended]));
+    child.signal.throwIfAborted();
     await runtime.signalContainer(id, r.spec.lifecycle?.stopSignal ?? r.status.stopSignal);
-    if (await r.deadline.wait(ended, minimumWindowMs)) await runtime.signalContainer(id, 'SIGKILL');
+    const late = await r.deadline.wait(ended, minimumWindowMs);
+    child.signal.throwIfAborted();
+    if (late) await runtime.signalContainer(id, 'SIGKILL');
     await ended;
   } finally {
     child.abort(new Error('done'));

@@ -18,6 +18,8 @@ export interface KillPodRequest {
   readonly message?: string;
   /** Containers get their stop signals after it. */
   readonly drained?: Promise<void>;
+  /** Aborts when the kubelet ends: what still runs is left to the next one. */
+  readonly signal?: AbortSignal;
 }
 
 /** Ends all running containers within the deadline, sidecars last. */
@@ -34,7 +36,9 @@ export async function killContainers(pod: PodSnapshot, r: KillPodRequest, contex
     running.map(async (status) => {
       const name = status.metadata.name;
       const turn = Promise.all([drained, turns.turn(name)]).then(() => undefined);
-      await killContainer({ pod, spec: specOf(pod, status), status, podIP, message: r.message ?? '', deadline: r.deadline, turn }, deps);
+      const stopping = r.signal === undefined ? {} : { signal: r.signal };
+      const message = r.message ?? '';
+      await killContainer({ pod, spec: specOf(pod, status), status, podIP, message, deadline: r.deadline, turn, ...stopping }, deps);
       turns.ended(name);
     }),
   );

@@ -133,6 +133,15 @@ export class PodWorker {
   }
 
   async #run(): Promise<void> {
+    const stop = (): void => this.poke();
+    this.#root.addEventListener('abort', stop);
+    try {
+      await this.#work();
+    } finally {
+      this.#root.removeEventListener('abort', stop);
+    }
+  }
+  async #work(): Promise<void> {
     while (!this.#root.aborted) {
       await this.#nextWake();
       if (this.#root.aborted) return;
@@ -154,7 +163,6 @@ export class PodWorker {
     if (!this.#woken && !this.#root.aborted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        this.#root.addEventListener('abort', () => resolve(), { once: true });
       });
     }
     this.#wake = () => undefined;
@@ -348,7 +356,7 @@ export class PodWorker {
     if (running.length > 0 && cause !== 'removed') this.#tell(observed, false);
     using drain = childSignal(this.#root);
     const drained = running.length === 0 ? Promise.resolve() : context.drain(pod, { graceSeconds, ready: wasReady, signal: drain.signal });
-    await killContainers(pod, { observed, deadline, drained }, context);
+    await killContainers(pod, { observed, deadline, drained, signal: this.#root }, context);
     drain.abort(new Error('all containers are gone'));
     context.probes.keepOnly(uid, new Set());
     this.#stale = true;
