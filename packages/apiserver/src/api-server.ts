@@ -1,7 +1,7 @@
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RevisionedStore } from '@skiff/storage';
-import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client';
+import { Registry as MetricsRegistry } from 'prom-client';
 import { createAdmissionChain } from './admission/plugin.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { readServiceAccountKeys } from './authn/service-account-keys.ts';
@@ -9,6 +9,7 @@ import { createAuthenticators } from './authn/authenticators.ts';
 import { createAuthorization } from './authz/authorization.ts';
 import { attributesOf, forbiddenError, unionAuthorizer } from './authz/authorizer.ts';
 import { alwaysAllowPaths } from './authz/privileged.ts';
+import { runRoleAggregation } from './bootstrap/aggregate-roles.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
@@ -16,6 +17,7 @@ import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { AdmissionChain, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
 import { connectHandlers, servedVersions, withHandlers } from './dispatch.ts';
 import { createInFlight } from './in-flight.ts';
+import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
 import { createPathTable } from './paths.ts';
 import { createPipeline } from './pipeline.ts';
@@ -60,6 +62,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
   const serve = async (signal: AbortSignal): Promise<void> => {
     const startedMs = clock.monotonicMs();
+    const startedAtSeconds = clock.now() / 1000;
     const [firstMaterial, keys] = await Promise.all([readTlsFiles(config.tls), readServiceAccountKeys(config.serviceAccounts)]);
     let material = firstMaterial;
     let port = config.securePort;
@@ -127,7 +130,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
     const kubelets = createKubeletClient(config.kubelet);
     const metricsRegistry = new MetricsRegistry();
-    collectDefaultMetrics({ register: metricsRegistry });
+    registerProcessMetrics([metricsRegistry], startedAtSeconds);
     const inFlight = createInFlight(config.inFlight);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
     const stopping = new AbortController();
@@ -184,6 +187,10 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       }),
       sweepUnsent(unsent, clock, background.signal),
     ];
+    const startAggregation = (): void => {
+      const run = (s: AbortSignal): Promise<void> => runRoleAggregation({ objects: registry.objects, clock, log }, s);
+      loops.push(supervise('cluster-role-aggregation', run, { signal: background.signal, clock, log }));
+    };
     const bringUp = async (): Promise<void> => {
       await registry.ready(signal);
       await supervise(
@@ -191,6 +198,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         async (s) => {
           await bootstrap.run();
           state.initialized = true;
+          startAggregation();
           announce({ port });
           log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
           await aborted(s);

@@ -10,9 +10,10 @@ import {
   type RoleBinding,
   type Subject,
 } from '@skiff/api';
-import { type DeepReadonly, hasReason, type KubeObject, type ObjectMeta, type ResourceDefinition } from '@skiff/apimachinery';
+import { hasReason, type KubeObject, type ObjectMeta, type ResourceDefinition } from '@skiff/apimachinery';
 import { uncoveredRules } from '../authz/policy-rule.ts';
 import type { ObjectAccess } from '../contract.ts';
+import { aggregateRules } from './aggregate-roles.ts';
 import { componentRoles } from './component-roles.ts';
 import { controllerRoles } from './controller-roles.ts';
 import { namespaceRoles } from './namespace-roles.ts';
@@ -135,46 +136,6 @@ export async function reconcileRbac(objects: ObjectAccess): Promise<void> {
 /** The rules that an aggregated role has from the first moment on: those of the default roles it selects. */
 function withAggregatedRules(r: ClusterRole): ClusterRole {
   if (r.aggregationRule === undefined) return r;
-  const all = [...componentRoles, ...controllerRoles, ...userRoles]
-    .map((b) => (b.name === r.metadata?.name ? undefined : renderClusterRole(b)))
-    .filter((b) => b !== undefined);
+  const all = [...componentRoles, ...controllerRoles, ...userRoles].map(renderClusterRole);
   return { ...r, rules: aggregateRules(r, all) };
-}
-
-/** Union of the rules of all roles that one of the role's selectors matches by labels, by name, each once. */
-export function aggregateRules(r: DeepReadonly<ClusterRole>, roles: readonly DeepReadonly<ClusterRole>[], depth = 0): PolicyRule[] {
-  const rules: PolicyRule[] = [];
-  const seen = new Set<string>();
-  for (const other of roles.toSorted((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))) {
-    if (other.metadata?.name === r.metadata?.name || !selects(r, other)) continue;
-    const own =
-      other.aggregationRule !== undefined && (other.rules ?? []).length === 0 && depth < 5
-        ? aggregateRules(other, roles, depth + 1)
-        : (other.rules ?? []);
-    for (const rule of own) {
-      const text = JSON.stringify(rule);
-      if (seen.has(text)) continue;
-      seen.add(text);
-      rules.push(structuredClone(rule) as PolicyRule);
-    }
-  }
-  return rules;
-}
-
-function selects(r: DeepReadonly<ClusterRole>, other: DeepReadonly<ClusterRole>): boolean {
-  const labels = other.metadata?.labels ?? {};
-  return (r.aggregationRule?.clusterRoleSelectors ?? []).some((selector) => {
-    const wanted = Object.entries(selector.matchLabels ?? {});
-    const expressions = selector.matchExpressions ?? [];
-    return (
-      wanted.every(([key, value]) => labels[key] === value) &&
-      expressions.every((e) => {
-        const value = labels[e.key];
-        if (e.operator === 'Exists') return value !== undefined;
-        if (e.operator === 'DoesNotExist') return value === undefined;
-        const among = value !== undefined && (e.values ?? []).includes(value);
-        return e.operator === 'In' ? among : !among;
-      })
-    );
-  });
 }

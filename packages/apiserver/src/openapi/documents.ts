@@ -1,6 +1,7 @@
 import type { JsonObject, SchemaRegistry } from '@skiff/apimachinery';
 import type { ServedGroup } from '../discovery/documents.ts';
-import { documentPath, groupIdentifier, groupVersionPaths, type Operation, type Parameter, type PathItem } from './operations.ts';
+import { meta, type Operation, type Parameter, type PathItem } from './operation-model.ts';
+import { documentPath, groupIdentifier, groupVersionPaths } from './operations.ts';
 import { renderSchemas, schemaReference } from './schemas.ts';
 
 const info = { title: 'Kubernetes', version: 'v1.36.2' };
@@ -15,7 +16,6 @@ const producedTypes: Readonly<Record<Operation['produces'], readonly string[]>> 
   any: ['*/*'],
 };
 const responseTexts: Readonly<Record<string, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
-const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 const allOperations = (items: readonly PathItem[]): readonly Operation[] => items.flatMap((i) => i.operations);
 

@@ -1,94 +1,23 @@
 import type { ResourceDefinition, SchemaRegistry } from '@skiff/apimachinery';
 import type { ServedVersion } from '../discovery/documents.ts';
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'path' | 'query';
-  readonly type: 'string' | 'integer' | 'boolean';
-}
-
-export interface Operation {
-  readonly method: 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
-  readonly id: string;
-  readonly tag: string;
-  readonly action?: 'list' | 'get' | 'post' | 'put' | 'patch' | 'delete' | 'deletecollection' | 'watch' | 'watchlist' | 'connect';
-  readonly kind?: { readonly group: string; readonly version: string; readonly kind: string };
-  readonly parameters: readonly Parameter[];
-  readonly body?: { readonly schema: string; readonly required: boolean; readonly types?: readonly string[] };
-  /** Code → schema name; undefined: a plain string. */
-  readonly responses: Readonly<Record<string, string | undefined>>;
-  /** What answers may look like. */
-  readonly produces: 'object' | 'list' | 'json' | 'log' | 'any';
-}
-
-export interface PathItem {
-  readonly path: string;
-  /** For all operations of the path. */
-  readonly parameters: readonly Parameter[];
-  readonly operations: readonly Operation[];
-}
-
-const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
-const query = (name: string, type: Parameter['type'] = 'string'): Parameter => ({ name, in: 'query', type });
-const inPath = (name: string): Parameter => ({ name, in: 'path', type: 'string' });
-
-const pretty = query('pretty');
-const namespaceParameter = inPath('namespace');
-const nameParameter = inPath('name');
-const listParameters: readonly Parameter[] = [
-  query('allowWatchBookmarks', 'boolean'),
-  query('continue'),
-  query('fieldSelector'),
-  query('labelSelector'),
-  query('limit', 'integer'),
-  query('resourceVersion'),
-  query('resourceVersionMatch'),
-  query('sendInitialEvents', 'boolean'),
-  query('timeoutSeconds', 'integer'),
-  query('watch', 'boolean'),
-];
-const writeParameters = [query('dryRun'), query('fieldManager'), query('fieldValidation')];
-const deleteParameters = [
-  query('dryRun'),
-  query('gracePeriodSeconds', 'integer'),
-  query('ignoreStoreReadErrorWithClusterBreakingPotential', 'boolean'),
-  query('orphanDependents', 'boolean'),
-  query('propagationPolicy'),
-];
-const deleteCollectionParameters = [
-  ...listParameters.filter((p) => p.name !== 'allowWatchBookmarks' && p.name !== 'watch'),
-  ...deleteParameters,
-];
-const patchTypes = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
-const connectParameters: Readonly<Record<string, readonly Parameter[]>> = {
-  exec: [
-    query('command'),
-    query('container'),
-    query('stderr', 'boolean'),
-    query('stdin', 'boolean'),
-    query('stdout', 'boolean'),
-    query('tty', 'boolean'),
-  ],
-  attach: [query('container'), query('stderr', 'boolean'), query('stdin', 'boolean'), query('stdout', 'boolean'), query('tty', 'boolean')],
-  portforward: [query('ports', 'integer')],
-  proxy: [query('path')],
-};
-const logParameters = [
-  query('container'),
-  query('follow', 'boolean'),
-  query('insecureSkipTLSVerifyBackend', 'boolean'),
-  query('limitBytes', 'integer'),
-  query('previous', 'boolean'),
-  query('sinceSeconds', 'integer'),
-  query('stream'),
-  query('tailLines', 'integer'),
-  query('timestamps', 'boolean'),
-];
+import {
+  connectParameters,
+  deleteCollectionParameters,
+  deleteParameters,
+  inPath,
+  listParameters,
+  logParameters,
+  meta,
+  nameParameter,
+  namespaceParameter,
+  patchTypes,
+  pretty,
+  query,
+  writeParameters,
+  type Operation,
+  type Parameter,
+  type PathItem,
+} from './operation-model.ts';
 
 const capitalize = (s: string): string => s.charAt(0).toUpperCase() + s.slice(1);
 const decapitalize = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1);

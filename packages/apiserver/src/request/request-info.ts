@@ -1,4 +1,4 @@
-import { badRequest } from '@skiff/apimachinery';
+import { badRequest, parseFieldSelector, SelectorError } from '@skiff/apimachinery';
 import type { RequestInfo } from '../contract.ts';
 
 const namespaceSubresources: ReadonlySet<string> = new Set(['status', 'finalize']);
@@ -41,11 +41,13 @@ export function queryBoolean(query: URLSearchParams, name: string): boolean {
 
 /** The value that a field selector demands for `field` by equality; undefined when it demands none or can't be parsed. */
 export function requiredFieldValue(selector: string, field: string): string | undefined {
-  for (const term of selector.match(/(?:\\.|[^\\,])+/g) ?? []) {
-    const match = /^([^=!]+)==?((?:\\.|[^=\\])*)$/.exec(term);
-    if (match !== null && match[1] === field) return (match[2] ?? '').replace(/\\([\\,=])/g, '$1');
+  if (selector === '') return undefined;
+  try {
+    return parseFieldSelector(selector).exactly(field);
+  } catch (error) {
+    if (error instanceof SelectorError) return undefined;
+    throw error;
   }
-  return undefined;
 }
 
 const isPathSegmentName = (name: string): boolean => name !== '.' && name !== '..' && !/[/%]/.test(name);

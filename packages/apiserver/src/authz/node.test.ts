@@ -1,0 +1,97 @@
+import { persistentVolume, pod, type PersistentVolume, type Pod } from '@skiff/api';
+import { describe, expect, it } from 'vitest';
+import { type AuthorizationAttributes, resourceAttributes } from './authorizer.ts';
+import { createNodeAuthorizer } from './node.ts';
+import { FakeObjects } from '../object-access.fake.ts';
+
+const objects = new FakeObjects();
+const authorizer = createNodeAuthorizer(objects);
+const kubelet = { name: 'system:node:n1', groups: ['system:nodes'] };
+
+objects.put<Pod>(pod, {
+  metadata: { name: 'p', namespace: 'a' },
+  spec: {
+    nodeName: 'n1',
+    serviceAccountName: 'sa',
+    imagePullSecrets: [{ name: 'pull' }],
+    containers: [{ name: 'c', env: [{ name: 'E', valueFrom: { configMapKeyRef: { name: 'env', key: 'k' } } }] }],
+    volumes: [
+      { name: 'v', secret: { secretName: 'mounted' } },
+      { name: 'w', persistentVolumeClaim: { claimName: 'claim' } },
+      { name: 'x', projected: { sources: [{ configMap: { name: 'projected' } }] } },
+    ],
+  },
+} as Pod);
+objects.put<Pod>(pod, {
+  metadata: { name: 'q', namespace: 'a' },
+  spec: { nodeName: 'n2', containers: [], volumes: [{ name: 'v', secret: { secretName: 'other' } }] },
+} as unknown as Pod);
+objects.put<PersistentVolume>(persistentVolume, {
+  metadata: { name: 'pv' },
+  spec: {
+    claimRef: { namespace: 'a', name: 'claim' },
+    csi: { driver: 'd', volumeHandle: 'h', nodePublishSecretRef: { name: 'publish', namespace: 'sys' } },
+  },
+} as PersistentVolume);
+
+const ask = (a: Partial<AuthorizationAttributes>, user = kubelet) =>
+  authorizer.authorize(resourceAttributes(user, { verb: 'get', namespace: 'a', ...a }));
+
+describe('Node authorizer', () => {
+  const cases: [string, Partial<AuthorizationAttributes>, boolean][] = [
+    ['a mounted secret', { resource: 'secrets', name: 'mounted' }, true],
+    ['watching it', { resource: 'secrets', name: 'mounted', verb: 'watch' }, true],
+    ['a pull secret', { resource: 'secrets', name: 'pull' }, true],
+    ["another node's secret", { resource: 'secrets', name: 'other' }, false],
+    ['all secrets', { resource: 'secrets', verb: 'list' }, false],
+    ['writing a secret', { resource: 'secrets', name: 'mounted', verb: 'update' }, false],
+    ['a secret of a volume', { resource: 'secrets', name: 'publish', namespace: 'sys' }, true],
+    ['a config map from the environment', { resource: 'configmaps', name: 'env' }, true],
+    ['a projected config map', { resource: 'configmaps', name: 'projected' }, true],
+    ['another config map', { resource: 'configmaps', name: 'x' }, false],
+    ['a claim', { resource: 'persistentvolumeclaims', name: 'claim' }, true],
+    ['its volume', { resource: 'persistentvolumes', name: 'pv', namespace: '' }, true],
+    ['a token for its account', { resource: 'serviceaccounts', subresource: 'token', name: 'sa', verb: 'create' }, true],
+    ['a token for another account', { resource: 'serviceaccounts', subresource: 'token', name: 'default', verb: 'create' }, false],
+    ['its own pods', { resource: 'pods', verb: 'list', namespace: '', fieldSelector: 'spec.nodeName=n1' }, true],
+    ["another node's pods", { resource: 'pods', verb: 'list', namespace: '', fieldSelector: 'spec.nodeName=n2' }, false],
+    ['all pods', { resource: 'pods', verb: 'watch', namespace: '' }, false],
+    ['its pod', { resource: 'pods', name: 'p' }, true],
+    ["another node's pod", { resource: 'pods', name: 'q' }, false],
+    ['pod status', { resource: 'pods', subresource: 'status', name: 'p', verb: 'patch' }, true],
+    ['exec', { resource: 'pods', subresource: 'exec', name: 'p', verb: 'create' }, false],
+    ['its node', { resource: 'nodes', name: 'n1', namespace: '' }, true],
+    ['another node', { resource: 'nodes', name: 'n2', namespace: '' }, false],
+    ['its lease', { group: 'coordination.k8s.io', resource: 'leases', name: 'n1', namespace: 'kube-node-lease', verb: 'update' }, true],
+    [
+      "another's lease",
+      { group: 'coordination.k8s.io', resource: 'leases', name: 'n2', namespace: 'kube-node-lease', verb: 'update' },
+      false,
+    ],
+    ['services', { resource: 'services', verb: 'list', namespace: '' }, true],
+    ['deployments', { group: 'apps', resource: 'deployments', verb: 'list' }, false],
+    ['token reviews', { group: 'authentication.k8s.io', resource: 'tokenreviews', verb: 'create', namespace: '' }, true],
+  ];
+  it.each(cases)('%s', (_name, attributes, allowed) => expect(ask(attributes).decision).toBe(allowed ? 'allow' : 'no-opinion'));
+
+  it('has no opinion on others, and no trust in nameless nodes', () => {
+    expect(ask({ resource: 'secrets', name: 'mounted' }, { name: 'bob', groups: [] })).toEqual({ decision: 'no-opinion', reason: '' });
+    expect(ask({ resource: 'secrets', name: 'mounted' }, { name: 'system:node:n1', groups: [] }).decision).toBe('no-opinion');
+    expect(ask({ resource: 'secrets', name: 'mounted' }, { name: 'system:node:', groups: ['system:nodes'] }).reason).toBe(
+      'unknown node for user "system:node:"',
+    );
+  });
+
+  it('forgets pods that are gone', async () => {
+    const own = new FakeObjects();
+    const a = createNodeAuthorizer(own);
+    own.put<Pod>(pod, {
+      metadata: { name: 'p', namespace: 'a' },
+      spec: { nodeName: 'n1', containers: [], volumes: [{ name: 'v', secret: { secretName: 's' } }] },
+    } as unknown as Pod);
+    const attributes = resourceAttributes(kubelet, { verb: 'get', resource: 'secrets', namespace: 'a', name: 's' });
+    expect(a.authorize(attributes).decision).toBe('allow');
+    await own.delete(pod, 'a', 'p');
+    expect(a.authorize(attributes)).toEqual({ decision: 'no-opinion', reason: "no relationship found between node 'n1' and this object" });
+  });
+});
