@@ -27,7 +27,11 @@ function accept(x: Exchange, protocol: string): Promise<WebSocket> {
   // An upgrade is HTTP/1.
   const request = x.request as IncomingMessage;
   if (protocol === '') delete request.headers['sec-websocket-protocol'];
-  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: () => (protocol === '' ? false : protocol) });
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: () => (protocol === '' ? false : protocol),
+  });
   return new Promise((resolve, reject) => {
     server.once('wsClientError', reject);
     server.handleUpgrade(request, taken.socket, taken.head, resolve);

@@ -37,7 +37,12 @@ async function setUp(program: string, container: Container) {
   const stop = new AbortController();
   const killing = fake.runtime
     .containerStatus(id)
-    .then((status) => killContainer({ pod: podOf([container]), spec: container, status, podIP: '127.0.0.1', message: '', deadline, signal: stop.signal }, deps))
+    .then((status) =>
+      killContainer(
+        { pod: podOf([container]), spec: container, status, podIP: '127.0.0.1', message: '', deadline, signal: stop.signal },
+        deps,
+      ),
+    )
     .then(() => clock.now() - startMs);
   return { clock, fake, id, events, hooks, deadline, killing, stop };
 }
