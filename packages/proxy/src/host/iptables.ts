@@ -30,15 +30,8 @@ export const forwardChain = (saved: SavedTables): string =>
 
 const waitSeconds = ['-w', '10'];
 
-/** The raw table is missing from what is returned on kernels without it. */
-export async function saveTables(run: RunCommand): Promise<SavedTables> {
-  const [raw, ...texts] = await Promise.all([
-    run('iptables-save', ['-t', 'raw']),
-    runOk(run, 'iptables-save', ['-t', 'filter']),
-    runOk(run, 'iptables-save', ['-t', 'nat']),
-  ]);
-  return parseSave([...texts, raw?.code === 0 ? raw.stdout : ''].join('\n'));
-}
+/** All tables in use, by one process. */
+export const saveTables = async (run: RunCommand): Promise<SavedTables> => parseSave(await runOk(run, 'iptables-save', []));
 
 /** Writes our chains and inserts the jumps that are missing. */
 export async function applyIptables(run: RunCommand, plan: IptablesPlan, missing: readonly Jump[]): Promise<void> {

@@ -120,12 +120,13 @@ const operations = {
     }),
 };
 
-process.on('message', async ({ id, operation, options }) => {
+const perform = async ({ id, operation, options }) => {
   try {
     process.send({ id, result: await operations[operation](options) });
   } catch (error) {
     process.send({ id, error: String(error) });
   }
-});
+};
+process.on('message', (message) => void perform(message));
 process.on('disconnect', () => process.exit(0));
 process.send({ id: 0, result: 'ready' });
