@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ImageInspectInfo } from 'dockerode';
 import { type Image, type ImageService, RuntimeError } from '@skiff/cri';
 import type { DockerRuntimeConfig } from './config.ts';
@@ -7,6 +10,8 @@ import { asRuntimeError, unlessGone } from './engine-error.ts';
 import type { EngineFactsReader } from './engine-facts.ts';
 import { familiarName, isImageId } from './image-name.ts';
 import { pullImage } from './image-pull.ts';
+import { labelNames } from './labels.ts';
+import { removeQuietly } from './sandboxes.ts';
 
 export interface DockerImages extends ImageService {
   /** The imageID that containers of image `id` report. */
@@ -36,6 +41,22 @@ function describe(i: ImageInspectInfo): Image {
     ...parseUser(i.Config?.User ?? ''),
     volumes: Object.keys(i.Config?.Volumes ?? {}),
   };
+}
+
+/** By tar itself: it knows devices, links and extended attributes. */
+async function unpack(archive: Readable, directory: string, signal: AbortSignal): Promise<void> {
+  const tar = spawn('tar', ['-x', '--numeric-owner', '-p', '-C', directory], { stdio: ['pipe', 'ignore', 'pipe'], signal });
+  let said = '';
+  tar.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = new Promise<void>((resolve, reject) => {
+    tar.once('error', reject);
+    tar.once('close', (code) =>
+      code === 0 ? resolve() : reject(new RuntimeError('internal', `unpacking the image failed: ${said.trim()}`)),
+    );
+  });
+  ended.catch(() => undefined);
+  await pipeline(archive, tar.stdin);
+  await ended;
 }
 
 export function createImages(o: { engine: Engine; facts: EngineFactsReader; config: DockerRuntimeConfig }): DockerImages {
@@ -93,6 +114,21 @@ export function createImages(o: { engine: Engine; facts: EngineFactsReader; conf
       const names = image.repoTags.length > 0 ? image.repoTags : [image.id];
       for (const name of names) await unlessGone(docker.getImage(name).remove());
       imageIds.delete(image.id);
+    },
+    extractImage: async (id, directory, signal) => {
+      const docker = await engine.docker();
+      // An image can only be read through a container, which is never started.
+      const made = await docker
+        .createContainer({ Image: id, Entrypoint: ['/'], Labels: { [labelNames.instance]: o.config.instance }, NetworkDisabled: true })
+        .catch((error: unknown) => {
+          throw asRuntimeError(error);
+        });
+      try {
+        const archive = await engine.stream({ method: 'GET', path: `/containers/${made.id}/export`, signal });
+        await unpack(archive, directory, signal);
+      } finally {
+        await removeQuietly(made.remove({ force: true, v: true }));
+      }
     },
     imageFilesystem: async () => {
       const { rootDirectory } = await o.facts.get();

@@ -39,4 +39,6 @@ export interface ImageService {
   /** Removes all names of the image and the image. Not an error when it is gone; `conflict` while a container uses it. */
   removeImage(id: string): Promise<void>;
   imageFilesystem(): Promise<FilesystemUsage>;
+  /** Unpacks the root filesystem of an image into an existing, empty directory, with owners and modes. Throws `not-found`. */
+  extractImage(id: string, directory: string, signal: AbortSignal): Promise<void>;
 }

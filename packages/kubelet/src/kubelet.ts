@@ -20,12 +20,14 @@ import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
 import { createFixedDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
+import { pullKeyring } from './pod/pull-keyring.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
 import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
+import { createImageVolumes } from './volumes/image-volumes.ts';
 import { createVolumeManager } from './volumes/volume-manager.ts';
 
 export interface KubeletConfig {
@@ -140,6 +142,15 @@ export function createKubelet(
     const event: PodContext['event'] = (pod, type, reason, message, container) =>
       events.event(pod, type, reason, message, container === undefined ? {} : { fieldPath: containerFieldPath(pod, container) });
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
+    const imageManager = createImageManager(
+      { maxParallelPulls: config.maxParallelPulls },
+      { images, clock, onPulled: (image) => notePulled(image) },
+    );
+    const nodeKeyring = (): Promise<Keyring> => readNodeKeyring(config.rootDirectory);
+    const imageVolumes = createImageVolumes(
+      { rootDirectory: config.rootDirectory },
+      { manager: imageManager, images, hostMount, keyring: (pod) => pullKeyring(pod, { objects, event, nodeKeyring }), event },
+    );
     /** Pods that take room on the node, without the one in question. */
     const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] =>
       manager
@@ -162,11 +173,11 @@ export function createKubelet(
         runtimeName: version.runtimeName,
       },
       runtime,
-      images: createImageManager({ maxParallelPulls: config.maxParallelPulls }, { images, clock, onPulled: (image) => notePulled(image) }),
+      images: imageManager,
       network,
       volumes: createVolumeManager(
         { rootDirectory: config.rootDirectory },
-        { hostMount, objects, tokens, clock, allocatable: () => node.allocatable() },
+        { hostMount, objects, tokens, imageVolumes, clock, allocatable: () => node.allocatable() },
       ),
       tokens,
       objects,
@@ -195,7 +206,7 @@ export function createKubelet(
         s.throwIfAborted();
         return serviceInformer.list();
       },
-      nodeKeyring: () => readNodeKeyring(config.rootDirectory),
+      nodeKeyring,
       runtimeHandler: async (name, s) => {
         const found = await client.get(runtimeClasses, { name }, { signal: s }).catch((error: unknown) => {
           if (hasReason(error, 'NotFound')) throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Image, ImageService, RegistryCredentials } from '../image.ts';
 import { RuntimeError } from '../runtime-error.ts';
 
@@ -45,6 +47,11 @@ export function createFakeImages(names: readonly string[]): FakeImages {
     },
     removeImage: async (id) => {
       for (const name of local) if (name === id || describe(name).id === id) local.delete(name);
+    },
+    extractImage: async (id, directory) => {
+      const known = [...local].find((name) => name === id || describe(name).id === id);
+      if (known === undefined) throw new RuntimeError('not-found', `no such image: ${id}`);
+      await writeFile(path.join(directory, 'image'), `${known}\n`);
     },
     imageFilesystem: async () => ({ mountpoint: '/fake', usedBytes: 1000, capacityBytes: 1e9, availableBytes: 1e9 - 1000 }),
   };

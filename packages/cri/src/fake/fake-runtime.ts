@@ -74,6 +74,7 @@ export function createFakeRuntime(o: {
     labels: s.config.labels,
     annotations: s.config.annotations,
     namespaces: s.config.namespaces,
+    ...(s.ready ? { pid: 1000 + Number.parseInt(s.id, 16) } : {}),
   });
   const startExec = (id: string, command: readonly string[], stdin: boolean): RunningProcess => {
     runningOf(id);

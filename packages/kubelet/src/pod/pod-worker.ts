@@ -1,5 +1,6 @@
 import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
 import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
+import { computePodActions } from '../actions/compute-pod-actions.ts';
 import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
@@ -11,7 +12,7 @@ import { killContainers, stopSandboxes } from './kill-pod.ts';
 import { observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
 import { findContainer, isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
-import { syncPod } from './sync-pod.ts';
+import { syncPod, type SyncResult, verdictsOf } from './sync-pod.ts';
 import {
   advance,
   defaultGraceSeconds,
@@ -246,11 +247,12 @@ export class PodWorker {
     if (!this.#admit() || this.#pastDeadline()) return;
     const pod = this.#allocate();
     const child = childSignal(this.#root);
+    let result: SyncResult;
     this.#syncing = child;
     const interim = clock.after(interimStatusMs, () => void this.#interimStatus().catch(() => undefined));
     try {
       const observed = await this.#observe();
-      const result = await syncPod({
+      result = await syncPod({
         pod,
         observed,
         waiting: this.#waiting,
@@ -278,6 +280,13 @@ export class PodWorker {
     const phase = this.#tell(after, false);
     this.#pastDeadline();
     if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
+    else if (result.changed && result.retryAtMs === undefined && this.#hasMoreToDo(pod, after)) this.poke();
+  }
+  /** A step may make the next one possible (a sidecar that runs now), and our own doing causes no event that counts. */
+  #hasMoreToDo(pod: PodSnapshot, observed: ObservedPod): boolean {
+    const next = computePodActions(pod, observed, verdictsOf(this.#context, pod));
+    const starts = next.initContainersToStart.length + next.containersToStart.length + next.ephemeralContainersToStart.length;
+    return starts + next.containersToKill.size > 0;
   }
   async #interimStatus(): Promise<void> {
     const { runtime, hostMount } = this.#context;

@@ -10,10 +10,10 @@ import { computeSecurityContext } from '../container/security-context.ts';
 import { makeEnvironment } from '../env/environment.ts';
 import { expandVariables } from '../env/expand.ts';
 import { renderServiceEnv } from '../env/service-env.ts';
-import { keyringOf } from '../images/keyring.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { MountedVolume } from '../volumes/volume-plugin.ts';
 import type { PodContext } from './pod-context.ts';
+import { pullKeyring } from './pull-keyring.ts';
 import { type ContainerSpec, ephemeralContainersOf, type PodSnapshot } from './pod-snapshot.ts';
 
 /** Why a container could not be started; becomes its waiting state. */
@@ -39,24 +39,6 @@ export interface PreparedPod {
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Pull secrets that can be read; the others are named in an event, since the pull may still work. */
-async function pullKeyring(pod: PodSnapshot, context: PodContext): Promise<ReturnType<typeof keyringOf>> {
-  const objects = context.objects.of(pod.metadata.uid);
-  const missing: string[] = [];
-  const found = await Promise.all(
-    (pod.spec.imagePullSecrets ?? []).map(async ({ name = '' }) => {
-      const secret = await objects.secret(pod.metadata.namespace, name).catch(() => undefined);
-      if (secret === undefined) missing.push(name);
-      return secret === undefined ? [] : [secret];
-    }),
-  );
-  if (missing.length > 0) {
-    const text = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
-    context.event(pod, 'Warning', 'FailedToRetrieveImagePullSecret', text);
-  }
-  return [...keyringOf(found.flat()), ...(await context.nodeKeyring())];
-}
 
 async function makeTerminationLog(file: string, context: PodContext): Promise<void> {
   const local = context.hostMount.local(file);

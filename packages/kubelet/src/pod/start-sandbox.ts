@@ -53,21 +53,22 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
   });
   created.catch(() => undefined);
   const run = async (): Promise<PodSandboxStatus> => {
+    let sandbox: PodSandboxStatus | undefined;
     try {
-      const sandbox = await runtime.runPodSandbox(config, { signal, onCreated: announce });
+      sandbox = await runtime.runPodSandbox(config, { signal, onCreated: announce });
       if (!hostNetwork) {
         if (sandbox.pid === undefined) throw new Error('the runtime does not tell where the sandbox is');
-        await network.attach(owner, { pid: sandbox.pid, addresses: ips }).catch(async (error: unknown) => {
-          await runtime.removePodSandbox(sandbox.id);
+        await network.attach(owner, { pid: sandbox.pid, addresses: ips }).catch((error: unknown) => {
           throw new Error(`failed to set up the pod's network: ${(error as Error).message}`, { cause: error });
         });
       }
       announce(sandbox.id);
       return sandbox;
     } catch (error) {
+      refuse(error);
       if (!hostNetwork)
         await network.detach(owner).catch((e: unknown) => context.log.warn({ err: e }, 'a half-made network could not be removed'));
-      refuse(error);
+      if (sandbox !== undefined) await runtime.removePodSandbox(sandbox.id);
       throw error;
     }
   };

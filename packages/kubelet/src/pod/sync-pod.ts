@@ -1,9 +1,10 @@
 import type { ContainerStatus } from '@skiff/cri';
 import { computePodActions, type PodActions, type ProbeVerdicts } from '../actions/compute-pod-actions.ts';
 import { computeResize } from '../actions/compute-resize.ts';
-import { newestContainer, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
+import { type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import { hashContainer } from '../container/labels.ts';
+import { ImageVolumeFailure } from '../volumes/image-volumes.ts';
 import { VolumeError } from '../volumes/volume-manager.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { killContainers, killOne, stopSandboxes } from './kill-pod.ts';
@@ -37,7 +38,8 @@ export interface SyncInput {
   readonly made: Set<string>;
 }
 
-const verdictsOf = (context: PodContext, pod: PodSnapshot): ProbeVerdicts => ({
+/** What the plan needs to know of containers beside their state. */
+export const verdictsOf = (context: PodContext, pod: PodSnapshot): ProbeVerdicts => ({
   resizeRestarts: (c, status) => computeResize(pod, c, status, context.node.memoryCapacityBytes).kind === 'restart',
   liveness: (id) => context.probes.reading(id, 'liveness'),
   startup: (id) => context.probes.reading(id, 'startup'),
@@ -103,8 +105,9 @@ async function removeSandboxOnly(sandboxId: string, o: SyncInput): Promise<void>
 /** CrashLoopBackOff: a container that ended waits longer each time. Throws StartFailure while it has to. */
 function checkBackOff(o: SyncInput, c: ContainerSpec): void {
   const { pod, context } = o;
-  const newest = newestContainer(o.observed, c.name);
-  if (newest === undefined || newest.state !== 'exited') return;
+  // One that was killed just now counts by the one before it.
+  const newest = o.observed.containers.find((s) => s.metadata.name === c.name && s.state === 'exited');
+  if (newest === undefined) return;
   const key = `${pod.metadata.uid}_${c.name}_${hashContainer(c)}`;
   const untilMs = context.crashBackOff.blockedUntilMs(key, newest.finishedAtMs);
   if (untilMs !== undefined) {
@@ -206,7 +209,10 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
       o.waiting.delete(c.name);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof VolumeError) break;
+      if (error instanceof VolumeError) {
+        noteImageVolume(o, c, error, retry);
+        continue;
+      }
       if (!(error instanceof StartFailure)) throw error;
       changed = true;
       o.waiting.set(c.name, { reason: error.reason, message: error.message });
@@ -226,6 +232,14 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
   }
   await Promise.allSettled(start.map((s) => s.created));
   return { retryAtMs: retry.earliestMs, changed };
+}
+
+/** An image that can't be fetched is told by the containers that mount it. */
+function noteImageVolume(o: SyncInput, c: ContainerSpec, error: VolumeError, retry: RetryTimes): void {
+  const { cause } = error;
+  if (!(cause instanceof ImageVolumeFailure) || !(c.volumeMounts ?? []).some((m) => m.name === error.volume)) return;
+  o.waiting.set(c.name, { reason: cause.reason, message: cause.message });
+  if (cause.retryAtMs !== undefined) retry.note(cause.retryAtMs);
 }
 
 function sandboxFailed(o: SyncInput, error: unknown): void {

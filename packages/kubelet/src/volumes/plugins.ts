@@ -1,5 +1,6 @@
 import { emptyDir } from './plugins/empty-dir.ts';
 import { hostPath } from './plugins/host-path.ts';
+import { image } from './plugins/image.ts';
 import { configMap, downwardAPI, secret } from './plugins/payload-volumes.ts';
 import { projected } from './plugins/projected.ts';
 import type { VolumeKind, VolumePlugin, VolumePlugins } from './volume-plugin.ts';
@@ -18,6 +19,7 @@ function unsupported<Source>(kind: VolumeKind): VolumePlugin<Source> {
 export const volumePlugins: VolumePlugins = {
   emptyDir,
   hostPath,
+  image,
   configMap,
   secret,
   downwardAPI,
@@ -45,5 +47,4 @@ export const volumePlugins: VolumePlugins = {
   storageos: unsupported('storageos'),
   csi: unsupported('csi'),
   ephemeral: unsupported('ephemeral'),
-  image: unsupported('image'),
 };

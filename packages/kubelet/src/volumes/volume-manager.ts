@@ -7,6 +7,7 @@ import type { ResourceList } from '../env/resource-field-ref.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
 import { ephemeralContainersOf, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
+import type { ImageVolumes } from './image-volumes.ts';
 import { podPaths } from './pod-paths.ts';
 import { volumePlugins } from './plugins.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
@@ -66,6 +67,7 @@ export function createVolumeManager(
     hostMount: HostMount;
     objects: PodObjects;
     tokens: ServiceAccountTokens;
+    imageVolumes: ImageVolumes;
     clock: Clock;
     allocatable: () => ResourceList;
   },
@@ -98,6 +100,7 @@ export function createVolumeManager(
         hostMount: deps.hostMount,
         objects: deps.objects.of(uid),
         tokens: deps.tokens,
+        imageVolumes: deps.imageVolumes,
         addresses,
         allocatable: deps.allocatable(),
         clock: deps.clock,
@@ -133,6 +136,7 @@ export function createVolumeManager(
       memory.delete(uid);
       deps.objects.release(uid);
       deps.tokens.release(uid);
+      await deps.imageVolumes.release(uid);
       await rm(deps.hostMount.local(root), { recursive: true, force: true });
     },
   };

@@ -7,6 +7,7 @@ import type { ResourceList } from '../env/resource-field-ref.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { Ownership } from './atomic-writer.ts';
+import type { ImageVolumes } from './image-volumes.ts';
 import type { PodPaths } from './pod-paths.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 
@@ -20,6 +21,7 @@ export interface VolumeContext {
   readonly hostMount: HostMount;
   readonly objects: ReferencedObjects;
   readonly tokens: ServiceAccountTokens;
+  readonly imageVolumes: ImageVolumes;
   readonly addresses: PodAddresses;
   readonly allocatable: ResourceList;
   readonly clock: Clock;

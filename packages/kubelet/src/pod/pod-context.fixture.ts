@@ -1,0 +1,182 @@
+import { mkdtempSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { ConfigMap, Pod, PodStatus } from '@skiff/api';
+import { FakeClock, silentLogger } from '@skiff/component-base';
+import { createFakeRuntime, type FakeProgram, type FakeRuntime } from '@skiff/cri/fake';
+import { BackOff } from '../images/back-off.ts';
+import { createImageManager } from '../images/image-manager.ts';
+import type { HostMount } from '../host/host-mount.ts';
+import { createProbeManager } from '../probe/probe-manager.ts';
+import { createVolumeManager } from '../volumes/volume-manager.ts';
+import type { PodContext } from './pod-context.ts';
+import { type PodSnapshot, snapshotPod } from './pod-snapshot.ts';
+import { PodWorker } from './pod-worker.ts';
+import { nothingObserved } from '../actions/observed-pod.ts';
+
+/** A node in memory: the fake runtime, a clock that stands still, and a record of what the API would be told. */
+export interface FakeNode extends AsyncDisposable {
+  readonly clock: FakeClock;
+  readonly fake: FakeRuntime;
+  readonly context: PodContext;
+  /** `type reason [container] message` in order. */
+  readonly events: string[];
+  readonly configMaps: Map<string, ConfigMap>;
+  /** What was last told of a pod. */
+  status(uid: string): PodStatus | undefined;
+  /** UIDs that were told to be finished. */
+  readonly finished: string[];
+  start(pod: Pod): PodWorker;
+  /** Lets everything that is due happen. */
+  settle(ms?: number): Promise<void>;
+}
+
+export const fakePod = (spec: Partial<NonNullable<Pod['spec']>>, metadata: Pod['metadata'] = {}): Pod => ({
+  metadata: { name: 'p', namespace: 'n', uid: 'u', generation: 1, ...metadata },
+  spec: {
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 30,
+    containers: [{ name: 'c', image: 'fake:1', command: ['pause'] }],
+    ...spec,
+  },
+});
+
+export const snapshot = (pod: Pod): PodSnapshot => {
+  const made = snapshotPod(pod);
+  if (made === undefined) throw new Error('the pod is incomplete');
+  return made;
+};
+
+export function createFakeNode(o: { programs?: Readonly<Record<string, FakeProgram>> } = {}): FakeNode {
+  const clock = new FakeClock();
+  const fake = createFakeRuntime({ clock, ...(o.programs === undefined ? {} : { programs: o.programs }) });
+  const abort = new AbortController();
+  const rootDirectory = mkdtempSync(path.join(os.tmpdir(), 'kubelet-'));
+  const events: string[] = [];
+  const statuses = new Map<string, PodStatus>();
+  const finished: string[] = [];
+  const configMaps = new Map<string, ConfigMap>();
+  const workers = new Map<string, PodWorker>();
+  const hostMount: HostMount = {
+    local: (p) => p,
+    mountsBelow: async () => [],
+    refresh: async () => undefined,
+    tmpfs: async () => undefined,
+    bindSubPath: async () => undefined,
+    unmount: async () => undefined,
+    typeOf: async () => 'directory',
+    makeDirectory: async () => undefined,
+    makeFile: async () => undefined,
+  };
+  const event: PodContext['event'] = (_pod, type, reason, message, container) =>
+    void events.push([type, reason, ...(container === undefined ? [] : [container]), message].join(' '));
+  const tokens = { token: async () => 'token', nextRenewalMs: () => undefined, release: () => undefined };
+  const objects: PodContext['objects'] = {
+    of: () => ({ configMap: async (_ns, name) => configMaps.get(name), secret: async () => undefined }),
+    release: () => undefined,
+  };
+  let address = 1;
+  const context: PodContext = {
+    rootDirectory,
+    node: {
+      name: 'node',
+      addresses: ['192.168.0.1'],
+      memoryCapacityBytes: 1024 ** 3,
+      allocatable: () => ({ cpu: '4', memory: '1Gi', pods: '110' }),
+      recursiveReadOnlyMounts: false,
+      runtimeName: 'fake',
+    },
+    runtime: fake.runtime,
+    images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, onPulled: () => undefined }),
+    network: {
+      setPodCidr: () => undefined,
+      status: () => ({ ready: true, message: '' }),
+      allocate: () => [`10.0.0.${++address}`],
+      adopt: async () => true,
+      attach: async () => undefined,
+      detach: async () => undefined,
+      run: async () => undefined,
+      remove: async () => undefined,
+    },
+    volumes: createVolumeManager(
+      { rootDirectory },
+      {
+        hostMount,
+        objects,
+        tokens,
+        imageVolumes: { path: async () => '/', release: async () => undefined },
+        clock,
+        allocatable: () => ({}),
+      },
+    ),
+    tokens,
+    objects,
+    cgroups: { ensure: async () => '/pods', remove: async () => undefined, list: async () => [] },
+    hostMount,
+    probes: createProbeManager({
+      runtime: fake.runtime,
+      clock,
+      log: silentLogger,
+      signal: abort.signal,
+      event: (pod, container, type, reason, message) => event(pod, type, reason, message, container),
+      onChange: (uid) => workers.get(uid)?.poke(),
+    }),
+    status: {
+      get: (uid) => statuses.get(uid),
+      set: (pod, status) => void statuses.set(pod.metadata.uid, structuredClone(status)),
+      observe: () => undefined,
+      finish: (pod) => void finished.push(pod.metadata.uid),
+      forget: () => undefined,
+      idle: async () => undefined,
+    },
+    crashBackOff: new BackOff({ initialMs: 10_000, maxMs: 300_000, clock }),
+    security: { seccompDirectory: rootDirectory, seccompDefault: false },
+    dns: { cluster: { servers: ['10.96.0.10'], domain: 'cluster.local' }, host: async () => ({ servers: [], searches: [], options: [] }) },
+    event,
+    clock,
+    log: silentLogger,
+    services: async () => [],
+    nodeKeyring: async () => [],
+    runtimeHandler: async () => '',
+    drain: async () => undefined,
+    admit: () => undefined,
+    fits: () => undefined,
+    startSlots: { take: async () => ({ [Symbol.dispose]: () => undefined }) },
+  };
+  const follow = (async () => {
+    for await (const e of fake.runtime.events(abort.signal)) if (e.type !== 'resync') workers.get(e.podUid)?.onRuntimeEvent(e);
+  })();
+  fake.images.local.add('fake:1');
+  return {
+    clock,
+    fake,
+    context,
+    events,
+    configMaps,
+    finished,
+    status: (uid) => statuses.get(uid),
+    start: (pod) => {
+      const worker = new PodWorker(snapshot(pod), { context, signal: abort.signal, observed: nothingObserved });
+      workers.set(worker.pod.metadata.uid, worker);
+      return worker;
+    },
+    settle: async (ms = 0) => {
+      // File operations of real time lie between steps of the fake clock.
+      for (let i = 0; i < 40; i++) {
+        await clock.advance(0);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      if (ms === 0) return;
+      await clock.advance(ms);
+      for (let i = 0; i < 40; i++) {
+        await clock.advance(0);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      abort.abort(new Error('the test is over'));
+      await follow;
+      await context.probes.stopped();
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { createFakeNode, fakePod, snapshot } from './pod-context.fixture.ts';
+
+const condition = (status: { conditions?: { type: string; status: string; reason?: string }[] } | undefined, type: string): string =>
+  status?.conditions?.find((c) => c.type === type)?.status ?? 'absent';
+
+describe('pod worker', () => {
+  it('takes a pod from nothing to Ready, with one status', async () => {
+    await using node = createFakeNode();
+    const worker = node.start(fakePod({}));
+    await node.settle();
+    const status = node.status('u');
+    expect(status).toMatchObject({
+      phase: 'Running',
+      podIP: '10.0.0.2',
+      hostIP: '192.168.0.1',
+      qosClass: 'BestEffort',
+      observedGeneration: 1,
+    });
+    expect(status?.containerStatuses?.[0]).toMatchObject({ ready: true, started: true, restartCount: 0, state: { running: {} } });
+    expect(
+      ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((t) => condition(status, t)),
+    ).toEqual(Array(5).fill('True'));
+    expect(node.events).toEqual([
+      'Normal Pulled c Container image "fake:1" already present on machine and can be accessed by the pod',
+      'Normal Created c Container created',
+      'Normal Started c Container started',
+    ]);
+    expect(worker.state.phase).toBe('syncing');
+  });
+
+  it('restarts what crashes, later each time', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['exit', '3'] }] }));
+    await node.settle();
+    // The first restart is immediate, the second waits.
+    expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({
+      restartCount: 1,
+      state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s restarting failed container=c pod=p_n(u)' } },
+      lastState: { terminated: { exitCode: 3, reason: 'Error' } },
+    });
+    expect(node.status('u')?.phase).toBe('Running');
+    await node.settle(10_000);
+    expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({
+      restartCount: 2,
+      state: { waiting: { message: expect.stringContaining('back-off 20s') as string } },
+    });
+    // One previous container is kept for its log.
+    expect(node.fake.containers.size).toBe(2);
+  });
+
+  it('ends in Succeeded or Failed where nothing is restarted, and keeps the containers', async () => {
+    await using node = createFakeNode();
+    const worker = node.start(fakePod({ restartPolicy: 'Never', containers: [{ name: 'c', image: 'fake:1', command: ['exit', '0'] }] }));
+    await node.settle();
+    expect(node.status('u')).toMatchObject({ phase: 'Succeeded' });
+    expect(condition(node.status('u'), 'Ready')).toBe('False');
+    expect(worker.state.phase).toBe('finished');
+    expect(node.fake.containers.size).toBe(1);
+    const failed = node.start(
+      fakePod({ restartPolicy: 'OnFailure', containers: [{ name: 'c', image: 'fake:1', command: ['exit', '1'] }] }, { uid: 'v' }),
+    );
+    await node.settle();
+    expect(node.status('v')?.phase).toBe('Running');
+    expect(failed.state.phase).toBe('syncing');
+  });
+
+  it('runs init containers in order before the others', async () => {
+    await using node = createFakeNode();
+    node.start(
+      fakePod({
+        initContainers: [
+          { name: 'i1', image: 'fake:1', command: ['exit', '0'] },
+          { name: 'side', image: 'fake:1', command: ['pause'], restartPolicy: 'Always' },
+          { name: 'i2', image: 'fake:1', command: ['exit', '0'] },
+        ],
+      }),
+    );
+    await node.settle();
+    expect(node.fake.calls.filter((c) => c.startsWith('startContainer'))).toEqual(
+      ['i1', 'side', 'i2', 'c'].map((n) => `startContainer ${n}`),
+    );
+    const status = node.status('u');
+    expect(status?.phase).toBe('Running');
+    expect(status?.initContainerStatuses?.map((s) => [s.name, s.ready, s.started])).toEqual([
+      ['i1', true, false],
+      ['side', true, true],
+      ['i2', true, false],
+    ]);
+  });
+
+  it('fails for good when an init container does and nothing restarts', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({ restartPolicy: 'Never', initContainers: [{ name: 'i', image: 'fake:1', command: ['exit', '1'] }] }));
+    await node.settle();
+    expect(node.status('u')).toMatchObject({ phase: 'Failed', containerStatuses: [{ state: { waiting: { reason: 'PodInitializing' } } }] });
+    expect(condition(node.status('u'), 'Initialized')).toBe('False');
+  });
+
+  it('deletes: signal, wait, status, then the API is told', async () => {
+    await using node = createFakeNode();
+    const pod = fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['stubborn'] }] });
+    const worker = node.start(pod);
+    await node.settle();
+    worker.update(snapshot({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 20 } }));
+    await node.settle(19_000);
+    expect(node.finished).toEqual([]);
+    expect(node.fake.calls).toContain('signalContainer c SIGTERM');
+    worker.update(
+      snapshot({ ...pod, metadata: { ...pod.metadata, generation: 2, deletionTimestamp: 'now', deletionGracePeriodSeconds: 0 } }),
+    );
+    await node.settle();
+    expect(node.status('u')?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(137);
+    expect(node.finished).toEqual(['u']);
+    expect([node.fake.containers.size, node.fake.sandboxes.size]).toEqual([0, 0]);
+    worker.remove();
+    await node.settle();
+    expect(worker.state.phase).toBe('finished');
+  });
+
+  it('waits for what is missing, and says why', async () => {
+    await using node = createFakeNode();
+    const worker = node.start(
+      fakePod({
+        volumes: [{ name: 'v', configMap: { name: 'cm' } }],
+        containers: [{ name: 'c', image: 'fake:1', command: ['pause'], volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+      }),
+    );
+    await node.settle();
+    expect(node.events).toContain('Warning FailedMount MountVolume.SetUp failed for volume "v" : configmap "cm" not found');
+    expect(node.status('u')?.containerStatuses?.[0]?.state).toEqual({ waiting: { reason: 'ContainerCreating' } });
+    node.configMaps.set('cm', { data: { a: '1' } });
+    worker.poke();
+    await node.settle();
+    expect(node.status('u')?.phase).toBe('Running');
+  });
+
+  it('tells configuration, image and start troubles apart', async () => {
+    await using node = createFakeNode();
+    const start = (uid: string, c: object): void =>
+      void node.start(fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['pause'], ...c }] }, { uid }));
+    start('1', { env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'cm', key: 'k' } } }] });
+    start('2', { image: 'none:1', imagePullPolicy: 'Always' });
+    start('3', { image: 'none:1', imagePullPolicy: 'Never' });
+    start('4', { command: ['no-such-program'] });
+    await node.settle();
+    const reason = (uid: string): string | undefined => node.status(uid)?.containerStatuses?.[0]?.state?.waiting?.reason;
+    expect(['1', '2', '3'].map(reason)).toEqual(['CreateContainerConfigError', 'ErrImagePull', 'ErrImageNeverPull']);
+    expect(['RunContainerError', 'CrashLoopBackOff']).toContain(reason('4'));
+    expect(node.status('4')?.containerStatuses?.[0]?.lastState?.terminated?.reason).toBe('StartError');
+  });
+
+  it('holds readiness back for its probe, and restarts on liveness', async () => {
+    const healthy = { ready: 1, failuresLeft: 0 };
+    await using node = createFakeNode({
+      programs: { ready: (p) => p.exit(healthy.ready), alive: (p) => p.exit(healthy.failuresLeft-- > 0 ? 1 : 0) },
+    });
+    node.start(
+      fakePod({
+        containers: [
+          {
+            name: 'c',
+            image: 'fake:1',
+            command: ['pause'],
+            readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 1 },
+            livenessProbe: { exec: { command: ['alive'] }, periodSeconds: 1, failureThreshold: 1 },
+          },
+        ],
+      }),
+    );
+    await node.settle();
+    expect(condition(node.status('u'), 'Ready')).toBe('False');
+    healthy.ready = 0;
+    await node.settle(1_100);
+    expect(condition(node.status('u'), 'Ready')).toBe('True');
+    healthy.failuresLeft = 1;
+    await node.settle(1_100);
+    await node.settle(100);
+    expect(node.events).toContain('Normal Killing c Container c failed liveness probe, will be restarted');
+    expect(node.status('u')?.containerStatuses?.[0]?.restartCount).toBe(1);
+  });
+
+  it('starts over in a new sandbox when the old one died', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({}));
+    await node.settle();
+    const [sandbox] = node.fake.sandboxes.keys();
+    await node.fake.runtime.stopPodSandbox(sandbox ?? '');
+    await node.settle();
+    expect(node.events).toContain('Normal SandboxChanged Pod sandbox changed, it will be killed and re-created.');
+    expect(node.status('u')).toMatchObject({ phase: 'Running', podIP: '10.0.0.3', containerStatuses: [{ restartCount: 1, ready: true }] });
+  });
+
+  it('ends a pod whose deadline passed', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({ activeDeadlineSeconds: 5 }));
+    await node.settle(5_100);
+    await node.settle();
+    expect(node.status('u')).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
+  });
+});
