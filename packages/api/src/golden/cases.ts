@@ -1,4 +1,5 @@
 import { accessCases } from './access-cases.ts';
+import { autoscalingCases } from './autoscaling-cases.ts';
 import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
@@ -26,4 +27,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   jobs: jobCases,
   networks: networkCases,
   policies: policyCases,
+  autoscaling: autoscalingCases,
 };

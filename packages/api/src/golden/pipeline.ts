@@ -45,7 +45,9 @@ function applyDefaults(d: ResourceDefinition, draft: KubeObject): void {
 
 function serve(d: ResourceDefinition, draft: KubeObject): JsonObject {
   const codec = createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
-  return JSON.parse(codec.encodeResponse(draft)) as JsonObject;
+  const served = JSON.parse(codec.encodeResponse(draft)) as JsonObject;
+  if (d.conversion === undefined) return served;
+  return serve({ ...d, conversion: undefined as never }, decode(d, d.conversion.fromStorage(d.conversion.toStorage(served))).draft);
 }
 
 const gone = (strictErrors: readonly string[], run: () => Outcome): Outcome => {

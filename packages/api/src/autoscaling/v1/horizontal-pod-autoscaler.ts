@@ -1,6 +1,11 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { AutoscalingV1HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defineTable } from '../../table.ts';
+import { autoscalerTable } from '../v2/autoscaler-table.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from '../v2/validate-autoscaler.ts';
+import { autoscalerConversion, autoscalerToV2, metricsOf } from './autoscaler-conversion.ts';
 
 export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -16,10 +21,26 @@ export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalP
   enforcement: 'stored',
   resetFields: ['status'],
   defaults(autoscaler) {
-    if (autoscaler.spec) autoscaler.spec.minReplicas ??= 1;
+    const spec = autoscaler.spec;
+    if (spec === undefined) return;
+    spec.minReplicas ??= 1;
+    const target = metricsOf(autoscaler).find((m) => m.resource?.name === 'cpu')?.resource?.target.averageUtilization;
+    if (target !== undefined) spec.targetCPUUtilizationPercentage ??= target;
   },
-  strategy: specStrategy<AutoscalingV1HorizontalPodAutoscaler>({}),
+  strategy: specStrategy<AutoscalingV1HorizontalPodAutoscaler>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (autoscaler, errors) => validateAutoscaler(autoscalerToV2(autoscaler), errors),
+      validateUpdate: (autoscaler, old, errors) => validateAutoscaler(autoscalerToV2(autoscaler), errors, autoscalerToV2(old)),
+    },
+  ),
   subresources: {
-    status: statusSubresource('HorizontalPodAutoscaler'),
+    status: statusSubresource(
+      'HorizontalPodAutoscaler',
+      statusStrategy({ validateUpdate: (autoscaler, _old, errors) => validateAutoscalerStatus(autoscalerToV2(autoscaler), errors) }),
+    ),
   },
+  table: defineTable(autoscalerTable.columns, (autoscaler, nowMs) => autoscalerTable.row(autoscalerToV2(autoscaler), nowMs)),
+  conversion: autoscalerConversion,
 });

@@ -1,8 +1,11 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { HorizontalPodAutoscaler } from '../../generated/types/autoscaling-v2.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { defaultAutoscaler } from './autoscaler-defaults.ts';
 import { autoscalerTable } from './autoscaler-table.ts';
+import { stripRoundTripAnnotations } from './round-trip-annotations.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './validate-autoscaler.ts';
 
 export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -17,9 +20,24 @@ export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultAutoscaler,
-  strategy: specStrategy<HorizontalPodAutoscaler>({}),
+  strategy: specStrategy<HorizontalPodAutoscaler>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      prepareForCreate: (draft) => stripRoundTripAnnotations(draft.metadata),
+      prepareForUpdate: (draft) => stripRoundTripAnnotations(draft.metadata),
+      validate: (autoscaler, errors) => validateAutoscaler(autoscaler, errors),
+      validateUpdate: (autoscaler, old, errors) => validateAutoscaler(autoscaler, errors, old),
+    },
+  ),
   table: autoscalerTable,
   subresources: {
-    status: statusSubresource('HorizontalPodAutoscaler'),
+    status: statusSubresource(
+      'HorizontalPodAutoscaler',
+      statusStrategy({
+        prepareForUpdate: (draft) => stripRoundTripAnnotations(draft.metadata),
+        validateUpdate: (autoscaler, _old, errors) => validateAutoscalerStatus(autoscaler, errors),
+      }),
+    ),
   },
 });
