@@ -1,23 +1,11 @@
-import {
-  namespace as namespaceResource,
-  node as nodeResource,
-  persistentVolume,
-  persistentVolumeClaim,
-  pod as podResource,
-  storageClass,
-  type Namespace,
-  type Node,
-  type PersistentVolume,
-  type PersistentVolumeClaim,
-  type Pod,
-  type StorageClass,
-} from '@skiff/api';
+import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skiff/api';
 import type { KubeObject } from '@skiff/apimachinery';
 import type { Informer, InformerFactory } from '@skiff/client';
 import type { ClusterState } from './cluster-state.ts';
 import type { EventAction, EventResource } from './framework/cluster-event.ts';
 import { nodeChanges, nodeEvent, podChanges } from './framework/node-change.ts';
 import { createPodInfo, isTerminal, type PodView } from './framework/pod-info.ts';
+import { namespaceResource, nodeResource, persistentVolume, persistentVolumeClaim, podResource, storageClass } from './resource-refs.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 export interface SchedulerInformers {

@@ -1,8 +1,9 @@
-import { pod as podResource, type PodCondition } from '@skiff/api';
+import type { PodCondition } from '@skiff/api';
 import { formatTime, hasReason } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
 import { podKey, type PodInfo } from './framework/pod-info.ts';
+import { podResource } from './resource-refs.ts';
 
 export interface PodScheduledUpdate {
   readonly reason: 'Unschedulable' | 'SchedulerError';

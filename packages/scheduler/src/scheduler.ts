@@ -1,4 +1,3 @@
-import { podDisruptionBudget, type PodDisruptionBudget } from '@skiff/api';
 import type { Client, EventRecorder, InformerFactory } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
 import { ClusterState } from './cluster-state.ts';
@@ -13,6 +12,7 @@ import { isRejection } from './framework/verdict.ts';
 import { createSchedulerInformers, subscribe, type SchedulerInformers } from './informer-events.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { nominateNode, updatePodScheduled } from './pod-status.ts';
+import { podDisruptionBudget } from './resource-refs.ts';
 import { createSiblings } from './siblings.ts';
 import { SchedulingQueue, type QueuedPod, type SchedulingQueueConfig } from './queue/scheduling-queue.ts';
 
@@ -67,7 +67,7 @@ export class Scheduler {
     this.#random = deps.random ?? Math.random;
     this.#informers = createSchedulerInformers(deps.informers);
     this.#state = new ClusterState((name) => labelsOf(this.#informers.namespaces.get({ name }) ?? {}));
-    const budgets = deps.informers.informer<PodDisruptionBudget>(podDisruptionBudget);
+    const budgets = deps.informers.informer(podDisruptionBudget);
     this.#profile = createDefaultProfile({
       client: deps.client,
       clock: deps.clock,

@@ -1,6 +1,6 @@
-import { service as serviceResource, type Service } from '@skiff/api';
 import type { InformerFactory } from '@skiff/client';
 import type { PodInfo } from './framework/pod-info.ts';
+import { serviceResource } from './resource-refs.ts';
 
 const spreadKinds = new Set(['ReplicaSet', 'ReplicationController', 'StatefulSet']);
 
@@ -10,7 +10,7 @@ const spreadKinds = new Set(['ReplicaSet', 'ReplicationController', 'StatefulSet
  * that the owners made comes to the same.
  */
 export function createSiblings(factory: InformerFactory): (pod: PodInfo) => ((other: PodInfo) => boolean) | undefined {
-  const services = factory.informer<Service>(serviceResource);
+  const services = factory.informer(serviceResource);
   return (pod) => {
     const owner = controllerOf(pod);
     if (owner !== undefined && spreadKinds.has(owner.kind)) return (other) => controllerOf(other)?.uid === owner.uid;

@@ -1,7 +1,8 @@
-import { pod as podResource, type Binding } from '@skiff/api';
+import type { Binding } from '@skiff/api';
 import type { Client } from '@skiff/client';
 import type { SchedulerPlugin } from '../framework/plugin.ts';
 import { podKey } from '../framework/pod-info.ts';
+import { podResource } from '../resource-refs.ts';
 
 /** Binds by the pod's binding subresource; the uid keeps a pod of the same name that came since from being bound. */
 export const createDefaultBinder = ({ client }: { readonly client: Client }): SchedulerPlugin => ({

@@ -1,4 +1,4 @@
-import { pod as podResource, type PodDisruptionBudget } from '@skiff/api';
+import type { PodDisruptionBudget } from '@skiff/api';
 import { formatTime, hasReason, type DeepReadonly } from '@skiff/apimachinery';
 import type { Client, EventRecorder } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
@@ -9,6 +9,7 @@ import { podKey, type PodInfo } from '../framework/pod-info.ts';
 import { pickCandidate, selectVictims, type Candidate } from '../framework/preemption.ts';
 import type { Profile } from '../framework/profile.ts';
 import { unresolvable } from '../framework/verdict.ts';
+import { podResource } from '../resource-refs.ts';
 
 export interface DefaultPreemptionDependencies {
   readonly client: Client;

@@ -1,7 +1,8 @@
-import { persistentVolume, persistentVolumeClaim, type PersistentVolume, type PersistentVolumeClaim } from '@skiff/api';
+import type { PersistentVolume, PersistentVolumeClaim } from '@skiff/api';
 import type { Client, Informer } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
 import type { PodInfo } from '../framework/pod-info.ts';
+import { persistentVolume, persistentVolumeClaim } from '../resource-refs.ts';
 import { isBound, selectedNodeAnnotation, type ClaimView, type VolumeView } from './pod-claims.ts';
 
 /** What has to be done on a node before a pod can go there. */
