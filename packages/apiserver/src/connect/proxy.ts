@@ -5,6 +5,7 @@ import type { ObjectAccess } from '../contract.ts';
 import type { Exchange } from '../server/exchange.ts';
 import { drained, responseClosed } from '../server/respond.ts';
 import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
+import { canRewriteLinks, proxiedUrl, rewriteLinks } from './html-links.ts';
 import { answerOf, type KubeletClient } from './kubelet-client.ts';
 import { nodeTarget, podTarget, type ProxyTarget, serviceTarget } from './proxy-target.ts';
 import { passUpgrade, upgradeHeaders, wantsUpgrade } from './upgrade.ts';
@@ -35,6 +36,9 @@ function forwardedHeaders(x: Exchange, host: string): OutgoingHttpHeaders {
   return out;
 }
 
+/** The name that the client knows this server by. */
+const hostOf = (x: Exchange): string => String(x.request.headers[':authority'] ?? x.request.headers.host ?? '');
+
 /** The URL taken apart behind the subresource: `…/pods/x/proxy` and the rest, both still encoded. */
 export function splitProxyUrl(url: string, namespaced: boolean): { prefix: string; path: string; query: string } {
   const question = url.indexOf('?');
@@ -46,13 +50,6 @@ export function splitProxyUrl(url: string, namespaced: boolean): { prefix: strin
     path: rest.length === 0 ? '' : `/${rest.join('/')}`,
     query: question < 0 ? '' : url.slice(question),
   };
-}
-
-/** A redirect within the backend is one within the proxy; others are passed on as they are, for the client to judge. */
-function rewriteLocation(location: string, prefix: string, host: string): string {
-  if (location.startsWith('/') && !location.startsWith('//')) return `${prefix}${location}`;
-  const match = /^https?:\/\/([^/]+)(\/.*)?$/i.exec(location);
-  return match?.[1] === host ? `${prefix}${match[2] ?? '/'}` : location;
 }
 
 async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: KubeletClient): Promise<void> {
@@ -71,23 +68,29 @@ async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: Ku
     response.end();
     return;
   }
-  const request = await kubelets.open({ ...base, headers: forwardedHeaders(x, host) });
+  const forwarded = { ...forwardedHeaders(x, host), 'x-forwarded-uri': `${prefix}${path}` };
+  const request = await kubelets.open({ ...base, headers: forwarded });
   const sending = pipeline(x.request, request).catch(() => undefined);
   const { response: answer } = await answerOf(request, r.signal).catch((error: Error) => {
     throw serviceUnavailable(`error trying to reach service: ${error.message.replace(/^error dialing backend: /, '')}`);
   });
+  // Links and redirects of the backend's site become those of the proxy; others are left, for the client to judge.
+  const rewrite = (url: string): string => proxiedUrl(url, { prefix, backend: host, host: hostOf(x) });
+  const encoding = answer.headers['content-encoding'] ?? '';
+  const isPage = answer.headers.location === undefined && canRewriteLinks(answer.headers['content-type'] ?? '', encoding);
+  const body = isPage && base.method !== 'HEAD' ? rewriteLinks(answer, encoding, rewrite) : answer;
   const stop = (): void => void answer.destroy();
   r.signal.addEventListener('abort', stop, { once: true });
   try {
     for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
       const name = (answer.rawHeaders[i] ?? '').toLowerCase();
       const value = answer.rawHeaders[i + 1] ?? '';
-      if (hopByHop.has(name)) continue;
+      if (hopByHop.has(name) || (isPage && name === 'content-length')) continue;
       if (name === 'set-cookie') response.setHeader(name, answer.headers['set-cookie'] ?? []);
-      else response.setHeader(name, name === 'location' ? rewriteLocation(value, prefix, host) : value);
+      else response.setHeader(name, name === 'location' ? rewrite(value) : value);
     }
     response.writeHead(answer.statusCode ?? 502);
-    for await (const piece of answer) {
+    for await (const piece of body) {
       if (responseClosed(response)) break;
       const taken = 'stream' in response ? response.write(piece as Buffer) : response.write(piece as Buffer);
       if (!taken) await drained(response);
