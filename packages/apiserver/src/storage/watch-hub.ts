@@ -48,7 +48,7 @@ export interface WatchHubDeps {
 
 /**
  * Deals the events of one resource out to its watchers. Watchers with the same view, format and selection form a group: an event is
- * matched once per group, encoded once per view and format, and written to each member as one piece per batch of the log.
+ * matched once per group, encoded once per view and format, and what comes in one turn of the event loop is written to each member as one piece.
  */
 export class WatchHub implements CacheListener {
   readonly #deps: WatchHubDeps;
@@ -58,6 +58,7 @@ export class WatchHub implements CacheListener {
   readonly #byName = new Map<string, Set<WatchGroup>>();
   readonly #byIndexed = new Map<string, Set<WatchGroup>>();
   readonly #dirty = new Set<WatchGroup>();
+  #scheduled = false;
 
   constructor(cache: ResourceCache, deps: WatchHubDeps) {
     this.#deps = deps;
@@ -80,6 +81,8 @@ export class WatchHub implements CacheListener {
       this.#indexOf(group).add(group);
     }
     const joined = group;
+    // What is pending came before: it is for those who were there.
+    this.#send(joined);
     joined.members.add(member);
     return { [Symbol.dispose]: () => this.#leave(joined, member) };
   }
@@ -118,15 +121,18 @@ export class WatchHub implements CacheListener {
     }
   }
 
+  /**
+   * Frames leave at the end of the event loop's turn: while a hundred sockets are written to, the next events pile up, and they then go
+   * out together, one write for each watcher.
+   */
   flush(): void {
-    for (const group of this.#dirty) {
-      const { pending } = group;
-      group.pending = [];
-      if (pending.length === 0) continue;
-      const frames = pending.length === 1 ? (pending[0] as Buffer) : Buffer.concat(pending);
-      for (const member of group.members) member.write(frames);
-    }
-    this.#dirty.clear();
+    if (this.#scheduled || this.#dirty.size === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (const group of this.#dirty) this.#send(group);
+      this.#dirty.clear();
+    });
   }
 
   reset(_changes: readonly CacheEvent[], revision: Revision): void {
@@ -136,6 +142,7 @@ export class WatchHub implements CacheListener {
   /** Sends a BOOKMARK to everyone who wants them. `applied`: nothing at or below it is still to come. */
   bookmark(applied: Revision): void {
     for (const group of this.#groups.values()) {
+      this.#send(group);
       let frame: Buffer | undefined;
       for (const member of group.members) {
         if (!member.bookmarks) continue;
@@ -183,7 +190,16 @@ export class WatchHub implements CacheListener {
     return namespace !== '' ? bucket(this.#byNamespace, namespace) : this.#everywhere;
   }
 
+  #send(group: WatchGroup): void {
+    const { pending } = group;
+    if (pending.length === 0) return;
+    group.pending = [];
+    const frames = pending.length === 1 ? (pending[0] as Buffer) : Buffer.concat(pending);
+    for (const member of group.members) member.write(frames);
+  }
+
   #leave(group: WatchGroup, member: WatchMember): void {
+    this.#send(group);
     if (!group.members.delete(member) || group.members.size > 0) return;
     this.#remove(group);
   }
