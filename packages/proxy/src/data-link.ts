@@ -25,6 +25,8 @@ export interface DataLinkConfig {
 export interface DataLink {
   /** The table to be in force from now on. Before the first call proxy-data keeps whatever table it has. */
   setTable(table: DataTable): void;
+  /** The table for a proxy-data that has none, until `setTable` is called. */
+  setFallback(table: DataTable): void;
   /** See DataRequest `drain`; undefined when proxy-data is not there to answer. */
   drain(address: string, timeoutMs: number): Promise<number | undefined>;
   stats(): Promise<DataStats | undefined>;
@@ -61,6 +63,8 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
   const { clock, log } = deps;
   const path = dataSocketPath(config.rootDir);
   let table: DataTable | undefined;
+  let fallback: DataTable | undefined;
+  let isEmpty = false;
   let sent: DataTable | undefined;
   let current: Socket | undefined;
   let lastId = 0;
@@ -71,7 +75,15 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
   const post = (socket: Socket, request: DataRequest): boolean => socket.write(encodeLine(request));
 
   function sync(): void {
-    if (current === undefined || table === undefined || sent === table) return;
+    if (current === undefined) return;
+    if (table === undefined) {
+      if (isEmpty && fallback !== undefined) {
+        isEmpty = false;
+        post(current, { type: 'snapshot', table: fallback });
+      }
+      return;
+    }
+    if (sent === table) return;
     if (sent === undefined) post(current, { type: 'snapshot', table });
     else {
       const delta = diffTables(sent, table);
@@ -168,6 +180,7 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
             else if (!socket.destroyed) {
               current = socket;
               sent = undefined;
+              isEmpty = reply.isEmpty;
               sync();
             }
           },
@@ -192,6 +205,10 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
     },
     setTable: (next) => {
       table = next;
+      sync();
+    },
+    setFallback: (next) => {
+      fallback = next;
       sync();
     },
     drain: async (address, timeoutMs) => {

@@ -1,9 +1,10 @@
 import { networkInterfaces } from 'node:os';
-import { endpointSlice, node, pod, service, serviceCIDR, type EndpointSlice, type Node, type Pod, type Service } from '@skiff/api';
+import { endpointSlice, node, pod, service, serviceCIDR, type Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { Informer, InformerFactory } from '@skiff/client';
-import type { ZoneSource } from './dns/zone.ts';
-import { namespacedName, serviceNameLabel, type NodeView } from './table/state.ts';
+import type { InformerFactory } from '@skiff/client';
+import { hasHostPort, informedObjects, ownerOf, rememberedObjects, type ClusterObjects } from './cluster-objects.ts';
+import type { Remembered } from './remembered.ts';
+import { namespacedName, type NodeView } from './table/state.ts';
 
 const zoneLabel = 'topology.kubernetes.io/zone';
 
@@ -13,47 +14,47 @@ export interface Changes {
   readonly all: boolean;
 }
 
-/** The informers of the proxy, seen as what table and DNS are made from. */
+/** The cluster as the proxy knows it: from informers, or, before they have listed, as it was remembered. */
 export interface InformedState {
-  readonly zone: ZoneSource;
-  readonly services: readonly DeepReadonly<Service>[];
-  slicesOf(service: string): readonly DeepReadonly<EndpointSlice>[];
-  readonly hostPortPods: readonly DeepReadonly<Pod>[];
+  readonly objects: ClusterObjects;
   readonly node: NodeView;
   readonly serviceCidrs: readonly string[];
   /** Services, slices and the node have been listed once. */
   readonly isSynced: boolean;
+  /** Something is known: from a list or from memory. */
+  readonly isKnown: boolean;
   readonly synced: Promise<unknown>;
   /** Marks everything as changed: the host's addresses did. */
   touch(): void;
   takeChanges(): Changes;
 }
 
-const hasHostPort = (p: DeepReadonly<Pod>): boolean =>
-  [...(p.spec?.containers ?? []), ...(p.spec?.initContainers ?? [])].some(
-    (c) => c.ports?.some((port) => (port.hostPort ?? 0) > 0) === true,
-  );
+function nodeView(object: ClusterObjects['node'], config: { nodeName: string; clusterCidr: string }): NodeView {
+  const podCidrs = object?.spec?.podCIDRs ?? (object?.spec?.podCIDR === undefined ? [] : [object.spec.podCIDR]);
+  return {
+    name: config.nodeName,
+    zone: object?.metadata?.labels?.[zoneLabel],
+    // A node without a range of its own has all pods: there is no other node then.
+    podCidrs: podCidrs.length > 0 ? podCidrs : [config.clusterCidr],
+    internalAddresses: (object?.status?.addresses ?? []).flatMap((a) => (a.type === 'InternalIP' ? [a.address] : [])),
+  };
+}
 
 /** `onChange` is called for each event that matters, synchronously. */
 export function createInformedState(
-  config: { nodeName: string; clusterCidr: string; serviceCidrs: readonly string[] },
-  informers: InformerFactory,
+  config: { nodeName: string; clusterCidr: string; serviceCidrs: readonly string[]; remembered: Remembered | undefined },
+  factory: InformerFactory,
   onChange: () => void,
 ): InformedState {
-  const services: Informer<Service> = informers.informer(service);
-  const slices: Informer<EndpointSlice> = informers.informer(endpointSlice);
-  const own = { fieldSelector: `metadata.name=${config.nodeName}` };
-  const nodes: Informer<Node> = informers.informer(node, own);
-  const pods: Informer<Pod> = informers.informer(pod, { fieldSelector: `spec.nodeName=${config.nodeName}` });
-  const cidrs = informers.informer(serviceCIDR);
-
-  const ownerOf = (s: DeepReadonly<EndpointSlice>): string | undefined => {
-    const name = s.metadata?.labels?.[serviceNameLabel];
-    return name === undefined ? undefined : `${s.metadata?.namespace ?? ''}/${name}`;
-  };
-  slices.addIndex('service', (s) => [ownerOf(s) ?? ''].filter((k) => k !== ''));
-  slices.addIndex('address', (s) => s.endpoints?.flatMap((e) => e.addresses) ?? []);
-  services.addIndex('address', (s) => (s.spec?.clusterIPs ?? [s.spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None'));
+  const services = factory.informer(service);
+  const slices = factory.informer(endpointSlice);
+  const nodes = factory.informer(node, { fieldSelector: `metadata.name=${config.nodeName}` });
+  const pods = factory.informer(pod, { fieldSelector: `spec.nodeName=${config.nodeName}` });
+  const cidrs = factory.informer(serviceCIDR);
+  const informed = informedObjects({ services, slices, nodes, pods });
+  const memory = config.remembered === undefined ? undefined : rememberedObjects(config.remembered);
+  const isSynced = (): boolean => services.hasSynced && slices.hasSynced && nodes.hasSynced;
+  const objects = (): ClusterObjects => (isSynced() || memory === undefined ? informed : memory);
 
   let changed = new Set<string>();
   let all = true;
@@ -85,20 +86,9 @@ export function createInformedState(
   pods.subscribe({ onAdd: markPod, onUpdate: markPod, onDelete: markPod });
   cidrs.subscribe({ onAdd: onChange, onUpdate: onChange, onDelete: onChange });
 
-  function nodeView(): NodeView {
-    const object = nodes.list()[0];
-    const podCidrs = object?.spec?.podCIDRs ?? (object?.spec?.podCIDR === undefined ? [] : [object.spec.podCIDR]);
-    return {
-      name: config.nodeName,
-      zone: object?.metadata?.labels?.[zoneLabel],
-      // A node without a range of its own has all pods: there is no other node then.
-      podCidrs: podCidrs.length > 0 ? podCidrs : [config.clusterCidr],
-      internalAddresses: (object?.status?.addresses ?? []).flatMap((a) => (a.type === 'InternalIP' ? [a.address] : [])),
-    };
-  }
-  let view = nodeView();
+  let view = nodeView(objects().node, config);
   const onNode = (): void => {
-    const next = nodeView();
+    const next = nodeView(objects().node, config);
     if (JSON.stringify(next) === JSON.stringify(view)) return;
     view = next;
     markAll();
@@ -106,19 +96,8 @@ export function createInformedState(
   nodes.subscribe({ onAdd: onNode, onUpdate: onNode });
 
   return {
-    zone: {
-      service: (namespace, name) => services.get({ namespace, name }),
-      slicesOf: (namespace, name) => slices.byIndex('service', `${namespace}/${name}`),
-      hasNamespace: (namespace) => namespace === 'default' || services.list(namespace).length > 0,
-      servicesByAddress: (address) => services.byIndex('address', address),
-      slicesByAddress: (address) => slices.byIndex('address', address),
-    },
-    get services() {
-      return services.list();
-    },
-    slicesOf: (key) => slices.byIndex('service', key),
-    get hostPortPods() {
-      return pods.list().filter(hasHostPort);
+    get objects() {
+      return objects();
     },
     get node() {
       return view;
@@ -128,10 +107,16 @@ export function createInformedState(
       return [...new Set([...config.serviceCidrs, ...more])].filter((c) => !c.includes(':'));
     },
     get isSynced() {
-      return services.hasSynced && slices.hasSynced && nodes.hasSynced;
+      return isSynced();
+    },
+    get isKnown() {
+      return isSynced() || memory !== undefined;
     },
     synced: Promise.all([services.synced, slices.synced, nodes.synced]),
-    touch: markAll,
+    touch: () => {
+      view = nodeView(objects().node, config);
+      markAll();
+    },
     takeChanges: () => {
       const result = { services: changed, all };
       changed = new Set();

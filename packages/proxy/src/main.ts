@@ -9,9 +9,9 @@ import { runCommand } from './host/command.ts';
 import { createHostSetup } from './host/host-setup.ts';
 import { hostNames } from './host/names.ts';
 import { netnsPath } from './host/namespace.ts';
-import { noRules } from './host/plan.ts';
 import { createMetrics } from './metrics.ts';
-import { createProxy } from './proxy.ts';
+import { createProxy, memoryPath } from './proxy.ts';
+import { loadRemembered } from './remembered.ts';
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) {
@@ -31,7 +31,7 @@ async function main(args: readonly string[]): Promise<void> {
   const serviceCidrs = flags['service-cluster-ip-range'].filter((c) => !c.includes(':'));
   const clock = systemClock;
   const metrics = createMetrics();
-  const inputs = { serviceCidrs, nodeAddress: undefined, extraAddresses: [], rules: noRules };
+  const inputs = { serviceCidrs, nodeAddress: undefined, extraAddresses: [], rules: undefined };
   const host = createHostSetup({ names, ...ranges, inputs }, { run: runCommand, clock, log });
   const data = createDataLink(
     {
@@ -64,6 +64,7 @@ async function main(args: readonly string[]): Promise<void> {
       clusterDomain: flags['cluster-domain'],
       healthzPort: flags['healthz-port'],
       resolvConf: flags['resolv-conf'],
+      remembered: loadRemembered(memoryPath(rootDir), log),
     },
     { client, clock, log, host, data, metrics },
   );

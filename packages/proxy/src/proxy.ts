@@ -2,18 +2,20 @@ import { readFileSync } from 'node:fs';
 import { aborted, supervise, type Clock, type Logger } from '@skiff/component-base';
 import { createInformerFactory, type Client } from '@skiff/client';
 import { join } from 'node:path';
+import type { ClusterObjects } from './cluster-objects.ts';
 import { createControlSocket } from './control-socket.ts';
 import type { DataLink } from './data-link.ts';
 import { createForwarder } from './dns/forwarder.ts';
 import { upstreamServers } from './dns/resolv-conf.ts';
 import { createResolver } from './dns/resolver.ts';
 import { createDnsServer } from './dns/server.ts';
-import { createZone } from './dns/zone.ts';
+import { createZone, type ZoneSource } from './dns/zone.ts';
 import { createHealthCheckPorts } from './health-check-ports.ts';
 import { createHealthServer } from './health-server.ts';
 import type { HostNames } from './host/names.ts';
 import type { HostSetup } from './host/host-setup.ts';
 import { createInformedState, hostAddresses } from './informed-state.ts';
+import { createMemory, type Remembered } from './remembered.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { cidrMatcher } from './table/ip.ts';
 import { createRenderer } from './table/render.ts';
@@ -29,7 +31,11 @@ export interface ProxyConfig {
   readonly clusterDomain: string;
   readonly healthzPort: number;
   readonly resolvConf: string;
+  /** From an earlier run; used until the apiserver answers. */
+  readonly remembered: Remembered | undefined;
 }
+
+export const memoryPath = (rootDir: string): string => join(rootDir, 'remembered.json');
 
 export interface ProxyDeps {
   readonly client: Client;
@@ -72,13 +78,23 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
     schedule();
   });
 
+  const memory = createMemory({ path: memoryPath(config.rootDir) }, { read: () => pickRemembered(state.objects), clock, log });
+
   const isOwn = cidrMatcher([...config.serviceCidrs, config.clusterCidr, config.shadowCidr]);
-  const zone = createZone({ domain: config.clusterDomain, dnsAddress: config.clusterDns, ownsAddress: isOwn }, state.zone);
+  // Which objects there are to ask changes once, when the informers have listed.
+  const zoneSource: ZoneSource = {
+    service: (namespace, name) => state.objects.service(namespace, name),
+    slicesOf: (namespace, name) => state.objects.slicesOf(namespace, name),
+    hasNamespace: (namespace) => state.objects.hasNamespace(namespace),
+    servicesByAddress: (address) => state.objects.servicesByAddress(address),
+    slicesByAddress: (address) => state.objects.slicesByAddress(address),
+  };
+  const zone = createZone({ domain: config.clusterDomain, dnsAddress: config.clusterDns, ownsAddress: isOwn }, zoneSource);
   const resolv = (path: string): string | undefined => readText(path === '/etc/resolv.conf' ? config.resolvConf : path);
   const forwarder = createForwarder({ clock, servers: () => upstreamServers(resolv, isOwn) });
   const resolver = createResolver(
     { domain: config.clusterDomain },
-    { zone, forwarder, clock, random: Math.random, isSynced: () => state.isSynced, onAnswer: metrics.dnsAnswered },
+    { zone, forwarder, clock, random: Math.random, isSynced: () => state.isKnown, onAnswer: metrics.dnsAnswered },
   );
   const dns = createDnsServer({ relaySocket, tcpAddress: config.names.hostAddress, tcpPort: dnsTcpPort }, { resolver });
   const health = createHealthServer(
@@ -88,7 +104,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
   const control = createControlSocket({ path: join(config.rootDir, 'control.sock') }, { data, log });
 
   function schedule(): void {
-    if (scheduled || !state.isSynced) return;
+    if (scheduled || !state.isKnown) return;
     scheduled = true;
     // Under a storm of changes half of the time is left for others.
     setTimeout(render, Math.max(gatherMs, renderTookMs)).unref();
@@ -97,13 +113,17 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
   function render(): void {
     scheduled = false;
     const startedMs = clock.monotonicMs();
+    const { objects, isSynced } = state;
     const changes = state.takeChanges();
     const rendered = renderer.render(
       {
         node: state.node,
-        services: state.services,
-        slicesOf: state.slicesOf,
-        pods: state.hostPortPods,
+        services: objects.services,
+        slicesOf: (key) => {
+          const [namespace = '', name = ''] = key.split('/');
+          return objects.slicesOf(namespace, name);
+        },
+        pods: objects.hostPortPods,
         hostAddresses: addresses,
         dns: {
           address: config.clusterDns,
@@ -114,7 +134,10 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
       },
       changes.all ? undefined : changes.services,
     );
-    data.setTable(rendered.table);
+    // What was remembered is older than the table of a proxy-data that has one.
+    if (isSynced) data.setTable(rendered.table);
+    else data.setFallback(rendered.table);
+    if (isSynced) memory.changed();
     host.update({
       ...rendered.host,
       serviceCidrs: state.serviceCidrs,
@@ -167,11 +190,18 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
         supervise('addresses', watchAddresses, o),
         supervise('health-checks', (s) => healthChecks.run(s), o),
       ];
-      void Promise.all([state.synced, dns.listening, health.listening]).then(() => {
+      const listening = Promise.all([dns.listening, health.listening]);
+      void listening.then(() => {
+        if (!state.isSynced && state.isKnown) state.touch();
+      });
+      void Promise.all([state.synced, listening]).then(() => {
         state.touch();
-        log.info({ services: state.services.length }, 'synced');
+        log.info({ services: state.objects.services.length }, 'synced');
       });
       await Promise.all(running);
+      memory.close();
     },
   };
 }
+
+const pickRemembered = ({ services, slices, node, hostPortPods }: ClusterObjects): Remembered => ({ services, slices, node, hostPortPods });

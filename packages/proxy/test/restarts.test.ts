@@ -1,3 +1,4 @@
+import { decode, encode } from 'dns-packet';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeLine, lineDecoder } from '../src/data/frames.ts';
 import type { DataReply } from '../src/data/protocol.ts';
 import { findDataProcesses } from '../src/host/cleanup.ts';
-import { canRun, eventually, startLab, type Lab } from './support/lab.ts';
+import { canRun, dnsAddress, eventually, startLab, type Lab } from './support/lab.ts';
 
 if (!canRun) console.warn('SKIPPED: the tests of restarts of the proxy need root (network namespaces)');
 
@@ -105,6 +106,26 @@ describe.skipIf(!canRun)('open connections', () => {
     await eventually('it answers again', async () => (await request()).startsWith('p1'));
     expect(performance.now() - startedMs).toBeLessThan(5_000);
     await eventually('at the node port too', async () => (await request('host', '127.0.0.1', 30_080)).startsWith('p1'));
+  });
+
+  it('and names come back without an apiserver, when proxy and proxy-data both died', async () => {
+    const memory = join(lab.rootDir, 'remembered.json');
+    await eventually(
+      'what is known was written down',
+      async () => (await readFile(memory, 'utf8').catch(() => '')).includes('"10.198.1.1"'),
+      30_000,
+    );
+    lab.cutApi();
+    await lab.stopProxy('SIGKILL');
+    for (const pid of findDataProcesses(lab.instance)) process.kill(pid, 'SIGKILL');
+    const started = lab.startProxy();
+    await eventually('it answers again', async () => (await request()).startsWith('p1'), 20_000);
+    const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name: 'web.ns.svc.cluster.local' }] });
+    const answer = await lab.in('p3', 'datagram', { host: dnsAddress, port: 53, text: question.toString('hex'), hex: true });
+    expect(decode(Buffer.from(String(answer), 'hex')).answers).toMatchObject([{ type: 'A', data: web }]);
+    lab.mendApi();
+    await started;
+    expect(await request()).toContain('p1');
   });
 
   it('rules, routes and the namespace are put back when someone removes them', async () => {

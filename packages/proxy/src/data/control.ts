@@ -55,7 +55,7 @@ export function createControl(config: { version: string }, deps: Deps): Control 
     const reply = (message: DataReply): void => {
       if (!socket.destroyed) socket.write(encodeLine(message));
     };
-    reply({ type: 'hello', version: config.version, pid: process.pid });
+    reply({ type: 'hello', version: config.version, pid: process.pid, isEmpty: Object.keys(plane.table.frontends).length === 0 });
     const decode = lineDecoder((message) => {
       handle(message as DataRequest, reply).catch((error: unknown) => {
         log.error({ err: error }, 'a request on the control socket failed');

@@ -36,8 +36,8 @@ export interface DataStats {
 
 /** From proxy-data to proxy. */
 export type DataReply =
-  /** First on every connection. */
-  | { readonly type: 'hello'; readonly version: string; readonly pid: number }
+  /** First on every connection. `isEmpty`: it was never told what to serve. */
+  | { readonly type: 'hello'; readonly version: string; readonly pid: number; readonly isEmpty: boolean }
   /** The table is in force, but for the listeners that could not be opened; those are tried again by themselves. */
   | { readonly type: 'applied'; readonly problems: readonly FrontendProblem[] }
   | { readonly type: 'drained'; readonly id: number; readonly openConnections: number }

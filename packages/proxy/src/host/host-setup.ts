@@ -59,6 +59,10 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
     }
     const plan = untracked ? full : withoutRaw(full);
     const missing = missingJumps(saved, plan.jumps);
+    const present = Object.entries(plan.chains).every(([table, chains]) =>
+      Object.keys(chains).every((name) => saved[table]?.[name] !== undefined),
+    );
+    if (desired.rules === undefined && present && missing.length === 0) return;
     const same = written !== undefined && isDeepStrictEqual(written.plan, plan) && isDeepStrictEqual(written.chains, chainsOf(saved, plan));
     if (same && missing.length === 0) return;
     if (written !== undefined && isDeepStrictEqual(written.plan, plan))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { forwardChain, missingJumps, parseSave, removeChains } from './iptables.ts';
 import { hostNames } from './names.ts';
-import { noRules, renderHostRoutes, renderIptables, renderRestore, renderServicesRoutes, type HostConfig } from './plan.ts';
+import { renderHostRoutes, renderIptables, renderRestore, renderServicesRoutes, type HostConfig } from './plan.ts';
 
 const config = (instance: string): HostConfig => ({
   names: hostNames(instance),
@@ -10,7 +10,7 @@ const config = (instance: string): HostConfig => ({
   shadowCidr: '10.220.0.0/16',
   nodeAddress: '192.168.1.5',
   extraAddresses: ['203.0.113.7'],
-  rules: noRules,
+  rules: undefined,
 });
 
 describe('names', () => {

@@ -11,7 +11,8 @@ export interface HostConfig {
   readonly nodeAddress: string | undefined;
   /** External and load balancer addresses that this host answers for. */
   readonly extraAddresses: readonly string[];
-  readonly rules: NatRules;
+  /** undefined: not known yet; what an earlier run wrote stays. */
+  readonly rules: NatRules | undefined;
 }
 
 /** The static part that user space can't do: the client's address is kept (hostPort, externalTrafficPolicy Local) or the protocol is unknown to it (SCTP). */
@@ -26,7 +27,7 @@ export interface NatRules {
   readonly refusals: readonly string[];
 }
 
-export const noRules: NatRules = { prerouting: [], output: [], postrouting: [], refusals: [] };
+const noRules: NatRules = { prerouting: [], output: [], postrouting: [], refusals: [] };
 
 /** Lines for `ip -batch` in the host's namespace; each may be repeated. */
 export function renderHostRoutes(config: HostConfig): readonly string[] {
@@ -80,7 +81,7 @@ export interface IptablesPlan {
 /** `forwardFrom` is DOCKER-USER where Docker keeps that chain, since it survives Docker's restarts, and FORWARD elsewhere. */
 export function renderIptables(config: HostConfig, forwardFrom: string): IptablesPlan {
   const { link, chains } = config.names;
-  const { clusterCidr, shadowCidr, rules } = config;
+  const { clusterCidr, shadowCidr, rules = noRules } = config;
   const source = networkAddress(config.serviceCidrs[0] ?? '');
   // Clients' packets to and from Services need no tracking, since nothing is translated on that leg: it would take a second entry
   // for each connection, and others' masquerading, which needs one, would hide the client. SCTP is translated.

@@ -1,4 +1,4 @@
-import type { HostInputs } from '../host/host-setup.ts';
+import type { NatRules } from '../host/plan.ts';
 import { renderHostPorts, type HostPortRules } from './nat-rules.ts';
 import { renderService, type RenderContext, type RenderedService } from './render-service.ts';
 import { namespacedName, type DnsPlace, type ProxyState } from './state.ts';
@@ -7,7 +7,7 @@ import { frontendKey, type BackendGroup, type DataTable, type Frontend, type Tab
 /** Everything that follows from the state: for proxy-data, for the host's rules, for the health check ports. */
 export interface Rendered {
   readonly table: DataTable;
-  readonly host: Pick<HostInputs, 'extraAddresses' | 'rules'>;
+  readonly host: { readonly extraAddresses: readonly string[]; readonly rules: NatRules };
   readonly healthChecks: readonly { readonly service: string; readonly port: number; readonly localEndpoints: number }[];
 }
 

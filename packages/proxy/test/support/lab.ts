@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,9 @@ export interface Lab extends AsyncDisposable {
   readonly proxyPid: number;
   startProxy(): Promise<void>;
   stopProxy(signal: NodeJS.Signals): Promise<void>;
+  /** The apiserver can't be reached from now on, and again. */
+  cutApi(): void;
+  mendApi(): void;
   putService(name: string, spec: Service['spec']): void;
   /** One slice: addresses, and the ports' target numbers by name. */
   putEndpoints(name: string, addresses: readonly string[], ports: EndpointSlice['ports']): void;
@@ -128,7 +131,15 @@ async function buildLab(stack: CleanupStack): Promise<Lab> {
 
   const api = stack.use(await startFakeApiserver());
   const apiPort = Number(new URL(api.url).port);
+  let isCut = false;
+  const relayed = new Set<Socket>();
   const relay = createServer((socket) => {
+    if (isCut) {
+      socket.destroy();
+      return;
+    }
+    relayed.add(socket);
+    socket.on('close', () => relayed.delete(socket));
     const upstream = connect(apiPort, '127.0.0.1');
     socket.pipe(upstream).pipe(socket);
     for (const s of [socket, upstream]) s.on('error', () => [socket, upstream].forEach((x) => x.destroy()));
@@ -240,6 +251,13 @@ async function buildLab(stack: CleanupStack): Promise<Lab> {
       );
     },
     stopProxy,
+    cutApi: () => {
+      isCut = true;
+      for (const socket of relayed) socket.destroy();
+    },
+    mendApi: () => {
+      isCut = false;
+    },
     putService: (name, spec) => {
       api.put('/api/v1/namespaces/ns/services', { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'ns' }, spec } as never);
     },
