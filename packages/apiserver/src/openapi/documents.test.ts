@@ -75,7 +75,7 @@ describe.skipIf(!present)('/openapi/v2 equals upstream', () => {
       const actual = normalize(schema, {}) as Record<string, unknown>;
       // A list marker on a byte string, which can't mean anything.
       if (name.endsWith('.APIServiceSpec'))
-        delete (expected?.['properties'] as Record<string, JsonObject>)['caBundle']?.['x-kubernetes-list-type'];
+        delete (expected as { properties: Record<string, JsonObject> }).properties['caBundle']?.['x-kubernetes-list-type'];
       if (shared.has(name)) {
         delete expected?.['x-kubernetes-group-version-kind'];
         delete actual['x-kubernetes-group-version-kind'];

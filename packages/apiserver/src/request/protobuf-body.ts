@@ -142,7 +142,7 @@ export class ProtobufDecoder {
     // Options belong to meta/v1, whatever group they are sent to.
     const found =
       this.#schemaOfKind.get(`${apiVersion} ${kind}`) ??
-      (/Options$/.test(kind) ? `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}` : undefined);
+      (kind.endsWith('Options') ? `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}` : undefined);
     if (found === undefined || this.#registry.struct(found) === undefined)
       throw new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
     return found;

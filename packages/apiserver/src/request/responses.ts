@@ -43,18 +43,15 @@ export function errorResponse(error: unknown, output: Pick<OutputFormat, 'mediaT
   const retryAfter = status.details?.retryAfterSeconds;
   // Upstream can't tell how the client likes its answers when it accepts none of them.
   const shown = status.code === 406 ? { mediaType: 'json' as const, pretty: true } : output;
-  return objectResponse(status.code, status, shown, {
-    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
-  });
+  return objectResponse(status.code, status, shown, retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) });
 }
 
 /** The value of a `Warning` header: code 299, no agent, the text quoted and on one line. */
 export const warningHeader = (text: string): string => {
-  // Header values are bytes: anything beyond ASCII is sent as its UTF-8, which node takes as latin1.
   const line = text.replace(/[\r\n\t]+/g, ' ').replace(/[\\"]/g, '\\$&');
-  return `299 - "${Buffer.from(line, 'utf8')
-    .toString('latin1')
-    .replace(/[\x00-\x1f\x7f]/g, '')}"`;
+  // Header values are bytes: what is beyond ASCII goes as its UTF-8, which node takes as latin1; control characters don't go at all.
+  const bytes = Buffer.from(line, 'utf8').filter((byte) => byte >= 0x20 && byte !== 0x7f);
+  return `299 - "${Buffer.from(bytes).toString('latin1')}"`;
 };
 
 const warningBytesLimit = 4096;
