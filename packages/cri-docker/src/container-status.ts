@@ -74,6 +74,7 @@ export function describeInspected(c: ContainerInspectInfo, imageId: string): Con
     ...state,
     finishedAtMs: state.state === 'exited' && state.finishedAtMs === 0 ? createdAtMs : state.finishedAtMs,
     ...(c.State.Running && c.State.Pid > 0 ? { pid: c.State.Pid } : {}),
+    ...(c.LogPath === undefined || c.LogPath === '' ? {} : { logPath: c.LogPath }),
     resources: parseResources(c.HostConfig),
     stopSignal: (c.Config as { StopSignal?: string }).StopSignal ?? 'SIGTERM',
     ...splitLabels(labels),

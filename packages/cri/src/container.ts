@@ -111,6 +111,8 @@ export interface ContainerStatus extends Container {
   /** Process in the node's PID namespace while it runs. */
   readonly pid?: number;
   readonly resources: ContainerResources;
+  /** The file that holds its log, where the runtime keeps one. */
+  readonly logPath?: string;
   /** The signal with which it asks to be stopped, as configured (`SIGTERM` when nothing was). */
   readonly stopSignal: string;
   readonly user?: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] };

@@ -28,6 +28,8 @@ export const kubeletFlags = {
   'seccomp-default': { type: 'boolean', default: false, help: "confine pods that name no seccomp profile with the runtime's" },
   'container-log-max-size': { type: 'string', default: '10m', help: "size at which a container's log is rotated, as Docker writes sizes" },
   'container-log-max-files': { type: 'integer', default: 5, help: 'files that a log may have' },
+  'pod-logs-dir': { type: 'string', default: '/var/log/pods', help: 'directory with links to the logs of containers, by pod' },
+  'container-logs-dir': { type: 'string', default: '/var/log/containers', help: 'directory with links to the logs of containers' },
   'max-parallel-image-pulls': { type: 'integer', default: 3, help: 'images that are fetched at once' },
   'image-pull-progress-deadline': { type: 'duration', default: '1m', help: 'a pull without progress for so long is given up' },
   'max-parallel-pod-starts': { type: 'integer', help: 'pods that are started at once; twice the CPUs when absent' },

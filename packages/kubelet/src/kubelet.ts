@@ -6,9 +6,11 @@ import { type Client, createEventRecorder, createInformer } from '@skiff/client'
 import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { ContainerRuntime, Image } from '@skiff/cri';
 import { createPodCgroups } from './cgroups/pod-cgroups.ts';
+import { createLogLinks } from './container/log-links.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
+import { createImageGarbage } from './images/image-gc.ts';
 import { createImageManager } from './images/image-manager.ts';
 import { type Keyring, parseDockerAuths } from './images/keyring.ts';
 import { createPodNetwork } from './network/pod-network.ts';
@@ -53,6 +55,8 @@ export interface KubeletConfig {
   readonly checkIntervalMs: number;
   readonly reportIntervalMs: number;
   readonly leaseDurationSeconds: number;
+  readonly podLogsDirectory: string;
+  readonly containerLogsDirectory: string;
 }
 
 export interface Kubelet {
@@ -68,6 +72,9 @@ export interface KubeletParts {
   readonly node: NodeReporter;
   readonly runtime: ContainerRuntime;
 }
+
+/** How often upstream looks at the images. */
+const imageGarbageIntervalMs = 300_000;
 
 export function createKubelet(
   config: KubeletConfig,
@@ -186,6 +193,7 @@ export function createKubelet(
         { hostMount, run: runCommand },
       ),
       hostMount,
+      logLinks: createLogLinks({ podsDirectory: config.podLogsDirectory, containersDirectory: config.containerLogsDirectory }, { log }),
       probes: createProbeManager({
         runtime,
         clock,
@@ -225,7 +233,19 @@ export function createKubelet(
         }),
       startSlots: createSlots(config.maxParallelStarts),
     };
-    const notePulled = (_image: Image): void => node.imagesChanged();
+    const garbage = createImageGarbage({ file: path.join(config.rootDirectory, 'pulled-images.json') }, { images, clock, log });
+    const notePulled = (image: Image): void => {
+      node.imagesChanged();
+      garbage.notePulled(image).catch((error: unknown) => log.error({ err: error }, 'a fetched image could not be recorded'));
+    };
+    const collectImages = async (s: AbortSignal): Promise<void> => {
+      while (!s.aborted) {
+        await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
+        if (s.aborted) return;
+        const inUse = new Set((await runtime.listContainers()).map((c) => c.image));
+        await garbage.collect(inUse);
+      }
+    };
 
     const lease = (s: AbortSignal): Promise<void> =>
       renewNodeLease(
@@ -262,6 +282,7 @@ export function createKubelet(
         ['network', (s) => network.run(s)],
         ['node', register],
         ['pods', (s) => manager.run(s)],
+        ['image garbage', collectImages],
       ],
     };
   };

@@ -44,6 +44,8 @@ function configOf(flags: KubeletFlags): KubeletConfig {
     checkIntervalMs: flags['node-status-update-frequency'],
     reportIntervalMs: flags['node-status-report-frequency'],
     leaseDurationSeconds: flags['node-lease-duration-seconds'],
+    podLogsDirectory: flags['pod-logs-dir'],
+    containerLogsDirectory: flags['container-logs-dir'],
   };
 }
 

@@ -113,6 +113,7 @@ export function createFakeNode(o: { programs?: Readonly<Record<string, FakeProgr
     objects,
     cgroups: { ensure: async () => '/pods', remove: async () => undefined, list: async () => [] },
     hostMount,
+    logLinks: { link: async () => undefined, unlink: async () => undefined },
     probes: createProbeManager({
       runtime: fake.runtime,
       clock,

@@ -3,6 +3,7 @@ import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { RuntimeService } from '@skiff/cri';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
+import type { LogLinks } from '../container/log-links.ts';
 import type { SecurityDefaults } from '../container/security-context.ts';
 import type { ResourceList } from '../env/resource-field-ref.ts';
 import type { HostMount } from '../host/host-mount.ts';
@@ -42,6 +43,7 @@ export interface PodContext {
   readonly objects: PodObjects;
   readonly cgroups: PodCgroups;
   readonly hostMount: HostMount;
+  readonly logLinks: LogLinks;
   readonly probes: ProbeManager;
   readonly status: StatusManager;
   readonly crashBackOff: BackOff;

@@ -1,16 +1,15 @@
 import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
 import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
 import { computePodActions } from '../actions/compute-pod-actions.ts';
-import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
-import { kubeletConditions } from '../status/conditions.ts';
-import { generateStatus, type StatusInput } from '../status/generate-status.ts';
-import { sameJson } from '../status/status-patch.ts';
+import { generateStatus } from '../status/generate-status.ts';
 import { killContainers, stopSandboxes } from './kill-pod.ts';
 import { observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
+import { meansWork } from './pod-change.ts';
+import { ResourceGrant } from './resource-grant.ts';
 import { findContainer, isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
 import { syncPod, type SyncResult, verdictsOf } from './sync-pod.ts';
 import {
@@ -25,8 +24,6 @@ import {
 /** While a sync takes longer than this, the status so far is told in between. */
 const interimStatusMs = 1_000;
 const failureRetryMs = 2_000;
-/** How often room is looked for again for a pod that is to grow. */
-const deferredRetryMs = 10_000;
 
 /**
  * Carries out the decisions about one pod, one at a time: wake-ups that come while it works are remembered, and it always works
@@ -53,8 +50,7 @@ export class PodWorker {
   #timer: Disposable | undefined;
   #timerAtMs: number | undefined;
   #admitted = false;
-  readonly #allocation = new Map<string, Resources>();
-  #resize: StatusInput['resize'];
+  readonly #grant = new ResourceGrant();
   #asked = false;
 
   /** `observed`: what is known of it already; a pod that is new to the runtime has `nothingObserved`. */
@@ -197,24 +193,6 @@ export class PodWorker {
     return this.#observed;
   }
 
-  /** The pod with the resources that it has: those of its spec where the node can grant them, else the ones from before. */
-  #allocate(): PodSnapshot {
-    const pod = this.#pod;
-    const wanted = allocationOf(pod);
-    const changed = [...wanted].filter(([name, r]) => this.#allocation.has(name) && !sameJson(this.#allocation.get(name), r));
-    const refusal = changed.length === 0 ? undefined : this.#context.fits(pod);
-    if (refusal === undefined) {
-      for (const [name, r] of wanted) this.#allocation.set(name, r);
-      this.#resize = undefined;
-      return pod;
-    }
-    for (const [name, r] of wanted) if (!this.#allocation.has(name)) this.#allocation.set(name, r);
-    const reason = refusal.deferred ? 'Deferred' : 'Infeasible';
-    if (this.#resize?.reason !== reason) this.#context.event(pod, 'Warning', `Resize${reason}`, `Pod resize ${reason}: ${refusal.message}`);
-    this.#resize = { type: 'PodResizePending', reason, message: refusal.message };
-    if (refusal.deferred) this.#wakeAt(this.#context.clock.now() + deferredRetryMs);
-    return withAllocation(pod, this.#allocation);
-  }
   #admit(): boolean {
     if (this.#admitted) return true;
     const refusal = this.#context.admit(this.#pod);
@@ -245,7 +223,7 @@ export class PodWorker {
     const { clock } = this.#context;
     if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
     if (!this.#admit() || this.#pastDeadline()) return;
-    const pod = this.#allocate();
+    const pod = this.#grant.apply(this.#pod, this.#context, (atMs) => this.#wakeAt(atMs));
     const child = childSignal(this.#root);
     let result: SyncResult;
     this.#syncing = child;
@@ -278,6 +256,7 @@ export class PodWorker {
     const after = await this.#observe();
     this.#updateProbes(after);
     const phase = this.#tell(after, false);
+    await this.#context.logLinks.link(pod, after.containers);
     this.#pastDeadline();
     if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
     else if (result.changed && result.retryAtMs === undefined && this.#hasMoreToDo(pod, after)) this.poke();
@@ -330,7 +309,7 @@ export class PodWorker {
   /** Generates the status and hands it on; returns its phase. */
   #tell(observed: ObservedPod, terminal: boolean): string {
     const { status, node, clock, probes } = this.#context;
-    const pod = this.#allocation.size === 0 ? this.#pod : withAllocation(this.#pod, this.#allocation);
+    const pod = this.#grant.current(this.#pod);
     const generated = generateStatus({
       pod,
       observed,
@@ -344,7 +323,7 @@ export class PodWorker {
         ready: (id) => (probes.reading(id, 'readiness') ?? 'success') === 'success',
       },
       terminal,
-      ...(this.#resize === undefined || terminal ? {} : { resize: this.#resize }),
+      ...(this.#grant.pending === undefined || terminal ? {} : { resize: this.#grant.pending }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
     if (!this.#removed) status.set(pod, generated);
@@ -401,6 +380,7 @@ export class PodWorker {
     const left = await context.runtime.listContainers({ podUid: pod.metadata.uid });
     await Promise.all(left.map((c) => context.runtime.removeContainer(c.id)));
     await context.cgroups.remove(pod.metadata.uid);
+    await context.logLinks.unlink(pod);
     if (this.#removed) {
       context.status.forget(pod.metadata.uid);
       return true;
@@ -410,24 +390,4 @@ export class PodWorker {
     context.status.finish(pod);
     return false;
   }
-}
-
-/** Whether a newer version of a pod has something to act on. */
-export function meansWork(before: PodSnapshot, after: PodSnapshot): boolean {
-  const relevant = (p: PodSnapshot): unknown => {
-    const { generation, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = p.metadata;
-    const others = (p.status.conditions ?? []).filter((c) => !kubeletConditions.has(c.type)).map((c) => [c.type, c.status]);
-    return {
-      generation,
-      labels,
-      annotations,
-      deletionTimestamp,
-      deletionGracePeriodSeconds,
-      others,
-      over: isTerminalPhase(p.status.phase),
-    };
-  };
-  // Some writers of pods keep no generation; then the spec itself is looked at.
-  const sameSpec = before.metadata.generation !== undefined || sameJson(before.spec, after.spec);
-  return !sameSpec || !sameJson(relevant(before), relevant(after));
 }

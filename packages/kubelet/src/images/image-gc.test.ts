@@ -1,0 +1,29 @@
+import { mkdtempSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FakeClock, silentLogger } from '@skiff/component-base';
+import { createFakeRuntime } from '@skiff/cri/fake';
+import { createImageGarbage } from './image-gc.ts';
+
+const never = new AbortController().signal;
+
+describe('image garbage', () => {
+  it('removes only what was fetched here, is unused and old, and only when the disk is full', async () => {
+    const clock = new FakeClock();
+    const { images } = createFakeRuntime({ clock, images: ['a:1', 'b:1'] });
+    images.local.add('users:1');
+    let usedBytes = 500;
+    const full = { ...images, imageFilesystem: async () => ({ mountpoint: '/', usedBytes, capacityBytes: 1000, availableBytes: 0 }) };
+    const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'images-')), 'pulled.json');
+    const garbage = createImageGarbage({ file }, { images: full, clock, log: silentLogger });
+    for (const name of ['a:1', 'b:1']) await garbage.notePulled(await images.pullImage(name, undefined, never));
+    await clock.advance(600_000);
+    expect(await garbage.collect(new Set())).toBe(0);
+    usedBytes = 1000;
+    // What it knows outlives the process.
+    const later = createImageGarbage({ file }, { images: full, clock, log: silentLogger });
+    expect(await later.collect(new Set(['b:1']))).toBe(1);
+    expect([...images.local].sort()).toEqual(['b:1', 'users:1']);
+  });
+});
