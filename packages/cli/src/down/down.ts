@@ -1,9 +1,8 @@
-import { existsSync, rmSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
 import { isAlive, readState, stopProcess, type ProcessIdentity, type ProcessState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
 import { removeHostNetwork } from './host-network.ts';
-import { removeWorkloads, unmountBelow } from './workloads.ts';
+import { removeFolder, removeImages, removeWorkloads, unmountBelow } from './workloads.ts';
 
 /** Stops the processes of the cluster in `rootDir`; with `workloads` its containers too, with `wipe` every trace of it. Safe to repeat. */
 export async function down(rootDir: string, steps: Steps, o: { workloads: boolean; wipe: boolean }): Promise<void> {
@@ -26,9 +25,10 @@ export async function down(rootDir: string, steps: Steps, o: { workloads: boolea
   await steps.run('Removing containers', async (note) => note(`${await removeWorkloads(config)} removed`));
   await steps.run('Removing the network', () => removeHostNetwork(config));
   if (!o.wipe) return;
+  await steps.run('Removing images', async (note) => note(`${await removeImages(config)} removed`));
   await steps.run('Removing all state', async (note) => {
     await unmountBelow(rootDir);
-    if (existsSync(rootDir)) rmSync(rootDir, { recursive: true });
+    removeFolder(rootDir);
     note(rootDir);
   });
 }

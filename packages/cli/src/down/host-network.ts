@@ -10,9 +10,8 @@ const unreachableMetric = '4278198272';
  * proxy-data with its sockets, packet filter chains, links, the services namespace.
  */
 export async function removeHostNetwork(config: ClusterConfig): Promise<void> {
-  for (const process of clusterProcesses(config, { redis: false })) {
-    if (process.name === 'proxy' || process.name === 'kubelet') await runOk(process.command, [...process.args, '--cleanup']);
-  }
+  const cleaners = clusterProcesses(config, { redis: false }).filter((p) => p.name === 'proxy' || p.name === 'kubelet');
+  await Promise.all(cleaners.map((p) => runOk(p.command, [...p.args, '--cleanup'])));
   const routes = (await runOk('ip', ['route', 'show', 'type', 'unreachable', 'root', config.podCidr])).split('\n');
   for (const route of routes) {
     const range = route.trim().split(' ')[1];

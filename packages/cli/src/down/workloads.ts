@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ClusterConfig } from '../config.ts';
 import { run } from '../host/run.ts';
@@ -25,31 +26,82 @@ export async function removeWorkloads(config: ClusterConfig): Promise<number> {
   return containers.length;
 }
 
-/** Images that Skiff made or pulled carry the label or stand in its records; images of the user stay. */
-export async function removeImages(config: ClusterConfig): Promise<number> {
-  const docker = new Docker({ socketPath: config.dockerSocket });
-  const images = await docker.listImages({ filters: { label: [`${instanceLabel}=${config.instance}`] } });
-  for (const image of images) await docker.getImage(image.Id).remove({ force: true });
-  return images.length;
+/** The sandbox's image, made by Skiff on every engine it meets. */
+const sandboxImage = 'skiff/pause:1';
+
+/** Ids of the images that the kubelet fetched, from its own record. */
+function fetchedImages(config: ClusterConfig): readonly string[] {
+  const record = join(config.rootDir, 'kubelet/pulled-images.json');
+  return existsSync(record) ? Object.keys(JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>) : [];
 }
 
-/** Mount points at or below `folder`, deepest first. */
+/** Removes the images that this cluster made or fetched and that nothing uses any more; the user's own stay. Returns how many went. */
+export async function removeImages(config: ClusterConfig): Promise<number> {
+  const docker = new Docker({ socketPath: config.dockerSocket });
+  const labelled = await docker.listImages({ filters: { label: [`${instanceLabel}=${config.instance}`] } });
+  let removed = 0;
+  for (const image of [...labelled.flatMap((i) => i.RepoTags ?? [i.Id]), ...fetchedImages(config), sandboxImage]) {
+    try {
+      await docker.getImage(image).remove();
+      removed += 1;
+    } catch (error) {
+      // Gone already, or in use by somebody else's container or under another name.
+      const code = (error as { statusCode?: number }).statusCode;
+      if (code !== 404 && code !== 409) throw error;
+    }
+  }
+  return removed;
+}
+
+/** Mount points below `folder`, deepest first. */
 export function mountsBelow(folder: string, mountinfo: string): readonly string[] {
   const decode = (s: string): string => s.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return mountinfo
     .split('\n')
     .map((line) => decode(line.split(' ')[4] ?? ''))
-    .filter((path) => path === folder || path.startsWith(`${folder}/`))
+    .filter((path) => path.startsWith(`${folder}/`))
     .sort((a, b) => b.length - a.length);
 }
 
-/** Lets go of everything mounted below the folder (volumes, subPaths), so that removing it can't reach beyond. Throws when a mount stays. */
-export async function unmountBelow(folder: string): Promise<void> {
-  for (let round = 0; round < 5; round++) {
-    const mounts = mountsBelow(folder, readFileSync('/proc/self/mountinfo', 'utf8'));
-    if (mounts.length === 0) return;
-    for (const path of mounts) await run('umount', ['--no-canonicalize', path]);
+/** This process and the engines of the host: where the kubelet may have mounted. One for each mount namespace. */
+function mountNamespaces(): readonly string[] {
+  const found = new Map<string, string>();
+  for (const pid of ['self', ...readdirSync('/proc').filter((n) => /^\d+$/.test(n))]) {
+    try {
+      if (pid !== 'self' && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'dockerd') continue;
+      const namespace = readlinkSync(`/proc/${pid}/ns/mnt`);
+      if (!found.has(namespace)) found.set(namespace, pid);
+    } catch {
+      continue; // ended while we looked
+    }
   }
-  const left = mountsBelow(folder, readFileSync('/proc/self/mountinfo', 'utf8'));
-  if (left.length > 0) throw new Error(`these are still mounted and in use: ${left.join(', ')}`);
+  return [...found.values()];
+}
+
+/**
+ * Lets go of everything mounted below the folder (volumes, subPaths), here and in the engine's mount namespace, so that removing the
+ * folder can't reach beyond it. Throws when a mount stays.
+ */
+export async function unmountBelow(folder: string): Promise<void> {
+  for (const pid of mountNamespaces()) {
+    const mounts = (): readonly string[] => mountsBelow(folder, readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+    for (let round = 0; round < 5 && mounts().length > 0; round++) {
+      for (const path of mounts()) {
+        if (pid === 'self') await run('umount', ['--no-canonicalize', path]);
+        else await run('nsenter', ['--target', pid, '--mount', 'umount', '--no-canonicalize', path]);
+      }
+    }
+    if (mounts().length > 0) throw new Error(`these are still mounted and in use: ${mounts().join(', ')}`);
+  }
+}
+
+/** Removes the folder; where it is itself mounted (in a container), all that is in it. */
+export function removeFolder(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+  }
 }
