@@ -35,12 +35,18 @@ function fetchedImages(config: ClusterConfig): readonly string[] {
   return existsSync(record) ? Object.keys(JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>) : [];
 }
 
+/** What to remove an image by: its names, or its id when it lost them to a newer one. */
+const namesOf = (image: { Id: string; RepoTags: string[] | null | undefined }): readonly string[] => {
+  const tags = (image.RepoTags ?? []).filter((t) => t !== '<none>:<none>');
+  return tags.length === 0 ? [image.Id] : tags;
+};
+
 /** Removes the images that this cluster made or fetched and that nothing uses any more; the user's own stay. Returns how many went. */
 export async function removeImages(config: ClusterConfig): Promise<number> {
   const docker = new Docker({ socketPath: config.dockerSocket });
   const labelled = await docker.listImages({ filters: { label: [`${instanceLabel}=${config.instance}`] } });
   let removed = 0;
-  for (const image of [...labelled.flatMap((i) => i.RepoTags ?? [i.Id]), ...fetchedImages(config), sandboxImage]) {
+  for (const image of [...labelled.flatMap(namesOf), ...fetchedImages(config), sandboxImage]) {
     try {
       await docker.getImage(image).remove();
       removed += 1;
