@@ -88,7 +88,7 @@ export async function toApiRequest(
   },
 ): Promise<ApiRequest> {
   const userAgent = header(x.request, 'user-agent');
-  let output = negotiateOutput(header(x.request, 'accept'), true);
+  let output = negotiateOutput(header(x.request, 'accept'), isRead(definition, r.info.subresource));
   if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
   let contentType = header(x.request, 'content-type');
   if (contentType !== '') contentType = parseMediaType(contentType).mediaType;
@@ -112,6 +112,12 @@ export async function toApiRequest(
     },
     warnings: r.warnings,
   };
+}
+
+/** What can only be created, as reviews and bindings, is never shown in tables. */
+export function isRead(definition: ResourceDefinition, subresource: string): boolean {
+  const verbs = subresource === '' ? definition.verbs : (definition.subresources?.[subresource]?.verbs ?? definition.verbs);
+  return verbs.some((verb) => verb !== 'create');
 }
 
 const patchTypes: ReadonlySet<string> = new Set([
