@@ -32,7 +32,11 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
  * `RequestError` when there was none. `signal` ends the call. The generic argument comes from the ResourceRef.
  */
 export interface Client {
-  get<T extends KubeObject>(r: ResourceRef<T>, key: ObjectKey, o?: { signal?: AbortSignal; resourceVersion?: string; metadataOnly?: boolean }): Promise<T>;
+  get<T extends KubeObject>(
+    r: ResourceRef<T>,
+    key: ObjectKey,
+    o?: { signal?: AbortSignal; resourceVersion?: string; metadataOnly?: boolean },
+  ): Promise<T>;
   list<T extends KubeObject>(r: ResourceRef<T>, namespace?: string, o?: ListOptions & { signal?: AbortSignal }): Promise<KubeList<T>>;
   watch<T extends KubeObject>(
     r: ResourceRef<T>,

@@ -169,7 +169,10 @@ describe('KeyFence', () => {
   it('waits until a deleted object is gone or marked', () => {
     const fence = new KeyFence();
     fence.deleted(pods, { metadata: { namespace: 'ns', name: 'a', uid: '1' } });
-    const holding = (metadata: KubeObject['metadata']) => () => ({ ...informer, get: () => (metadata === undefined ? undefined : { metadata }) });
+    const holding = (metadata: KubeObject['metadata']) => () => ({
+      ...informer,
+      get: () => (metadata === undefined ? undefined : { metadata }),
+    });
     expect(fence.closedBy(holding({ uid: '1' }))).toEqual(['pods']);
     expect(fence.closedBy(holding({ uid: '1', deletionTimestamp: 'x' }))).toEqual([]);
     fence.deleted(pods, { metadata: { namespace: 'ns', name: 'a', uid: '1' } });

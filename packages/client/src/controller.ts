@@ -38,7 +38,8 @@ interface FenceState {
   relisting: boolean;
 }
 
-const namespaceTerminates = (error: unknown): boolean => isStatusError(error) && error.details?.causes?.some((c) => c.reason === 'NamespaceTerminating') === true;
+const namespaceTerminates = (error: unknown): boolean =>
+  isStatusError(error) && error.details?.causes?.some((c) => c.reason === 'NamespaceTerminating') === true;
 
 /** Runs one controller until `signal` aborts. The informers of `deps` are run by whoever made them. */
 export async function runController(
@@ -80,7 +81,7 @@ export async function runController(
     if (state.relisting) return;
     state.relisting = true;
     // Writes that happen while the list is under way can't: the key is not reconciled meanwhile.
-    void Promise.all(ids.map((id) => informers.get(id)?.relist())).then(() => {
+    void Promise.all(ids.map(async (id) => await informers.get(id)?.relist())).then(() => {
       for (const id of ids) state.fence.clear(id);
       state.relisting = false;
       queue.add(key);
@@ -122,7 +123,8 @@ export async function runController(
     if (!passesFence(key)) return;
     const { fence } = fenceOf(key);
     const startedMs = clock.monotonicMs();
-    const done = (outcome: 'success' | 'error' | 'terminal'): void => metrics?.reconciled(definition.name, outcome, clock.monotonicMs() - startedMs);
+    const done = (outcome: 'success' | 'error' | 'terminal'): void =>
+      metrics?.reconciled(definition.name, outcome, clock.monotonicMs() - startedMs);
     try {
       const keyLog = log.child({ key });
       const result = await reconcile(parseKey(key), { signal, log: keyLog, fence, client: fenceWrites(deps.client, fence, find) });

@@ -1,4 +1,14 @@
-import { formatGroupVersion, keyOf, parseKey, StatusError, type KubeList, type KubeObject, type ObjectKey, type ResourceRef, type Status } from '@skiff/apimachinery';
+import {
+  formatGroupVersion,
+  keyOf,
+  parseKey,
+  StatusError,
+  type KubeList,
+  type KubeObject,
+  type ObjectKey,
+  type ResourceRef,
+  type Status,
+} from '@skiff/apimachinery';
 import { silentLogger, systemClock, type Clock, type Logger } from '@skiff/component-base';
 import type { ClientConfig } from './client-config.ts';
 import type { Client, DeleteOptions, ListOptions, PatchType, WriteOptions } from './contract.ts';
@@ -39,7 +49,8 @@ function statusErrorOf(code: number, body: Buffer): StatusError {
   const text = body.toString('utf8');
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Status') return StatusError.fromStatus(value as Partial<Status>);
+    if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Status')
+      return StatusError.fromStatus(value as Partial<Status>);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
@@ -66,7 +77,13 @@ const writeQuery = (o: WriteOptions | undefined): Readonly<Record<string, string
 export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: Logger; middleware?: readonly Middleware[] } = {}): Client {
   const clock = deps.clock ?? systemClock;
   const transport = createTransport(config, clock);
-  const chain = [...(deps.middleware ?? []), retryAfter(clock, deps.log ?? silentLogger), retryUnanswered(clock), authorize(config, clock), impersonate(config)];
+  const chain = [
+    ...(deps.middleware ?? []),
+    retryAfter(clock, deps.log ?? silentLogger),
+    retryUnanswered(clock),
+    authorize(config, clock),
+    impersonate(config),
+  ];
   const send = chain.reduceRight<Send>((next, middleware) => middleware(next), transport.send);
   const userAgent = config.userAgent ?? 'skiff-client/v0.1.0';
 
@@ -100,14 +117,24 @@ export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: 
     return { ...list, items };
   };
 
-  const write = <T extends KubeObject>(method: 'PUT' | 'POST', path: string, o: { body: T; options: (WriteOptions & { signal?: AbortSignal }) | undefined }): Promise<T> =>
-    json<T>({ method, path: path + formatQuery(writeQuery(o.options)), body: o.body, signal: o.options?.signal });
+  const write = <T extends KubeObject>(
+    method: 'PUT' | 'POST',
+    path: string,
+    o: { body: T; options: (WriteOptions & { signal?: AbortSignal }) | undefined },
+  ): Promise<T> => json<T>({ method, path: path + formatQuery(writeQuery(o.options)), body: o.body, signal: o.options?.signal });
 
   return {
     get: async <T extends KubeObject>(r: ResourceRef<T>, key: ObjectKey, o: Parameters<Client['get']>[2] = {}) => {
       const path = objectPath(r, key) + formatQuery({ resourceVersion: o.resourceVersion });
-      const object = await json<T>({ method: 'GET', path, ...(o.metadataOnly === true ? { accept: partialMetadata } : {}), signal: o.signal });
-      return object.kind === 'PartialObjectMetadata' ? { ...object, apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind } : object;
+      const object = await json<T>({
+        method: 'GET',
+        path,
+        ...(o.metadataOnly === true ? { accept: partialMetadata } : {}),
+        signal: o.signal,
+      });
+      return object.kind === 'PartialObjectMetadata'
+        ? { ...object, apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind }
+        : object;
     },
     list: async <T extends KubeObject>(r: ResourceRef<T>, namespace?: string, o: ListOptions & { signal?: AbortSignal } = {}) =>
       withTypes(
@@ -134,9 +161,20 @@ export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: 
       }
     },
     create: (r, object, o) =>
-      write('POST', resourcePath(r, { namespace: object.metadata?.namespace }), { body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object }, options: o }),
-    update: (r, object, o) => write('PUT', objectPath(r, parseKey(keyOf(object)), o?.subresource), { body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object }, options: o }),
-    updateStatus: (r, object, o) => write('PUT', objectPath(r, parseKey(keyOf(object)), 'status'), { body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object }, options: o }),
+      write('POST', resourcePath(r, { namespace: object.metadata?.namespace }), {
+        body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object },
+        options: o,
+      }),
+    update: (r, object, o) =>
+      write('PUT', objectPath(r, parseKey(keyOf(object)), o?.subresource), {
+        body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object },
+        options: o,
+      }),
+    updateStatus: (r, object, o) =>
+      write('PUT', objectPath(r, parseKey(keyOf(object)), 'status'), {
+        body: { apiVersion: formatGroupVersion(r.group, r.version), kind: r.kind, ...object },
+        options: o,
+      }),
     patch: (r, key, patch, o) =>
       json({
         method: 'PATCH',
@@ -149,7 +187,12 @@ export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: 
       await json({ method: 'DELETE', path: objectPath(r, key), body: deleteBody(o), signal: o.signal });
     },
     deleteCollection: async (r, namespace, o = {}) => {
-      await json({ method: 'DELETE', path: resourcePath(r, { namespace }) + formatQuery(listQuery(o)), body: deleteBody(o), signal: o.signal });
+      await json({
+        method: 'DELETE',
+        path: resourcePath(r, { namespace }) + formatQuery(listQuery(o)),
+        body: deleteBody(o),
+        signal: o.signal,
+      });
     },
     createSubresource: <B, R>(r: ResourceRef, key: ObjectKey, subresource: string, body: B, o?: { signal?: AbortSignal }) =>
       json<R>({ method: 'POST', path: objectPath(r, key, subresource), body, signal: o?.signal }),

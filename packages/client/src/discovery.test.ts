@@ -15,12 +15,30 @@ const serving = (documents: Record<string, unknown>): Client => {
 describe('discoverResources', () => {
   it('reads aggregated discovery: preferred versions first, stale ones as failures', async () => {
     const list = (items: unknown[]): unknown => ({ kind: 'APIGroupDiscoveryList', items });
-    const hpa = { resource: 'horizontalpodautoscalers', scope: 'Namespaced', verbs: ['list'], responseKind: { kind: 'HorizontalPodAutoscaler' } };
+    const hpa = {
+      resource: 'horizontalpodautoscalers',
+      scope: 'Namespaced',
+      verbs: ['list'],
+      responseKind: { kind: 'HorizontalPodAutoscaler' },
+    };
     const result = await discoverResources(
       serving({
-        '/api': list([{ metadata: {}, versions: [{ version: 'v1', resources: [{ resource: 'pods', scope: 'Namespaced', verbs: ['delete'], responseKind: { kind: 'Pod' } }] }] }]),
+        '/api': list([
+          {
+            metadata: {},
+            versions: [
+              { version: 'v1', resources: [{ resource: 'pods', scope: 'Namespaced', verbs: ['delete'], responseKind: { kind: 'Pod' } }] },
+            ],
+          },
+        ]),
         '/apis': list([
-          { metadata: { name: 'autoscaling' }, versions: [{ version: 'v2', resources: [hpa] }, { version: 'v1', resources: [hpa] }] },
+          {
+            metadata: { name: 'autoscaling' },
+            versions: [
+              { version: 'v2', resources: [hpa] },
+              { version: 'v1', resources: [hpa] },
+            ],
+          },
           { metadata: { name: 'metrics' }, versions: [{ version: 'v1', freshness: 'Stale', resources: [] }] },
         ]),
       }),
@@ -36,7 +54,12 @@ describe('discoverResources', () => {
     const result = await discoverResources(
       serving({
         '/api': { kind: 'APIVersions', versions: ['v1'] },
-        '/api/v1': { resources: [{ name: 'pods', kind: 'Pod', namespaced: true, verbs: ['delete'] }, { name: 'pods/status', kind: 'Pod', namespaced: true, verbs: ['get'] }] },
+        '/api/v1': {
+          resources: [
+            { name: 'pods', kind: 'Pod', namespaced: true, verbs: ['delete'] },
+            { name: 'pods/status', kind: 'Pod', namespaced: true, verbs: ['get'] },
+          ],
+        },
         '/apis': { kind: 'APIGroupList', groups: [{ name: 'gone', versions: [{ version: 'v1' }] }] },
       }),
     );

@@ -72,7 +72,8 @@ function addAggregated(groups: readonly AggregatedGroup[], add: (r: DiscoveredRe
     const group = item.metadata?.name ?? '';
     for (const { version, freshness, resources } of item.versions ?? []) {
       if (freshness === 'Stale') failures.set(`${group}/${version}`, 'stale GroupVersion discovery');
-      for (const r of resources ?? []) add({ group, version, kind: r.responseKind?.kind ?? '', plural: r.resource, scope: r.scope, verbs: r.verbs });
+      for (const r of resources ?? [])
+        add({ group, version, kind: r.responseKind?.kind ?? '', plural: r.resource, scope: r.scope, verbs: r.verbs });
     }
   }
 }
@@ -94,9 +95,12 @@ async function addLegacy(
         });
   for (const groupVersion of groupVersions) {
     try {
-      const list = (await getJson(from.client, `${from.root}/${groupVersion}`, { signal: from.signal })) as { resources?: readonly ApiResource[] };
+      const list = (await getJson(from.client, `${from.root}/${groupVersion}`, { signal: from.signal })) as {
+        resources?: readonly ApiResource[];
+      };
       const { group, version } = parseGroupVersion(groupVersion);
-      for (const r of list.resources ?? []) add({ group, version, kind: r.kind, plural: r.name, scope: r.namespaced ? 'Namespaced' : 'Cluster', verbs: r.verbs });
+      for (const r of list.resources ?? [])
+        add({ group, version, kind: r.kind, plural: r.name, scope: r.namespaced ? 'Namespaced' : 'Cluster', verbs: r.verbs });
     } catch (error) {
       if (from.signal?.aborted === true || isStatusError(error)) throw error;
       failures.set(groupVersion, error instanceof Error ? error.message : String(error));

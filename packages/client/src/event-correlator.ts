@@ -10,7 +10,9 @@ const spamBurst = 25;
 const spamRefillPerSecond = 1 / 300;
 
 /** What to send: a new Event, or a patch of one that was sent before. */
-export type CorrelatedEvent = { readonly action: 'create'; readonly event: Event; readonly key: string } | { readonly action: 'patch'; readonly event: Event; readonly key: string };
+export type CorrelatedEvent =
+  | { readonly action: 'create'; readonly event: Event; readonly key: string }
+  | { readonly action: 'patch'; readonly event: Event; readonly key: string };
 
 interface Observation {
   readonly name: string;

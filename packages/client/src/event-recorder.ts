@@ -25,7 +25,10 @@ export interface RunningEventRecorder extends EventRecorder {
 const validName = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 /** Records core/v1 Events. When more than 1000 wait, further ones are dropped and counted in the log. */
-export function createEventRecorder(config: EventRecorderConfig, deps: { client: Client; clock: Clock; log: Logger }): RunningEventRecorder {
+export function createEventRecorder(
+  config: EventRecorderConfig,
+  deps: { client: Client; clock: Clock; log: Logger },
+): RunningEventRecorder {
   const { client, clock, log } = deps;
   const correlator = createEventCorrelator(clock);
   const queue: Event[] = [];
@@ -63,9 +66,12 @@ export function createEventRecorder(config: EventRecorderConfig, deps: { client:
       } catch (error) {
         if (signal.aborted || hasReason(error, 'AlreadyExists')) return;
         // A namespace on its way out takes no Events any more.
-        if (hasReason(error, 'Forbidden')) return log.debug({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
-        if (isStatusError(error)) return log.warn({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
-        if (!(error instanceof RequestError) || tries >= triesMax) return log.error({ err: error, reason: correlated.event.reason }, 'an Event could not be sent; it is dropped');
+        if (hasReason(error, 'Forbidden'))
+          return log.debug({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
+        if (isStatusError(error))
+          return log.warn({ err: error, reason: correlated.event.reason }, 'the server refused an Event; it is dropped');
+        if (!(error instanceof RequestError) || tries >= triesMax)
+          return log.error({ err: error, reason: correlated.event.reason }, 'an Event could not be sent; it is dropped');
         await clock.sleep(tries === 1 ? retryMs * Math.random() : retryMs, signal);
       }
     }

@@ -44,7 +44,10 @@ interface Change {
 }
 
 function parseAddress(path: string): Address | undefined {
-  const parts = path.split('/').filter((p) => p !== '').map(decodeURIComponent);
+  const parts = path
+    .split('/')
+    .filter((p) => p !== '')
+    .map(decodeURIComponent);
   const prefix = parts[0] === 'api' ? parts.splice(0, 2) : parts[0] === 'apis' ? parts.splice(0, 3) : undefined;
   if (prefix === undefined) return undefined;
   const namespaced = parts[0] === 'namespaces' && parts.length > 2 && parts[2] !== 'status' && parts[2] !== 'finalize';
@@ -64,19 +67,26 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
 
 const valueAt = (object: unknown, path: string): string => {
   let value: unknown = object;
-  for (const part of path.split('.')) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined;
+  for (const part of path.split('.'))
+    value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined;
   return typeof value === 'string' ? value : value === undefined || value === null ? '' : String(value);
 };
 
 /** Equality requirements only. */
 function matches(object: KubeObject, query: URLSearchParams): boolean {
   const every = (selector: string | null, read: (name: string) => string | undefined): boolean =>
-    (selector ?? '').split(',').filter((s) => s !== '').every((requirement) => {
-      const [name, value] = requirement.split(/!=|==|=/) as [string, string | undefined];
-      if (value === undefined) return name.startsWith('!') ? read(name.slice(1)) === undefined : read(name) !== undefined;
-      return requirement.includes('!=') ? read(name) !== value : read(name) === value;
-    });
-  return every(query.get('labelSelector'), (name) => object.metadata?.labels?.[name]) && every(query.get('fieldSelector'), (name) => valueAt(object, name));
+    (selector ?? '')
+      .split(',')
+      .filter((s) => s !== '')
+      .every((requirement) => {
+        const [name, value] = requirement.split(/!=|==|=/) as [string, string | undefined];
+        if (value === undefined) return name.startsWith('!') ? read(name.slice(1)) === undefined : read(name) !== undefined;
+        return requirement.includes('!=') ? read(name) !== value : read(name) === value;
+      });
+  return (
+    every(query.get('labelSelector'), (name) => object.metadata?.labels?.[name]) &&
+    every(query.get('fieldSelector'), (name) => valueAt(object, name))
+  );
 }
 
 export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<FakeApiserver> {
@@ -106,7 +116,14 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
     const name = body.metadata?.name ?? `${body.metadata?.generateName ?? ''}${randomUUID().slice(0, 5)}`;
     const id = idOf(a, a.namespace, name);
     if (objects.has(id)) throw new StatusError('AlreadyExists', `${a.resource} "${name}" already exists`);
-    const metadata = { ...body.metadata, name, ...(a.namespace === undefined ? {} : { namespace: a.namespace }), uid: body.metadata?.uid ?? randomUUID(), creationTimestamp: body.metadata?.creationTimestamp ?? formatTime(clock.now()), generation: 1 };
+    const metadata = {
+      ...body.metadata,
+      name,
+      ...(a.namespace === undefined ? {} : { namespace: a.namespace }),
+      uid: body.metadata?.uid ?? randomUUID(),
+      creationTimestamp: body.metadata?.creationTimestamp ?? formatTime(clock.now()),
+      generation: 1,
+    };
     return commit(id, 'ADDED', { ...body, metadata });
   };
   const find = (a: Address): { id: string; object: KubeObject } => {
@@ -118,11 +135,12 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
   const replace = (a: Address, body: KubeObject): KubeObject => {
     const { id, object } = find(a);
     const version = body.metadata?.resourceVersion;
-    if (version !== undefined && version !== object.metadata?.resourceVersion) throw new StatusError('Conflict', `${a.resource} "${a.name ?? ''}": the object has been modified`);
+    if (version !== undefined && version !== object.metadata?.resourceVersion)
+      throw new StatusError('Conflict', `${a.resource} "${a.name ?? ''}": the object has been modified`);
     const keep = object.metadata ?? {};
     const specChanged = JSON.stringify((object as { spec?: unknown }).spec) !== JSON.stringify((body as { spec?: unknown }).spec);
     const next: KubeObject & { status?: unknown; spec?: unknown } =
-      a.subresource === 'status' ? { ...object, ...{ status: (body as { status?: unknown }).status } } : { ...body };
+      a.subresource === 'status' ? Object.assign({ ...object }, { status: (body as { status?: unknown }).status }) : { ...body };
     next.metadata = {
       ...(a.subresource === 'status' ? keep : body.metadata),
       ...Object.fromEntries(Object.entries(keep).filter(([name]) => ['name', 'namespace', 'uid', 'creationTimestamp'].includes(name))),
@@ -131,24 +149,46 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
     };
     const { resourceVersion: _next, ...nextMetadata } = next.metadata;
     const { resourceVersion: _old, ...oldMetadata } = keep;
-    if (JSON.stringify({ ...next, metadata: sorted(nextMetadata) }) === JSON.stringify({ ...object, metadata: sorted(oldMetadata) })) return object;
+    if (JSON.stringify({ ...next, metadata: sorted(nextMetadata) }) === JSON.stringify({ ...object, metadata: sorted(oldMetadata) }))
+      return object;
     if (next.metadata.deletionTimestamp !== undefined && (next.metadata.finalizers ?? []).length === 0) return commit(id, 'DELETED', next);
     return commit(id, 'MODIFIED', next);
   };
-  const remove = (a: Address, options: { propagationPolicy?: string; preconditions?: { uid?: string; resourceVersion?: string } }): KubeObject => {
+  const remove = (
+    a: Address,
+    options: { propagationPolicy?: string; preconditions?: { uid?: string; resourceVersion?: string } },
+  ): KubeObject => {
     const { id, object } = find(a);
     const { uid, resourceVersion } = options.preconditions ?? {};
-    if ((uid !== undefined && uid !== object.metadata?.uid) || (resourceVersion !== undefined && resourceVersion !== object.metadata?.resourceVersion))
+    if (
+      (uid !== undefined && uid !== object.metadata?.uid) ||
+      (resourceVersion !== undefined && resourceVersion !== object.metadata?.resourceVersion)
+    )
       throw new StatusError('Conflict', 'Precondition failed');
     const finalizers = [...(object.metadata?.finalizers ?? [])];
     if (options.propagationPolicy === 'Foreground') finalizers.push('foregroundDeletion');
     if (options.propagationPolicy === 'Orphan') finalizers.push('orphan');
     const spec = (object as { spec?: { finalizers?: string[] } }).spec;
-    if (finalizers.length === 0 && (a.resource !== 'namespaces' || (spec?.finalizers ?? []).length === 0)) return commit(id, 'DELETED', object);
-    return commit(id, 'MODIFIED', { ...object, metadata: { ...object.metadata, finalizers: [...new Set(finalizers)], deletionTimestamp: object.metadata?.deletionTimestamp ?? formatTime(clock.now()) } });
+    if (finalizers.length === 0 && (a.resource !== 'namespaces' || (spec?.finalizers ?? []).length === 0))
+      return commit(id, 'DELETED', object);
+    return commit(id, 'MODIFIED', {
+      ...object,
+      metadata: {
+        ...object.metadata,
+        finalizers: [...new Set(finalizers)],
+        deletionTimestamp: object.metadata?.deletionTimestamp ?? formatTime(clock.now()),
+      },
+    });
   };
   const select = (a: Address, query: URLSearchParams): KubeObject[] =>
-    [...objects].filter(([id, object]) => id.startsWith(collection(a)) && (a.namespace === undefined || object.metadata?.namespace === a.namespace) && matches(object, query)).map(([, object]) => object);
+    [...objects]
+      .filter(
+        ([id, object]) =>
+          id.startsWith(collection(a)) &&
+          (a.namespace === undefined || object.metadata?.namespace === a.namespace) &&
+          matches(object, query),
+      )
+      .map(([, object]) => object);
 
   const watch = (a: Address, query: URLSearchParams, stream: ServerHttp2Stream): void => {
     const from = Number(query.get('resourceVersion') ?? '0');
@@ -161,7 +201,8 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
       stream.end();
       return;
     }
-    const inScope = (c: Change): boolean => c.id.startsWith(collection(a)) && (a.namespace === undefined || c.object.metadata?.namespace === a.namespace);
+    const inScope = (c: Change): boolean =>
+      c.id.startsWith(collection(a)) && (a.namespace === undefined || c.object.metadata?.namespace === a.namespace);
     const deliver = (c: Change | 'bookmark'): void => {
       if (c === 'bookmark') return send('BOOKMARK', { metadata: { resourceVersion: String(revision) } });
       if (!inScope(c)) return;
@@ -172,7 +213,8 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
     };
     if (initial || from === 0) for (const object of select(a, query)) send('ADDED', object);
     else for (const change of changes) if (change.revision > from) deliver(change);
-    if (initial) send('BOOKMARK', { metadata: { resourceVersion: String(revision), annotations: { 'k8s.io/initial-events-end': 'true' } } });
+    if (initial)
+      send('BOOKMARK', { metadata: { resourceVersion: String(revision), annotations: { 'k8s.io/initial-events-end': 'true' } } });
     watchers.add(deliver);
     stream.once('close', () => watchers.delete(deliver));
   };
@@ -185,10 +227,22 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
     const all = select(a, query);
     const items = limit === 0 ? all : all.slice(start, start + limit);
     const more = start + items.length < all.length;
-    return { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: String(at), ...(more ? { continue: Buffer.from(JSON.stringify([start + items.length, at])).toString('base64') } : {}) }, items };
+    return {
+      kind: 'List',
+      apiVersion: 'v1',
+      metadata: {
+        resourceVersion: String(at),
+        ...(more ? { continue: Buffer.from(JSON.stringify([start + items.length, at])).toString('base64') } : {}),
+      },
+      items,
+    };
   };
 
-  const handle = (method: string, url: URL, o: { body: JsonObject | undefined; stream: ServerHttp2Stream }): { code: number; body: unknown } | undefined => {
+  const handle = (
+    method: string,
+    url: URL,
+    o: { body: JsonObject | undefined; stream: ServerHttp2Stream },
+  ): { code: number; body: unknown } | undefined => {
     const a = parseAddress(url.pathname);
     if (a === undefined || a.resource === '') throw new StatusError('NotFound', 'the server could not find the requested resource');
     const body = (o.body ?? {}) as KubeObject;
@@ -200,10 +254,12 @@ export async function startFakeApiserver(o: { clock?: Clock } = {}): Promise<Fak
     if (method === 'GET') return { code: 200, body: list(a, url.searchParams) };
     if (method === 'POST' && a.name === undefined) return { code: 201, body: create(a, body) };
     if (method === 'PUT') return { code: 200, body: replace(a, body) };
-    if (method === 'PATCH') return { code: 200, body: replace(a, mergePatch(find(a).object as unknown as Json, o.body ?? {}) as KubeObject) };
+    if (method === 'PATCH')
+      return { code: 200, body: replace(a, mergePatch(find(a).object as unknown as Json, o.body ?? {}) as KubeObject) };
     if (method === 'DELETE' && a.name !== undefined) return { code: 200, body: remove(a, body as Parameters<typeof remove>[1]) };
     if (method === 'DELETE') {
-      for (const object of select(a, url.searchParams)) remove({ ...a, namespace: object.metadata?.namespace, name: object.metadata?.name }, body as Parameters<typeof remove>[1]);
+      for (const object of select(a, url.searchParams))
+        remove({ ...a, namespace: object.metadata?.namespace, name: object.metadata?.name }, body as Parameters<typeof remove>[1]);
       return { code: 200, body: { kind: 'Status', apiVersion: 'v1', status: 'Success' } };
     }
     throw new StatusError('MethodNotAllowed', `${method} is not supported`);

@@ -34,7 +34,11 @@ const readPem = async (source: PemSource | undefined): Promise<string | undefine
 
 /** Opens a session; certificates in files are read anew. Throws RequestError with `maybeProcessed: false`. */
 export async function connectHttp2(server: string, config: ClientConfig, clock: Clock): Promise<Http2Connection> {
-  const [ca, cert, key] = await Promise.all([readPem(config.certificateAuthority), readPem(config.clientCertificate), readPem(config.clientKey)]);
+  const [ca, cert, key] = await Promise.all([
+    readPem(config.certificateAuthority),
+    readPem(config.clientCertificate),
+    readPem(config.clientKey),
+  ]);
   const session = http2.connect(server, {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
@@ -188,7 +192,9 @@ export class Http2Connection {
       this.#timer = this.#clock.after(pingIntervalMs, () => this.#checkHealth());
       return;
     }
-    const timeout = this.#clock.after(pingTimeoutMs, () => this.#session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)));
+    const timeout = this.#clock.after(pingTimeoutMs, () =>
+      this.#session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)),
+    );
     this.#timer = timeout;
     this.#session.ping((error) => {
       timeout[Symbol.dispose]();

@@ -14,7 +14,11 @@ const pod = (name: string, nodeName?: string): Pod => ({ metadata: { name }, ...
 
 async function running(server: FakeApiserver, config: InformerConfig = {}) {
   const client = createClient({ servers: [server.url] });
-  const informer = createInformer(pods, { freeze: true, backoff: { initialMs: 1, maxMs: 5 }, ...config }, { client, clock: systemClock, log: silentLogger });
+  const informer = createInformer(
+    pods,
+    { freeze: true, backoff: { initialMs: 1, maxMs: 5 }, ...config },
+    { client, clock: systemClock, log: silentLogger },
+  );
   const events: string[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
   const note = (event: string): void => {

@@ -26,7 +26,11 @@ function deepFreeze(value: unknown): void {
 }
 
 /** See Informer. Nothing is read before `run`. */
-export function createInformer<T extends KubeObject>(resource: ResourceRef<T>, config: InformerConfig, deps: InformerDependencies): Informer<T> {
+export function createInformer<T extends KubeObject>(
+  resource: ResourceRef<T>,
+  config: InformerConfig,
+  deps: InformerDependencies,
+): Informer<T> {
   const store = new ObjectStore<T>();
   const handlers = new Set<InformerHandler<T>>();
   let resourceVersion = '';

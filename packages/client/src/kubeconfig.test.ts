@@ -19,7 +19,9 @@ users:
 
 describe('parseKubeconfig', () => {
   it('reads files relative to its directory, and inline data', () => {
-    const config = parseKubeconfig(document(`{client-certificate-data: ${Buffer.from('CERT').toString('base64')}, client-key: /keys/k}`), { directory: '/etc/skiff' });
+    const config = parseKubeconfig(document(`{client-certificate-data: ${Buffer.from('CERT').toString('base64')}, client-key: /keys/k}`), {
+      directory: '/etc/skiff',
+    });
     expect(config).toEqual({
       servers: ['https://10.0.0.1:6443'],
       certificateAuthority: { file: '/etc/skiff/pki/ca.crt' },
@@ -30,7 +32,10 @@ describe('parseKubeconfig', () => {
   });
   it('takes further servers from the cluster extension', () => {
     const extension = '    extensions: [{name: skiff.io/servers, extension: {servers: ["https://10.0.0.2:6443"]}}]';
-    expect(parseKubeconfig(document('{token: t}', extension), { directory: '/' }).servers).toEqual(['https://10.0.0.1:6443', 'https://10.0.0.2:6443']);
+    expect(parseKubeconfig(document('{token: t}', extension), { directory: '/' }).servers).toEqual([
+      'https://10.0.0.1:6443',
+      'https://10.0.0.2:6443',
+    ]);
   });
   it.each([
     ['{exec: {command: x}}', 'user field "exec" is not supported'],
@@ -46,7 +51,9 @@ describe('parseKubeconfig', () => {
 
 describe('loadInClusterConfig', () => {
   it('builds the address from the environment', () => {
-    expect(loadInClusterConfig({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' }).servers).toEqual(['https://[fd00::1]:443']);
+    expect(loadInClusterConfig({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' }).servers).toEqual([
+      'https://[fd00::1]:443',
+    ]);
     expect(() => loadInClusterConfig({})).toThrow('not a pod');
   });
 });

@@ -63,7 +63,8 @@ export function parseKubeconfig(document: string, o: { directory: string; contex
   if (server === undefined) throw new KubeconfigError(`cluster "${clusterName}" has no server`);
   if (text(cluster, 'proxy-url', 'cluster') !== undefined) throw new KubeconfigError('proxy-url is not supported');
   for (const field of unsupportedUserFields) {
-    if (user[field] !== undefined && user[field] !== null && user[field] !== '') throw new KubeconfigError(`user field "${field}" is not supported`);
+    if (user[field] !== undefined && user[field] !== null && user[field] !== '')
+      throw new KubeconfigError(`user field "${field}" is not supported`);
   }
   const at = { directory: o.directory };
   const certificateAuthority = pemSource(cluster, 'certificate-authority', { ...at, where: 'cluster' });
@@ -86,7 +87,9 @@ export function parseKubeconfig(document: string, o: { directory: string; contex
     ...(tokenFile === undefined ? {} : { tokenFile: isAbsolute(tokenFile) ? tokenFile : resolve(o.directory, tokenFile) }),
     ...(as === undefined
       ? {}
-      : { impersonate: { user: as, ...(Array.isArray(groups) ? { groups: groups.filter((g): g is string => typeof g === 'string') } : {}) } }),
+      : {
+          impersonate: { user: as, ...(Array.isArray(groups) ? { groups: groups.filter((g): g is string => typeof g === 'string') } : {}) },
+        }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(o.userAgent === undefined ? {} : { userAgent: o.userAgent }),
   };

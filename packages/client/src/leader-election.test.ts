@@ -37,16 +37,25 @@ function leaseServer() {
     };
     return partial as Client;
   };
-  return { client, holder: () => lease?.spec?.['holderIdentity'], transitions: () => lease?.spec?.['leaseTransitions'], writes: () => revision };
+  return {
+    client,
+    holder: () => lease?.spec?.['holderIdentity'],
+    transitions: () => lease?.spec?.['leaseTransitions'],
+    writes: () => revision,
+  };
 }
 
-function elector(server: ReturnType<typeof leaseServer>, o: { identity: string; clock: FakeClock; link?: { up: boolean }; release?: boolean }): LeaderElector {
+function elector(
+  server: ReturnType<typeof leaseServer>,
+  o: { identity: string; clock: FakeClock; link?: { up: boolean }; release?: boolean },
+): LeaderElector {
   return createLeaderElector(
     { lease: { namespace: 'kube-system', name: 'test' }, identity: o.identity, ...(o.release === true ? { releaseOnCancel: true } : {}) },
     { client: server.client(o.link ?? { up: true }), clock: o.clock, log: silentLogger, random: () => 0 },
   );
 }
-const untilAborted = (signal: AbortSignal): Promise<void> => new Promise((r) => (signal.aborted ? r() : signal.addEventListener('abort', () => r())));
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((r) => (signal.aborted ? r() : signal.addEventListener('abort', () => r())));
 
 describe('leader election', () => {
   it('has one leader, and another one takes over when renewals stop', async () => {

@@ -33,7 +33,10 @@ export interface LeaderElector {
 const acquireJitter = 1.2;
 
 /** client-go's algorithm: what counts is when a change of the record was seen, by this process's clock, never the times in it. */
-export function createLeaderElector(config: LeaderElectionConfig, deps: { client: Client; clock: Clock; log: Logger; random?: () => number }): LeaderElector {
+export function createLeaderElector(
+  config: LeaderElectionConfig,
+  deps: { client: Client; clock: Clock; log: Logger; random?: () => number },
+): LeaderElector {
   const { client, clock } = deps;
   const log = deps.log.child({ lease: `${config.lease.namespace ?? ''}/${config.lease.name}` });
   const random = deps.random ?? Math.random;

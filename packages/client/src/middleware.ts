@@ -19,7 +19,9 @@ export function authorize(config: ClientConfig, clock: Clock): Middleware {
   };
   return (next) => async (request) => {
     const bearer = await currentToken();
-    const response = await next(bearer === undefined ? request : { ...request, headers: { ...request.headers, authorization: `Bearer ${bearer}` } });
+    const response = await next(
+      bearer === undefined ? request : { ...request, headers: { ...request.headers, authorization: `Bearer ${bearer}` } },
+    );
     if (response.code === 401) readAtMs = Number.NEGATIVE_INFINITY;
     return response;
   };

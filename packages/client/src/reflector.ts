@@ -49,7 +49,8 @@ const defaultBackoff: Backoff = { initialMs: 200, maxMs: 10_000, jitter: 1 };
 const isExpired = (e: unknown): boolean =>
   isStatusError(e) && (e.code === 410 || e.details?.causes?.some((c) => c.reason === 'ResourceVersionTooLarge') === true);
 const lacksWatchList = (e: unknown): boolean =>
-  e instanceof WatchListSilent || (isStatusError(e) && (e.reason === 'Invalid' || e.reason === 'BadRequest' || e.code === 406 || e.code === 415));
+  e instanceof WatchListSilent ||
+  (isStatusError(e) && (e.reason === 'Invalid' || e.reason === 'BadRequest' || e.code === 406 || e.code === 415));
 
 class WatchListSilent extends Error {}
 class Restart extends Error {}
@@ -121,7 +122,12 @@ export function createReflector<T extends KubeObject>(config: ReflectorConfig<T>
     let next: string | undefined;
     let resourceVersion: string;
     do {
-      const page = await client.list(resource, options.namespace, { ...selectors, limit: pageSize, ...(next === undefined ? {} : { continue: next }), signal });
+      const page = await client.list(resource, options.namespace, {
+        ...selectors,
+        limit: pageSize,
+        ...(next === undefined ? {} : { continue: next }),
+        signal,
+      });
       for (const item of page.items) objects.push(item);
       resourceVersion = page.metadata?.resourceVersion ?? '';
       next = page.metadata?.continue;

@@ -4,9 +4,13 @@ import type { ListOptions, WatchOptions } from './contract.ts';
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** `/api/v1/namespaces/ns/pods/name/status`. Without a namespace a namespaced resource means all namespaces. */
-export function resourcePath(r: ResourceRef, o: { namespace?: string | undefined; name?: string; subresource?: string | undefined } = {}): string {
+export function resourcePath(
+  r: ResourceRef,
+  o: { namespace?: string | undefined; name?: string; subresource?: string | undefined } = {},
+): string {
   const parts = [r.group === '' ? '/api' : '/apis', formatGroupVersion(r.group, r.version)];
-  if (r.scope === 'Namespaced' && o.namespace !== undefined && o.namespace !== '') parts.push('namespaces', encodeURIComponent(o.namespace));
+  if (r.scope === 'Namespaced' && o.namespace !== undefined && o.namespace !== '')
+    parts.push('namespaces', encodeURIComponent(o.namespace));
   parts.push(r.plural);
   if (o.name !== undefined) parts.push(encodeURIComponent(o.name));
   if (o.subresource !== undefined) parts.push(o.subresource);

@@ -35,7 +35,10 @@ export function createTransport(config: ClientConfig, clock: Clock): Transport {
       }
     }
     if (failure instanceof RequestError) throw failure;
-    throw new RequestError(`cannot connect: ${failure instanceof Error ? failure.message : String(failure)}`, { cause: failure, maybeProcessed: false });
+    throw new RequestError(`cannot connect: ${failure instanceof Error ? failure.message : String(failure)}`, {
+      cause: failure,
+      maybeProcessed: false,
+    });
   };
 
   const acquire = async (): Promise<Http2Connection> => {

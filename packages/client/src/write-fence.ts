@@ -1,4 +1,13 @@
-import { compareResourceVersions, formatKey, keyOf, parseKey, type DeepReadonly, type KubeObject, type ObjectKey, type ResourceRef } from '@skiff/apimachinery';
+import {
+  compareResourceVersions,
+  formatKey,
+  keyOf,
+  parseKey,
+  type DeepReadonly,
+  type KubeObject,
+  type ObjectKey,
+  type ResourceRef,
+} from '@skiff/apimachinery';
 import { RequestError, type Client, type Informer, type WriteFence } from './contract.ts';
 
 /** Group and plural: a resource has one row of revisions in all its versions. */

@@ -18,7 +18,10 @@ export interface Claim<T extends KubeObject> {
  * and that match no longer (released). An owner that is being deleted neither adopts nor releases. Before the first adoption
  * the owner is read afresh, since adopting for a deleted owner would let garbage collection take the child.
  */
-export async function claimChildren<T extends KubeObject>(children: readonly DeepReadonly<T>[], claim: Claim<T>): Promise<DeepReadonly<T>[]> {
+export async function claimChildren<T extends KubeObject>(
+  children: readonly DeepReadonly<T>[],
+  claim: Claim<T>,
+): Promise<DeepReadonly<T>[]> {
   const ownerUid = claim.owner.metadata?.uid;
   const ownerEnds = claim.owner.metadata?.deletionTimestamp !== undefined;
   let mayAdopt: Promise<void> | undefined;
@@ -47,8 +50,10 @@ const keyOfChild = (child: DeepReadonly<KubeObject>): { namespace: string; name:
 async function checkOwnerLives<T extends KubeObject>(claim: Claim<T>): Promise<void> {
   const { owner, ownerResource, client, signal } = claim;
   const fresh = await client.get(ownerResource, keyOfChild(owner), { signal });
-  if (fresh.metadata?.uid !== owner.metadata?.uid) throw new Error(`original ${ownerResource.kind} ${owner.metadata?.name ?? ''} is gone: its name has another uid now`);
-  if (fresh.metadata?.deletionTimestamp !== undefined) throw new Error(`${ownerResource.kind} ${owner.metadata?.name ?? ''} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
+  if (fresh.metadata?.uid !== owner.metadata?.uid)
+    throw new Error(`original ${ownerResource.kind} ${owner.metadata?.name ?? ''} is gone: its name has another uid now`);
+  if (fresh.metadata?.deletionTimestamp !== undefined)
+    throw new Error(`${ownerResource.kind} ${owner.metadata?.name ?? ''} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
 }
 
 async function adopt<T extends KubeObject>(child: DeepReadonly<T>, claim: Claim<T>): Promise<boolean> {

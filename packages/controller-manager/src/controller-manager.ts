@@ -19,7 +19,11 @@ export interface ControllerManager {
 }
 
 /** The given controllers over one set of shared informers. */
-export function createControllerManager(config: ControllerManagerConfig, table: readonly ControllerDescriptor[], deps: ControllerManagerDependencies): ControllerManager {
+export function createControllerManager(
+  config: ControllerManagerConfig,
+  table: readonly ControllerDescriptor[],
+  deps: ControllerManagerDependencies,
+): ControllerManager {
   let ready = false;
 
   const runOne = (descriptor: ControllerDescriptor, context: RunContext, signal: AbortSignal): Promise<void> =>

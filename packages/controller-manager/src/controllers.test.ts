@@ -12,8 +12,11 @@ describe('the table of controllers', () => {
   it('lists every file of the folder', async () => {
     const files = readdirSync(new URL('./controllers/', import.meta.url)).filter((f) => f.endsWith('.ts') && !f.endsWith('.test.ts'));
     for (const file of files) {
-      const module = (await import(`./controllers/${file}`)) as Record<string, unknown>;
-      expect(Object.values(module).some((value) => (controllers as readonly unknown[]).includes(value)), file).toBe(true);
+      const module = (await import(/* @vite-ignore */ new URL(`./controllers/${file}`, import.meta.url).href)) as Record<string, unknown>;
+      expect(
+        Object.values(module).some((value) => (controllers as readonly unknown[]).includes(value)),
+        file,
+      ).toBe(true);
     }
     expect(controllers).toHaveLength(files.length);
   });
@@ -24,7 +27,10 @@ describe('selectControllers', () => {
   it.each([
     [['*'], ['a', 'b']],
     [['*', '-a'], ['b']],
-    [['*', 'c'], ['a', 'b', 'c']],
+    [
+      ['*', 'c'],
+      ['a', 'b', 'c'],
+    ],
     [['c'], ['c']],
     [[], []],
   ])('%j: %j', (words, expected) => {

@@ -8,7 +8,11 @@ export interface HealthServerConfig {
 }
 
 /** /healthz, /livez, /readyz and /metrics over plain HTTP on the loopback. Resolves when `signal` has aborted and it is closed. */
-export async function runHealthServer(config: HealthServerConfig, deps: { ready: () => boolean; metrics: () => string }, signal: AbortSignal): Promise<void> {
+export async function runHealthServer(
+  config: HealthServerConfig,
+  deps: { ready: () => boolean; metrics: () => string },
+  signal: AbortSignal,
+): Promise<void> {
   if (config.port === 0) return await aborted(signal);
   const server = http.createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0];

@@ -21,7 +21,8 @@ export const labelSelectorMatcher = (selector: DeepReadonly<LabelSelector> | und
   selector === undefined ? none : remember(selector, () => compileSelector(selector));
 
 /** What a plain map selects: every pair must be there. An empty or absent map selects nothing. */
-export const mapMatcher = (map: Labels | undefined): LabelMatcher => (map === undefined || Object.keys(map).length === 0 ? none : remember(map, () => labelSetMatcher(map)));
+export const mapMatcher = (map: Labels | undefined): LabelMatcher =>
+  map === undefined || Object.keys(map).length === 0 ? none : remember(map, () => labelSetMatcher(map));
 
 export const isEmptySelector = (selector: DeepReadonly<LabelSelector>): boolean =>
   Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;

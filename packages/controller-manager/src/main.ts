@@ -47,7 +47,12 @@ async function main(args: readonly string[]): Promise<number> {
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-controller-manager/v0.1.0' }), { log });
   const metrics = createControllerMetrics();
   const config = configOf(flags);
-  const manager = createControllerManager(config, selectControllers(controllers, flags.controllers), { client, clock: systemClock, log, metrics });
+  const manager = createControllerManager(config, selectControllers(controllers, flags.controllers), {
+    client,
+    clock: systemClock,
+    log,
+    metrics,
+  });
   const health = runHealthServer({ port: flags['secure-port'] }, { ready: () => manager.ready, metrics: () => metrics.render() }, signal);
   let lost = false;
   if (!flags['leader-elect']) await manager.run(signal);
@@ -79,6 +84,8 @@ try {
   // Losing the lease ends the process although its health server still listens.
   if (process.exitCode !== 0) process.exit();
 } catch (error) {
-  process.stderr.write(`${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.exit(error instanceof FlagError ? 2 : 1);
 }

@@ -4,12 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { detachedSignature, parseBootstrapToken } from './bootstrap-token.ts';
 
 const encode = (text: string): string => Buffer.from(text).toString('base64');
-const secret = (data: Record<string, string>, name = 'bootstrap-token-abcdef'): Secret => ({ metadata: { name }, data: Object.fromEntries(Object.entries(data).map(([k, v]) => [k, encode(v)])) });
+const secret = (data: Record<string, string>, name = 'bootstrap-token-abcdef'): Secret => ({
+  metadata: { name },
+  data: Object.fromEntries(Object.entries(data).map(([k, v]) => [k, encode(v)])),
+});
 const valid = { 'token-id': 'abcdef', 'token-secret': '0123456789abcdef' };
 
 describe('bootstrap tokens', () => {
   it('are read from Secrets of their name', () => {
-    expect(parseBootstrapToken(secret({ ...valid, 'usage-bootstrap-signing': 'true' }))).toEqual({ id: 'abcdef', secret: '0123456789abcdef', signing: true, expiresAtMs: undefined });
+    expect(parseBootstrapToken(secret({ ...valid, 'usage-bootstrap-signing': 'true' }))).toEqual({
+      id: 'abcdef',
+      secret: '0123456789abcdef',
+      signing: true,
+      expiresAtMs: undefined,
+    });
     expect(parseBootstrapToken(secret(valid, 'bootstrap-token-other'))).toBeUndefined();
     expect(parseBootstrapToken(secret({ ...valid, 'token-secret': 'short' }))).toBeUndefined();
   });

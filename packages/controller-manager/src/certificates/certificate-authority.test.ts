@@ -7,11 +7,17 @@ import { parseCertificateRequest } from './certificate-request.ts';
 
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
-const keys = (algorithm: typeof ecdsa | typeof rsa) => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+const keys = (algorithm: typeof ecdsa | typeof rsa) =>
+  webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 
 async function authority(algorithm: typeof ecdsa | typeof rsa) {
   const pair = await keys(algorithm);
-  const certificate = await X509CertificateGenerator.createSelfSigned({ name: 'CN=test-ca', keys: pair, signingAlgorithm: algorithm, notAfter: new Date(Date.now() + 10 * 365 * 86_400_000) });
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=test-ca',
+    keys: pair,
+    signingAlgorithm: algorithm,
+    notAfter: new Date(Date.now() + 10 * 365 * 86_400_000),
+  });
   const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey), 'PRIVATE KEY');
   const pem = certificate.toString('pem');
   return { pem, ca: await openCertificateAuthority({ certificate: pem, key, maxDurationMs: 365 * 86_400_000 }) };
@@ -22,7 +28,12 @@ const pkcs10 = async (): Promise<string> => {
     name: [{ O: ['system:nodes'] }, { CN: ['system:node:a'] }],
     keys: await keys(ecdsa),
     signingAlgorithm: ecdsa,
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'a' }, { type: 'ip', value: '10.0.0.1' }])],
+    extensions: [
+      new SubjectAlternativeNameExtension([
+        { type: 'dns', value: 'a' },
+        { type: 'ip', value: '10.0.0.1' },
+      ]),
+    ],
   });
   return Buffer.from(request.toString('pem')).toString('base64');
 };
@@ -34,9 +45,18 @@ describe('certificate authority', () => {
   ])('signs with an %s key what was asked for', async (_name, algorithm) => {
     const { pem, ca } = await authority(algorithm);
     const { request, identity } = await parseCertificateRequest(await pkcs10());
-    expect(identity).toEqual({ commonName: 'system:node:a', organizations: ['system:nodes'], dnsNames: ['a'], ipAddresses: ['10.0.0.1'], emailAddresses: [], uris: [] });
+    expect(identity).toEqual({
+      commonName: 'system:node:a',
+      organizations: ['system:nodes'],
+      dnsNames: ['a'],
+      ipAddresses: ['10.0.0.1'],
+      emailAddresses: [],
+      uris: [],
+    });
     const nowMs = Date.now();
-    const issued = new NodeCertificate(await ca.sign({ request, usages: ['digital signature', 'server auth'], expirationSeconds: 3600, nowMs }));
+    const issued = new NodeCertificate(
+      await ca.sign({ request, usages: ['digital signature', 'server auth'], expirationSeconds: 3600, nowMs }),
+    );
     expect(issued.verify(new NodeCertificate(pem).publicKey)).toBe(true);
     expect(issued.subject).toBe('O=system:nodes\nCN=system:node:a');
     expect(issued.subjectAltName).toBe('DNS:a, IP Address:10.0.0.1');

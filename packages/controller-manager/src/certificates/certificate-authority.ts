@@ -21,7 +21,10 @@ const keyUsages: Readonly<Record<string, KeyUsageFlags>> = {
   'key agreement': KeyUsageFlags.keyAgreement,
   'data encipherment': KeyUsageFlags.dataEncipherment,
 };
-const extendedUsages: Readonly<Record<string, ExtendedKeyUsage>> = { 'server auth': ExtendedKeyUsage.serverAuth, 'client auth': ExtendedKeyUsage.clientAuth };
+const extendedUsages: Readonly<Record<string, ExtendedKeyUsage>> = {
+  'server auth': ExtendedKeyUsage.serverAuth,
+  'client auth': ExtendedKeyUsage.clientAuth,
+};
 
 /** Clocks of the cluster's machines may differ by this. */
 const backdateMs = 5 * 60_000;
@@ -29,12 +32,17 @@ const backdateMs = 5 * 60_000;
 const shortLivedMs = 8 * 3_600_000;
 const minimumMs = 600_000;
 
-type Algorithm = { readonly import: webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams; readonly sign: webcrypto.Algorithm | webcrypto.EcdsaParams };
+type Algorithm = {
+  readonly import: webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams;
+  readonly sign: webcrypto.Algorithm | webcrypto.EcdsaParams;
+};
 
 function algorithmOf(key: KeyObject): Algorithm {
-  if (key.asymmetricKeyType === 'rsa') return { import: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, sign: { name: 'RSASSA-PKCS1-v1_5' } };
+  if (key.asymmetricKeyType === 'rsa')
+    return { import: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, sign: { name: 'RSASSA-PKCS1-v1_5' } };
   const curve = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' }[key.asymmetricKeyDetails?.namedCurve ?? ''];
-  if (key.asymmetricKeyType !== 'ec' || curve === undefined) throw new Error(`a CA key of type ${key.asymmetricKeyType ?? 'unknown'} is not supported`);
+  if (key.asymmetricKeyType !== 'ec' || curve === undefined)
+    throw new Error(`a CA key of type ${key.asymmetricKeyType ?? 'unknown'} is not supported`);
   return { import: { name: 'ECDSA', namedCurve: curve }, sign: { name: 'ECDSA', hash: curve === 'P-256' ? 'SHA-256' : 'SHA-384' } };
 }
 
@@ -51,11 +59,17 @@ export interface CertificateAuthority {
 }
 
 /** Reads a CA from PEM (RSA or ECDSA). Throws when the key can't sign. */
-export async function openCertificateAuthority(o: { certificate: string; key: string; maxDurationMs: number }): Promise<CertificateAuthority> {
+export async function openCertificateAuthority(o: {
+  certificate: string;
+  key: string;
+  maxDurationMs: number;
+}): Promise<CertificateAuthority> {
   const ca = new X509Certificate(o.certificate);
   const key = createPrivateKey(o.key);
   const algorithm = algorithmOf(key);
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm.import, false, ['sign']);
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm.import, false, [
+    'sign',
+  ]);
   return {
     sign: async ({ request, usages, expirationSeconds, nowMs }) => {
       const flags = usages.reduce((all, u) => all | (keyUsages[u] ?? 0), 0);

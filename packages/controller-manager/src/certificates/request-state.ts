@@ -14,7 +14,9 @@ const decidedKeptMs = hourMs;
 const pendingKeptMs = 24 * hourMs;
 
 function latest(r: RequestView, type: string): number {
-  const times = (r.status?.conditions ?? []).filter((c) => c.type === type).map((c) => Date.parse(c.lastUpdateTime || r.metadata?.creationTimestamp || ''));
+  const times = (r.status?.conditions ?? [])
+    .filter((c) => c.type === type)
+    .map((c) => Date.parse(c.lastUpdateTime || r.metadata?.creationTimestamp || ''));
   return times.length === 0 ? Number.NaN : Math.max(...times);
 }
 

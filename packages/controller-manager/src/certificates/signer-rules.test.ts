@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { RequestedIdentity } from './certificate-request.ts';
 import { refusal } from './signer-rules.ts';
 
-const node: RequestedIdentity = { commonName: 'system:node:a', organizations: ['system:nodes'], dnsNames: [], ipAddresses: [], emailAddresses: [], uris: [] };
+const node: RequestedIdentity = {
+  commonName: 'system:node:a',
+  organizations: ['system:nodes'],
+  dnsNames: [],
+  ipAddresses: [],
+  emailAddresses: [],
+  uris: [],
+};
 const client = ['digital signature', 'client auth'];
 const server = ['digital signature', 'key encipherment', 'server auth'];
 

@@ -28,15 +28,22 @@ const rules: Readonly<Record<string, Rule>> = {
   [kubeletClientSigner]: (identity, usages) => {
     if (identity.dnsNames.length > 0) return 'DNS SANs are not allowed';
     if (identity.ipAddresses.length > 0) return 'IP SANs are not allowed';
-    return kubeletIdentity(identity, usages) ?? (usagesAre(usages, 'client auth') ? undefined : 'usages did not match [client auth digital signature key encipherment]');
+    return (
+      kubeletIdentity(identity, usages) ??
+      (usagesAre(usages, 'client auth') ? undefined : 'usages did not match [client auth digital signature key encipherment]')
+    );
   },
   [kubeletServingSigner]: (identity, usages) => {
     if (identity.dnsNames.length === 0 && identity.ipAddresses.length === 0) return 'DNS or IP subjectAltName is required';
-    return kubeletIdentity(identity, usages) ?? (usagesAre(usages, 'server auth') ? undefined : 'usages did not match [digital signature key encipherment server auth]');
+    return (
+      kubeletIdentity(identity, usages) ??
+      (usagesAre(usages, 'server auth') ? undefined : 'usages did not match [digital signature key encipherment server auth]')
+    );
   },
 };
 
 export const isKnownSigner = (name: string): boolean => Object.hasOwn(rules, name);
 
 /** Why a request may not be signed; undefined when it may. */
-export const refusal = (signerName: string, identity: RequestedIdentity, usages: readonly string[]): string | undefined => rules[signerName]?.(identity, new Set(usages));
+export const refusal = (signerName: string, identity: RequestedIdentity, usages: readonly string[]): string | undefined =>
+  rules[signerName]?.(identity, new Set(usages));

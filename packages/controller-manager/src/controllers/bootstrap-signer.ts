@@ -23,7 +23,9 @@ export const bootstrapSigner: ControllerDescriptor = {
           const map = maps.get(clusterInfo);
           const kubeconfig = map?.data?.['kubeconfig'];
           if (map === undefined || kubeconfig === undefined) return;
-          const data: Record<string, string> = Object.fromEntries(Object.entries(map.data ?? {}).filter(([name]) => !name.startsWith(signaturePrefix)));
+          const data: Record<string, string> = Object.fromEntries(
+            Object.entries(map.data ?? {}).filter(([name]) => !name.startsWith(signaturePrefix)),
+          );
           for (const found of tokens.list()) {
             const token = parseBootstrapToken(found);
             if (token?.signing === true) data[signaturePrefix + token.id] = detachedSignature(kubeconfig, token);

@@ -1,4 +1,10 @@
-import { certificateSigningRequest, node as nodes, subjectAccessReview, type CertificateSigningRequest, type SubjectAccessReview } from '@skiff/api';
+import {
+  certificateSigningRequest,
+  node as nodes,
+  subjectAccessReview,
+  type CertificateSigningRequest,
+  type SubjectAccessReview,
+} from '@skiff/api';
 import { defineController, primary, type Client } from '@skiff/client';
 import { formatTime } from '@skiff/component-base';
 import type { RequestedIdentity } from '../certificates/certificate-request.ts';
@@ -14,7 +20,13 @@ async function isAllowed(client: Client, request: RequestView, o: { subresource:
     ...(uid === undefined ? {} : { uid }),
     groups: [...(groups ?? [])],
     extra: Object.fromEntries(Object.entries(extra ?? {}).map(([key, values]) => [key, [...values]])),
-    resourceAttributes: { group: 'certificates.k8s.io', resource: 'certificatesigningrequests', verb: 'create', subresource: o.subresource, version: '*' },
+    resourceAttributes: {
+      group: 'certificates.k8s.io',
+      resource: 'certificatesigningrequests',
+      verb: 'create',
+      subresource: o.subresource,
+      version: '*',
+    },
   };
   const review = await client.create<SubjectAccessReview>(subjectAccessReview, { spec }, { signal: o.signal });
   return review.status?.allowed === true;
@@ -43,7 +55,14 @@ export const certificateApprovingController: ControllerDescriptor = {
         const approve = async (request: RequestView, message: string, o: { client: Client; signal: AbortSignal }): Promise<void> => {
           const draft = structuredClone(request) as CertificateSigningRequest;
           const now = formatTime(clock.now());
-          const condition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message, lastUpdateTime: now, lastTransitionTime: now };
+          const condition = {
+            type: 'Approved',
+            status: 'True',
+            reason: 'AutoApproved',
+            message,
+            lastUpdateTime: now,
+            lastTransitionTime: now,
+          };
           draft.status = { ...draft.status, conditions: [...(draft.status?.conditions ?? []), condition] };
           await o.client.update(certificateSigningRequest, draft, { subresource: 'approval', signal: o.signal });
         };
@@ -62,7 +81,8 @@ export const certificateApprovingController: ControllerDescriptor = {
           if (signerName === kubeletServingSigner) {
             const node = nodeInformer.get({ name: identity.commonName.slice('system:node:'.length) });
             const addresses = new Set((node?.status?.addresses ?? []).map((a) => a.address));
-            if (isOwnServing(request, identity, addresses)) await approve(request, 'Auto approving kubelet serving certificate for the addresses of its own Node.', { client, signal });
+            if (isOwnServing(request, identity, addresses))
+              await approve(request, 'Auto approving kubelet serving certificate for the addresses of its own Node.', { client, signal });
             return;
           }
           const self = username === identity.commonName;

@@ -9,7 +9,8 @@ import type { ControllerDescriptor } from '../descriptor.ts';
 /** Signs approved requests of the signers that Kubernetes itself documents. */
 export const certificateSigningController: ControllerDescriptor = {
   name: 'certificatesigningrequest-signing-controller',
-  missing: ({ clusterSigning }) => (clusterSigning === undefined ? '--cluster-signing-cert-file and --cluster-signing-key-file' : undefined),
+  missing: ({ clusterSigning }) =>
+    clusterSigning === undefined ? '--cluster-signing-cert-file and --cluster-signing-key-file' : undefined,
   define: (config) =>
     defineController({
       name: 'certificatesigningrequest-signing-controller',
@@ -35,14 +36,29 @@ export const certificateSigningController: ControllerDescriptor = {
           const reason = refusal(request.spec.signerName, parsed.identity, usages);
           if (reason !== undefined) {
             const now = formatTime(clock.now());
-            const condition = { type: 'Failed', status: 'True', reason: 'SignerValidationFailure', message: reason, lastUpdateTime: now, lastTransitionTime: now };
+            const condition = {
+              type: 'Failed',
+              status: 'True',
+              reason: 'SignerValidationFailure',
+              message: reason,
+              lastUpdateTime: now,
+              lastTransitionTime: now,
+            };
             draft.status = { ...draft.status, conditions: [...(draft.status?.conditions ?? []), condition] };
           } else {
-            const pem = await (await (authority ??= open())).sign({ request: parsed.request, usages, expirationSeconds: request.spec.expirationSeconds, nowMs: clock.now() });
+            const pem = await (await (authority ??= open())).sign({
+              request: parsed.request,
+              usages,
+              expirationSeconds: request.spec.expirationSeconds,
+              nowMs: clock.now(),
+            });
             draft.status = { ...draft.status, certificate: Buffer.from(pem).toString('base64') };
           }
           await client.updateStatus(certificateSigningRequest, draft, { signal });
-          log.info({ signer: request.spec.signerName, commonName: parsed.identity.commonName, ...(reason === undefined ? {} : { reason }) }, reason === undefined ? 'certificate issued' : 'request refused');
+          log.info(
+            { signer: request.spec.signerName, commonName: parsed.identity.commonName, ...(reason === undefined ? {} : { reason }) },
+            reason === undefined ? 'certificate issued' : 'request refused',
+          );
         };
       },
     }),

@@ -29,7 +29,15 @@ export const clusterRoleAggregationController: ControllerDescriptor = {
       name: 'clusterrole-aggregation-controller',
       concurrency: 5,
       // Any role may be a part of any aggregated one; these are few.
-      sources: [mapped(clusterRoles, (_role, { informers }) => informers.informer(clusterRoles).list().filter((r) => r.aggregationRule !== undefined).map((r) => keyOf(r)))],
+      sources: [
+        mapped(clusterRoles, (_role, { informers }) =>
+          informers
+            .informer(clusterRoles)
+            .list()
+            .filter((r) => r.aggregationRule !== undefined)
+            .map((r) => keyOf(r)),
+        ),
+      ],
       create: ({ informers }) => {
         const informer = informers.informer(clusterRoles);
         return async (key, { client, signal }) => {

@@ -8,7 +8,7 @@ import { formatLocalTime } from '../cron-job/local-time.ts';
 import type { ControllerDescriptor } from '../descriptor.ts';
 import { isFinished } from '../job/decide-job.ts';
 import { byControllerUid, controllerReference, controllerUidIndex, isControlledBy } from '../owner-references.ts';
-import { messageOf } from '../pods/pod-control.ts';
+import { asError, messageOf } from '../pods/pod-control.ts';
 
 type JobView = DeepReadonly<Job>;
 
@@ -16,7 +16,8 @@ const scheduledAtAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** Added to each wait, so that the clock has surely passed the moment. */
 const slackMs = 100;
 
-const finishedBy = (job: JobView): string => (job.status?.conditions ?? []).find((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True')?.type ?? '';
+const finishedBy = (job: JobView): string =>
+  (job.status?.conditions ?? []).find((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True')?.type ?? '';
 const nameFor = (cronJob: CronJobView, atMs: number): string => `${cronJob.metadata?.name ?? ''}-${Math.floor(atMs / 60_000)}`;
 const byStart = (a: JobView, b: JobView): number => {
   const order = (j: JobView): string => `${j.status?.startTime ?? '~'} ${j.metadata?.name ?? ''}`;
@@ -62,12 +63,17 @@ class CronJobRun {
         this.#tell('Normal', 'SawCompletedJob', `Saw completed job: ${name}, condition: ${finishedBy(job)}`);
       }
       const completed = job.status?.completionTime;
-      if (finishedBy(job) === 'Complete' && completed && completed > (this.status.lastSuccessfulTime ?? '')) this.status.lastSuccessfulTime = completed;
+      if (finishedBy(job) === 'Complete' && completed && completed > (this.status.lastSuccessfulTime ?? ''))
+        this.status.lastSuccessfulTime = completed;
     }
     for (const reference of this.status.active ?? []) {
       if (this.#children.some((job) => job.metadata?.uid === reference.uid)) continue;
       try {
-        await this.#run.client.get(jobs, { namespace: this.#cronJob.metadata?.namespace ?? '', name: reference.name ?? '' }, { signal: this.#run.signal });
+        await this.#run.client.get(
+          jobs,
+          { namespace: this.#cronJob.metadata?.namespace ?? '', name: reference.name ?? '' },
+          { signal: this.#run.signal },
+        );
       } catch (error) {
         if (!hasReason(error, 'NotFound')) throw error;
         this.#tell('Normal', 'MissingJob', `Active job went missing: ${reference.name ?? ''}`);
@@ -78,7 +84,8 @@ class CronJobRun {
 
   /** Starts what is due. Returns how long to wait for the next time. */
   async start(timeZone: string): Promise<number | undefined> {
-    const { schedule: text = '', suspend, concurrencyPolicy, startingDeadlineSeconds } = this.#cronJob.spec ?? {};
+    const { suspend, concurrencyPolicy, startingDeadlineSeconds } = this.#cronJob.spec ?? {};
+    const text = this.#cronJob.spec?.schedule ?? '';
     if (this.#cronJob.metadata?.deletionTimestamp !== undefined || suspend === true) return undefined;
     let schedule: CronSchedule;
     try {
@@ -94,19 +101,26 @@ class CronJobRun {
     };
     const { atMs, manyMissed } = computeDueTime(this.#cronJob, schedule, { nowMs: this.#nowMs, considerDeadline: true });
     if (atMs === undefined) return next();
-    if (manyMissed) this.#tell('Warning', 'TooManyMissedTimes', 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew');
+    if (manyMissed)
+      this.#tell(
+        'Warning',
+        'TooManyMissedTimes',
+        'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
+      );
     if (startingDeadlineSeconds !== undefined && atMs + startingDeadlineSeconds * 1000 < this.#nowMs) {
       this.#tell('Warning', 'MissSchedule', `Missed scheduled time to start a job: ${new Date(atMs).toUTCString().replace('GMT', 'UTC')}`);
       return next();
     }
     const name = nameFor(this.#cronJob, atMs);
     const active = this.status.active ?? [];
-    if (active.some((r) => r.name === name) || (this.status.lastScheduleTime && Date.parse(this.status.lastScheduleTime) === atMs)) return next();
+    if (active.some((r) => r.name === name) || (this.status.lastScheduleTime && Date.parse(this.status.lastScheduleTime) === atMs))
+      return next();
     if (concurrencyPolicy === 'Forbid' && active.length > 0) {
       this.#tell('Normal', 'JobAlreadyActive', 'Not starting job because prior execution is running and concurrency policy is Forbid');
       return next();
     }
-    if (concurrencyPolicy === 'Replace') for (const reference of active) await this.remove({ name: reference.name ?? '', uid: reference.uid ?? '' });
+    if (concurrencyPolicy === 'Replace')
+      for (const reference of active) await this.remove({ name: reference.name ?? '', uid: reference.uid ?? '' });
     await this.#createJob(name, { atMs, timeZone });
     return next();
   }
@@ -144,7 +158,11 @@ class CronJobRun {
 
   async remove(job: { readonly name: string; readonly uid: string }): Promise<void> {
     try {
-      await this.#run.client.delete(jobs, { namespace: this.#cronJob.metadata?.namespace ?? '', name: job.name }, { propagationPolicy: 'Background', signal: this.#run.signal });
+      await this.#run.client.delete(
+        jobs,
+        { namespace: this.#cronJob.metadata?.namespace ?? '', name: job.name },
+        { propagationPolicy: 'Background', signal: this.#run.signal },
+      );
       this.#tell('Normal', 'SuccessfulDelete', `Deleted job ${job.name}`);
     } catch (error) {
       if (!hasReason(error, 'NotFound')) {
@@ -163,8 +181,11 @@ class CronJobRun {
     ] as const;
     for (const [type, limit] of limits) {
       if (limit === undefined) continue;
-      const finished = this.#children.filter((job) => finishedBy(job) === type && job.metadata?.deletionTimestamp === undefined).sort(byStart);
-      for (const job of finished.slice(0, Math.max(0, finished.length - limit))) await this.remove({ name: job.metadata?.name ?? '', uid: job.metadata?.uid ?? '' });
+      const finished = this.#children
+        .filter((job) => finishedBy(job) === type && job.metadata?.deletionTimestamp === undefined)
+        .sort(byStart);
+      for (const job of finished.slice(0, Math.max(0, finished.length - limit)))
+        await this.remove({ name: job.metadata?.name ?? '', uid: job.metadata?.uid ?? '' });
     }
   }
 }
@@ -176,7 +197,12 @@ export const cronJobController: ControllerDescriptor = {
     defineController({
       name: 'cronjob-controller',
       concurrency: 5,
-      sources: [primary(cronJobs), ownedBy(cronJobs, jobs, { changed: (a, b) => isFinished(a) !== isFinished(b) || a.metadata?.deletionTimestamp !== b.metadata?.deletionTimestamp })],
+      sources: [
+        primary(cronJobs),
+        ownedBy(cronJobs, jobs, {
+          changed: (a, b) => isFinished(a) !== isFinished(b) || a.metadata?.deletionTimestamp !== b.metadata?.deletionTimestamp,
+        }),
+      ],
       create: (context) => {
         const informer = context.informers.informer(cronJobs);
         const jobInformer = context.informers.informer(jobs);
@@ -198,8 +224,13 @@ export const cronJobController: ControllerDescriptor = {
             failure = error;
           }
           if ((look.status.active ?? []).length === 0) delete look.status.active;
-          if (JSON.stringify(look.status) !== before) await run.client.updateStatus(cronJobs, { ...(structuredClone(cronJob) as CronJob), status: look.status }, { signal: run.signal });
-          if (failure !== undefined) throw failure;
+          if (JSON.stringify(look.status) !== before)
+            await run.client.updateStatus(
+              cronJobs,
+              { ...(structuredClone(cronJob) as CronJob), status: look.status },
+              { signal: run.signal },
+            );
+          if (failure !== undefined) throw asError(failure);
           return nextMs === undefined ? undefined : { requeueAfterMs: Math.max(nextMs, 0) };
         };
       },

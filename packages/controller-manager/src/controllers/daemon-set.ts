@@ -3,12 +3,26 @@ import { keyOf } from '@skiff/apimachinery';
 import { controllerOf, defineController, LruCache, mapped, ownedBy, primary, type ReconcileContext } from '@skiff/client';
 import { claimChildren } from '../claim.ts';
 import { daemonPod, nodeShouldRun, targetNode, type DaemonSetView, type PodView } from '../daemon-set/daemon-pod.ts';
-import { computeDaemonSetStatus, planPlacement, planRollingUpdate, sameDaemonSetStatus, type DaemonSetInput } from '../daemon-set/plan-daemon-set.ts';
+import {
+  computeDaemonSetStatus,
+  planPlacement,
+  planRollingUpdate,
+  sameDaemonSetStatus,
+  type DaemonSetInput,
+} from '../daemon-set/plan-daemon-set.ts';
 import type { ControllerDescriptor } from '../descriptor.ts';
-import { byRevisionNumber, createRevision, holds, renumber, revisionHashLabel, truncateHistory, type RevisionView } from '../history/controller-history.ts';
+import {
+  byRevisionNumber,
+  createRevision,
+  holds,
+  renumber,
+  revisionHashLabel,
+  truncateHistory,
+  type RevisionView,
+} from '../history/controller-history.ts';
 import { isEmptySelector, labelSelectorMatcher } from '../label-selector.ts';
 import { byControllerUid, controllerUidIndex } from '../owner-references.ts';
-import { forAll, podControl } from '../pods/pod-control.ts';
+import { asError, forAll, podControl } from '../pods/pod-control.ts';
 import { nextAvailabilityMs } from '../pods/pod-state.ts';
 import { slowStart } from '../pods/slow-start.ts';
 
@@ -16,7 +30,11 @@ const burstPods = 250;
 const failedBackoffMs = { initial: 1_000, max: 15 * 60_000 };
 
 /** The revision of the current template, made or renumbered if need be, and the others. */
-async function syncRevisions(set: DaemonSetView, revisions: readonly RevisionView[], run: ReconcileContext): Promise<{ current: RevisionView; old: RevisionView[]; collisionCount: number | undefined }> {
+async function syncRevisions(
+  set: DaemonSetView,
+  revisions: readonly RevisionView[],
+  run: ReconcileContext,
+): Promise<{ current: RevisionView; old: RevisionView[]; collisionCount: number | undefined }> {
   const template = set.spec?.template;
   const same = revisions.filter((r) => holds(r, template)).sort(byRevisionNumber);
   const kept = same.at(-1);
@@ -45,7 +63,11 @@ export const daemonSetController: ControllerDescriptor = {
         mapped(pods, (pod, { informers }) =>
           controllerOf(pod) !== undefined || pod.metadata?.deletionTimestamp !== undefined
             ? []
-            : informers.informer(daemonSets).list(pod.metadata?.namespace).filter((s) => labelSelectorMatcher(s.spec?.selector)(pod.metadata?.labels)).map((s) => keyOf(s)),
+            : informers
+                .informer(daemonSets)
+                .list(pod.metadata?.namespace)
+                .filter((s) => labelSelectorMatcher(s.spec?.selector)(pod.metadata?.labels))
+                .map((s) => keyOf(s)),
         ),
         mapped(
           nodes,
@@ -54,13 +76,18 @@ export const daemonSetController: ControllerDescriptor = {
             if (sets.length === 0) return [];
             // Those that should run there, and those that have a pod there.
             const present = new Set(
-              informers.informer(pods).list().filter((p) => targetNode(p) === node.metadata?.name).map((p) => controllerOf(p)?.uid),
+              informers
+                .informer(pods)
+                .list()
+                .filter((p) => targetNode(p) === node.metadata?.name)
+                .map((p) => controllerOf(p)?.uid),
             );
             return sets.filter((s) => present.has(s.metadata?.uid) || nodeShouldRun(s, node).run).map((s) => keyOf(s));
           },
           {
             changed: (a, b) =>
-              JSON.stringify([a.metadata?.labels, a.spec?.taints, a.spec?.unschedulable]) !== JSON.stringify([b.metadata?.labels, b.spec?.taints, b.spec?.unschedulable]),
+              JSON.stringify([a.metadata?.labels, a.spec?.taints, a.spec?.unschedulable]) !==
+              JSON.stringify([b.metadata?.labels, b.spec?.taints, b.spec?.unschedulable]),
           },
         ),
       ],
@@ -84,11 +111,18 @@ export const daemonSetController: ControllerDescriptor = {
             return false;
           }
           const forgotten = known === undefined || nowMs - known.atMs > 2 * failedBackoffMs.max;
-          failures.set(key, { atMs: nowMs, delayMs: forgotten ? failedBackoffMs.initial : Math.min(known.delayMs * 2, failedBackoffMs.max) });
+          failures.set(key, {
+            atMs: nowMs,
+            delayMs: forgotten ? failedBackoffMs.initial : Math.min(known.delayMs * 2, failedBackoffMs.max),
+          });
           return true;
         };
 
-        const carryOut = async (input: DaemonSetInput, plan: { create: readonly string[]; remove: readonly PodView[] }, run: ReconcileContext): Promise<number> => {
+        const carryOut = async (
+          input: DaemonSetInput,
+          plan: { create: readonly string[]; remove: readonly PodView[] },
+          run: ReconcileContext,
+        ): Promise<number> => {
           const control = podControl(input.set, events, run);
           let changed = 0;
           const nodesToFill = plan.create.slice(0, burstPods);
@@ -96,7 +130,7 @@ export const daemonSetController: ControllerDescriptor = {
             if (await control.create(daemonPod(input.set, nodesToFill[i] ?? '', input.hash))) changed += 1;
           });
           changed += await forAll(plan.remove.slice(0, burstPods), control.remove);
-          if (error !== undefined) throw error;
+          if (error !== undefined) throw asError(error);
           return changed;
         };
 
@@ -114,32 +148,52 @@ export const daemonSetController: ControllerDescriptor = {
             ...informer.byIndex(controllerUidIndex, uid),
             ...informer.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`),
           ];
-          const revisions = await claimChildren(of(revisionInformer), { ...claim, childResource: controllerRevision, matches: (r) => matches(r.metadata?.labels) });
+          const revisions = await claimChildren(of(revisionInformer), {
+            ...claim,
+            childResource: controllerRevision,
+            matches: (r) => matches(r.metadata?.labels),
+          });
           const { current, old, collisionCount } = await syncRevisions(set, revisions, run);
-          const claimed = await claimChildren(of(podInformer), { ...claim, childResource: pods, matches: (p) => matches(p.metadata?.labels) });
-          const input: DaemonSetInput = { set, nodes: nodeInformer.list(), pods: claimed, hash: current.metadata?.labels?.[revisionHashLabel] ?? '', nowMs: clock.now() };
+          const claimed = await claimChildren(of(podInformer), {
+            ...claim,
+            childResource: pods,
+            matches: (p) => matches(p.metadata?.labels),
+          });
+          const input: DaemonSetInput = {
+            set,
+            nodes: nodeInformer.list(),
+            pods: claimed,
+            hash: current.metadata?.labels?.[revisionHashLabel] ?? '',
+            nowMs: clock.now(),
+          };
 
           const placement = planPlacement(input);
           const remove = placement.remove.filter((pod) => !placement.ended.has(pod) || mayReplace(set, pod));
           for (const pod of remove.filter((p) => placement.ended.has(p))) {
             const where = `${keyOf(pod)} on node ${targetNode(pod) ?? ''}`;
-            if (pod.status?.phase === 'Failed') events.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${where}, will try to kill it`);
+            if (pod.status?.phase === 'Failed')
+              events.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${where}, will try to kill it`);
             else events.event(set, 'Normal', 'SucceededDaemonPod', `Found succeeded daemon pod ${where}, will try to delete it`);
           }
           let failure: unknown;
           try {
             let changed = await carryOut(input, { create: placement.create, remove }, run);
-            if (changed === 0 && set.spec?.updateStrategy?.type === 'RollingUpdate') changed = await carryOut(input, planRollingUpdate(input), run);
+            if (changed === 0 && set.spec?.updateStrategy?.type === 'RollingUpdate')
+              changed = await carryOut(input, planRollingUpdate(input), run);
             // The caches don't hold the change yet; its arrival brings the key back.
             if (changed > 0) return undefined;
             const live = new Set(claimed.map((p) => p.metadata?.labels?.[revisionHashLabel]));
-            await truncateHistory({ old, limit: set.spec?.revisionHistoryLimit ?? 10, isLive: (r) => live.has(r.metadata?.labels?.[revisionHashLabel]) }, run);
+            await truncateHistory(
+              { old, limit: set.spec?.revisionHistoryLimit ?? 10, isLive: (r) => live.has(r.metadata?.labels?.[revisionHashLabel]) },
+              run,
+            );
           } catch (error) {
             failure = error;
           }
           const status = computeDaemonSetStatus(input, collisionCount);
-          if (!sameDaemonSetStatus(set.status, status)) await run.client.updateStatus(daemonSets, { ...(structuredClone(set) as DaemonSet), status }, { signal: run.signal });
-          if (failure !== undefined) throw failure;
+          if (!sameDaemonSetStatus(set.status, status))
+            await run.client.updateStatus(daemonSets, { ...(structuredClone(set) as DaemonSet), status }, { signal: run.signal });
+          if (failure !== undefined) throw asError(failure);
           const minReadySeconds = set.spec?.minReadySeconds ?? 0;
           const nextMs = minReadySeconds === 0 ? undefined : nextAvailabilityMs(claimed, minReadySeconds, input.nowMs);
           return nextMs === undefined ? undefined : { requeueAfterMs: nextMs + 1 };

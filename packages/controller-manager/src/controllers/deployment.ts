@@ -50,11 +50,19 @@ export const deploymentController: ControllerDescriptor = {
           if (deployment === undefined) return undefined;
           const selector = deployment.spec?.selector;
           if (selector !== undefined && isEmptySelector(selector)) {
-            context.events.event(deployment, 'Warning', 'SelectingAll', 'This deployment is selecting all pods. A non-empty selector is required.');
+            context.events.event(
+              deployment,
+              'Warning',
+              'SelectingAll',
+              'This deployment is selecting all pods. A non-empty selector is required.',
+            );
             return undefined;
           }
           const matches = labelSelectorMatcher(selector);
-          const candidates = [...sets.byIndex(controllerUidIndex, deployment.metadata?.uid ?? ''), ...sets.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`)];
+          const candidates = [
+            ...sets.byIndex(controllerUidIndex, deployment.metadata?.uid ?? ''),
+            ...sets.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`),
+          ];
           const owned = await claimChildren(candidates, {
             owner: deployment,
             ownerResource: deployments,

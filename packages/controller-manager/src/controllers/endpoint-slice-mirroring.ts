@@ -15,12 +15,17 @@ const headlessLabel = 'service.kubernetes.io/headless';
 const maxEndpoints = 100;
 const maxAddressesOfSubset = 1000;
 /** Annotations that mean something on the Endpoints alone. */
-const keptBack: ReadonlySet<string> = new Set(['kubectl.kubernetes.io/last-applied-configuration', 'endpoints.kubernetes.io/last-change-trigger-time']);
+const keptBack: ReadonlySet<string> = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'endpoints.kubernetes.io/last-change-trigger-time',
+]);
 
 type EndpointsView = DeepReadonly<Endpoints>;
 const isOurs = (slice: SliceView): boolean => slice.metadata?.labels?.[managedByLabel] === managedBy;
 const shouldMirror = (e: EndpointsView): boolean =>
-  e.metadata?.deletionTimestamp === undefined && e.metadata?.labels?.[skipLabel] !== 'true' && e.metadata?.annotations?.['control-plane.alpha.kubernetes.io/leader'] === undefined;
+  e.metadata?.deletionTimestamp === undefined &&
+  e.metadata?.labels?.[skipLabel] !== 'true' &&
+  e.metadata?.annotations?.['control-plane.alpha.kubernetes.io/leader'] === undefined;
 
 function mirrored(address: DeepReadonly<EndpointAddress>, ready: boolean): Endpoint {
   return {
@@ -75,7 +80,9 @@ export const endpointSliceMirroringController: ControllerDescriptor = {
           return name === undefined ? [] : [`${slice.metadata?.namespace ?? ''}/${name}`];
         });
         return async (key, run) => {
-          const existing = slices.byIndex(serviceNameLabel, `${key.namespace ?? ''}/${key.name}`).filter((s) => isOurs(s) && s.metadata?.deletionTimestamp === undefined);
+          const existing = slices
+            .byIndex(serviceNameLabel, `${key.namespace ?? ''}/${key.name}`)
+            .filter((s) => isOurs(s) && s.metadata?.deletionTimestamp === undefined);
           const source = sourceInformer.get(key);
           const service = serviceInformer.get(key);
           if (source === undefined || service === undefined || service.spec?.selector !== undefined || !shouldMirror(source))
@@ -90,7 +97,10 @@ export const endpointSliceMirroringController: ControllerDescriptor = {
           };
           for (const type of ['IPv4', 'IPv6'] as const) {
             const mine = existing.filter((s) => s.addressType === type);
-            await applySlicePlan(planSlices({ addressType: type, groups: groupsOf(source, type), existing: mine, metadata, maxEndpoints, placeholder: false }), run);
+            await applySlicePlan(
+              planSlices({ addressType: type, groups: groupsOf(source, type), existing: mine, metadata, maxEndpoints, placeholder: false }),
+              run,
+            );
           }
         };
       },

@@ -3,7 +3,16 @@ import { defineController, mapped, primary } from '@skiff/client';
 import type { ControllerDescriptor } from '../descriptor.ts';
 import { applySlicePlan } from '../endpoint-slice/apply-slices.ts';
 import { planSlices, portsKey, type EndpointGroup, type SliceView } from '../endpoint-slice/plan-slices.ts';
-import { addressTypes, endpointPorts, isEndpoint, isHeadless, podEndpoint, type AddressType, type PodView, type ServiceView } from '../endpoint-slice/pod-endpoint.ts';
+import {
+  addressTypes,
+  endpointPorts,
+  isEndpoint,
+  isHeadless,
+  podEndpoint,
+  type AddressType,
+  type PodView,
+  type ServiceView,
+} from '../endpoint-slice/pod-endpoint.ts';
 import { nodesToServices, podsToServices } from '../endpoint-slice/service-sources.ts';
 import { mapMatcher } from '../label-selector.ts';
 import { controllerReference, isControlledBy } from '../owner-references.ts';
@@ -19,7 +28,12 @@ const isOurs = (slice: SliceView): boolean => slice.metadata?.labels?.[managedBy
 
 function sliceLabels(service: ServiceView): Record<string, string> {
   const labels = Object.fromEntries(Object.entries(service.metadata?.labels ?? {}).filter(([key]) => !reserved.has(key)));
-  return { ...labels, ...(isHeadless(service) ? { [headlessLabel]: '' } : {}), [serviceNameLabel]: service.metadata?.name ?? '', [managedByLabel]: managedBy };
+  return {
+    ...labels,
+    ...(isHeadless(service) ? { [headlessLabel]: '' } : {}),
+    [serviceNameLabel]: service.metadata?.name ?? '',
+    [managedByLabel]: managedBy,
+  };
 }
 
 /** Keeps the EndpointSlices of Services with a selector: at most 100 endpoints each, one address type and one set of ports. */
@@ -71,19 +85,42 @@ export const endpointSliceController: ControllerDescriptor = {
           if (service.metadata?.deletionTimestamp !== undefined) return;
           const matches = mapMatcher(service.spec.selector);
           const selected = podInformer.list(key.namespace).filter((pod) => matches(pod.metadata?.labels) && isEndpoint(pod, true));
-          const existing = slices.byIndex(serviceNameLabel, `${key.namespace ?? ''}/${key.name}`).filter((s) => isOurs(s) && s.metadata?.deletionTimestamp === undefined);
+          const existing = slices
+            .byIndex(serviceNameLabel, `${key.namespace ?? ''}/${key.name}`)
+            .filter((s) => isOurs(s) && s.metadata?.deletionTimestamp === undefined);
           const types = addressTypes(service);
-          const metadata = { namespace: key.namespace ?? '', generateName: `${key.name}-`, labels: sliceLabels(service), ownerReferences: [controllerReference(service, services)] };
+          const metadata = {
+            namespace: key.namespace ?? '',
+            generateName: `${key.name}-`,
+            labels: sliceLabels(service),
+            ownerReferences: [controllerReference(service, services)],
+          };
           try {
             for (const type of types) {
               const mine = existing.filter((s) => s.addressType === type && isControlledBy(s, service));
-              await applySlicePlan(planSlices({ addressType: type, groups: groupsOf(service, selected, type), existing: mine, metadata, maxEndpoints, placeholder: true }), run);
+              await applySlicePlan(
+                planSlices({
+                  addressType: type,
+                  groups: groupsOf(service, selected, type),
+                  existing: mine,
+                  metadata,
+                  maxEndpoints,
+                  placeholder: true,
+                }),
+                run,
+              );
             }
             const stale = existing.filter((s) => !types.some((type) => type === s.addressType) || !isControlledBy(s, service));
             await applySlicePlan({ create: [], update: [], remove: stale }, run);
           } catch (error) {
             const message = error instanceof Error ? error.message : String(error);
-            if (!run.signal.aborted) events.event(service, 'Warning', 'FailedToUpdateEndpointSlices', `Error updating Endpoint Slices for Service ${key.namespace ?? ''}/${key.name}: ${message}`);
+            if (!run.signal.aborted)
+              events.event(
+                service,
+                'Warning',
+                'FailedToUpdateEndpointSlices',
+                `Error updating Endpoint Slices for Service ${key.namespace ?? ''}/${key.name}: ${message}`,
+              );
             throw error;
           }
         };

@@ -2,7 +2,16 @@ import { endpoints, pod as pods, service as services, type EndpointAddress, type
 import { hasReason, keyOf } from '@skiff/apimachinery';
 import { defineController, mapped, primary } from '@skiff/client';
 import type { ControllerDescriptor } from '../descriptor.ts';
-import { addressesOf, addressTypes, findPort, hasHostname, isEndpoint, isHeadless, type PodView, type ServiceView } from '../endpoint-slice/pod-endpoint.ts';
+import {
+  addressesOf,
+  addressTypes,
+  findPort,
+  hasHostname,
+  isEndpoint,
+  isHeadless,
+  type PodView,
+  type ServiceView,
+} from '../endpoint-slice/pod-endpoint.ts';
 import { podsToServices } from '../endpoint-slice/service-sources.ts';
 import { computeSubsets, truncateSubsets, type EndpointEntry } from '../endpoint-slice/subsets.ts';
 import { mapMatcher } from '../label-selector.ts';
@@ -31,7 +40,18 @@ function entriesOf(service: ServiceView, pod: PodView): readonly EndpointEntry[]
   return ports.flatMap((p) => {
     const port = findPort(pod, p);
     if (port === undefined) return [];
-    return [{ address, ready, port: { ...(p.name ? { name: p.name } : {}), port, protocol: p.protocol ?? 'TCP', ...(p.appProtocol === undefined ? {} : { appProtocol: p.appProtocol }) } }];
+    return [
+      {
+        address,
+        ready,
+        port: {
+          ...(p.name ? { name: p.name } : {}),
+          port,
+          protocol: p.protocol ?? 'TCP',
+          ...(p.appProtocol === undefined ? {} : { appProtocol: p.appProtocol }),
+        },
+      },
+    ];
   });
 }
 
@@ -58,15 +78,23 @@ export const endpointsController: ControllerDescriptor = {
           const current = endpointsInformer.get(key);
           if (service === undefined) {
             try {
-              if (current !== undefined) await client.delete(endpoints, key, { preconditions: { uid: current.metadata?.uid ?? '' }, signal });
+              if (current !== undefined)
+                await client.delete(endpoints, key, { preconditions: { uid: current.metadata?.uid ?? '' }, signal });
             } catch (error) {
               if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
             }
             return;
           }
-          if (service.spec?.type === 'ExternalName' || service.spec?.selector === undefined || service.metadata?.deletionTimestamp !== undefined) return;
+          if (
+            service.spec?.type === 'ExternalName' ||
+            service.spec?.selector === undefined ||
+            service.metadata?.deletionTimestamp !== undefined
+          )
+            return;
           const matches = mapMatcher(service.spec.selector);
-          const selected = podInformer.list(key.namespace).filter((pod) => matches(pod.metadata?.labels) && isEndpoint(pod, service.spec?.publishNotReadyAddresses === true));
+          const selected = podInformer
+            .list(key.namespace)
+            .filter((pod) => matches(pod.metadata?.labels) && isEndpoint(pod, service.spec?.publishNotReadyAddresses === true));
           const { subsets, truncated } = truncateSubsets(computeSubsets(selected.flatMap((pod) => entriesOf(service, pod))), maxAddresses);
           const labels: Record<string, string> = { ...service.metadata?.labels };
           delete labels[headlessLabel];
@@ -81,7 +109,16 @@ export const endpointsController: ControllerDescriptor = {
             semanticEqual(current.metadata?.annotations, annotations, 'annotations')
           )
             return;
-          const draft: Endpoints = { metadata: { ...structuredClone(current?.metadata as Endpoints['metadata']), namespace: key.namespace ?? '', name: key.name, labels, annotations }, subsets };
+          const draft: Endpoints = {
+            metadata: {
+              ...structuredClone(current?.metadata as Endpoints['metadata']),
+              namespace: key.namespace ?? '',
+              name: key.name,
+              labels,
+              annotations,
+            },
+            subsets,
+          };
           try {
             if (current === undefined) await client.create(endpoints, draft, { signal });
             else await client.update(endpoints, draft, { signal });
@@ -90,8 +127,10 @@ export const endpointsController: ControllerDescriptor = {
             const message = error instanceof Error ? error.message : String(error);
             const where = `${key.namespace ?? ''}/${key.name}`;
             const subject = { ...draft, apiVersion: 'v1', kind: 'Endpoints' };
-            if (current === undefined) events.event(subject, 'Warning', 'FailedToCreateEndpoint', `Failed to create endpoint for service ${where}: ${message}`);
-            else if (!hasReason(error, 'Conflict')) events.event(subject, 'Warning', 'FailedToUpdateEndpoint', `Failed to update endpoint ${where}: ${message}`);
+            if (current === undefined)
+              events.event(subject, 'Warning', 'FailedToCreateEndpoint', `Failed to create endpoint for service ${where}: ${message}`);
+            else if (!hasReason(error, 'Conflict'))
+              events.event(subject, 'Warning', 'FailedToUpdateEndpoint', `Failed to update endpoint ${where}: ${message}`);
             throw error;
           }
         };

@@ -10,7 +10,7 @@ import type { JobView, PodView } from '../job/job-policies.ts';
 import { computeJobStatus, sameJobStatus } from '../job/job-status.ts';
 import { labelSelectorMatcher } from '../label-selector.ts';
 import { byControllerUid, controllerUidIndex } from '../owner-references.ts';
-import { forAll, podControl } from '../pods/pod-control.ts';
+import { asError, forAll, podControl } from '../pods/pod-control.ts';
 import { isReady } from '../pods/pod-state.ts';
 import { slowStart } from '../pods/slow-start.ts';
 
@@ -57,7 +57,11 @@ export const jobController: ControllerDescriptor = {
         mapped(pods, (pod, { informers }) =>
           controllerOf(pod) !== undefined || pod.metadata?.deletionTimestamp !== undefined
             ? []
-            : informers.informer(jobs).list(pod.metadata?.namespace).filter((j) => labelSelectorMatcher(j.spec?.selector)(pod.metadata?.labels)).map((j) => keyOf(j)),
+            : informers
+                .informer(jobs)
+                .list(pod.metadata?.namespace)
+                .filter((j) => labelSelectorMatcher(j.spec?.selector)(pod.metadata?.labels))
+                .map((j) => keyOf(j)),
         ),
       ],
       create: ({ informers, clock, events }) => {
@@ -67,7 +71,11 @@ export const jobController: ControllerDescriptor = {
         podInformer.addIndex(jobNameIndex, (pod) => (controllerOf(pod) === undefined ? [] : jobKeys(pod)));
         const backoffs = new LruCache<string, BackoffRecord>(10_000);
 
-        const carryOut = async (job: JobView, decision: JobDecision, run: ReconcileContext): Promise<{ made: number; removed: number; removedReady: number; error: unknown }> => {
+        const carryOut = async (
+          job: JobView,
+          decision: JobDecision,
+          run: ReconcileContext,
+        ): Promise<{ made: number; removed: number; removedReady: number; error: unknown }> => {
           const control = podControl(job, events, run);
           let made = 0;
           const { error } = await slowStart(decision.create.length, async (i) => {
@@ -99,13 +107,18 @@ export const jobController: ControllerDescriptor = {
         return async (key, run) => {
           if (key.name.startsWith(strayPrefix)) {
             const pod = podInformer.get({ namespace: key.namespace ?? '', name: key.name.slice(strayPrefix.length) });
-            const wanted = pod !== undefined && jobInformer.list(key.namespace).some((j) => !isFinished(j) && labelSelectorMatcher(j.spec?.selector)(pod.metadata?.labels));
+            const wanted =
+              pod !== undefined &&
+              jobInformer.list(key.namespace).some((j) => !isFinished(j) && labelSelectorMatcher(j.spec?.selector)(pod.metadata?.labels));
             if (pod !== undefined && controllerOf(pod) === undefined && !wanted) await releaseAll([pod], run);
             return undefined;
           }
           const job = jobInformer.get(key);
           const named = podInformer.byIndex(jobNameIndex, `${key.namespace ?? ''}/${key.name}`);
-          await releaseAll(named.filter((pod) => controllerOf(pod)?.uid !== job?.metadata?.uid), run);
+          await releaseAll(
+            named.filter((pod) => controllerOf(pod)?.uid !== job?.metadata?.uid),
+            run,
+          );
           if (job === undefined || isForeign(job)) return undefined;
           const uid = job.metadata?.uid ?? '';
           if (isFinished(job)) {
@@ -113,15 +126,18 @@ export const jobController: ControllerDescriptor = {
             return undefined;
           }
           const matches = labelSelectorMatcher(job.spec?.selector);
-          const claimed = await claimChildren([...podInformer.byIndex(controllerUidIndex, uid), ...podInformer.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`)], {
-            owner: job,
-            ownerResource: jobs,
-            childResource: pods,
-            matches: (pod) => matches(pod.metadata?.labels),
-            client: run.client,
-            signal: run.signal,
-            finalizers: [trackingFinalizer],
-          });
+          const claimed = await claimChildren(
+            [...podInformer.byIndex(controllerUidIndex, uid), ...podInformer.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`)],
+            {
+              owner: job,
+              ownerResource: jobs,
+              childResource: pods,
+              matches: (pod) => matches(pod.metadata?.labels),
+              client: run.client,
+              signal: run.signal,
+              finalizers: [trackingFinalizer],
+            },
+          );
           const nowMs = clock.now();
           const decision = decideJob({ job, pods: claimed, backoff: backoffs.get(uid) ?? noFailures, nowMs });
           const done = await carryOut(job, decision, run);
@@ -129,13 +145,14 @@ export const jobController: ControllerDescriptor = {
           if (!sameJobStatus(job.status, change.status)) {
             await run.client.updateStatus(jobs, { ...(structuredClone(job) as Job), status: change.status }, { signal: run.signal });
             backoffs.set(uid, decision.backoff);
-            if (change.suspension !== undefined) events.event(job, 'Normal', change.suspension, change.suspension === 'Suspended' ? 'Job suspended' : 'Job resumed');
+            if (change.suspension !== undefined)
+              events.event(job, 'Normal', change.suspension, change.suspension === 'Suspended' ? 'Job suspended' : 'Job resumed');
             if (change.ended?.type === 'Complete') events.event(job, 'Normal', 'Completed', 'Job completed');
             else if (change.ended !== undefined) events.event(job, 'Warning', change.ended.reason ?? '', change.ended.message ?? '');
           }
           // Only now: the status has them.
           await releaseAll(decision.release, run);
-          if (done.error !== undefined) throw done.error;
+          if (done.error !== undefined) throw asError(done.error);
           return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: decision.requeueAfterMs + 1 };
         };
       },

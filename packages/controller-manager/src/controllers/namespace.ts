@@ -39,15 +39,28 @@ export const namespaceController: ControllerDescriptor = {
             current = await client.get(namespaces, key, { signal });
             const deletedAt = current.metadata?.deletionTimestamp;
             if (deletedAt === undefined) return undefined;
-            if (current.status?.phase !== 'Terminating') current = await client.updateStatus(namespaces, { ...current, status: { ...current.status, phase: 'Terminating' } }, { signal });
+            if (current.status?.phase !== 'Terminating')
+              current = await client.updateStatus(
+                namespaces,
+                { ...current, status: { ...current.status, phase: 'Terminating' } },
+                { signal },
+              );
             if ((current.spec?.finalizers ?? []).length === 0) return undefined;
 
             // The plain client: what is deleted here is not what the fence guards.
-            const round = await deleteNamespaceContent({ client: plainClient, namespace: key.name, deletedAtMs: Date.parse(deletedAt), nowMs: clock.now(), signal });
+            const round = await deleteNamespaceContent({
+              client: plainClient,
+              namespace: key.name,
+              deletedAtMs: Date.parse(deletedAt),
+              nowMs: clock.now(),
+              signal,
+            });
             const conditions = computeDeletionConditions(current.status?.conditions ?? [], round, clock.now());
-            if (conditions !== undefined) current = await client.updateStatus(namespaces, { ...current, status: { ...current.status, conditions } }, { signal });
+            if (conditions !== undefined)
+              current = await client.updateStatus(namespaces, { ...current, status: { ...current.status, conditions } }, { signal });
             if (round.errors.length > 0) throw new Error(round.errors.join('; '));
-            if (round.discoveryFailures.size > 0) throw new Error(`the resources of ${[...round.discoveryFailures.keys()].join(', ')} are not known`);
+            if (round.discoveryFailures.size > 0)
+              throw new Error(`the resources of ${[...round.discoveryFailures.keys()].join(', ')} are not known`);
             if (round.estimateSeconds > 0) {
               log.debug({ estimateSeconds: round.estimateSeconds }, 'some content remains in the namespace');
               return { requeueAfterMs: Math.min(round.estimateSeconds / 2 + 1, lookAgainMaxSeconds) * 1000 };

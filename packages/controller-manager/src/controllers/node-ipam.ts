@@ -8,7 +8,8 @@ import { firstFree, formatCidr, parseCidr, type Cidr } from '../node-ipam/cidr-s
 export const nodeIpamController: ControllerDescriptor = {
   name: 'node-ipam-controller',
   eventComponent: 'cidrAllocator',
-  missing: ({ allocateNodeCidrs, clusterCidrs }) => (!allocateNodeCidrs ? '--allocate-node-cidrs' : clusterCidrs.length === 0 ? '--cluster-cidr' : undefined),
+  missing: ({ allocateNodeCidrs, clusterCidrs }) =>
+    !allocateNodeCidrs ? '--allocate-node-cidrs' : clusterCidrs.length === 0 ? '--cluster-cidr' : undefined,
   define: (config) => {
     const clusters = config.clusterCidrs.map(parseCidr);
     const services = config.serviceClusterIpRanges.map(parseCidr);
@@ -36,7 +37,11 @@ export const nodeIpamController: ControllerDescriptor = {
             return;
           }
           const others = informer.list().filter((n) => n.metadata?.name !== key.name);
-          const taken = [...services, ...others.flatMap((n) => (n.spec?.podCIDRs ?? (n.spec?.podCIDR ? [n.spec.podCIDR] : [])).map(parseCidr)), ...[...given].filter(([name]) => name !== key.name).flatMap(([, c]) => c)];
+          const taken = [
+            ...services,
+            ...others.flatMap((n) => (n.spec?.podCIDRs ?? (n.spec?.podCIDR ? [n.spec.podCIDR] : [])).map(parseCidr)),
+            ...[...given].filter(([name]) => name !== key.name).flatMap(([, c]) => c),
+          ];
           const parts = clusters.map((c) => firstFree(c, c.bits === 32 ? config.nodeCidrMaskSizeIpv4 : config.nodeCidrMaskSizeIpv6, taken));
           if (parts.some((p) => p === undefined)) {
             full.add(keyOf(node));
@@ -46,7 +51,12 @@ export const nodeIpamController: ControllerDescriptor = {
           const cidrs = parts.filter((p) => p !== undefined);
           given.set(key.name, cidrs);
           const podCIDRs = cidrs.map(formatCidr);
-          await client.patch(nodes, key, { type: 'merge', body: { metadata: { uid: node.metadata?.uid }, spec: { podCIDR: podCIDRs[0], podCIDRs } } }, { signal });
+          await client.patch(
+            nodes,
+            key,
+            { type: 'merge', body: { metadata: { uid: node.metadata?.uid }, spec: { podCIDR: podCIDRs[0], podCIDRs } } },
+            { signal },
+          );
           log.info({ podCIDRs }, 'node got its pod addresses');
         };
       },

@@ -35,5 +35,6 @@ export const nodeLifecycleController: ControllerDescriptor = {
   },
 };
 
-const conditionStates = (node: { readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] } }): readonly string[] =>
-  (node.status?.conditions ?? []).map((c) => `${c.type}=${c.status}`);
+const conditionStates = (node: {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}): readonly string[] => (node.status?.conditions ?? []).map((c) => `${c.type}=${c.status}`);

@@ -25,11 +25,22 @@ export const byEvictionAndAge = (a: PodView, b: PodView): number => {
 };
 
 const podSource: Source = mapped(pods, (pod) => (isTerminal(pod) ? [keyOf(pod), terminatedKey] : [keyOf(pod)]), {
-  changed: (a, b) => a.spec?.nodeName !== b.spec?.nodeName || a.metadata?.deletionTimestamp !== b.metadata?.deletionTimestamp || isTerminal(a) !== isTerminal(b),
+  changed: (a, b) =>
+    a.spec?.nodeName !== b.spec?.nodeName ||
+    a.metadata?.deletionTimestamp !== b.metadata?.deletionTimestamp ||
+    isTerminal(a) !== isTerminal(b),
 });
-const nodeSource: Source = mapped(nodes, (node, { informers }) => informers.informer(pods).byIndex(podNodeIndex, node.metadata?.name ?? '').map((pod) => keyOf(pod)), {
-  changed: (a, b) => JSON.stringify(a.spec?.taints) !== JSON.stringify(b.spec?.taints) || isNodeReady(a) !== isNodeReady(b),
-});
+const nodeSource: Source = mapped(
+  nodes,
+  (node, { informers }) =>
+    informers
+      .informer(pods)
+      .byIndex(podNodeIndex, node.metadata?.name ?? '')
+      .map((pod) => keyOf(pod)),
+  {
+    changed: (a, b) => JSON.stringify(a.spec?.taints) !== JSON.stringify(b.spec?.taints) || isNodeReady(a) !== isNodeReady(b),
+  },
+);
 
 /** Force-deletes pods that no kubelet will ever finish, and ended pods beyond the threshold. */
 export const podGarbageCollector: ControllerDescriptor = {
@@ -45,15 +56,27 @@ export const podGarbageCollector: ControllerDescriptor = {
         const nodeInformer = informers.informer(nodes);
         const missingSinceMs = new Map<string, number>();
 
-        const forceDelete = async (pod: PodView, run: ReconcileContext, condition?: { readonly reason: string; readonly message: string }): Promise<void> => {
+        const forceDelete = async (
+          pod: PodView,
+          run: ReconcileContext,
+          condition?: { readonly reason: string; readonly message: string },
+        ): Promise<void> => {
           const key = { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
           const uid = pod.metadata?.uid ?? '';
-          const conditions = condition === undefined ? [] : [{ type: 'DisruptionTarget', status: 'True', ...condition, lastTransitionTime: formatTime(clock.now()) }];
+          const conditions =
+            condition === undefined
+              ? []
+              : [{ type: 'DisruptionTarget', status: 'True', ...condition, lastTransitionTime: formatTime(clock.now()) }];
           run.log.info({ pod: keyOf(pod), ...condition }, 'force-deleting a pod');
           try {
             if (!isTerminal(pod)) {
               const status = { phase: 'Failed', ...(conditions.length === 0 ? {} : { conditions }) };
-              await run.client.patch(pods, key, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } }, { signal: run.signal });
+              await run.client.patch(
+                pods,
+                key,
+                { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } },
+                { signal: run.signal },
+              );
             }
             await run.client.delete(pods, key, { gracePeriodSeconds: 0, preconditions: { uid }, signal: run.signal });
           } catch (error) {
@@ -67,7 +90,11 @@ export const podGarbageCollector: ControllerDescriptor = {
           for (const pod of ended.sort(byEvictionAndAge).slice(0, Math.max(0, ended.length - threshold))) await forceDelete(pod, run);
         };
 
-        const collectOrphan = async (pod: PodView, nodeName: string, run: ReconcileContext): Promise<{ requeueAfterMs: number } | undefined> => {
+        const collectOrphan = async (
+          pod: PodView,
+          nodeName: string,
+          run: ReconcileContext,
+        ): Promise<{ requeueAfterMs: number } | undefined> => {
           const nowMs = clock.monotonicMs();
           const since = missingSinceMs.get(nodeName) ?? nowMs;
           missingSinceMs.set(nodeName, since);

@@ -15,7 +15,8 @@ export const claimNames = (pod: DeepReadonly<Pod>): readonly string[] =>
   });
 
 /** A pod that was never bound to a node, or that has ended, holds nothing. */
-const uses = (pod: DeepReadonly<Pod>, name: string): boolean => Boolean(pod.spec?.nodeName) && !isTerminal(pod) && claimNames(pod).includes(name);
+const uses = (pod: DeepReadonly<Pod>, name: string): boolean =>
+  Boolean(pod.spec?.nodeName) && !isTerminal(pod) && claimNames(pod).includes(name);
 
 /** Keeps a claim that is being deleted until no pod uses it any more. */
 export const pvcProtectionController: ControllerDescriptor = {
@@ -27,7 +28,8 @@ export const pvcProtectionController: ControllerDescriptor = {
       sources: [
         primary(claims),
         mapped(pods, (pod) => claimNames(pod).map((name) => `${pod.metadata?.namespace ?? ''}/${name}`), {
-          changed: (a, b) => isTerminal(a) !== isTerminal(b) || a.spec?.nodeName !== b.spec?.nodeName || a.metadata?.uid !== b.metadata?.uid,
+          changed: (a, b) =>
+            isTerminal(a) !== isTerminal(b) || a.spec?.nodeName !== b.spec?.nodeName || a.metadata?.uid !== b.metadata?.uid,
         }),
       ],
       create: ({ informers, client: plainClient }) => {

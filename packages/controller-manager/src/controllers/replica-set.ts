@@ -14,7 +14,11 @@ export const replicaSetController: ControllerDescriptor = {
       name: 'replicaset-controller',
       resource: replicaSet,
       countsTerminating: true,
-      desired: (owner) => ({ replicas: owner.spec?.replicas ?? 1, minReadySeconds: owner.spec?.minReadySeconds ?? 0, template: owner.spec?.template }),
+      desired: (owner) => ({
+        replicas: owner.spec?.replicas ?? 1,
+        minReadySeconds: owner.spec?.minReadySeconds ?? 0,
+        template: owner.spec?.template,
+      }),
       selector: (owner) => labelSelectorMatcher(owner.spec?.selector),
       related: (owner, { informers }) => {
         // ReplicaSets of one Deployment count as one workload.
@@ -23,7 +27,9 @@ export const replicaSetController: ControllerDescriptor = {
         sets.addIndex(controllerUidIndex, byControllerUid);
         const siblings = controller === undefined ? [owner] : sets.byIndex(controllerUidIndex, controller.uid);
         const podInformer = informers.informer(pods);
-        return siblings.flatMap((set) => podInformer.byIndex(controllerUidIndex, set.metadata?.uid ?? '').filter((pod) => isActive(pod) && isControlledBy(pod, set)));
+        return siblings.flatMap((set) =>
+          podInformer.byIndex(controllerUidIndex, set.metadata?.uid ?? '').filter((pod) => isActive(pod) && isControlledBy(pod, set)),
+        );
       },
     }),
 };

@@ -14,8 +14,16 @@ export const replicationControllerController: ControllerDescriptor = {
       name: 'replicationcontroller-controller',
       resource: replicationController,
       countsTerminating: false,
-      desired: (owner) => ({ replicas: owner.spec?.replicas ?? 1, minReadySeconds: owner.spec?.minReadySeconds ?? 0, template: owner.spec?.template }),
+      desired: (owner) => ({
+        replicas: owner.spec?.replicas ?? 1,
+        minReadySeconds: owner.spec?.minReadySeconds ?? 0,
+        template: owner.spec?.template,
+      }),
       selector: (owner) => mapMatcher(owner.spec?.selector),
-      related: (owner, { informers }) => informers.informer(pods).byIndex(controllerUidIndex, owner.metadata?.uid ?? '').filter(isActive),
+      related: (owner, { informers }) =>
+        informers
+          .informer(pods)
+          .byIndex(controllerUidIndex, owner.metadata?.uid ?? '')
+          .filter(isActive),
     }),
 };

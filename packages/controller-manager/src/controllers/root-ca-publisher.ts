@@ -23,7 +23,10 @@ export const rootCaPublisher: ControllerDescriptor = {
       create: ({ informers }) => {
         const namespaceInformer = informers.informer(namespaces);
         const maps = informers.informer(configMap, { fieldSelector: `metadata.name=${name}` });
-        const wanted = (namespace: string): ConfigMap => ({ metadata: { namespace, name, annotations: { [annotation]: description } }, data: { 'ca.crt': rootCa } });
+        const wanted = (namespace: string): ConfigMap => ({
+          metadata: { namespace, name, annotations: { [annotation]: description } },
+          data: { 'ca.crt': rootCa },
+        });
         return async ({ name: namespace }, { client, signal }) => {
           const found = namespaceInformer.get({ name: namespace });
           if (found === undefined || found.metadata?.deletionTimestamp !== undefined || found.status?.phase !== 'Active') return;
@@ -34,11 +37,20 @@ export const rootCaPublisher: ControllerDescriptor = {
               return;
             }
             const keys = Object.keys(current.data ?? {});
-            const right = keys.length === 1 && current.data?.['ca.crt'] === rootCa && current.metadata?.annotations?.[annotation] !== undefined;
+            const right =
+              keys.length === 1 && current.data?.['ca.crt'] === rootCa && current.metadata?.annotations?.[annotation] !== undefined;
             if (right && Object.keys(current.binaryData ?? {}).length === 0) return;
             const draft = structuredClone(current) as ConfigMap;
             delete draft.binaryData;
-            await client.update(configMap, { ...draft, metadata: { ...draft.metadata, annotations: { ...draft.metadata?.annotations, [annotation]: description } }, data: { 'ca.crt': rootCa } }, { signal });
+            await client.update(
+              configMap,
+              {
+                ...draft,
+                metadata: { ...draft.metadata, annotations: { ...draft.metadata?.annotations, [annotation]: description } },
+                data: { 'ca.crt': rootCa },
+              },
+              { signal },
+            );
           } catch (error) {
             if (!hasReason(error, 'AlreadyExists') && !hasReason(error, 'NotFound') && !isNamespaceTerminating(error)) throw error;
           }

@@ -15,14 +15,21 @@ export const serviceAccountController: ControllerDescriptor = {
       concurrency: 5,
       sources: [
         primary(namespaces, { changed: (a, b) => a.status?.phase !== b.status?.phase }),
-        mapped(serviceAccount, (account) => (account.metadata?.name === defaultName ? [account.metadata.namespace ?? ''] : []), { changed: () => false }),
+        mapped(serviceAccount, (account) => (account.metadata?.name === defaultName ? [account.metadata.namespace ?? ''] : []), {
+          changed: () => false,
+        }),
       ],
       create: ({ informers }) => {
         const namespaceInformer = informers.informer(namespaces);
         const accounts = informers.informer(serviceAccount);
         return async ({ name }, { client, signal }) => {
           const namespace = namespaceInformer.get({ name });
-          if (namespace === undefined || namespace.status?.phase !== 'Active' || accounts.get({ namespace: name, name: defaultName }) !== undefined) return;
+          if (
+            namespace === undefined ||
+            namespace.status?.phase !== 'Active' ||
+            accounts.get({ namespace: name, name: defaultName }) !== undefined
+          )
+            return;
           try {
             await client.create(serviceAccount, { metadata: { namespace: name, name: defaultName } }, { signal });
           } catch (error) {

@@ -23,7 +23,9 @@ export const staleDisruptionController: ControllerDescriptor = {
     defineController({
       name: 'stale-disruption-controller',
       concurrency: 1,
-      sources: [primary(pods, { changed: (a, b) => podCondition(a, 'DisruptionTarget')?.status !== podCondition(b, 'DisruptionTarget')?.status })],
+      sources: [
+        primary(pods, { changed: (a, b) => podCondition(a, 'DisruptionTarget')?.status !== podCondition(b, 'DisruptionTarget')?.status }),
+      ],
       create: ({ informers, clock }) => {
         const informer = informers.informer(pods);
         return async (key, { client, signal }) => {
@@ -33,7 +35,16 @@ export const staleDisruptionController: ControllerDescriptor = {
           if (leftMs > 0) return { requeueAfterMs: leftMs };
           const condition = { type: 'DisruptionTarget', status: 'False', lastTransitionTime: formatTime(clock.now()) };
           try {
-            await client.patch(pods, key, { type: 'strategic', subresource: 'status', body: { metadata: { uid: pod.metadata?.uid }, status: { conditions: [condition] } } }, { signal });
+            await client.patch(
+              pods,
+              key,
+              {
+                type: 'strategic',
+                subresource: 'status',
+                body: { metadata: { uid: pod.metadata?.uid }, status: { conditions: [condition] } },
+              },
+              { signal },
+            );
           } catch (error) {
             if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
           }

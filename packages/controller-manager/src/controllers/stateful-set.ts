@@ -1,16 +1,48 @@
-import { controllerRevision, persistentVolumeClaim as claims, pod as pods, statefulSet as statefulSets, type PersistentVolumeClaim, type Pod, type StatefulSet } from '@skiff/api';
+import {
+  controllerRevision,
+  persistentVolumeClaim as claims,
+  pod as pods,
+  statefulSet as statefulSets,
+  type PersistentVolumeClaim,
+  type Pod,
+  type StatefulSet,
+} from '@skiff/api';
 import { hasReason, keyOf } from '@skiff/apimachinery';
 import { controllerOf, defineController, mapped, ownedBy, primary, type ControllerContext, type ReconcileContext } from '@skiff/client';
 import { claimChildren } from '../claim.ts';
 import type { ControllerDescriptor } from '../descriptor.ts';
-import { byRevisionNumber, createRevision, holds, renumber, revisionHashLabel, templateOf, truncateHistory, type RevisionView } from '../history/controller-history.ts';
+import {
+  byRevisionNumber,
+  createRevision,
+  holds,
+  renumber,
+  revisionHashLabel,
+  templateOf,
+  truncateHistory,
+  type RevisionView,
+} from '../history/controller-history.ts';
 import { labelSelectorMatcher } from '../label-selector.ts';
 import { byControllerUid, controllerUidIndex } from '../owner-references.ts';
 import { messageOf } from '../pods/pod-control.ts';
 import { nextAvailabilityMs } from '../pods/pod-state.ts';
 import { computeClaimOwners, hasForeignController, hasStalePod, retentionPolicy } from '../stateful-set/claim-retention.ts';
-import { claimsOf, identityLabels, ordinalOf, podName, statefulPod, type ClaimView, type PodView, type SetView } from '../stateful-set/identity.ts';
-import { computeStatefulSetStatus, planStatefulSet, sameStatefulSetStatus, type StatefulSetAction, type StatefulSetInput } from '../stateful-set/plan-stateful-set.ts';
+import {
+  claimsOf,
+  identityLabels,
+  ordinalOf,
+  podName,
+  statefulPod,
+  type ClaimView,
+  type PodView,
+  type SetView,
+} from '../stateful-set/identity.ts';
+import {
+  computeStatefulSetStatus,
+  planStatefulSet,
+  sameStatefulSetStatus,
+  type StatefulSetAction,
+  type StatefulSetInput,
+} from '../stateful-set/plan-stateful-set.ts';
 
 interface Revisions {
   readonly current: RevisionView;
@@ -67,7 +99,8 @@ class StatefulPodControl {
   #tell(verb: 'Create' | 'Delete' | 'Update', pod: string, error?: unknown): void {
     const what = `${verb} Pod ${pod} in StatefulSet ${this.#set.metadata?.name ?? ''}`;
     if (error === undefined) this.#context.events.event(this.#set, 'Normal', `Successful${verb}`, `${what} successful`);
-    else if (!this.#run.signal.aborted) this.#context.events.event(this.#set, 'Warning', `Failed${verb}`, `${what} failed error: ${messageOf(error)}`);
+    else if (!this.#run.signal.aborted)
+      this.#context.events.event(this.#set, 'Warning', `Failed${verb}`, `${what} failed error: ${messageOf(error)}`);
   }
 
   async #create(ordinal: number, which: 'current' | 'update'): Promise<void> {
@@ -75,10 +108,14 @@ class StatefulPodControl {
     const pod = statefulPod(this.#set, templateOf(revision), { ordinal, revision: revision.metadata?.name ?? '' });
     const name = podName(this.#set, ordinal);
     // A claim that goes with the pod that had this name before can't be used: wait until it is gone.
-    if (retentionPolicy(this.#set).whenScaled === 'Delete' && [...claimsOf(this.#set, ordinal).values()].some((c) => {
-      const present = this.#claim(c.metadata?.name ?? '');
-      return present !== undefined && hasStalePod(present, pod);
-    })) return;
+    if (
+      retentionPolicy(this.#set).whenScaled === 'Delete' &&
+      [...claimsOf(this.#set, ordinal).values()].some((c) => {
+        const present = this.#claim(c.metadata?.name ?? '');
+        return present !== undefined && hasStalePod(present, pod);
+      })
+    )
+      return;
     try {
       await this.#createClaims(ordinal);
       const created = await this.#run.client.create(pods, pod, { signal: this.#run.signal });
@@ -145,7 +182,12 @@ class StatefulPodControl {
       const owners = computeClaimOwners(claim, this.#set, pod);
       if (owners === undefined) continue;
       if (hasForeignController(claim, this.#set, pod))
-        this.#context.events.event(this.#set, 'Warning', 'ConflictingController', `PersistentVolumeClaim ${claim.metadata?.name ?? ''} has an owner that manages it already; the retention policy does not apply to it`);
+        this.#context.events.event(
+          this.#set,
+          'Warning',
+          'ConflictingController',
+          `PersistentVolumeClaim ${claim.metadata?.name ?? ''} has an owner that manages it already; the retention policy does not apply to it`,
+        );
       const draft = structuredClone(claim) as PersistentVolumeClaim;
       draft.metadata = { ...draft.metadata, ownerReferences: owners };
       await this.#run.client.update(claims, draft, { signal: this.#run.signal });
@@ -167,7 +209,11 @@ export const statefulSetController: ControllerDescriptor = {
         mapped(pods, (pod, { informers }) =>
           controllerOf(pod) !== undefined || pod.metadata?.deletionTimestamp !== undefined
             ? []
-            : informers.informer(statefulSets).list(pod.metadata?.namespace).filter((s) => labelSelectorMatcher(s.spec?.selector)(pod.metadata?.labels)).map((s) => keyOf(s)),
+            : informers
+                .informer(statefulSets)
+                .list(pod.metadata?.namespace)
+                .filter((s) => labelSelectorMatcher(s.spec?.selector)(pod.metadata?.labels))
+                .map((s) => keyOf(s)),
         ),
       ],
       create: (context) => {
@@ -185,11 +231,25 @@ export const statefulSetController: ControllerDescriptor = {
           const uid = set.metadata?.uid ?? '';
           const orphans = `orphan/${key.namespace ?? ''}`;
           const claim = { owner: set, ownerResource: statefulSets, client: run.client, signal: run.signal };
-          const revisionCandidates = [...revisionInformer.byIndex(controllerUidIndex, uid), ...revisionInformer.byIndex(controllerUidIndex, orphans)];
-          const known = await claimChildren(revisionCandidates, { ...claim, childResource: controllerRevision, matches: (r) => matches(r.metadata?.labels) });
+          const revisionCandidates = [
+            ...revisionInformer.byIndex(controllerUidIndex, uid),
+            ...revisionInformer.byIndex(controllerUidIndex, orphans),
+          ];
+          const known = await claimChildren(revisionCandidates, {
+            ...claim,
+            childResource: controllerRevision,
+            matches: (r) => matches(r.metadata?.labels),
+          });
           // Only pods that are named as its own are adopted.
-          const candidates = [...podInformer.byIndex(controllerUidIndex, uid), ...podInformer.byIndex(controllerUidIndex, orphans).filter((p) => ordinalOf(set, p) !== undefined)];
-          const mine = await claimChildren(candidates, { ...claim, childResource: pods, matches: (p) => matches(p.metadata?.labels) && ordinalOf(set, p) !== undefined });
+          const candidates = [
+            ...podInformer.byIndex(controllerUidIndex, uid),
+            ...podInformer.byIndex(controllerUidIndex, orphans).filter((p) => ordinalOf(set, p) !== undefined),
+          ];
+          const mine = await claimChildren(candidates, {
+            ...claim,
+            childResource: pods,
+            matches: (p) => matches(p.metadata?.labels) && ordinalOf(set, p) !== undefined,
+          });
           const revisions = await syncRevisions(set, known, run);
 
           const input: StatefulSetInput = {
@@ -210,10 +270,14 @@ export const statefulSetController: ControllerDescriptor = {
           const failed = results.find((r) => r.status === 'rejected');
 
           const status = computeStatefulSetStatus(input, revisions.collisionCount);
-          if (!sameStatefulSetStatus(set.status, status)) await run.client.updateStatus(statefulSets, { ...(structuredClone(set) as StatefulSet), status }, { signal: run.signal });
+          if (!sameStatefulSetStatus(set.status, status))
+            await run.client.updateStatus(statefulSets, { ...(structuredClone(set) as StatefulSet), status }, { signal: run.signal });
           if (failed !== undefined) throw failed.reason;
           const live = new Set([input.currentRevision, input.updateRevision, ...mine.map((p) => p.metadata?.labels?.[revisionHashLabel])]);
-          await truncateHistory({ old: revisions.all, limit: set.spec?.revisionHistoryLimit ?? 10, isLive: (r) => live.has(r.metadata?.name) }, run);
+          await truncateHistory(
+            { old: revisions.all, limit: set.spec?.revisionHistoryLimit ?? 10, isLive: (r) => live.has(r.metadata?.name) },
+            run,
+          );
           const minReadySeconds = set.spec?.minReadySeconds ?? 0;
           const nextMs = minReadySeconds === 0 ? undefined : nextAvailabilityMs(mine, minReadySeconds, input.nowMs);
           return nextMs === undefined ? undefined : { requeueAfterMs: nextMs + 1 };

@@ -14,10 +14,21 @@ export const taintEvictionController: ControllerDescriptor = {
       name: 'taint-eviction-controller',
       concurrency: 5,
       sources: [
-        primary(pods, { changed: (a, b) => a.spec?.nodeName !== b.spec?.nodeName || JSON.stringify(a.spec?.tolerations) !== JSON.stringify(b.spec?.tolerations) }),
-        mapped(nodes, (node, { informers }) => informers.informer(pods).byIndex(podNodeIndex, node.metadata?.name ?? '').map((pod) => keyOf(pod)), {
-          changed: (a, b) => JSON.stringify(a.spec?.taints) !== JSON.stringify(b.spec?.taints),
+        primary(pods, {
+          changed: (a, b) =>
+            a.spec?.nodeName !== b.spec?.nodeName || JSON.stringify(a.spec?.tolerations) !== JSON.stringify(b.spec?.tolerations),
         }),
+        mapped(
+          nodes,
+          (node, { informers }) =>
+            informers
+              .informer(pods)
+              .byIndex(podNodeIndex, node.metadata?.name ?? '')
+              .map((pod) => keyOf(pod)),
+          {
+            changed: (a, b) => JSON.stringify(a.spec?.taints) !== JSON.stringify(b.spec?.taints),
+          },
+        ),
       ],
       create: ({ informers, clock, events }) => {
         const podInformer = informers.informer(pods);
@@ -44,9 +55,20 @@ export const taintEvictionController: ControllerDescriptor = {
             return { requeueAfterMs: at - nowMs };
           }
           events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${name}`);
-          const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint', lastTransitionTime: formatTime(nowMs) };
+          const condition = {
+            type: 'DisruptionTarget',
+            status: 'True',
+            reason: 'DeletionByTaintManager',
+            message: 'Taint manager: deleting due to NoExecute taint',
+            lastTransitionTime: formatTime(nowMs),
+          };
           try {
-            await client.patch(pods, key, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status: { conditions: [condition] } } }, { signal });
+            await client.patch(
+              pods,
+              key,
+              { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status: { conditions: [condition] } } },
+              { signal },
+            );
             await client.delete(pods, key, { preconditions: { uid }, signal });
           } catch (error) {
             if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;

@@ -38,13 +38,23 @@ describe('cron schedules', () => {
 
   it('skips what the clocks skip, and repeats what they repeat', () => {
     expect(next('30 2 * * *', '2026-03-07T12:00:00Z', 'America/New_York')).toEqual(['2026-03-09T02:30:00-04:00']);
-    expect(next('30 1 * * *', '2026-11-01T04:00:00Z', 'America/New_York', 3)).toEqual(['2026-11-01T01:30:00-04:00', '2026-11-01T01:30:00-05:00', '2026-11-02T01:30:00-05:00']);
-    expect(next('0 12 * * *', '2026-10-24T12:00:00Z', 'Europe/Berlin', 2)).toEqual(['2026-10-25T12:00:00+01:00', '2026-10-26T12:00:00+01:00']);
+    expect(next('30 1 * * *', '2026-11-01T04:00:00Z', 'America/New_York', 3)).toEqual([
+      '2026-11-01T01:30:00-04:00',
+      '2026-11-01T01:30:00-05:00',
+      '2026-11-02T01:30:00-05:00',
+    ]);
+    expect(next('0 12 * * *', '2026-10-24T12:00:00Z', 'Europe/Berlin', 2)).toEqual([
+      '2026-10-25T12:00:00+01:00',
+      '2026-10-26T12:00:00+01:00',
+    ]);
   });
 
-  it.each(['* * * *', '60 * * * *', '* * * * 7', '5-1 * * * *', '*/0 * * * *', '@reboot', 'x * * * *', '1-2-3 * * * *'])('refuses "%s"', (schedule) => {
-    expect(() => parseCronSchedule(schedule, 'UTC')).toThrow(CronError);
-  });
+  it.each(['* * * *', '60 * * * *', '* * * * 7', '5-1 * * * *', '*/0 * * * *', '@reboot', 'x * * * *', '1-2-3 * * * *'])(
+    'refuses "%s"',
+    (schedule) => {
+      expect(() => parseCronSchedule(schedule, 'UTC')).toThrow(CronError);
+    },
+  );
   it('refuses unknown zones', () => {
     expect(() => parseCronSchedule('* * * * *', 'Mars/Olympus')).toThrow(RangeError);
   });

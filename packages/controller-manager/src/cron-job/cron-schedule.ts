@@ -16,7 +16,11 @@ interface Bounds {
 const minuteBounds: Bounds = { min: 0, max: 59 };
 const hourBounds: Bounds = { min: 0, max: 23 };
 const dayBounds: Bounds = { min: 1, max: 31 };
-const monthBounds: Bounds = { min: 1, max: 12, names: ['', 'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'] };
+const monthBounds: Bounds = {
+  min: 1,
+  max: 12,
+  names: ['', 'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'],
+};
 const weekdayBounds: Bounds = { min: 0, max: 6, names: ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] };
 
 const descriptors: Readonly<Record<string, string>> = {
@@ -63,7 +67,10 @@ function parseRange(text: string, bounds: Bounds): Field {
 }
 
 function parseField(text: string, bounds: Bounds): Field {
-  const ranges = text.split(',').filter((part) => part !== '').map((part) => parseRange(part, bounds));
+  const ranges = text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => parseRange(part, bounds));
   return { values: new Set(ranges.flatMap((r) => [...r.values])), star: ranges.some((r) => r.star) };
 }
 
@@ -84,7 +91,9 @@ export function parseCronSchedule(text: string, timeZone: string): CronSchedule 
   if (expanded === undefined) throw new CronError(`unrecognized descriptor: ${trimmed}`);
   const fields = expanded.split(/\s+/).filter((f) => f !== '');
   if (fields.length !== 5) throw new CronError(`expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`);
-  const [minute, hour, day, month, weekday] = [minuteBounds, hourBounds, dayBounds, monthBounds, weekdayBounds].map((bounds, i) => parseField(fields[i] ?? '', bounds)) as [Field, Field, Field, Field, Field];
+  const [minute, hour, day, month, weekday] = [minuteBounds, hourBounds, dayBounds, monthBounds, weekdayBounds].map((bounds, i) =>
+    parseField(fields[i] ?? '', bounds),
+  ) as [Field, Field, Field, Field, Field];
 
   const dayMatches = (local: LocalFields): boolean => {
     const [byDate, byWeekday] = [day.values.has(local.day), weekday.values.has(local.weekday)];

@@ -27,14 +27,16 @@ export function daemonTolerations(spec: DeepReadonly<PodSpec>): Toleration[] {
     ...(spec.hostNetwork === true ? [exists('network-unavailable', 'NoSchedule')] : []),
   ];
   const own = (spec.tolerations ?? []) as readonly Toleration[];
-  const same = (a: Toleration, b: Toleration): boolean => a.key === b.key && a.effect === b.effect && (a.operator || 'Equal') === (b.operator || 'Equal') && (a.value ?? '') === (b.value ?? '');
+  const same = (a: Toleration, b: Toleration): boolean =>
+    a.key === b.key && a.effect === b.effect && (a.operator || 'Equal') === (b.operator || 'Equal') && (a.value ?? '') === (b.value ?? '');
   return [...own.filter((t) => !added.some((a) => same(a, t))), ...added];
 }
 
 /** Whether a daemon pod should be on the node, and whether one that is there may stay. */
 export function nodeShouldRun(set: DaemonSetView, node: NodeView): { run: boolean; stay: boolean } {
   const spec = set.spec?.template.spec;
-  if (spec === undefined || (spec.nodeName && spec.nodeName !== node.metadata?.name) || !fitsNode(spec, node)) return { run: false, stay: false };
+  if (spec === undefined || (spec.nodeName && spec.nodeName !== node.metadata?.name) || !fitsNode(spec, node))
+    return { run: false, stay: false };
   const tolerations = daemonTolerations(spec);
   const untolerated = (node.spec?.taints ?? []).filter((taint) => !tolerations.some((t) => tolerates(t, taint)));
   if (untolerated.some((t) => t.effect === 'NoExecute')) return { run: false, stay: false };
@@ -45,13 +47,19 @@ export function nodeShouldRun(set: DaemonSetView, node: NodeView): { run: boolea
 export function daemonPod(set: DaemonSetView, nodeName: string, hash: string): Pod {
   const pod = podFromTemplate(set.spec?.template, set, controllerReference(set, daemonSets));
   const generation = set.metadata?.annotations?.[generationAnnotation];
-  pod.metadata = { ...pod.metadata, labels: { ...pod.metadata?.labels, [revisionHashLabel]: hash, ...(generation === undefined ? {} : { [generationLabel]: generation }) } };
+  pod.metadata = {
+    ...pod.metadata,
+    labels: { ...pod.metadata?.labels, [revisionHashLabel]: hash, ...(generation === undefined ? {} : { [generationLabel]: generation }) },
+  };
   const spec = pod.spec ?? { containers: [] };
   const term = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] };
   pod.spec = {
     ...spec,
     tolerations: daemonTolerations(spec),
-    affinity: { ...spec.affinity, nodeAffinity: { ...spec.affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } } },
+    affinity: {
+      ...spec.affinity,
+      nodeAffinity: { ...spec.affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } },
+    },
   };
   return pod;
 }
@@ -67,7 +75,10 @@ export function targetNode(pod: PodView): string | undefined {
 export function isUpdated(set: DaemonSetView, pod: PodView, hash: string): boolean {
   const generation = set.metadata?.annotations?.[generationAnnotation];
   const labels = pod.metadata?.labels;
-  return labels?.[revisionHashLabel] === hash || (generation !== undefined && labels?.[revisionHashLabel] === undefined && labels?.[generationLabel] === generation);
+  return (
+    labels?.[revisionHashLabel] === hash ||
+    (generation !== undefined && labels?.[revisionHashLabel] === undefined && labels?.[generationLabel] === generation)
+  );
 }
 
 /** Scheduled ones first, then the oldest. */

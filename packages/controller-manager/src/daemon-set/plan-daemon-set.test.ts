@@ -7,17 +7,40 @@ const set = (o: { surge?: number; unavailable?: number | string; nodeSelector?: 
   metadata: { name: 'agent', namespace: 'ns', uid: 'd', generation: 1 },
   spec: {
     selector: { matchLabels: { app: 'agent' } },
-    template: { metadata: { labels: { app: 'agent' } }, spec: { containers: [], ...(o.nodeSelector === undefined ? {} : { nodeSelector: o.nodeSelector }) } },
-    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: o.unavailable ?? (o.surge === undefined ? 1 : 0), maxSurge: o.surge ?? 0 } },
+    template: {
+      metadata: { labels: { app: 'agent' } },
+      spec: { containers: [], ...(o.nodeSelector === undefined ? {} : { nodeSelector: o.nodeSelector }) },
+    },
+    updateStrategy: {
+      type: 'RollingUpdate',
+      rollingUpdate: { maxUnavailable: o.unavailable ?? (o.surge === undefined ? 1 : 0), maxSurge: o.surge ?? 0 },
+    },
   },
 });
-const node = (name: string, o: Partial<NonNullable<Node['spec']>> = {}, labels: Record<string, string> = {}): Node => ({ metadata: { name, labels }, spec: o });
-const pod = (name: string, on: string, o: { hash?: string; ready?: boolean; phase?: string; going?: boolean } = {}): Pod => ({
-  metadata: { name, creationTimestamp: '2026-01-01T00:00:00Z', labels: { 'controller-revision-hash': o.hash ?? 'new' }, ...(o.going === true ? { deletionTimestamp: 'x' } : {}) },
-  spec: { containers: [], nodeName: on },
-  status: { phase: o.phase ?? 'Running', conditions: [{ type: 'Ready', status: o.ready === false ? 'False' : 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+const node = (name: string, o: Partial<NonNullable<Node['spec']>> = {}, labels: Record<string, string> = {}): Node => ({
+  metadata: { name, labels },
+  spec: o,
 });
-const input = (s: DaemonSet, nodes: Node[], pods: Pod[]): DaemonSetInput => ({ set: s, nodes, pods, hash: 'new', nowMs: Date.UTC(2026, 0, 2) });
+const pod = (name: string, on: string, o: { hash?: string; ready?: boolean; phase?: string; going?: boolean } = {}): Pod => ({
+  metadata: {
+    name,
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    labels: { 'controller-revision-hash': o.hash ?? 'new' },
+    ...(o.going === true ? { deletionTimestamp: 'x' } : {}),
+  },
+  spec: { containers: [], nodeName: on },
+  status: {
+    phase: o.phase ?? 'Running',
+    conditions: [{ type: 'Ready', status: o.ready === false ? 'False' : 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+  },
+});
+const input = (s: DaemonSet, nodes: Node[], pods: Pod[]): DaemonSetInput => ({
+  set: s,
+  nodes,
+  pods,
+  hash: 'new',
+  nowMs: Date.UTC(2026, 0, 2),
+});
 const place = (s: DaemonSet, nodes: Node[], pods: Pod[]) => {
   const plan = planPlacement(input(s, nodes, pods));
   return [plan.create, plan.remove.map((p) => p.metadata?.name)];
@@ -30,8 +53,16 @@ const roll = (s: DaemonSet, nodes: Node[], pods: Pod[]) => {
 describe('nodeShouldRun', () => {
   it.each([
     ['a plain node', node('a'), { run: true, stay: true }],
-    ['a cordoned node', node('a', { unschedulable: true, taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] }), { run: true, stay: true }],
-    ['an unreachable node', node('a', { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' }] }), { run: true, stay: true }],
+    [
+      'a cordoned node',
+      node('a', { unschedulable: true, taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] }),
+      { run: true, stay: true },
+    ],
+    [
+      'an unreachable node',
+      node('a', { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' }] }),
+      { run: true, stay: true },
+    ],
     ['a foreign NoSchedule taint', node('a', { taints: [{ key: 'gpu', effect: 'NoSchedule' }] }), { run: false, stay: true }],
     ['a foreign NoExecute taint', node('a', { taints: [{ key: 'gpu', effect: 'NoExecute' }] }), { run: false, stay: false }],
   ])('%s', (_name, n, expected) => {

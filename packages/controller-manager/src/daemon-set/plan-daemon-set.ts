@@ -35,7 +35,8 @@ export function podsByNode(pods: readonly PodView[]): Map<string, PodView[]> {
 }
 
 const scaled = (value: number | string | undefined, total: number): number => (value === undefined ? 0 : scaledValue(value, total, true));
-const rollingUpdate = (set: DaemonSetView) => (set.spec?.updateStrategy?.type === 'RollingUpdate' ? set.spec.updateStrategy.rollingUpdate : undefined);
+const rollingUpdate = (set: DaemonSetView) =>
+  set.spec?.updateStrategy?.type === 'RollingUpdate' ? set.spec.updateStrategy.rollingUpdate : undefined;
 const surgeOf = (set: DaemonSetView, total: number): number => scaled(rollingUpdate(set)?.maxSurge, total);
 const going = (pod: PodView): boolean => pod.metadata?.deletionTimestamp !== undefined;
 
@@ -76,7 +77,8 @@ function surplus(running: readonly PodView[], { set, hash, nowMs }: DaemonSetInp
   const isNew = (pod: PodView): boolean => isUpdated(set, pod, hash);
   const [newest, oldest] = [running.find(isNew), running.find((pod) => !isNew(pod))];
   const extra = running.filter((pod) => pod !== newest && pod !== oldest);
-  if (newest !== undefined && oldest !== undefined && (!isReady(oldest) || isAvailable(newest, set.spec?.minReadySeconds ?? 0, nowMs))) extra.push(oldest);
+  if (newest !== undefined && oldest !== undefined && (!isReady(oldest) || isAvailable(newest, set.spec?.minReadySeconds ?? 0, nowMs)))
+    extra.push(oldest);
   return extra;
 }
 
@@ -103,10 +105,16 @@ export function planRollingUpdate(input: DaemonSetInput): Pick<DaemonSetPlan, 'c
   const shouldRun = new Set(input.nodes.filter((node) => nodeShouldRun(input.set, node).run).map((n) => n.metadata?.name ?? ''));
   for (const name of shouldRun) if (!byNode.has(name)) byNode.set(name, []);
   const available = (pod: PodView): boolean => isAvailable(pod, input.set.spec?.minReadySeconds ?? 0, input.nowMs);
-  return surge === 0 ? replaceInPlace(byNode, input, { unavailable, available }) : replaceWithSurge(byNode, input, { surge, desired, shouldRun, available });
+  return surge === 0
+    ? replaceInPlace(byNode, input, { unavailable, available })
+    : replaceWithSurge(byNode, input, { surge, desired, shouldRun, available });
 }
 
-function replaceInPlace(byNode: ReadonlyMap<string, PodView[]>, input: DaemonSetInput, o: { unavailable: number; available: (pod: PodView) => boolean }): Pick<DaemonSetPlan, 'create' | 'remove'> {
+function replaceInPlace(
+  byNode: ReadonlyMap<string, PodView[]>,
+  input: DaemonSetInput,
+  o: { unavailable: number; available: (pod: PodView) => boolean },
+): Pick<DaemonSetPlan, 'create' | 'remove'> {
   const broken: PodView[] = [];
   const candidates: PodView[] = [];
   let missing = 0;
@@ -188,6 +196,16 @@ export function computeDaemonSetStatus(input: DaemonSetInput, collisionCount: nu
 }
 
 export function sameDaemonSetStatus(a: DaemonSetView['status'], b: DaemonSetStatus): boolean {
-  const numbers = ['desiredNumberScheduled', 'currentNumberScheduled', 'numberMisscheduled', 'numberReady', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable', 'observedGeneration', 'collisionCount'] as const;
+  const numbers = [
+    'desiredNumberScheduled',
+    'currentNumberScheduled',
+    'numberMisscheduled',
+    'numberReady',
+    'updatedNumberScheduled',
+    'numberAvailable',
+    'numberUnavailable',
+    'observedGeneration',
+    'collisionCount',
+  ] as const;
   return numbers.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0));
 }

@@ -5,7 +5,13 @@ import { computeRolloutStatus, nextProgressCheckMs, sameDeploymentStatus } from 
 const nowMs = Date.UTC(2026, 0, 1, 0, 10);
 const d = (status: DeploymentStatus = {}): Deployment => ({
   metadata: { name: 'web', generation: 2 },
-  spec: { replicas: 3, selector: {}, template: {}, progressDeadlineSeconds: 600, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } },
+  spec: {
+    replicas: 3,
+    selector: {},
+    template: {},
+    progressDeadlineSeconds: 600,
+    strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } },
+  },
   status,
 });
 const set = (name: string, replicas: number, ready = replicas): ReplicaSet => ({
@@ -19,11 +25,26 @@ const progressing = (s: DeploymentStatus): string => {
   const c = s.conditions?.find((x) => x.type === 'Progressing');
   return `${c?.status ?? ''} ${c?.reason ?? ''}: ${c?.message ?? ''}`;
 };
-const condition = (reason: string, updated: string, status = 'True') => ({ type: 'Progressing', status, reason, message: 'm', lastUpdateTime: updated, lastTransitionTime: updated });
+const condition = (reason: string, updated: string, status = 'True') => ({
+  type: 'Progressing',
+  status,
+  reason,
+  message: 'm',
+  lastUpdateTime: updated,
+  lastTransitionTime: updated,
+});
 
 describe('computeRolloutStatus', () => {
   it('counts over all ReplicaSets', () => {
-    expect(compute(d(), set('new', 1, 0), [set('old', 2)])).toMatchObject({ replicas: 3, updatedReplicas: 1, readyReplicas: 2, availableReplicas: 2, unavailableReplicas: 1, terminatingReplicas: 0, observedGeneration: 2 });
+    expect(compute(d(), set('new', 1, 0), [set('old', 2)])).toMatchObject({
+      replicas: 3,
+      updatedReplicas: 1,
+      readyReplicas: 2,
+      availableReplicas: 2,
+      unavailableReplicas: 1,
+      terminatingReplicas: 0,
+      observedGeneration: 2,
+    });
   });
   it('reports progress, then success', () => {
     expect(progressing(compute(d(), set('web-1', 3, 1)))).toBe('True ReplicaSetUpdated: ReplicaSet "web-1" is progressing.');
@@ -31,25 +52,42 @@ describe('computeRolloutStatus', () => {
   });
   it('moves the time of the last progress on, not that of the transition', () => {
     const before = compute(d({ conditions: [condition('ReplicaSetUpdated', '2026-01-01T00:00:00Z')] }), set('web-1', 3, 1));
-    expect(before.conditions?.find((c) => c.type === 'Progressing')).toMatchObject({ lastUpdateTime: '2026-01-01T00:10:00Z', lastTransitionTime: '2026-01-01T00:00:00Z' });
+    expect(before.conditions?.find((c) => c.type === 'Progressing')).toMatchObject({
+      lastUpdateTime: '2026-01-01T00:10:00Z',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    });
   });
   it('times out ten minutes after the last progress', () => {
     const still = { replicas: 3, updatedReplicas: 3, readyReplicas: 1, availableReplicas: 1 };
     const late = d({ ...still, conditions: [condition('ReplicaSetUpdated', '2025-12-31T23:59:59Z')] });
-    expect(progressing(compute(late, set('web-1', 3, 1)))).toBe('False ProgressDeadlineExceeded: ReplicaSet "web-1" has timed out progressing.');
+    expect(progressing(compute(late, set('web-1', 3, 1)))).toBe(
+      'False ProgressDeadlineExceeded: ReplicaSet "web-1" has timed out progressing.',
+    );
     const inTime = d({ ...still, conditions: [condition('ReplicaSetUpdated', '2026-01-01T00:00:01Z')] });
     expect(progressing(compute(inTime, set('web-1', 3, 1)))).toBe('True ReplicaSetUpdated: m');
     expect(nextProgressCheckMs(inTime, compute(inTime, set('web-1', 3, 1)), nowMs)).toBe(2000);
   });
   it('leaves a finished rollout alone when pods fail later', () => {
-    const done = d({ replicas: 3, updatedReplicas: 3, availableReplicas: 3, readyReplicas: 3, conditions: [condition('NewReplicaSetAvailable', '2025-01-01T00:00:00Z')] });
+    const done = d({
+      replicas: 3,
+      updatedReplicas: 3,
+      availableReplicas: 3,
+      readyReplicas: 3,
+      conditions: [condition('NewReplicaSetAvailable', '2025-01-01T00:00:00Z')],
+    });
     const status = compute(done, set('web-1', 3, 0));
     expect(progressing(status)).toBe('True NewReplicaSetAvailable: m');
     expect(nextProgressCheckMs(done, status, nowMs)).toBeUndefined();
   });
   it('takes over failures of ReplicaSets and drops them again', () => {
     const failing = set('web-1', 0);
-    failing.status = { ...failing.status, replicas: 0, conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'quota', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+    failing.status = {
+      ...failing.status,
+      replicas: 0,
+      conditions: [
+        { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'quota', lastTransitionTime: '2026-01-01T00:00:00Z' },
+      ],
+    };
     const status = compute(d(), failing);
     expect(status.conditions?.find((c) => c.type === 'ReplicaFailure')).toMatchObject({ reason: 'FailedCreate', message: 'quota' });
     expect(compute(d(status), set('web-1', 3)).conditions?.some((c) => c.type === 'ReplicaFailure')).toBe(false);

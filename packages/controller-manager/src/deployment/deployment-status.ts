@@ -4,9 +4,16 @@ import { findCondition, setCondition, withoutCondition } from '../conditions.ts'
 import { desiredReplicas, maxUnavailable, replicasOf, type DeploymentView, type ReplicaSetView } from './scaling.ts';
 
 const noDeadline = 2 ** 31 - 1;
-export const hasProgressDeadline = (d: DeploymentView): boolean => d.spec?.progressDeadlineSeconds !== undefined && d.spec.progressDeadlineSeconds !== noDeadline;
+export const hasProgressDeadline = (d: DeploymentView): boolean =>
+  d.spec?.progressDeadlineSeconds !== undefined && d.spec.progressDeadlineSeconds !== noDeadline;
 
-export const deploymentCondition = (o: { type: string; status: string; reason: string; message: string; nowMs: number }): DeploymentCondition => ({
+export const deploymentCondition = (o: {
+  type: string;
+  status: string;
+  reason: string;
+  message: string;
+  nowMs: number;
+}): DeploymentCondition => ({
   type: o.type,
   status: o.status,
   lastUpdateTime: formatTime(o.nowMs),
@@ -15,12 +22,15 @@ export const deploymentCondition = (o: { type: string; status: string; reason: s
   message: o.message,
 });
 
-const total = (sets: readonly ReplicaSetView[], of: (set: ReplicaSetView) => number | undefined): number => sets.reduce((n, set) => n + (of(set) ?? 0), 0);
+const total = (sets: readonly ReplicaSetView[], of: (set: ReplicaSetView) => number | undefined): number =>
+  sets.reduce((n, set) => n + (of(set) ?? 0), 0);
 
 /** undefined as long as one ReplicaSet's controller doesn't count them. A set that nobody has seen yet doesn't matter. */
 function terminatingReplicas(sets: readonly ReplicaSetView[]): number | undefined {
   const counted = sets.filter((set) => (set.status?.observedGeneration ?? 0) !== 0 || set.status?.terminatingReplicas !== undefined);
-  return counted.some((set) => set.status?.terminatingReplicas === undefined) ? undefined : total(counted, (set) => set.status?.terminatingReplicas);
+  return counted.some((set) => set.status?.terminatingReplicas === undefined)
+    ? undefined
+    : total(counted, (set) => set.status?.terminatingReplicas);
 }
 
 export interface StatusInput {
@@ -88,23 +98,32 @@ export function computeRolloutStatus(input: StatusInput): DeploymentStatus {
   let conditions = status.conditions ?? [];
   const current = findCondition(input.recorded.conditions, 'Progressing');
   const subject = newSet === undefined ? `Deployment "${deployment.metadata?.name ?? ''}"` : `ReplicaSet "${newSet.metadata?.name ?? ''}"`;
-  const progress = (o: { status: string; reason: string; message: string }): DeploymentCondition => deploymentCondition({ type: 'Progressing', ...o, nowMs });
+  const progress = (o: { status: string; reason: string; message: string }): DeploymentCondition =>
+    deploymentCondition({ type: 'Progressing', ...o, nowMs });
 
   if (!hasProgressDeadline(deployment)) conditions = withoutCondition(conditions, 'Progressing');
   else if (!(status.replicas === status.updatedReplicas && current?.reason === 'NewReplicaSetAvailable')) {
     if (isComplete(deployment, status)) {
-      conditions = setCondition(conditions, progress({ status: 'True', reason: 'NewReplicaSetAvailable', message: `${subject} has successfully progressed.` }));
+      conditions = setCondition(
+        conditions,
+        progress({ status: 'True', reason: 'NewReplicaSetAvailable', message: `${subject} has successfully progressed.` }),
+      );
     } else if (isProgressing(deployment, status)) {
       // Not setCondition: with the same reason the time of the last progress must still move on.
       const condition = progress({ status: 'True', reason: 'ReplicaSetUpdated', message: `${subject} is progressing.` });
       const since = current?.status === 'True' ? current.lastTransitionTime : undefined;
       conditions = [...withoutCondition(conditions, 'Progressing'), since ? { ...condition, lastTransitionTime: since } : condition];
     } else if (isTimedOut(deployment, conditions, nowMs)) {
-      conditions = setCondition(conditions, progress({ status: 'False', reason: 'ProgressDeadlineExceeded', message: `${subject} has timed out progressing.` }));
+      conditions = setCondition(
+        conditions,
+        progress({ status: 'False', reason: 'ProgressDeadlineExceeded', message: `${subject} has timed out progressing.` }),
+      );
     }
   }
 
-  const failures = [...(newSet === undefined ? [] : [newSet]), ...input.sets].map((set) => findCondition(set.status?.conditions, 'ReplicaFailure'));
+  const failures = [...(newSet === undefined ? [] : [newSet]), ...input.sets].map((set) =>
+    findCondition(set.status?.conditions, 'ReplicaFailure'),
+  );
   const failure = failures.find((c) => c !== undefined);
   conditions =
     failure === undefined
@@ -116,14 +135,22 @@ export function computeRolloutStatus(input: StatusInput): DeploymentStatus {
 /** Milliseconds until a rollout without progress must be looked at again; undefined when it needn't be. */
 export function nextProgressCheckMs(d: DeploymentView, status: DeploymentStatus, nowMs: number): number | undefined {
   const condition = findCondition(status.conditions, 'Progressing');
-  if (!hasProgressDeadline(d) || condition === undefined || isComplete(d, status) || condition.reason === 'ProgressDeadlineExceeded') return undefined;
+  if (!hasProgressDeadline(d) || condition === undefined || isComplete(d, status) || condition.reason === 'ProgressDeadlineExceeded')
+    return undefined;
   if (condition.reason === 'NewReplicaSetAvailable') return undefined;
   return Math.max(deadlineAtMs(d, condition) - nowMs, 0) + 1000;
 }
 
 /** Absent counts are zero on the wire. */
 export function sameDeploymentStatus(a: DeploymentView['status'], b: DeploymentStatus): boolean {
-  const numbers = ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'] as const;
+  const numbers = [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+  ] as const;
   return (
     numbers.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) &&
     a?.terminatingReplicas === b.terminatingReplicas &&
@@ -131,4 +158,11 @@ export function sameDeploymentStatus(a: DeploymentView['status'], b: DeploymentS
     JSON.stringify((a?.conditions ?? []).map(conditionKey)) === JSON.stringify((b.conditions ?? []).map(conditionKey))
   );
 }
-const conditionKey = (c: { readonly [K in keyof DeploymentCondition]: DeploymentCondition[K] }): readonly unknown[] => [c.type, c.status, c.reason, c.message, c.lastUpdateTime, c.lastTransitionTime];
+const conditionKey = (c: { readonly [K in keyof DeploymentCondition]: DeploymentCondition[K] }): readonly unknown[] => [
+  c.type,
+  c.status,
+  c.reason,
+  c.message,
+  c.lastUpdateTime,
+  c.lastTransitionTime,
+];

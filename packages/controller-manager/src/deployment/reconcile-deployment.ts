@@ -1,11 +1,27 @@
-import { deployment as deployments, pod as pods, replicaSet as replicaSets, type Deployment, type DeploymentStatus, type Pod, type ReplicaSet } from '@skiff/api';
+import {
+  deployment as deployments,
+  pod as pods,
+  replicaSet as replicaSets,
+  type Deployment,
+  type DeploymentStatus,
+  type Pod,
+  type ReplicaSet,
+} from '@skiff/api';
 import { hasReason, type DeepReadonly } from '@skiff/apimachinery';
 import type { ControllerContext, ReconcileContext } from '@skiff/client';
 import { findCondition, setCondition } from '../conditions.ts';
 import { controllerReference, controllerUidIndex, isControlledBy } from '../owner-references.ts';
 import { isTerminal } from '../pods/pod-state.ts';
 import { isNamespaceTerminating } from '../pods/pod-control.ts';
-import { computeDeploymentStatus, computeRolloutStatus, deploymentCondition, hasProgressDeadline, isComplete, nextProgressCheckMs, sameDeploymentStatus } from './deployment-status.ts';
+import {
+  computeDeploymentStatus,
+  computeRolloutStatus,
+  deploymentCondition,
+  hasProgressDeadline,
+  isComplete,
+  nextProgressCheckMs,
+  sameDeploymentStatus,
+} from './deployment-status.ts';
 import { newReplicaSetAnnotations, nextRevision, replicasAnnotations, revisionAnnotation } from './revisions.ts';
 import {
   byCreation,
@@ -88,7 +104,11 @@ export class DeploymentRun {
   #oldPodsRun(): boolean {
     const podInformer = this.#context.informers.informer(pods);
     return this.#oldSets.some(
-      (set) => (set.status?.replicas ?? 0) > 0 || podInformer.byIndex(controllerUidIndex, set.metadata?.uid ?? '').some((pod: DeepReadonly<Pod>) => isControlledBy(pod, set) && !isTerminal(pod)),
+      (set) =>
+        (set.status?.replicas ?? 0) > 0 ||
+        podInformer
+          .byIndex(controllerUidIndex, set.metadata?.uid ?? '')
+          .some((pod: DeepReadonly<Pod>) => isControlledBy(pod, set) && !isTerminal(pod)),
     );
   }
 
@@ -101,7 +121,10 @@ export class DeploymentRun {
     else if (paused !== true && noted) this.#progress('Unknown', 'DeploymentResumed', 'Deployment is resumed');
   }
   #progress(status: string, reason: string, message: string): void {
-    this.#status.conditions = setCondition(this.#status.conditions ?? [], deploymentCondition({ type: 'Progressing', status, reason, message, nowMs: this.#nowMs }));
+    this.#status.conditions = setCondition(
+      this.#status.conditions ?? [],
+      deploymentCondition({ type: 'Progressing', status, reason, message, nowMs: this.#nowMs }),
+    );
   }
 
   /** Annotations, revision and minReadySeconds of the ReplicaSet that runs the current template, if there is one. */
@@ -142,8 +165,15 @@ export class DeploymentRun {
       spec: { replicas, minReadySeconds: d.spec?.minReadySeconds ?? 0, selector, template },
     };
     const created = await this.#createOrFind(set);
-    if (created.isNew && replicas > 0) this.#context.events.event(d, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${set.metadata?.name ?? ''} from 0 to ${replicas}`);
-    if (created.isNew && hasProgressDeadline(d)) this.#progress('True', 'NewReplicaSetCreated', `Created new replica set "${set.metadata?.name ?? ''}"`);
+    if (created.isNew && replicas > 0)
+      this.#context.events.event(
+        d,
+        'Normal',
+        'ScalingReplicaSet',
+        `Scaled up replica set ${set.metadata?.name ?? ''} from 0 to ${replicas}`,
+      );
+    if (created.isNew && hasProgressDeadline(d))
+      this.#progress('True', 'NewReplicaSetCreated', `Created new replica set "${set.metadata?.name ?? ''}"`);
     this.#revision = String(revision);
     this.#sets.push(created.set);
     return created.set;
@@ -157,7 +187,8 @@ export class DeploymentRun {
     } catch (error) {
       if (hasReason(error, 'AlreadyExists')) {
         const existing = await client.get(replicaSets, { namespace: this.#d.metadata?.namespace ?? '', name }, { signal });
-        if (isControlledBy(existing, this.#d) && sameTemplate(existing.spec?.template, this.#d.spec?.template)) return { set: existing, isNew: false };
+        if (isControlledBy(existing, this.#d) && sameTemplate(existing.spec?.template, this.#d.spec?.template))
+          return { set: existing, isNew: false };
         // Another template with the same hash has the name: count, and take another hash next time.
         this.#status.collisionCount = (this.#status.collisionCount ?? 0) + 1;
         await this.#writeStatus(this.#status);
@@ -186,7 +217,12 @@ export class DeploymentRun {
         if (draft.spec !== undefined) draft.spec.replicas = replicas;
       });
       if (before !== replicas)
-        this.#context.events.event(this.#d, 'Normal', 'ScalingReplicaSet', `Scaled ${before < replicas ? 'up' : 'down'} replica set ${set.metadata?.name ?? ''} from ${before} to ${replicas}`);
+        this.#context.events.event(
+          this.#d,
+          'Normal',
+          'ScalingReplicaSet',
+          `Scaled ${before < replicas ? 'up' : 'down'} replica set ${set.metadata?.name ?? ''} from ${before} to ${replicas}`,
+        );
     }
   }
 
@@ -219,7 +255,8 @@ export class DeploymentRun {
     const revisionChanged = this.#revision !== undefined && annotations[revisionAnnotation] !== this.#revision;
     if (!sameDeploymentStatus(this.#d.status, status) || revisionChanged) {
       const draft: Deployment = { ...(structuredClone(this.#d) as Deployment), status };
-      if (this.#revision !== undefined) draft.metadata = { ...draft.metadata, annotations: { ...annotations, [revisionAnnotation]: this.#revision } };
+      if (this.#revision !== undefined)
+        draft.metadata = { ...draft.metadata, annotations: { ...annotations, [revisionAnnotation]: this.#revision } };
       await this.#run.client.updateStatus(deployments, draft, { signal: this.#run.signal });
     }
     const nextMs = nextProgressCheckMs(this.#d, status, this.#nowMs);

@@ -25,7 +25,8 @@ export function revisionOf(set: DeepReadonly<ReplicaSet>): number | undefined {
   return /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
 }
 
-export const nextRevision = (oldSets: readonly DeepReadonly<ReplicaSet>[]): number => Math.max(0, ...oldSets.map((set) => revisionOf(set) ?? 0)) + 1;
+export const nextRevision = (oldSets: readonly DeepReadonly<ReplicaSet>[]): number =>
+  Math.max(0, ...oldSets.map((set) => revisionOf(set) ?? 0)) + 1;
 
 export function replicasAnnotations(desired: number, max: number): Readonly<Record<string, string>> {
   return { [desiredReplicasAnnotation]: String(desired), [maxReplicasAnnotation]: String(max) };

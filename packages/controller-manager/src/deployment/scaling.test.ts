@@ -1,20 +1,39 @@
 import type { Deployment, ReplicaSet } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
-import { isScalingEvent, maxSurge, maxUnavailable, newReplicaSetSize, planHistoryCleanup, planRollingStep, planScale, type ScaleStep } from './scaling.ts';
+import {
+  isScalingEvent,
+  maxSurge,
+  maxUnavailable,
+  newReplicaSetSize,
+  planHistoryCleanup,
+  planRollingStep,
+  planScale,
+  type ScaleStep,
+} from './scaling.ts';
 
-const deployment = (replicas: number, o: { surge?: number | string; unavailable?: number | string; type?: string; status?: number; limit?: number } = {}): Deployment => ({
+const deployment = (
+  replicas: number,
+  o: { surge?: number | string; unavailable?: number | string; type?: string; status?: number; limit?: number } = {},
+): Deployment => ({
   metadata: { name: 'web' },
   spec: {
     replicas,
     selector: {},
     template: {},
     revisionHistoryLimit: o.limit ?? 10,
-    strategy: o.type === 'Recreate' ? { type: 'Recreate' } : { type: 'RollingUpdate', rollingUpdate: { maxSurge: o.surge ?? '25%', maxUnavailable: o.unavailable ?? '25%' } },
+    strategy:
+      o.type === 'Recreate'
+        ? { type: 'Recreate' }
+        : { type: 'RollingUpdate', rollingUpdate: { maxSurge: o.surge ?? '25%', maxUnavailable: o.unavailable ?? '25%' } },
   },
   status: { replicas: o.status ?? 0 },
 });
 let age = 0;
-const set = (name: string, replicas: number, o: { available?: number; desired?: number; max?: number; revision?: number; running?: number } = {}): ReplicaSet => ({
+const set = (
+  name: string,
+  replicas: number,
+  o: { available?: number; desired?: number; max?: number; revision?: number; running?: number } = {},
+): ReplicaSet => ({
   metadata: {
     name,
     generation: 1,
@@ -28,7 +47,8 @@ const set = (name: string, replicas: number, o: { available?: number; desired?: 
   spec: { replicas, selector: {} },
   status: { replicas: o.running ?? replicas, availableReplicas: o.available ?? replicas, observedGeneration: 1 },
 });
-const sizes = (steps: readonly ScaleStep[]): Record<string, number> => Object.fromEntries(steps.map((s) => [s.set.metadata?.name ?? '', s.replicas]));
+const sizes = (steps: readonly ScaleStep[]): Record<string, number> =>
+  Object.fromEntries(steps.map((s) => [s.set.metadata?.name ?? '', s.replicas]));
 
 describe('surge and unavailability', () => {
   it.each([
@@ -70,7 +90,11 @@ describe('planRollingStep', () => {
   it('drops unhealthy old pods first, the oldest set first', () => {
     const [a, b] = [set('a', 5, { available: 2 }), set('b', 5)];
     expect(sizes(planRollingStep(ten, set('new', 3), [a, b]))).toEqual({ a: 0 });
-    expect(sizes(planRollingStep(deployment(10, { surge: 0, unavailable: 2 }), set('new', 0, { available: 0 }), [set('a', 10, { available: 5 })]))).toEqual({ a: 8 });
+    expect(
+      sizes(
+        planRollingStep(deployment(10, { surge: 0, unavailable: 2 }), set('new', 0, { available: 0 }), [set('a', 10, { available: 5 })]),
+      ),
+    ).toEqual({ a: 8 });
   });
   it('shrinks a new ReplicaSet that is too large', () => {
     expect(sizes(planRollingStep(deployment(2), set('new', 4), []))).toEqual({ new: 2 });
@@ -111,7 +135,12 @@ describe('isScalingEvent', () => {
 
 describe('planHistoryCleanup', () => {
   it('removes the oldest revisions beyond the limit that run nothing', () => {
-    const old = [set('r3', 0, { revision: 3 }), set('r1', 0, { revision: 1 }), set('r2', 0, { revision: 2, running: 1 }), set('r4', 0, { revision: 4 })];
+    const old = [
+      set('r3', 0, { revision: 3 }),
+      set('r1', 0, { revision: 1 }),
+      set('r2', 0, { revision: 2, running: 1 }),
+      set('r4', 0, { revision: 4 }),
+    ];
     expect(planHistoryCleanup(deployment(1, { limit: 1 }), old).map((s) => s.metadata?.name)).toEqual(['r1', 'r3']);
     expect(planHistoryCleanup(deployment(1, { limit: 4 }), old)).toEqual([]);
   });

@@ -12,12 +12,14 @@ export interface ScaleStep {
   readonly annotate?: boolean;
 }
 
-const podsOf = (value: IntOrString | undefined, total: number, round: 'up' | 'down'): number => (value === undefined ? 0 : scaledValue(value, total, round === 'up'));
+const podsOf = (value: IntOrString | undefined, total: number, round: 'up' | 'down'): number =>
+  value === undefined ? 0 : scaledValue(value, total, round === 'up');
 
 export const desiredReplicas = (d: DeploymentView): number => d.spec?.replicas ?? 1;
 export const replicasOf = (set: ReplicaSetView): number => set.spec?.replicas ?? 1;
 const availableOf = (set: ReplicaSetView): number => set.status?.availableReplicas ?? 0;
-const sum = (sets: readonly ReplicaSetView[], of: (set: ReplicaSetView) => number): number => sets.reduce((total, set) => total + of(set), 0);
+const sum = (sets: readonly ReplicaSetView[], of: (set: ReplicaSetView) => number): number =>
+  sets.reduce((total, set) => total + of(set), 0);
 export const isRolling = (d: DeploymentView): boolean => d.spec?.strategy?.type === 'RollingUpdate';
 
 /** Surge and unavailability in pods. If both round to nothing, one may be unavailable: else a rollout couldn't move. */
@@ -148,5 +150,10 @@ export function planHistoryCleanup(d: DeploymentView, oldSets: readonly ReplicaS
   const alive = oldSets.filter((set) => set.metadata?.deletionTimestamp === undefined).sort(byRevision);
   return alive
     .slice(0, Math.max(0, alive.length - limit))
-    .filter((set) => (set.status?.replicas ?? 0) === 0 && replicasOf(set) === 0 && (set.metadata?.generation ?? 0) <= (set.status?.observedGeneration ?? 0));
+    .filter(
+      (set) =>
+        (set.status?.replicas ?? 0) === 0 &&
+        replicasOf(set) === 0 &&
+        (set.metadata?.generation ?? 0) <= (set.status?.observedGeneration ?? 0),
+    );
 }

@@ -23,7 +23,7 @@ function fnv32a(bytes: Uint8Array): number {
 /** Hash of any API data in the letters that generated names use; `collisionCount` makes another one. */
 export function computeHash(data: unknown, collisionCount: number | undefined): string {
   const text = JSON.stringify(canonical(data)) + (collisionCount === undefined ? '' : `\0${collisionCount}`);
-  return [...String(fnv32a(Buffer.from(text)))].map((digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join('');
+  return String(fnv32a(Buffer.from(text))).replace(/\d/g, (digit) => alphabet[digit.charCodeAt(0) % alphabet.length] ?? '');
 }
 
 /** Whether two templates run the same: the hash label of ReplicaSets aside. */

@@ -9,7 +9,10 @@ const budget = (spec: PodDisruptionBudget['spec'], disrupted: Record<string, str
   status: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0, disruptedPods: disrupted },
 });
 const pods = (ready: number, unready = 0): Pod[] =>
-  Array.from({ length: ready + unready }, (_, i) => ({ metadata: { name: `p${i}` }, status: { conditions: [{ type: 'Ready', status: i < ready ? 'True' : 'False' }] } }));
+  Array.from({ length: ready + unready }, (_, i) => ({
+    metadata: { name: `p${i}` },
+    status: { conditions: [{ type: 'Ready', status: i < ready ? 'True' : 'False' }] },
+  }));
 const compute = (b: PodDisruptionBudget, p: Pod[], scale = p.length) => computeBudget({ budget: b, pods: p, scale, nowMs });
 
 describe('computeBudget', () => {

@@ -12,7 +12,8 @@ type Condition = NonNullable<PodDisruptionBudgetStatus['conditions']>[number];
 const deletionTimeoutMs = 2 * 60_000;
 
 /** Whether the number of pods that there should be is taken from their controllers. */
-export const needsScale = (budget: BudgetView): boolean => budget.spec?.maxUnavailable !== undefined || typeof budget.spec?.minAvailable === 'string';
+export const needsScale = (budget: BudgetView): boolean =>
+  budget.spec?.maxUnavailable !== undefined || typeof budget.spec?.minAvailable === 'string';
 
 export interface BudgetInput {
   readonly budget: BudgetView;
@@ -35,10 +36,20 @@ function desired({ budget, pods, scale }: BudgetInput): { expected: number; heal
   return { expected: pods.length, healthy: minAvailable ?? 0 };
 }
 
-function condition(type: string, o: { status: string; reason: string; message: string; generation: number; nowMs: number; old: readonly Condition[] }): Condition[] {
+function condition(
+  type: string,
+  o: { status: string; reason: string; message: string; generation: number; nowMs: number; old: readonly Condition[] },
+): Condition[] {
   const current = o.old.find((c) => c.type === type);
   const since = current?.status === o.status && current.lastTransitionTime ? current.lastTransitionTime : formatTime(o.nowMs);
-  const next: Condition = { type, status: o.status, reason: o.reason, message: o.message, observedGeneration: o.generation, lastTransitionTime: since };
+  const next: Condition = {
+    type,
+    status: o.status,
+    reason: o.reason,
+    message: o.message,
+    observedGeneration: o.generation,
+    lastTransitionTime: since,
+  };
   return current === undefined ? [...o.old, next] : o.old.map((c) => (c.type === type ? next : c));
 }
 const conditionsOf = (budget: BudgetView): Condition[] => (budget.status?.conditions ?? []).map((c) => ({ ...c })) as Condition[];
@@ -59,7 +70,9 @@ export function computeBudget(input: BudgetInput): BudgetResult {
       recheckAtMs = Math.min(recheckAtMs ?? untilMs, untilMs);
     }
   }
-  const currentHealthy = pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined && disrupted[pod.metadata?.name ?? ''] === undefined && isReady(pod)).length;
+  const currentHealthy = pods.filter(
+    (pod) => pod.metadata?.deletionTimestamp === undefined && disrupted[pod.metadata?.name ?? ''] === undefined && isReady(pod),
+  ).length;
   const { expected, healthy } = desired(input);
   const disruptionsAllowed = expected <= 0 ? 0 : Math.max(0, currentHealthy - healthy);
   const generation = budget.metadata?.generation ?? 0;
@@ -74,7 +87,14 @@ export function computeBudget(input: BudgetInput): BudgetResult {
       currentHealthy,
       desiredHealthy: healthy,
       expectedPods: expected,
-      conditions: condition('DisruptionAllowed', { status: allowed ? 'True' : 'False', reason: allowed ? 'SufficientPods' : 'InsufficientPods', message: '', generation, nowMs, old: conditionsOf(budget) }),
+      conditions: condition('DisruptionAllowed', {
+        status: allowed ? 'True' : 'False',
+        reason: allowed ? 'SufficientPods' : 'InsufficientPods',
+        message: '',
+        generation,
+        nowMs,
+        old: conditionsOf(budget),
+      }),
     },
   };
 }
@@ -83,10 +103,21 @@ export function computeBudget(input: BudgetInput): BudgetResult {
 export const failSafeStatus = (budget: BudgetView, message: string, nowMs: number): PodDisruptionBudgetStatus => ({
   ...(structuredClone(budget.status ?? { currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }) as PodDisruptionBudgetStatus),
   disruptionsAllowed: 0,
-  conditions: condition('DisruptionAllowed', { status: 'False', reason: 'SyncFailed', message, generation: budget.status?.observedGeneration ?? 0, nowMs, old: conditionsOf(budget) }),
+  conditions: condition('DisruptionAllowed', {
+    status: 'False',
+    reason: 'SyncFailed',
+    message,
+    generation: budget.status?.observedGeneration ?? 0,
+    nowMs,
+    old: conditionsOf(budget),
+  }),
 });
 
 export const sameBudgetStatus = (a: BudgetView['status'], b: PodDisruptionBudgetStatus): boolean => {
   const counts = ['observedGeneration', 'disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const;
-  return counts.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) && semanticEqual(a?.disruptedPods ?? {}, b.disruptedPods ?? {}) && semanticEqual(a?.conditions, b.conditions);
+  return (
+    counts.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) &&
+    semanticEqual(a?.disruptedPods ?? {}, b.disruptedPods ?? {}) &&
+    semanticEqual(a?.conditions, b.conditions)
+  );
 };

@@ -1,4 +1,9 @@
-import { deployment as deployments, replicaSet as replicaSets, replicationController as replicationControllers, statefulSet as statefulSets } from '@skiff/api';
+import {
+  deployment as deployments,
+  replicaSet as replicaSets,
+  replicationController as replicationControllers,
+  statefulSet as statefulSets,
+} from '@skiff/api';
 import { formatGroupVersion, parseGroupVersion, type DeepReadonly, type OwnerReference, type ResourceRef } from '@skiff/apimachinery';
 import { controllerOf, discoverResources, refersTo, resourcePath, type Client, type InformerFactory } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
@@ -7,23 +12,36 @@ export interface ControllerScale {
   readonly uid: string;
   readonly replicas: number;
 }
-export type FindScale = (reference: DeepReadonly<OwnerReference>, namespace: string, signal: AbortSignal) => Promise<ControllerScale | undefined>;
+export type FindScale = (
+  reference: DeepReadonly<OwnerReference>,
+  namespace: string,
+  signal: AbortSignal,
+) => Promise<ControllerScale | undefined>;
 
 const discoveryMaxAgeMs = 5 * 60_000;
 
 /** How many pods the controller of a pod wants: built-in kinds from the cache, others by their scale subresource. */
 export function createFindScale(deps: { client: Client; informers: InformerFactory; clock: Clock }): FindScale {
   const sets = deps.informers.informer(replicaSets);
-  const all = { rc: deps.informers.informer(replicationControllers), stateful: deps.informers.informer(statefulSets), deployments: deps.informers.informer(deployments) };
+  const all = {
+    rc: deps.informers.informer(replicationControllers),
+    stateful: deps.informers.informer(statefulSets),
+    deployments: deps.informers.informer(deployments),
+  };
   let discovered: { readonly atMs: number; readonly resources: readonly ResourceRef[] } | undefined;
 
   const resourceOf = async (reference: DeepReadonly<OwnerReference>, signal: AbortSignal): Promise<ResourceRef | undefined> => {
-    const find = (): ResourceRef | undefined => discovered?.resources.find((r) => r.kind === reference.kind && r.group === parseGroupVersion(reference.apiVersion).group);
+    const find = (): ResourceRef | undefined =>
+      discovered?.resources.find((r) => r.kind === reference.kind && r.group === parseGroupVersion(reference.apiVersion).group);
     if (find() === undefined || discovered === undefined || deps.clock.monotonicMs() - discovered.atMs > discoveryMaxAgeMs)
       discovered = { atMs: deps.clock.monotonicMs(), resources: (await discoverResources(deps.client, signal)).resources };
     return find();
   };
-  const live = async (reference: DeepReadonly<OwnerReference>, namespace: string, signal: AbortSignal): Promise<ControllerScale | undefined> => {
+  const live = async (
+    reference: DeepReadonly<OwnerReference>,
+    namespace: string,
+    signal: AbortSignal,
+  ): Promise<ControllerScale | undefined> => {
     const resource = await resourceOf(reference, signal);
     if (resource === undefined) return undefined;
     const path = resourcePath(resource, { namespace, name: reference.name, subresource: 'scale' });
@@ -39,7 +57,9 @@ export function createFindScale(deps: { client: Client; informers: InformerFacto
 
   return async (reference, namespace, signal) => {
     const key = { namespace, name: reference.name };
-    const cached = (object: { readonly metadata?: { readonly uid?: string }; readonly spec?: { readonly replicas?: number } } | undefined): ControllerScale | undefined =>
+    const cached = (
+      object: { readonly metadata?: { readonly uid?: string }; readonly spec?: { readonly replicas?: number } } | undefined,
+    ): ControllerScale | undefined =>
       object?.metadata?.uid === reference.uid ? { uid: reference.uid, replicas: object.spec?.replicas ?? 1 } : undefined;
     if (refersTo(reference, replicationControllers)) return cached(all.rc.get(key));
     if (refersTo(reference, statefulSets)) return cached(all.stateful.get(key));

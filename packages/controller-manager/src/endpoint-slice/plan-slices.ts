@@ -28,9 +28,14 @@ export interface PlanInput {
 
 /** Order doesn't matter. */
 export const portsKey = (ports: readonly DeepReadonly<DiscoveryV1EndpointPort>[] | null | undefined): string =>
-  JSON.stringify((ports ?? []).map((p) => [p.name ?? '', p.protocol ?? 'TCP', p.port ?? null, p.appProtocol ?? null]).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)));
+  JSON.stringify(
+    (ports ?? [])
+      .map((p) => [p.name ?? '', p.protocol ?? 'TCP', p.port ?? null, p.appProtocol ?? null])
+      .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+  );
 
-const endpointKey = (e: DeepReadonly<Endpoint>): string => JSON.stringify([[...e.addresses].sort(), e.targetRef?.uid ?? '', e.hostname ?? '']);
+const endpointKey = (e: DeepReadonly<Endpoint>): string =>
+  JSON.stringify([[...e.addresses].sort(), e.targetRef?.uid ?? '', e.hostname ?? '']);
 
 /** The fewest writes that make the slices hold the endpoints: kept where they stand, added where a slice is written anyhow. */
 export function planSlices(input: PlanInput): SlicePlan {
@@ -88,11 +93,13 @@ function planGroup(group: EndpointGroup, existing: readonly SliceView[], input: 
 
   const left = [...desired.values()];
   // The fullest first, so that slices fill up.
-  for (const { endpoints } of changed.sort((a, b) => b.endpoints.length - a.endpoints.length)) endpoints.push(...left.splice(0, input.maxEndpoints - endpoints.length));
+  for (const { endpoints } of changed.sort((a, b) => b.endpoints.length - a.endpoints.length))
+    endpoints.push(...left.splice(0, input.maxEndpoints - endpoints.length));
   // One more write into a slice that takes all the rest, the fullest such; else new slices.
   const room = (slice: SliceView): number => input.maxEndpoints - (slice.endpoints ?? []).length - left.length;
   const fits = unchanged.filter((slice) => left.length > 0 && room(slice) >= 0).sort((a, b) => room(a) - room(b))[0];
-  if (fits !== undefined) changed.push({ slice: fits, endpoints: [...(structuredClone(fits.endpoints ?? []) as Endpoint[]), ...left.splice(0)] });
+  if (fits !== undefined)
+    changed.push({ slice: fits, endpoints: [...(structuredClone(fits.endpoints ?? []) as Endpoint[]), ...left.splice(0)] });
   while (left.length > 0) create.push(newSlice({ ports: group.ports, endpoints: left.splice(0, input.maxEndpoints) }, input));
   return { create, remove, update: changed.map(({ slice, endpoints }) => ({ ...withMetadata(slice, input), endpoints })) };
 }
@@ -111,6 +118,10 @@ const sameMetadata = (slice: SliceView, input: PlanInput): boolean =>
 function withMetadata(slice: SliceView, input: PlanInput): EndpointSlice {
   const draft = structuredClone(slice) as EndpointSlice;
   const { labels, annotations } = input.metadata;
-  draft.metadata = { ...draft.metadata, ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };
+  draft.metadata = {
+    ...draft.metadata,
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
   return draft;
 }

@@ -19,7 +19,8 @@ export const podAddresses = (pod: PodView): readonly string[] => {
   const all = (pod.status?.podIPs ?? []).map((p) => p.ip).filter((ip): ip is string => Boolean(ip));
   return all.length === 0 && pod.status?.podIP ? [pod.status.podIP] : all;
 };
-export const addressesOf = (pod: PodView, type: AddressType): readonly string[] => podAddresses(pod).filter((ip) => isIPv6(ip) === (type === 'IPv6'));
+export const addressesOf = (pod: PodView, type: AddressType): readonly string[] =>
+  podAddresses(pod).filter((ip) => isIPv6(ip) === (type === 'IPv6'));
 
 /** The pod answers to a name of its own below the Service's. */
 export const hasHostname = (pod: PodView, service: ServiceView): boolean =>
@@ -43,7 +44,14 @@ export function endpointPorts(service: ServiceView, pod: PodView): DiscoveryV1En
   return (service.spec?.ports ?? []).flatMap((port) => {
     const number = findPort(pod, port);
     if (number === undefined) return [];
-    return [{ name: port.name ?? '', port: number, protocol: port.protocol ?? 'TCP', ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }) }];
+    return [
+      {
+        name: port.name ?? '',
+        port: number,
+        protocol: port.protocol ?? 'TCP',
+        ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
+      },
+    ];
   });
 }
 
@@ -89,6 +97,15 @@ export const isHeadless = (service: ServiceView): boolean => !service.spec?.clus
 /** Whether a pod's change can change endpoints. */
 export function podEndpointChanged(a: PodView, b: PodView): boolean {
   const facts = (p: PodView): string =>
-    JSON.stringify([p.metadata?.labels, p.metadata?.deletionTimestamp, podAddresses(p), isReady(p), isTerminal(p), p.spec?.nodeName, p.spec?.hostname, p.spec?.subdomain]);
+    JSON.stringify([
+      p.metadata?.labels,
+      p.metadata?.deletionTimestamp,
+      podAddresses(p),
+      isReady(p),
+      isTerminal(p),
+      p.spec?.nodeName,
+      p.spec?.hostname,
+      p.spec?.subdomain,
+    ]);
   return facts(a) !== facts(b);
 }

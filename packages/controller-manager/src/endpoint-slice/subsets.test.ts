@@ -1,12 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { computeSubsets, truncateSubsets, type EndpointEntry } from './subsets.ts';
 
-const entry = (ip: string, port: number | undefined, ready = true): EndpointEntry => ({ address: { ip }, port: port === undefined ? undefined : { port, protocol: 'TCP' }, ready });
+const entry = (ip: string, port: number | undefined, ready = true): EndpointEntry => ({
+  address: { ip },
+  port: port === undefined ? undefined : { port, protocol: 'TCP' },
+  ready,
+});
 
 describe('computeSubsets', () => {
   it('puts ports with the same addresses together', () => {
     expect(computeSubsets([entry('10.0.0.2', 80), entry('10.0.0.1', 80), entry('10.0.0.1', 443), entry('10.0.0.2', 443)])).toEqual([
-      { addresses: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2' }], ports: [{ port: 80, protocol: 'TCP' }, { port: 443, protocol: 'TCP' }] },
+      {
+        addresses: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2' }],
+        ports: [
+          { port: 80, protocol: 'TCP' },
+          { port: 443, protocol: 'TCP' },
+        ],
+      },
     ]);
   });
   it('keeps those with other addresses or readiness apart', () => {

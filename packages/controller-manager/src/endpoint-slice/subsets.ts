@@ -8,8 +8,12 @@ export interface EndpointEntry {
 }
 
 const addressKey = (a: EndpointAddress): string => `${a.ip} ${a.targetRef?.uid ?? ''}`;
-const portKey = (p: EndpointPort | undefined): string => (p === undefined ? '' : `${p.name ?? ''} ${String(p.port).padStart(5, '0')} ${p.protocol ?? ''} ${p.appProtocol ?? ''}`);
-const byKey = <T>(of: (value: T) => string) => (a: T, b: T): number => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0);
+const portKey = (p: EndpointPort | undefined): string =>
+  p === undefined ? '' : `${p.name ?? ''} ${String(p.port).padStart(5, '0')} ${p.protocol ?? ''} ${p.appProtocol ?? ''}`;
+const byKey =
+  <T>(of: (value: T) => string) =>
+  (a: T, b: T): number =>
+    of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0;
 
 /** The canonical subsets: ports with the same addresses stand together, everything sorted. An address that is ready once is ready. */
 export function computeSubsets(entries: readonly EndpointEntry[]): EndpointSubset[] {

@@ -1,7 +1,22 @@
-import { hasReason, type DeepReadonly, type KubeObject, type ObjectKey, type ObjectMeta, type OwnerReference, type ResourceRef } from '@skiff/apimachinery';
+import {
+  hasReason,
+  type DeepReadonly,
+  type KubeObject,
+  type ObjectKey,
+  type ObjectMeta,
+  type OwnerReference,
+  type ResourceRef,
+} from '@skiff/apimachinery';
 import { LruCache, type Client, type EventRecorder } from '@skiff/client';
 import type { Logger } from '@skiff/component-base';
-import { blockingDependents, foregroundFinalizer, orphanFinalizer, type GraphNode, type GraphQueue, type OwnerGraph } from './owner-graph.ts';
+import {
+  blockingDependents,
+  foregroundFinalizer,
+  orphanFinalizer,
+  type GraphNode,
+  type GraphQueue,
+  type OwnerGraph,
+} from './owner-graph.ts';
 
 export interface CollectorDependencies {
   readonly client: Client;
@@ -62,14 +77,18 @@ export function createCollector(deps: CollectorDependencies): Collector {
       reportInvalidNamespace(node, reference);
       return 'unresolvable';
     }
-    const key: ObjectKey = { ...(resource.scope === 'Namespaced' && node.namespace !== undefined ? { namespace: node.namespace } : {}), name: reference.name };
+    const key: ObjectKey = {
+      ...(resource.scope === 'Namespaced' && node.namespace !== undefined ? { namespace: node.namespace } : {}),
+      name: reference.name,
+    };
     const cacheKey = absentKey(reference.uid, reference.kind, key);
     if (absent.get(cacheKey) === true) return 'dangling';
     const owner = await read(resource, key, signal);
     if (owner === undefined || owner.uid !== reference.uid) {
       absent.set(cacheKey, true);
       const elsewhere = graph.get(reference.uid);
-      if (elsewhere !== undefined && !elsewhere.virtual && elsewhere.namespace !== undefined && elsewhere.namespace !== node.namespace) reportInvalidNamespace(node, reference);
+      if (elsewhere !== undefined && !elsewhere.virtual && elsewhere.namespace !== undefined && elsewhere.namespace !== node.namespace)
+        reportInvalidNamespace(node, reference);
       return 'dangling';
     }
     return owner.deletionTimestamp !== undefined && (owner.finalizers ?? []).includes(foregroundFinalizer) ? 'waiting' : 'solid';
@@ -77,8 +96,17 @@ export function createCollector(deps: CollectorDependencies): Collector {
 
   const reportInvalidNamespace = (node: GraphNode, reference: Reference): void => {
     const text = `[${reference.apiVersion}/${reference.kind}, namespace: ${node.namespace ?? ''}, name: ${reference.name}, uid: ${reference.uid}]`;
-    const object = { apiVersion: node.apiVersion, kind: node.kind, metadata: { name: node.name, uid: node.uid, ...(node.namespace === undefined ? {} : { namespace: node.namespace }) } };
-    deps.events.event(object, 'Warning', 'OwnerRefInvalidNamespace', `ownerRef ${text} does not exist in namespace "${node.namespace ?? ''}"`);
+    const object = {
+      apiVersion: node.apiVersion,
+      kind: node.kind,
+      metadata: { name: node.name, uid: node.uid, ...(node.namespace === undefined ? {} : { namespace: node.namespace }) },
+    };
+    deps.events.event(
+      object,
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef ${text} does not exist in namespace "${node.namespace ?? ''}"`,
+    );
   };
 
   /** A virtual node: is there such an object? It has not been seen, but may have been made just now. */
@@ -106,10 +134,17 @@ export function createCollector(deps: CollectorDependencies): Collector {
     for (const dependent of blocking) if (!dependent.deletingDependents) queue.attemptToDelete(dependent.uid);
   };
 
-  const remove = async (node: GraphNode, live: ObjectMeta, o: { policy: 'Foreground' | 'Background' | 'Orphan'; signal: AbortSignal }): Promise<void> => {
+  const remove = async (
+    node: GraphNode,
+    live: ObjectMeta,
+    o: { policy: 'Foreground' | 'Background' | 'Orphan'; signal: AbortSignal },
+  ): Promise<void> => {
     const resource = resourceOf(node);
     const preconditions = { uid: node.uid, ...(live.resourceVersion === undefined ? {} : { resourceVersion: live.resourceVersion }) };
-    log.info({ resource: resource.plural, namespace: node.namespace, name: node.name, policy: o.policy }, 'collecting an object without owners');
+    log.info(
+      { resource: resource.plural, namespace: node.namespace, name: node.name, policy: o.policy },
+      'collecting an object without owners',
+    );
     await client.delete(resource, keyOfNode(node, resource), { preconditions, propagationPolicy: o.policy, signal: o.signal });
   };
 
@@ -150,7 +185,11 @@ export function createCollector(deps: CollectorDependencies): Collector {
   };
 
   return {
-    noteAbsent: (node) => absent.set(absentKey(node.uid, node.kind, { ...(node.namespace === undefined ? {} : { namespace: node.namespace }), name: node.name }), true),
+    noteAbsent: (node) =>
+      absent.set(
+        absentKey(node.uid, node.kind, { ...(node.namespace === undefined ? {} : { namespace: node.namespace }), name: node.name }),
+        true,
+      ),
     attemptToDelete: async (uid, signal) => {
       const node = graph.get(uid);
       if (node === undefined) return;
@@ -170,7 +209,8 @@ export function createCollector(deps: CollectorDependencies): Collector {
         const live = await read(resource, keyOfNode(dependent, resource), signal);
         if (live === undefined || live.uid !== dependent.uid) continue;
         const kept = (live.ownerReferences ?? []).filter((r) => r.uid !== uid);
-        if (kept.length !== (live.ownerReferences ?? []).length) await tolerateGone(patchMetadata(dependent, live, { ownerReferences: kept }, signal).then(() => undefined));
+        if (kept.length !== (live.ownerReferences ?? []).length)
+          await tolerateGone(patchMetadata(dependent, live, { ownerReferences: kept }, signal).then(() => undefined));
       }
       await tolerateGone(removeFinalizer(owner, orphanFinalizer, signal));
     },

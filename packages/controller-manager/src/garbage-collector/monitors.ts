@@ -112,7 +112,10 @@ export function createMonitors(
       kinds = nextKinds;
       for (const [id, monitor] of monitors) {
         const now = wanted.get(id);
-        const kept = now === undefined ? silent.has(monitor.resource.group) : formatGroupVersion(now.group, now.version) === formatGroupVersion(monitor.resource.group, monitor.resource.version);
+        const kept =
+          now === undefined
+            ? silent.has(monitor.resource.group)
+            : formatGroupVersion(now.group, now.version) === formatGroupVersion(monitor.resource.group, monitor.resource.version);
         if (kept) continue;
         deps.log.info({ resource: id }, 'no longer monitored');
         monitor.stop.abort(now === undefined ? resourceGone : undefined);

@@ -4,11 +4,18 @@ import { blockingDependents, OwnerGraph } from './owner-graph.ts';
 
 const sets: ResourceRef = { group: 'apps', version: 'v1', kind: 'ReplicaSet', plural: 'replicasets', scope: 'Namespaced' };
 const pods: ResourceRef = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', scope: 'Namespaced' };
-const owner = (name: string, o: Partial<OwnerReference> = {}): OwnerReference => ({ apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: name, ...o });
+const owner = (name: string, o: Partial<OwnerReference> = {}): OwnerReference => ({
+  apiVersion: 'apps/v1',
+  kind: 'ReplicaSet',
+  name,
+  uid: name,
+  ...o,
+});
 const meta = (name: string, o: ObjectMeta = {}): ObjectMeta => ({ namespace: 'ns', name, uid: name, ...o });
 
 let queued: string[] = [];
-const graph = (): OwnerGraph => new OwnerGraph({ attemptToDelete: (uid) => queued.push(`delete ${uid}`), attemptToOrphan: (uid) => queued.push(`orphan ${uid}`) });
+const graph = (): OwnerGraph =>
+  new OwnerGraph({ attemptToDelete: (uid) => queued.push(`delete ${uid}`), attemptToOrphan: (uid) => queued.push(`orphan ${uid}`) });
 const flush = (): string[] => queued.splice(0);
 
 describe('OwnerGraph', () => {

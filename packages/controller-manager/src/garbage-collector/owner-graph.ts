@@ -157,5 +157,10 @@ export class OwnerGraph {
 function matches(owner: GraphNode, reference: DeepReadonly<OwnerReference>, dependent: GraphNode): boolean {
   const group = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
   const sameNamespace = owner.virtual || owner.namespace === undefined || owner.namespace === dependent.namespace;
-  return owner.kind === reference.kind && owner.name === reference.name && group(owner.apiVersion) === group(reference.apiVersion) && sameNamespace;
+  return (
+    owner.kind === reference.kind &&
+    owner.name === reference.name &&
+    group(owner.apiVersion) === group(reference.apiVersion) &&
+    sameNamespace
+  );
 }

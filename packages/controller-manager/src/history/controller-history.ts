@@ -12,7 +12,9 @@ export type TemplateView = DeepReadonly<PodTemplateSpec>;
 export const revisionHashLabel = 'controller-revision-hash';
 
 /** What a revision holds: a strategic merge patch that brings the template back (`kubectl rollout undo` applies it). */
-export const revisionData = (template: TemplateView | undefined): Json => ({ spec: { template: { ...(structuredClone(template ?? {}) as JsonObject), $patch: 'replace' } } });
+export const revisionData = (template: TemplateView | undefined): Json => ({
+  spec: { template: { ...(structuredClone(template ?? {}) as JsonObject), $patch: 'replace' } },
+});
 
 /** The template a revision holds. */
 export function templateOf(revision: RevisionView): PodTemplateSpec {
@@ -21,7 +23,8 @@ export function templateOf(revision: RevisionView): PodTemplateSpec {
   return template as unknown as PodTemplateSpec;
 }
 
-export const holds = (revision: RevisionView, template: TemplateView | undefined): boolean => semanticEqual(templateOf(revision), template ?? {});
+export const holds = (revision: RevisionView, template: TemplateView | undefined): boolean =>
+  semanticEqual(templateOf(revision), template ?? {});
 
 /** The oldest first. */
 export function byRevisionNumber(a: RevisionView, b: RevisionView): number {
@@ -44,13 +47,23 @@ export interface CreatedRevision {
 }
 
 /** Stores the owner's template as a revision. A name that another template has is avoided by counting collisions. */
-export async function createRevision(o: RevisionOwner, number: number, run: Pick<ReconcileContext, 'client' | 'signal'>): Promise<CreatedRevision> {
+export async function createRevision(
+  o: RevisionOwner,
+  number: number,
+  run: Pick<ReconcileContext, 'client' | 'signal'>,
+): Promise<CreatedRevision> {
   let collisionCount = o.collisionCount;
   for (;;) {
     const hash = computeHash(revisionData(o.template), collisionCount);
     const { namespace = '', name = '', annotations = {} } = o.owner.metadata ?? {};
     const draft: ControllerRevision = {
-      metadata: { namespace, name: `${name.slice(0, 223)}-${hash}`, labels: o.labels(hash), annotations: { ...annotations }, ownerReferences: [controllerReference(o.owner, o.resource)] },
+      metadata: {
+        namespace,
+        name: `${name.slice(0, 223)}-${hash}`,
+        labels: o.labels(hash),
+        annotations: { ...annotations },
+        ownerReferences: [controllerReference(o.owner, o.resource)],
+      },
       data: revisionData(o.template),
       revision: number,
     };
@@ -65,12 +78,23 @@ export async function createRevision(o: RevisionOwner, number: number, run: Pick
   }
 }
 
-export async function renumber(revision: RevisionView, number: number, run: Pick<ReconcileContext, 'client' | 'signal'>): Promise<RevisionView> {
-  return await run.client.update(controllerRevision, { ...(structuredClone(revision) as ControllerRevision), revision: number }, { signal: run.signal });
+export async function renumber(
+  revision: RevisionView,
+  number: number,
+  run: Pick<ReconcileContext, 'client' | 'signal'>,
+): Promise<RevisionView> {
+  return await run.client.update(
+    controllerRevision,
+    { ...(structuredClone(revision) as ControllerRevision), revision: number },
+    { signal: run.signal },
+  );
 }
 
 /** Deletes the oldest revisions beyond `limit` that no pod is of. */
-export async function truncateHistory(o: { old: readonly RevisionView[]; limit: number; isLive: (r: RevisionView) => boolean }, run: Pick<ReconcileContext, 'client' | 'signal'>): Promise<void> {
+export async function truncateHistory(
+  o: { old: readonly RevisionView[]; limit: number; isLive: (r: RevisionView) => boolean },
+  run: Pick<ReconcileContext, 'client' | 'signal'>,
+): Promise<void> {
   const dead = o.old.filter((r) => !o.isLive(r)).sort(byRevisionNumber);
   for (const revision of dead.slice(0, Math.max(0, dead.length - o.limit))) {
     const { namespace = '', name = '', uid = '' } = revision.metadata ?? {};

@@ -15,11 +15,14 @@ const maxPodsAtOnce = 500;
 export const isIndexed = (job: JobView): boolean => job.spec?.completionMode === 'Indexed';
 export const isSuspended = (job: JobView): boolean => job.spec?.suspend === true;
 export const isTracked = (pod: PodView): boolean => (pod.metadata?.finalizers ?? []).includes(trackingFinalizer);
-export const isFinished = (job: JobView): boolean => (job.status?.conditions ?? []).some((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True');
+export const isFinished = (job: JobView): boolean =>
+  (job.status?.conditions ?? []).some((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True');
 /** With `Failed` a pod is replaced only when it has ended, not when it is on its way out. */
-const replacesOnlyFailed = (job: JobView): boolean => job.spec?.podReplacementPolicy === 'Failed' || job.spec?.podFailurePolicy !== undefined;
+const replacesOnlyFailed = (job: JobView): boolean =>
+  job.spec?.podReplacementPolicy === 'Failed' || job.spec?.podFailurePolicy !== undefined;
 const hasFailed = (job: JobView, pod: PodView): boolean =>
-  pod.status?.phase === 'Failed' || (!replacesOnlyFailed(job) && pod.metadata?.deletionTimestamp !== undefined && pod.status?.phase !== 'Succeeded');
+  pod.status?.phase === 'Failed' ||
+  (!replacesOnlyFailed(job) && pod.metadata?.deletionTimestamp !== undefined && pod.status?.phase !== 'Succeeded');
 
 export interface NewPod {
   readonly index?: number;
@@ -72,7 +75,8 @@ export function decideJob(o: { job: JobView; pods: readonly PodView[]; backoff: 
   const { job, pods, nowMs } = o;
   const picture = look(o);
   const outcome = decideOutcome(picture);
-  const placement = outcome === undefined ? place(picture) : { create: [], remove: picture.active, removeUncounted: false, requeueAfterMs: undefined };
+  const placement =
+    outcome === undefined ? place(picture) : { create: [], remove: picture.active, removeUncounted: false, requeueAfterMs: undefined };
   const done = outcome ?? (placement.create.length + placement.remove.length === 0 ? complete(picture) : undefined);
   const account = release(picture, done);
   return {
@@ -88,7 +92,8 @@ export function decideJob(o: { job: JobView; pods: readonly PodView[]; backoff: 
   };
 }
 
-const earliest = (a: number | undefined, b: number | undefined): number | undefined => (a === undefined ? b : b === undefined ? a : Math.min(a, b));
+const earliest = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b);
 
 function validIndex(job: JobView, pod: PodView): number | undefined {
   const index = completionIndex(pod);
@@ -96,7 +101,10 @@ function validIndex(job: JobView, pod: PodView): number | undefined {
 }
 
 function look({ job, pods, backoff, nowMs }: { job: JobView; pods: readonly PodView[]; backoff: BackoffRecord; nowMs: number }): Picture {
-  const uncounted = { succeeded: new Set(job.status?.uncountedTerminatedPods?.succeeded), failed: new Set(job.status?.uncountedTerminatedPods?.failed) };
+  const uncounted = {
+    succeeded: new Set(job.status?.uncountedTerminatedPods?.succeeded),
+    failed: new Set(job.status?.uncountedTerminatedPods?.failed),
+  };
   const indexed = isIndexed(job);
   const valid = pods.filter((pod) => isTracked(pod) && (!indexed || validIndex(job, pod) !== undefined));
   const uid = (pod: PodView): string => pod.metadata?.uid ?? '';
@@ -107,7 +115,8 @@ function look({ job, pods, backoff, nowMs }: { job: JobView; pods: readonly PodV
   if (indexed) for (const pod of valid) if (pod.status?.phase === 'Succeeded') succeededIndexes.add(validIndex(job, pod) ?? 0);
   const perIndex = job.spec?.backoffLimitPerIndex;
   const failedIndexes = indexed && perIndex !== undefined ? parseIndexes(job.status?.failedIndexes, completions) : undefined;
-  if (failedIndexes !== undefined) for (const pod of valid) if (isIndexFailed(job, pod, perIndex ?? 0)) failedIndexes.add(validIndex(job, pod) ?? 0);
+  if (failedIndexes !== undefined)
+    for (const pod of valid) if (isIndexFailed(job, pod, perIndex ?? 0)) failedIndexes.add(validIndex(job, pod) ?? 0);
   const active = pods.filter(isActive);
   return {
     job,
@@ -117,7 +126,8 @@ function look({ job, pods, backoff, nowMs }: { job: JobView; pods: readonly PodV
     failed: (job.status?.failed ?? 0) + newFailed.filter((pod) => matchFailurePolicy(job, pod).counts).length + uncounted.failed.size,
     succeededIndexes,
     failedIndexes,
-    waiting: failedIndexes === undefined ? new Map() : waitingForRetry(job, valid, { done: [succeededIndexes, failedIndexes, indexesOf(active)] }),
+    waiting:
+      failedIndexes === undefined ? new Map() : waitingForRetry(job, valid, { done: [succeededIndexes, failedIndexes, indexesOf(active)] }),
     backoff: nextBackoff(backoff, newSucceeded, newFailed),
     nowMs,
   };
@@ -151,7 +161,9 @@ function waitingForRetry(job: JobView, valid: readonly PodView[], o: { done: rea
 function restartsExceeded(job: JobView, pods: readonly PodView[]): boolean {
   if (job.spec?.template.spec?.restartPolicy !== 'OnFailure') return false;
   const living = pods.filter((pod) => pod.status?.phase === 'Running' || pod.status?.phase === 'Pending');
-  const restarts = living.flatMap((pod) => [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]).reduce((n, s) => n + (s.restartCount ?? 0), 0);
+  const restarts = living
+    .flatMap((pod) => [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])])
+    .reduce((n, s) => n + (s.restartCount ?? 0), 0);
   const limit = job.spec.backoffLimit ?? 6;
   return limit === 0 ? restarts > 0 : restarts >= limit;
 }
@@ -175,7 +187,8 @@ function decideOutcome(p: Picture): JobCondition | undefined {
     const message = job.spec?.podFailurePolicy !== undefined && hasFailed(job, pod) ? matchFailurePolicy(job, pod).message : undefined;
     if (message !== undefined) return fail('PodFailurePolicy', message);
   }
-  if (p.failed > (job.spec?.backoffLimit ?? 6) || restartsExceeded(job, p.pods)) return fail('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
+  if (p.failed > (job.spec?.backoffLimit ?? 6) || restartsExceeded(job, p.pods))
+    return fail('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
   const leftMs = job.status?.startTime ? deadlineLeftMs(job, nowMs) : undefined;
   if (leftMs !== undefined && leftMs <= 0) return fail('DeadlineExceeded', 'Job was active longer than specified deadline');
   if (!isIndexed(job)) return undefined;
@@ -205,7 +218,12 @@ function place(p: Picture): Placement {
   if (isSuspended(job)) return { ...nothing, remove: active };
   const parallelism = job.spec?.parallelism ?? 1;
   const completions = job.spec?.completions;
-  const wanted = completions === undefined ? (p.succeeded > 0 ? active.length : parallelism) : Math.max(0, Math.min(parallelism, completions - p.succeeded));
+  const wanted =
+    completions === undefined
+      ? p.succeeded > 0
+        ? active.length
+        : parallelism
+      : Math.max(0, Math.min(parallelism, completions - p.succeeded));
   const remove = surplus(p, Math.max(0, active.length - wanted)).slice(0, maxPodsAtOnce);
   if (remove.length > 0) return { ...nothing, remove };
   const terminating = replacesOnlyFailed(job) ? p.pods.filter(isTerminating).length : 0;
@@ -249,7 +267,9 @@ function retryAnnotations(job: JobView, last: PodView | undefined): Record<strin
 
 /** Duplicates of an index and indexes that are none go first, then the least far. */
 function surplus(p: Picture, atLeast: number): readonly PodView[] {
-  const order = [...p.active].sort((a, b) => Number(isReady(b)) - Number(isReady(a)) || Number(Boolean(b.spec?.nodeName)) - Number(Boolean(a.spec?.nodeName)));
+  const order = [...p.active].sort(
+    (a, b) => Number(isReady(b)) - Number(isReady(a)) || Number(Boolean(b.spec?.nodeName)) - Number(Boolean(a.spec?.nodeName)),
+  );
   const remove: PodView[] = [];
   const kept: PodView[] = [];
   const seen = new Set<number>();
@@ -270,10 +290,16 @@ function surplus(p: Picture, atLeast: number): readonly PodView[] {
 }
 
 /** Books pods that are done with: noted as uncounted first, counted for good once their finalizer is seen gone. */
-function release(p: Picture, outcome: JobCondition | undefined): Pick<JobDecision, 'release' | 'uncountedSucceeded' | 'uncountedFailed' | 'counted' | 'completedIndexes'> {
+function release(
+  p: Picture,
+  outcome: JobCondition | undefined,
+): Pick<JobDecision, 'release' | 'uncountedSucceeded' | 'uncountedFailed' | 'counted' | 'completedIndexes'> {
   const { job } = p;
   const tracked = new Set(p.pods.filter(isTracked).map((pod) => pod.metadata?.uid ?? ''));
-  const [oldSucceeded, oldFailed] = [job.status?.uncountedTerminatedPods?.succeeded ?? [], job.status?.uncountedTerminatedPods?.failed ?? []];
+  const [oldSucceeded, oldFailed] = [
+    job.status?.uncountedTerminatedPods?.succeeded ?? [],
+    job.status?.uncountedTerminatedPods?.failed ?? [],
+  ];
   const succeeded = new Set(oldSucceeded.filter((uid) => tracked.has(uid)));
   const failed = new Set(oldFailed.filter((uid) => tracked.has(uid)));
   const counted = { succeeded: oldSucceeded.length - succeeded.size, failed: oldFailed.length - failed.size };

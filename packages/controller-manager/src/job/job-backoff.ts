@@ -17,12 +17,16 @@ const time = (text: string | null | undefined): number => (text ? Date.parse(tex
 /** When a pod ended, as well as its status tells. */
 export function finishedAtMs(pod: PodView): number {
   const sidecars = new Set((pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name));
-  const statuses: readonly DeepReadonly<ContainerStatus>[] = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? []).filter((s) => sidecars.has(s.name))];
+  const statuses: readonly DeepReadonly<ContainerStatus>[] = [
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.initContainerStatuses ?? []).filter((s) => sidecars.has(s.name)),
+  ];
   const ends = statuses.map((s) => time(s.state?.terminated?.finishedAt));
   if (ends.length > 0 && !ends.some(Number.isNaN)) return Math.max(...ends);
   const ready = podCondition(pod, 'Ready');
   if (ready?.status === 'False' && ready.lastTransitionTime) return time(ready.lastTransitionTime);
-  if (pod.metadata?.deletionTimestamp !== undefined) return time(pod.metadata.deletionTimestamp) - (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  if (pod.metadata?.deletionTimestamp !== undefined)
+    return time(pod.metadata.deletionTimestamp) - (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
   return time(pod.metadata?.creationTimestamp);
 }
 
@@ -31,7 +35,9 @@ export function nextBackoff(record: BackoffRecord, succeeded: readonly PodView[]
   const failures = failed.map(finishedAtMs).sort((a, b) => a - b);
   if (succeeded.length === 0) {
     const last = failures.at(-1);
-    return last === undefined ? record : { failuresAfterLastSuccess: record.failuresAfterLastSuccess + failures.length, lastFailureMs: last };
+    return last === undefined
+      ? record
+      : { failuresAfterLastSuccess: record.failuresAfterLastSuccess + failures.length, lastFailureMs: last };
   }
   const lastSuccessMs = Math.max(...succeeded.map(finishedAtMs));
   const later = failures.filter((at) => at > lastSuccessMs);

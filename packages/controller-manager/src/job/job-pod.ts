@@ -10,7 +10,13 @@ const maxGenerateName = 58;
 
 function withIndex(container: Container): Container {
   if ((container.env ?? []).some((v) => v.name === indexVariable)) return container;
-  return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef: { fieldPath: `metadata.labels['${completionIndexKey}']` } } }] };
+  return {
+    ...container,
+    env: [
+      ...(container.env ?? []),
+      { name: indexVariable, valueFrom: { fieldRef: { fieldPath: `metadata.labels['${completionIndexKey}']` } } },
+    ],
+  };
 }
 
 /** A pod of the job, with the finalizer that keeps it until it is counted. */

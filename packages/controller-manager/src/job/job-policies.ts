@@ -32,9 +32,12 @@ export function matchFailurePolicy(job: JobView, pod: PodView): FailureVerdict {
     let message: string | undefined;
     if (rule.onExitCodes !== undefined) {
       const container = failedContainer(pod, rule.onExitCodes);
-      if (container !== undefined) message = `Container ${container.name} for pod ${who} failed with exit code ${container.exitCode} matching ${rule.action} rule at index ${index}`;
+      if (container !== undefined)
+        message = `Container ${container.name} for pod ${who} failed with exit code ${container.exitCode} matching ${rule.action} rule at index ${index}`;
     } else {
-      const condition = (pod.status?.conditions ?? []).find((c) => (rule.onPodConditions ?? []).some((p) => p.type === c.type && (p.status ?? 'True') === c.status));
+      const condition = (pod.status?.conditions ?? []).find((c) =>
+        (rule.onPodConditions ?? []).some((p) => p.type === c.type && (p.status ?? 'True') === c.status),
+      );
       if (condition !== undefined) message = `Pod ${who} has condition ${condition.type} matching ${rule.action} rule at index ${index}`;
     }
     if (message === undefined) continue;

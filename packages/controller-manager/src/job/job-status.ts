@@ -13,7 +13,11 @@ export interface JobStatusChange {
 }
 
 /** The status after `decision` was carried out: `made` and `removed` say how far. */
-export function computeJobStatus(job: JobView, decision: JobDecision, o: { made: number; removed: number; removedReady: number; nowMs: number }): JobStatusChange {
+export function computeJobStatus(
+  job: JobView,
+  decision: JobDecision,
+  o: { made: number; removed: number; removedReady: number; nowMs: number },
+): JobStatusChange {
   const old = job.status ?? {};
   let conditions = ((old.conditions ?? []) as readonly JobCondition[]).map((c) => ({ ...c }));
   const active = decision.active + o.made - o.removed;
@@ -30,7 +34,10 @@ export function computeJobStatus(job: JobView, decision: JobDecision, o: { made:
       suspension = 'Suspended';
       startTime = undefined;
     } else if (!isSuspended(job) && suspended !== undefined && suspended.status !== 'False') {
-      conditions = replaced(conditions, jobCondition('Suspended', { status: 'False', reason: 'JobResumed', message: 'Job resumed', nowMs: o.nowMs }));
+      conditions = replaced(
+        conditions,
+        jobCondition('Suspended', { status: 'False', reason: 'JobResumed', message: 'Job resumed', nowMs: o.nowMs }),
+      );
       suspension = 'Resumed';
       startTime = formatTime(o.nowMs);
     }
@@ -42,14 +49,22 @@ export function computeJobStatus(job: JobView, decision: JobDecision, o: { made:
   const over = outcome !== undefined && uncounted === 0 && decision.release.length === 0 && active === 0 && terminating === 0;
   let ended: JobCondition | undefined;
   if (over) {
-    ended = jobCondition(outcome.type === 'FailureTarget' ? 'Failed' : 'Complete', { reason: outcome.reason ?? '', message: outcome.message ?? '', nowMs: o.nowMs });
+    ended = jobCondition(outcome.type === 'FailureTarget' ? 'Failed' : 'Complete', {
+      reason: outcome.reason ?? '',
+      message: outcome.message ?? '',
+      nowMs: o.nowMs,
+    });
     conditions = replaced(conditions, ended);
   }
 
   const status: JobStatus = {
     ...(conditions.length === 0 ? {} : { conditions }),
     ...(startTime === undefined ? {} : { startTime }),
-    ...(ended?.type === 'Complete' ? { completionTime: ended.lastTransitionTime ?? formatTime(o.nowMs) } : old.completionTime ? { completionTime: old.completionTime } : {}),
+    ...(ended?.type === 'Complete'
+      ? { completionTime: ended.lastTransitionTime ?? formatTime(o.nowMs) }
+      : old.completionTime
+        ? { completionTime: old.completionTime }
+        : {}),
     active,
     succeeded: decision.completedIndexes?.size ?? (old.succeeded ?? 0) + decision.counted.succeeded,
     failed: (old.failed ?? 0) + decision.counted.failed,
@@ -59,7 +74,9 @@ export function computeJobStatus(job: JobView, decision: JobDecision, o: { made:
       ...(decision.uncountedSucceeded.length === 0 ? {} : { succeeded: [...decision.uncountedSucceeded] }),
       ...(decision.uncountedFailed.length === 0 ? {} : { failed: [...decision.uncountedFailed] }),
     },
-    ...(decision.completedIndexes === undefined || decision.completedIndexes.size === 0 ? {} : { completedIndexes: formatIndexes(decision.completedIndexes) }),
+    ...(decision.completedIndexes === undefined || decision.completedIndexes.size === 0
+      ? {}
+      : { completedIndexes: formatIndexes(decision.completedIndexes) }),
     ...(decision.failedIndexes === undefined ? {} : { failedIndexes: formatIndexes(decision.failedIndexes) }),
   };
   return { status, ended, suspension };

@@ -44,7 +44,9 @@ export async function deleteNamespaceContent(scope: Scope): Promise<DeletionRoun
       for (const resource of next) results.set(resource, await deleteAllOf(resource, scope));
     }),
   );
-  const remaining = new Map([...results].filter(([, r]) => r.count > 0).map(([resource, r]) => [`${resource.plural}.${resource.group}`, r.count]));
+  const remaining = new Map(
+    [...results].filter(([, r]) => r.count > 0).map(([resource, r]) => [`${resource.plural}.${resource.group}`, r.count]),
+  );
   return { ...sumUp(discovery, [...podRemains, ...results.values()]), remaining };
 }
 

@@ -21,7 +21,10 @@ const fine = [
 ] as const;
 
 const listed = (counts: ReadonlyMap<string, number>, text: (name: string, count: number) => string): string =>
-  [...counts].map(([name, count]) => text(name, count)).sort().join(', ');
+  [...counts]
+    .map(([name, count]) => text(name, count))
+    .sort()
+    .join(', ');
 
 function troubles(f: DeletionFindings): ReadonlyMap<string, { reason: string; message: string }> {
   const found = new Map<string, { reason: string; message: string }>();

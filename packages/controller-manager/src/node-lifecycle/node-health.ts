@@ -32,8 +32,15 @@ export class HeartbeatTracker {
     const renewTime = lease?.spec?.renewTime ?? undefined;
     const heartbeat = findCondition(node.status?.conditions ?? [], 'Ready')?.lastHeartbeatTime ?? undefined;
     const before = this.#seen.get(name);
-    const alive = before === undefined || (renewTime !== undefined && renewTime !== before.renewTime) || (heartbeat !== undefined && heartbeat !== before.heartbeat);
-    this.#seen.set(name, { renewTime: renewTime ?? before?.renewTime, heartbeat: heartbeat ?? before?.heartbeat, atMs: alive ? this.#nowMs : before.atMs });
+    const alive =
+      before === undefined ||
+      (renewTime !== undefined && renewTime !== before.renewTime) ||
+      (heartbeat !== undefined && heartbeat !== before.heartbeat);
+    this.#seen.set(name, {
+      renewTime: renewTime ?? before?.renewTime,
+      heartbeat: heartbeat ?? before?.heartbeat,
+      atMs: alive ? this.#nowMs : before.atMs,
+    });
   }
   silentMs(name: string): number {
     const seen = this.#seen.get(name);
@@ -66,7 +73,12 @@ export function silentConditions(node: NodeView, nowMs: number): NodeCondition[]
       });
     } else if (current.status !== 'Unknown') {
       changed = true;
-      Object.assign(current, { status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: now });
+      Object.assign(current, {
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+        lastTransitionTime: now,
+      });
     }
   }
   return changed ? conditions : undefined;
@@ -87,6 +99,8 @@ export function zoneState(ready: number, notReady: number): ZoneState {
 }
 
 /** Nodes of a zone that may get a NoExecute taint, per second. */
-export const evictionRate = (state: ZoneState, size: number): number => (state !== 'partial' ? evictionsPerSecond : size > largeZone ? reducedPerSecond : 0);
+export const evictionRate = (state: ZoneState, size: number): number =>
+  state !== 'partial' ? evictionsPerSecond : size > largeZone ? reducedPerSecond : 0;
 
-export const zoneOf = (node: NodeView): string => `${node.metadata?.labels?.['topology.kubernetes.io/region'] ?? ''}/${node.metadata?.labels?.['topology.kubernetes.io/zone'] ?? ''}`;
+export const zoneOf = (node: NodeView): string =>
+  `${node.metadata?.labels?.['topology.kubernetes.io/region'] ?? ''}/${node.metadata?.labels?.['topology.kubernetes.io/zone'] ?? ''}`;

@@ -42,14 +42,19 @@ export class NodeMonitor {
     const { clock, config, informers } = this.#context;
     const all = informers.informer(nodes).list();
     this.#noteMembers(all);
-    for (const node of all) this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
+    for (const node of all)
+      this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
 
     // A stopped process saw no heartbeats either: at most one period counts, and none in which the API didn't take a write.
     const nowMs = clock.monotonicMs();
     const passedMs = Math.min(this.#lastTickMs === undefined ? 0 : nowMs - this.#lastTickMs, 1.5 * config.nodeMonitorPeriodMs);
     this.#lastTickMs = nowMs;
     const graceMs = config.nodeMonitorGracePeriodMs;
-    const suspicious = all.some((node) => this.#heartbeats.silentMs(node.metadata?.name ?? '') + passedMs > graceMs * suspicionShare && wantedNoExecute(node) !== 'node.kubernetes.io/unreachable');
+    const suspicious = all.some(
+      (node) =>
+        this.#heartbeats.silentMs(node.metadata?.name ?? '') + passedMs > graceMs * suspicionShare &&
+        wantedNoExecute(node) !== 'node.kubernetes.io/unreachable',
+    );
     if (suspicious && !(await this.#probe(signal))) return;
     this.#heartbeats.advance(passedMs);
 
@@ -57,12 +62,17 @@ export class NodeMonitor {
     const allSilent = all.length > 0 && all.every(silent);
     if (allSilent !== this.#allSilent) {
       this.#allSilent = allSilent;
-      if (allSilent) this.#context.log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
+      if (allSilent)
+        this.#context.log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
       else this.#context.log.info('not all nodes are silent any more');
     }
     for (const node of all) {
       try {
-        if (silent(node) && (!allSilent || all.length === 1 || this.#heartbeats.silentMs(node.metadata?.name ?? '') > graceMs * allSilentGraces)) await this.#markSilent(node, signal);
+        if (
+          silent(node) &&
+          (!allSilent || all.length === 1 || this.#heartbeats.silentMs(node.metadata?.name ?? '') > graceMs * allSilentGraces)
+        )
+          await this.#markSilent(node, signal);
         await this.#noteReadiness(node, { allSilent, signal });
       } catch (error) {
         if (signal.aborted) return;
@@ -91,7 +101,12 @@ export class NodeMonitor {
     }
   }
   #nodeEvent(name: string, uid: string, reason: string, message: string): void {
-    this.#context.events.event({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid } }, 'Normal', reason, `Node ${name} event: ${message}`);
+    this.#context.events.event(
+      { apiVersion: 'v1', kind: 'Node', metadata: { name, uid } },
+      'Normal',
+      reason,
+      `Node ${name} event: ${message}`,
+    );
   }
 
   /**
@@ -123,7 +138,16 @@ export class NodeMonitor {
     const conditions = silentConditions(node, clock.now());
     if (conditions === undefined) return;
     log.warn({ node: node.metadata?.name }, 'node has fallen silent');
-    await client.patch(nodes, { name: node.metadata?.name ?? '' }, { type: 'merge', subresource: 'status', body: { metadata: { resourceVersion: node.metadata?.resourceVersion }, status: { conditions } } }, { signal });
+    await client.patch(
+      nodes,
+      { name: node.metadata?.name ?? '' },
+      {
+        type: 'merge',
+        subresource: 'status',
+        body: { metadata: { resourceVersion: node.metadata?.resourceVersion }, status: { conditions } },
+      },
+      { signal },
+    );
   }
 
   /** On the way from ready to not ready its pods stop being ready, which takes them out of Services. */
@@ -132,7 +156,13 @@ export class NodeMonitor {
     const known = this.#known.get(name);
     if (known === undefined) return;
     const ready = isNodeReady(node);
-    if (known.ready && !ready) this.#context.events.event({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: known.uid } }, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+    if (known.ready && !ready)
+      this.#context.events.event(
+        { apiVersion: 'v1', kind: 'Node', metadata: { name, uid: known.uid } },
+        'Normal',
+        'NodeNotReady',
+        `Node ${name} status is now: NodeNotReady`,
+      );
     if (!ready && !o.allSilent) {
       for (const pod of this.#context.informers.informer(pods).byIndex(podNodeIndex, name)) {
         if (podCondition(pod, 'Ready')?.status === 'True') await this.#markPodNotReady(pod, o.signal);
@@ -145,7 +175,12 @@ export class NodeMonitor {
     const condition = { type: 'Ready', status: 'False', lastTransitionTime: formatTime(clock.now()) };
     const key = { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
     try {
-      await client.patch(pods, key, { type: 'strategic', subresource: 'status', body: { metadata: { uid: pod.metadata?.uid }, status: { conditions: [condition] } } }, { signal });
+      await client.patch(
+        pods,
+        key,
+        { type: 'strategic', subresource: 'status', body: { metadata: { uid: pod.metadata?.uid }, status: { conditions: [condition] } } },
+        { signal },
+      );
       events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
     } catch (error) {
       if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
@@ -156,7 +191,12 @@ export class NodeMonitor {
     const { client, clock, log } = this.#context;
     const zones = new Map<string, NodeView[]>();
     for (const node of all) zones.set(zoneOf(node), [...(zones.get(zoneOf(node)) ?? []), node]);
-    const states = new Map([...zones].map(([zone, members]) => [zone, zoneState(members.filter(isNodeReady).length, members.filter((n) => !isNodeReady(n)).length)]));
+    const states = new Map(
+      [...zones].map(([zone, members]) => [
+        zone,
+        zoneState(members.filter(isNodeReady).length, members.filter((n) => !isNodeReady(n)).length),
+      ]),
+    );
     const everythingDown = o.allSilent || (all.length > 0 && [...states.values()].every((s) => s === 'full'));
     for (const node of all) {
       const zone = zoneOf(node);
@@ -167,11 +207,23 @@ export class NodeMonitor {
       const wanted = wantedNoExecute(node);
       const lacks = wanted !== undefined && !(node.spec?.taints ?? []).some((t) => t.key === wanted && t.effect === 'NoExecute');
       // A node that only changes from one of the two to the other is not held up: its pods' time runs already.
-      const swaps = lacks && (node.spec?.taints ?? []).some((t) => t.effect === 'NoExecute' && t.key.startsWith('node.kubernetes.io/') && (t.key.endsWith('/not-ready') || t.key.endsWith('/unreachable')));
+      const swaps =
+        lacks &&
+        (node.spec?.taints ?? []).some(
+          (t) =>
+            t.effect === 'NoExecute' &&
+            t.key.startsWith('node.kubernetes.io/') &&
+            (t.key.endsWith('/not-ready') || t.key.endsWith('/unreachable')),
+        );
       if (lacks && !everythingDown && (swaps || mayTaint())) taints = computeTaints(node, { noExecute: true, now });
       if (taints === undefined) continue;
       try {
-        await client.patch(nodes, { name: node.metadata?.name ?? '' }, { type: 'merge', body: { metadata: { resourceVersion: node.metadata?.resourceVersion }, spec: { taints } } }, { signal: o.signal });
+        await client.patch(
+          nodes,
+          { name: node.metadata?.name ?? '' },
+          { type: 'merge', body: { metadata: { resourceVersion: node.metadata?.resourceVersion }, spec: { taints } } },
+          { signal: o.signal },
+        );
         log.info({ node: keyOf(node), taints: taints.map((t) => `${t.key}:${t.effect}`) }, 'taints changed');
       } catch (error) {
         if (o.signal.aborted) return;

@@ -9,7 +9,8 @@ const node = (conditions: Record<string, string>, o: Node['spec'] = {}): Node =>
   status: { conditions: Object.entries(conditions).map(([type, status]) => ({ type, status, lastHeartbeatTime: '2026-01-01T00:00:00Z' })) },
 });
 const now = '2026-01-01T00:00:00Z';
-const keys = (n: Node, noExecute: boolean | 'none'): string[] | undefined => computeTaints(n, { noExecute, now })?.map((t) => `${t.key.split('/')[1] ?? t.key}:${t.effect}`);
+const keys = (n: Node, noExecute: boolean | 'none'): string[] | undefined =>
+  computeTaints(n, { noExecute, now })?.map((t) => `${t.key.split('/')[1] ?? t.key}:${t.effect}`);
 
 describe('computeTaints', () => {
   it.each([
@@ -17,10 +18,45 @@ describe('computeTaints', () => {
     [{ Ready: 'False' }, {}, false, ['not-ready:NoSchedule']],
     [{ Ready: 'Unknown' }, {}, true, ['unreachable:NoSchedule', 'unreachable:NoExecute']],
     [{ Ready: 'True', DiskPressure: 'True' }, { unschedulable: true }, true, ['disk-pressure:NoSchedule', 'unschedulable:NoSchedule']],
-    [{ Ready: 'Unknown' }, { taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }] }, true, ['unreachable:NoSchedule', 'unreachable:NoExecute']],
-    [{ Ready: 'True' }, { taints: [{ key: 'mine', effect: 'NoExecute' }, { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }] }, true, ['mine:NoExecute']],
-    [{ Ready: 'Unknown' }, { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }, { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' }] }, false, undefined],
-    [{ Ready: 'Unknown' }, { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }, { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' }] }, 'none', ['unreachable:NoSchedule']],
+    [
+      { Ready: 'Unknown' },
+      { taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }] },
+      true,
+      ['unreachable:NoSchedule', 'unreachable:NoExecute'],
+    ],
+    [
+      { Ready: 'True' },
+      {
+        taints: [
+          { key: 'mine', effect: 'NoExecute' },
+          { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' },
+        ],
+      },
+      true,
+      ['mine:NoExecute'],
+    ],
+    [
+      { Ready: 'Unknown' },
+      {
+        taints: [
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' },
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' },
+        ],
+      },
+      false,
+      undefined,
+    ],
+    [
+      { Ready: 'Unknown' },
+      {
+        taints: [
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' },
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' },
+        ],
+      },
+      'none',
+      ['unreachable:NoSchedule'],
+    ],
   ] as const)('%j %j, NoExecute %s', (conditions, spec, noExecute, expected) => {
     expect(keys(node(conditions, structuredClone(spec) as Node['spec']), noExecute)).toEqual(expected);
   });
@@ -33,7 +69,14 @@ describe('evictionTimeMs', () => {
     [[], [taint], start + 9],
     [[{ key: taint.key, operator: 'Exists', tolerationSeconds: 300 }], [taint], start + 300_000],
     [[{ operator: 'Exists' }], [taint], undefined],
-    [[{ key: taint.key, operator: 'Exists', tolerationSeconds: 300 }, { key: 'b', operator: 'Equal', value: 'x', tolerationSeconds: 5 }], [taint, { key: 'b', value: 'x', effect: 'NoExecute', timeAdded: now }], start + 5000],
+    [
+      [
+        { key: taint.key, operator: 'Exists', tolerationSeconds: 300 },
+        { key: 'b', operator: 'Equal', value: 'x', tolerationSeconds: 5 },
+      ],
+      [taint, { key: 'b', value: 'x', effect: 'NoExecute', timeAdded: now }],
+      start + 5000,
+    ],
     [[{ key: taint.key, operator: 'Exists' }], [taint, { key: 'b', value: 'y', effect: 'NoExecute' }], start + 9],
     [[], [{ ...taint, effect: 'NoSchedule' }], undefined],
   ])('case %#', (tolerations, taints, expected) => {
@@ -61,7 +104,10 @@ describe('HeartbeatTracker', () => {
 
 describe('silentConditions', () => {
   it('turns what the kubelet said into Unknown, once', () => {
-    const conditions = silentConditions(node({ Ready: 'True', MemoryPressure: 'False', DiskPressure: 'False', PIDPressure: 'False', Custom: 'True' }), Date.parse(now));
+    const conditions = silentConditions(
+      node({ Ready: 'True', MemoryPressure: 'False', DiskPressure: 'False', PIDPressure: 'False', Custom: 'True' }),
+      Date.parse(now),
+    );
     expect(conditions?.map((c) => [c.type, c.status, c.reason])).toEqual([
       ['Ready', 'Unknown', 'NodeStatusUnknown'],
       ['MemoryPressure', 'Unknown', 'NodeStatusUnknown'],

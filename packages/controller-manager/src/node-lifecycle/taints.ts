@@ -42,7 +42,8 @@ export function computeTaints(node: NodeView, o: { noExecute: boolean | 'none'; 
   if (node.spec?.unschedulable === true) wanted.push({ key: unschedulableTaint, effect: 'NoSchedule' });
   const execute = o.noExecute === 'none' ? undefined : wantedNoExecute(node);
   const has = (key: string, effect: string): Taint | undefined => current.find((t) => t.key === key && t.effect === effect);
-  if (execute !== undefined && (o.noExecute === true || has(execute, 'NoExecute') !== undefined)) wanted.push({ key: execute, effect: 'NoExecute' });
+  if (execute !== undefined && (o.noExecute === true || has(execute, 'NoExecute') !== undefined))
+    wanted.push({ key: execute, effect: 'NoExecute' });
 
   const kept = current.filter((t) => !isManaged(t) || wanted.some((w) => w.key === t.key && w.effect === t.effect));
   const added = wanted.filter((w) => has(w.key, w.effect) === undefined).map((w) => ({ ...w, timeAdded: o.now }));
@@ -57,7 +58,11 @@ export function tolerates(toleration: DeepReadonly<Toleration>, taint: DeepReado
 }
 
 /** When a pod must leave a node with these taints: milliseconds since the epoch, undefined for never. A taint without a time counts from `nowMs`. */
-export function evictionTimeMs(tolerations: readonly DeepReadonly<Toleration>[], taints: readonly DeepReadonly<Taint>[], nowMs: number): number | undefined {
+export function evictionTimeMs(
+  tolerations: readonly DeepReadonly<Toleration>[],
+  taints: readonly DeepReadonly<Taint>[],
+  nowMs: number,
+): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints) {
     if (taint.effect !== 'NoExecute') continue;

@@ -3,8 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { choosePodsToDelete } from './deletion-order.ts';
 
 const nowMs = Date.UTC(2026, 0, 2);
-const pod = (name: string, o: { node?: string; phase?: string; ready?: string; cost?: string; restarts?: number; created?: string } = {}): Pod => ({
-  metadata: { name, uid: name, creationTimestamp: o.created ?? '2026-01-01T00:00:00Z', ...(o.cost === undefined ? {} : { annotations: { 'controller.kubernetes.io/pod-deletion-cost': o.cost } }) },
+const pod = (
+  name: string,
+  o: { node?: string; phase?: string; ready?: string; cost?: string; restarts?: number; created?: string } = {},
+): Pod => ({
+  metadata: {
+    name,
+    uid: name,
+    creationTimestamp: o.created ?? '2026-01-01T00:00:00Z',
+    ...(o.cost === undefined ? {} : { annotations: { 'controller.kubernetes.io/pod-deletion-cost': o.cost } }),
+  },
   spec: { containers: [], nodeName: o.node ?? 'n1' },
   status: {
     phase: o.phase ?? 'Running',
@@ -13,7 +21,8 @@ const pod = (name: string, o: { node?: string; phase?: string; ready?: string; c
   },
 });
 const ready = '2026-01-01T12:00:00Z';
-const first = (a: Pod, b: Pod, related: Pod[] = []): string => choosePodsToDelete([b, a], related, { count: 1, nowMs })[0]?.metadata?.name ?? '';
+const first = (a: Pod, b: Pod, related: Pod[] = []): string =>
+  choosePodsToDelete([b, a], related, { count: 1, nowMs })[0]?.metadata?.name ?? '';
 
 describe('choosePodsToDelete', () => {
   it.each([

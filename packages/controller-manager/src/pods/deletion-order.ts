@@ -68,7 +68,11 @@ export function compareForDeletion(a: RankedPod, b: RankedPod, nowMs: number): n
 }
 
 /** The `count` pods to delete first. `related`: active pods of the same workload, for the crowding on nodes. */
-export function choosePodsToDelete(pods: readonly PodView[], related: readonly PodView[], o: { count: number; nowMs: number }): readonly PodView[] {
+export function choosePodsToDelete(
+  pods: readonly PodView[],
+  related: readonly PodView[],
+  o: { count: number; nowMs: number },
+): readonly PodView[] {
   if (o.count >= pods.length) return pods;
   const perNode = new Map<string, number>();
   for (const pod of related) {

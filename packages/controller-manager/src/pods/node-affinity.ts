@@ -35,6 +35,9 @@ export function fitsNode(spec: DeepReadonly<PodSpec>, node: DeepReadonly<Node>):
     const [expressions, fields] = [term.matchExpressions ?? [], term.matchFields ?? []];
     // A term without requirements selects nothing.
     if (expressions.length + fields.length === 0) return false;
-    return expressions.every((r) => holds(r, labels[r.key])) && fields.every((r) => holds(r, r.key === 'metadata.name' ? node.metadata?.name : undefined));
+    return (
+      expressions.every((r) => holds(r, labels[r.key])) &&
+      fields.every((r) => holds(r, r.key === 'metadata.name' ? node.metadata?.name : undefined))
+    );
   });
 }

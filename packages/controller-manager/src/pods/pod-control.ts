@@ -8,6 +8,9 @@ export const isNamespaceTerminating = (error: unknown): boolean =>
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What was caught, as what may be thrown again. */
+export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
 /** Creates and deletes the pods of one owner, and tells about it in Events of the owner. */
 export interface PodControl {
   /** false: the namespace is terminating. */
@@ -16,7 +19,11 @@ export interface PodControl {
   remove(pod: DeepReadonly<Pod>): Promise<boolean>;
 }
 
-export function podControl(owner: DeepReadonly<KubeObject>, events: EventRecorder, run: Pick<ReconcileContext, 'client' | 'signal'>): PodControl {
+export function podControl(
+  owner: DeepReadonly<KubeObject>,
+  events: EventRecorder,
+  run: Pick<ReconcileContext, 'client' | 'signal'>,
+): PodControl {
   return {
     create: async (pod) => {
       try {

@@ -8,7 +8,8 @@ export const isTerminal = (pod: PodView): boolean => pod.status?.phase === 'Succ
 export const isActive = (pod: PodView): boolean => !isTerminal(pod) && pod.metadata?.deletionTimestamp === undefined;
 export const isTerminating = (pod: PodView): boolean => !isTerminal(pod) && pod.metadata?.deletionTimestamp !== undefined;
 
-export const podCondition = (pod: PodView, type: string): DeepReadonly<PodCondition> | undefined => pod.status?.conditions?.find((c) => c.type === type);
+export const podCondition = (pod: PodView, type: string): DeepReadonly<PodCondition> | undefined =>
+  pod.status?.conditions?.find((c) => c.type === type);
 export const isReady = (pod: PodView): boolean => podCondition(pod, 'Ready')?.status === 'True';
 
 /** Milliseconds since the epoch; undefined when it is not ready. */

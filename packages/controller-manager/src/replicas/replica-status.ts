@@ -28,7 +28,13 @@ export function computeReplicaStatus(input: ReplicaStatusInput): ReplicaSetStatu
   let conditions = recorded;
   if (input.failure !== undefined && !failing) {
     const reason = input.active.length < input.replicas ? 'FailedCreate' : input.active.length > input.replicas ? 'FailedDelete' : '';
-    conditions = setCondition(recorded, { type: 'ReplicaFailure', status: 'True', lastTransitionTime: formatTime(input.nowMs), reason, message: input.failure.message });
+    conditions = setCondition(recorded, {
+      type: 'ReplicaFailure',
+      status: 'True',
+      lastTransitionTime: formatTime(input.nowMs),
+      reason,
+      message: input.failure.message,
+    });
   } else if (input.failure === undefined && failing) conditions = withoutCondition(recorded, 'ReplicaFailure');
   return {
     replicas: input.active.length,

@@ -1,6 +1,15 @@
 import { pod as pods, type Pod, type PodTemplateSpec, type ReplicaSetStatus } from '@skiff/api';
 import { formatKey, keyOf, type DeepReadonly, type KubeObject, type ResourceRef } from '@skiff/apimachinery';
-import { controllerOf, defineController, mapped, ownedBy, primary, type ControllerContext, type ControllerDefinition, type ReconcileContext } from '@skiff/client';
+import {
+  controllerOf,
+  defineController,
+  mapped,
+  ownedBy,
+  primary,
+  type ControllerContext,
+  type ControllerDefinition,
+  type ReconcileContext,
+} from '@skiff/client';
 import { claimChildren } from '../claim.ts';
 import type { LabelMatcher } from '../label-selector.ts';
 import { byControllerUid, controllerReference, controllerUidIndex } from '../owner-references.ts';
@@ -16,7 +25,11 @@ export interface ReplicasKind<T extends KubeObject & { status?: ReplicaSetStatus
   readonly name: string;
   readonly resource: ResourceRef<T>;
   readonly countsTerminating: boolean;
-  desired(owner: DeepReadonly<T>): { readonly replicas: number; readonly minReadySeconds: number; readonly template: DeepReadonly<PodTemplateSpec> | undefined };
+  desired(owner: DeepReadonly<T>): {
+    readonly replicas: number;
+    readonly minReadySeconds: number;
+    readonly template: DeepReadonly<PodTemplateSpec> | undefined;
+  };
   selector(owner: DeepReadonly<T>): LabelMatcher;
   /** Active pods of the whole workload, which tell how crowded nodes are. */
   related(owner: DeepReadonly<T>, context: ControllerContext): readonly DeepReadonly<Pod>[];
@@ -25,7 +38,9 @@ export interface ReplicasKind<T extends KubeObject & { status?: ReplicaSetStatus
 /** Pods created or deleted in one go, at most. */
 const burstReplicas = 500;
 
-export function defineReplicasController<T extends KubeObject & { status?: ReplicaSetStatus }>(kind: ReplicasKind<T>): ControllerDefinition {
+export function defineReplicasController<T extends KubeObject & { status?: ReplicaSetStatus }>(
+  kind: ReplicasKind<T>,
+): ControllerDefinition {
   return defineController({
     name: kind.name,
     concurrency: 5,
@@ -49,7 +64,10 @@ export function defineReplicasController<T extends KubeObject & { status?: Repli
       return async (key, run) => {
         const owner = owners.get(key);
         if (owner === undefined) return undefined;
-        const all = [...podInformer.byIndex(controllerUidIndex, owner.metadata?.uid ?? ''), ...podInformer.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`)];
+        const all = [
+          ...podInformer.byIndex(controllerUidIndex, owner.metadata?.uid ?? ''),
+          ...podInformer.byIndex(controllerUidIndex, `orphan/${key.namespace ?? ''}`),
+        ];
         const matches = kind.selector(owner);
         const active = await claimChildren(all.filter(isActive), {
           owner,
@@ -59,10 +77,13 @@ export function defineReplicasController<T extends KubeObject & { status?: Repli
           client: run.client,
           signal: run.signal,
         });
-        const managed = owner.metadata?.deletionTimestamp === undefined ? await manageReplicas({ kind, owner, active, context, run }) : { changed: 0 };
+        const managed =
+          owner.metadata?.deletionTimestamp === undefined ? await manageReplicas({ kind, owner, active, context, run }) : { changed: 0 };
         // The cache doesn't hold the change yet, and its arrival brings the key back: a status now would be stale.
         if (managed.changed > 0 && managed.error === undefined) return undefined;
-        const terminating = all.filter((pod) => isTerminating(pod) && controllerOf(pod)?.uid === owner.metadata?.uid && matches(pod.metadata?.labels));
+        const terminating = all.filter(
+          (pod) => isTerminating(pod) && controllerOf(pod)?.uid === owner.metadata?.uid && matches(pod.metadata?.labels),
+        );
         const next = await syncStatus({ kind, owner, active, terminating, failure: managed.error, context, run });
         if (managed.error !== undefined) throw managed.error;
         return next;
@@ -79,7 +100,9 @@ interface Sync<T extends KubeObject & { status?: ReplicaSetStatus }> {
   readonly run: ReconcileContext;
 }
 
-async function manageReplicas<T extends KubeObject & { status?: ReplicaSetStatus }>(sync: Sync<T>): Promise<{ changed: number; error?: Error }> {
+async function manageReplicas<T extends KubeObject & { status?: ReplicaSetStatus }>(
+  sync: Sync<T>,
+): Promise<{ changed: number; error?: Error }> {
   const { kind, owner, active, context, run } = sync;
   const { replicas, template } = kind.desired(owner);
   const difference = replicas - active.length;
@@ -92,7 +115,9 @@ async function manageReplicas<T extends KubeObject & { status?: ReplicaSetStatus
   };
   let error: unknown;
   if (difference > 0) {
-    ({ error } = await slowStart(count, async () => note(await control.create(podFromTemplate(template, owner, controllerReference(owner, kind.resource))))));
+    ({ error } = await slowStart(count, async () =>
+      note(await control.create(podFromTemplate(template, owner, controllerReference(owner, kind.resource)))),
+    ));
   } else {
     const victims = choosePodsToDelete(active, kind.related(owner, context), { count, nowMs: context.clock.now() });
     const results = await Promise.allSettled(victims.map(async (pod) => note(await control.remove(pod))));
@@ -122,7 +147,10 @@ async function syncStatus<T extends KubeObject & { status?: ReplicaSetStatus }>(
   if (!sameReplicaStatus(owner.status as DeepReadonly<ReplicaSetStatus> | undefined, status)) {
     const draft = { ...(structuredClone(owner) as T), status };
     await run.client.updateStatus(kind.resource, draft, { signal: run.signal });
-    run.log.debug({ key: formatKey({ namespace: owner.metadata?.namespace ?? '', name: owner.metadata?.name ?? '' }), status }, 'status updated');
+    run.log.debug(
+      { key: formatKey({ namespace: owner.metadata?.namespace ?? '', name: owner.metadata?.name ?? '' }), status },
+      'status updated',
+    );
   }
   if (minReadySeconds === 0 || status.readyReplicas === status.availableReplicas) return undefined;
   return { requeueAfterMs: (nextAvailabilityMs(active, minReadySeconds, nowMs) ?? minReadySeconds * 1000) + 1 };

@@ -47,7 +47,8 @@ export function computeClaimOwners(claim: ClaimView, set: SetView, pod: PodView)
   const scaledAway = ordinal === undefined || !inRange(set, ordinal);
   const wanted: OwnerReference[] = [...others];
   if (!hasForeignController(claim, set, pod)) {
-    if (policy.whenDeleted === 'Delete' && !(policy.whenScaled === 'Delete' && scaledAway)) wanted.push(controllerReference(set, statefulSets));
+    if (policy.whenDeleted === 'Delete' && !(policy.whenScaled === 'Delete' && scaledAway))
+      wanted.push(controllerReference(set, statefulSets));
     if (policy.whenScaled === 'Delete' && scaledAway) wanted.push(controllerReference(pod, pods));
   }
   const key = (r: Reference): string => `${r.uid} ${r.controller === true}`;

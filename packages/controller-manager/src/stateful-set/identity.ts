@@ -1,4 +1,11 @@
-import { statefulSet as statefulSets, type PersistentVolumeClaim, type Pod, type PodTemplateSpec, type StatefulSet, type Volume } from '@skiff/api';
+import {
+  statefulSet as statefulSets,
+  type PersistentVolumeClaim,
+  type Pod,
+  type PodTemplateSpec,
+  type StatefulSet,
+  type Volume,
+} from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { revisionHashLabel } from '../history/controller-history.ts';
 import { controllerReference } from '../owner-references.ts';
@@ -20,10 +27,12 @@ export function ordinalOf(set: SetView, pod: PodView): number | undefined {
   const ordinal = Number(match?.[2] ?? 'NaN');
   return match?.[1] === set.metadata?.name && ordinal < 2 ** 31 ? ordinal : undefined;
 }
-export const inRange = (set: SetView, ordinal: number): boolean => ordinal >= startOrdinal(set) && ordinal < startOrdinal(set) + replicasOf(set);
+export const inRange = (set: SetView, ordinal: number): boolean =>
+  ordinal >= startOrdinal(set) && ordinal < startOrdinal(set) + replicasOf(set);
 
 export const podName = (set: SetView, ordinal: number): string => `${set.metadata?.name ?? ''}-${ordinal}`;
-export const claimName = (set: SetView, template: ClaimView, ordinal: number): string => `${template.metadata?.name ?? ''}-${set.metadata?.name ?? ''}-${ordinal}`;
+export const claimName = (set: SetView, template: ClaimView, ordinal: number): string =>
+  `${template.metadata?.name ?? ''}-${set.metadata?.name ?? ''}-${ordinal}`;
 export const revisionOfPod = (pod: PodView): string => pod.metadata?.labels?.[revisionHashLabel] ?? '';
 
 /** The claims of one ordinal, by the names their volumes have. */

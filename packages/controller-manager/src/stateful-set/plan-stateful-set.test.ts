@@ -2,7 +2,10 @@ import type { Pod, StatefulSet } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
 import { computeStatefulSetStatus, planStatefulSet, type StatefulSetAction, type StatefulSetInput } from './plan-stateful-set.ts';
 
-const set = (replicas: number, o: { policy?: string; partition?: number; strategy?: string; current?: number; start?: number } = {}): StatefulSet => ({
+const set = (
+  replicas: number,
+  o: { policy?: string; partition?: number; strategy?: string; current?: number; start?: number } = {},
+): StatefulSet => ({
   metadata: { name: 'db', namespace: 'ns', uid: 's', generation: 1 },
   spec: {
     replicas,
@@ -26,11 +29,21 @@ const pod = (ordinal: number, state: State = 'ready', revision = 'new'): Pod => 
   spec: { containers: [] },
   status: {
     phase: state === 'pending' ? 'Pending' : state === 'failed' ? 'Failed' : 'Running',
-    conditions: [{ type: 'Ready', status: state === 'ready' || state === 'going' ? 'True' : 'False', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+    conditions: [
+      { type: 'Ready', status: state === 'ready' || state === 'going' ? 'True' : 'False', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    ],
   },
 });
-const input = (s: StatefulSet, pods: Pod[]): StatefulSetInput => ({ set: s, pods, currentRevision: 'old', updateRevision: 'new', claimsMatch: () => true, nowMs: Date.UTC(2026, 0, 2) });
-const say = (a: StatefulSetAction): string => (a.do === 'create' ? `create ${a.ordinal} ${a.revision}` : `${a.do} ${a.pod.metadata?.name ?? ''}`);
+const input = (s: StatefulSet, pods: Pod[]): StatefulSetInput => ({
+  set: s,
+  pods,
+  currentRevision: 'old',
+  updateRevision: 'new',
+  claimsMatch: () => true,
+  nowMs: Date.UTC(2026, 0, 2),
+});
+const say = (a: StatefulSetAction): string =>
+  a.do === 'create' ? `create ${a.ordinal} ${a.revision}` : `${a.do} ${a.pod.metadata?.name ?? ''}`;
 const plan = (s: StatefulSet, pods: Pod[]): string[] => planStatefulSet(input(s, pods)).map(say);
 
 describe('planStatefulSet, in order', () => {

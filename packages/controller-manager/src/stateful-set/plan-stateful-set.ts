@@ -1,6 +1,16 @@
 import type { StatefulSetStatus } from '@skiff/api';
 import { isAvailable, isReady } from '../pods/pod-state.ts';
-import { identityMatches, inRange, ordinalOf, replicasOf, revisionOfPod, startOrdinal, storageMatches, type PodView, type SetView } from './identity.ts';
+import {
+  identityMatches,
+  inRange,
+  ordinalOf,
+  replicasOf,
+  revisionOfPod,
+  startOrdinal,
+  storageMatches,
+  type PodView,
+  type SetView,
+} from './identity.ts';
 
 export interface StatefulSetInput {
   readonly set: SetView;
@@ -48,7 +58,9 @@ export function planStatefulSet(input: StatefulSetInput): readonly StatefulSetAc
 
   const condemned = [...byOrdinal].filter(([ordinal]) => ordinal >= 0 && !inRange(set, ordinal)).sort(([a], [b]) => b - a);
   for (const [, pod] of condemned) if (!input.claimsMatch(pod)) actions.push({ do: 'repair', pod });
-  const firstUnavailable = [...byOrdinal].sort(([a], [b]) => a - b).find(([ordinal, pod]) => ordinal >= 0 && (!available(pod) || going(pod)))?.[1];
+  const firstUnavailable = [...byOrdinal]
+    .sort(([a], [b]) => a - b)
+    .find(([ordinal, pod]) => ordinal >= 0 && (!available(pod) || going(pod)))?.[1];
   for (const [, pod] of condemned) {
     if (isBurst(set)) {
       if (!going(pod)) actions.push({ do: 'delete', pod });
@@ -120,12 +132,29 @@ export function computeStatefulSetStatus(input: StatefulSetInput, collisionCount
   };
   const all = replicasOf(set);
   // The update is through: the new revision is the current one now.
-  if (set.spec?.updateStrategy?.type === 'RollingUpdate' && status.updatedReplicas === all && status.readyReplicas === all && status.replicas === all)
+  if (
+    set.spec?.updateStrategy?.type === 'RollingUpdate' &&
+    status.updatedReplicas === all &&
+    status.readyReplicas === all &&
+    status.replicas === all
+  )
     return { ...status, currentReplicas: status.updatedReplicas ?? 0, currentRevision: input.updateRevision };
   return status;
 }
 
 export function sameStatefulSetStatus(a: SetView['status'], b: StatefulSetStatus): boolean {
-  const numbers = ['observedGeneration', 'replicas', 'readyReplicas', 'availableReplicas', 'currentReplicas', 'updatedReplicas', 'collisionCount'] as const;
-  return numbers.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) && a?.currentRevision === b.currentRevision && a?.updateRevision === b.updateRevision;
+  const numbers = [
+    'observedGeneration',
+    'replicas',
+    'readyReplicas',
+    'availableReplicas',
+    'currentReplicas',
+    'updatedReplicas',
+    'collisionCount',
+  ] as const;
+  return (
+    numbers.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) &&
+    a?.currentRevision === b.currentRevision &&
+    a?.updateRevision === b.updateRevision
+  );
 }

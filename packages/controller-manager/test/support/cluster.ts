@@ -18,15 +18,28 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 /** An apiserver with memory storage and RBAC, all controllers under their own identity, and nodes that only pretend. */
-export async function startTestCluster(o: { nodes?: readonly string[]; config?: Partial<ControllerManagerConfig> } = {}): Promise<TestCluster> {
+export async function startTestCluster(
+  o: { nodes?: readonly string[]; config?: Partial<ControllerManagerConfig> } = {},
+): Promise<TestCluster> {
   const server = await startTestServer(createRegistry);
   const connect = (identity: { cert: string; key: string }, userAgent: string): Client =>
-    createClient({ servers: [`https://127.0.0.1:${server.port}`], certificateAuthority: { pem: server.pki.ca }, clientCertificate: { pem: identity.cert }, clientKey: { pem: identity.key }, userAgent });
+    createClient({
+      servers: [`https://127.0.0.1:${server.port}`],
+      certificateAuthority: { pem: server.pki.ca },
+      clientCertificate: { pem: identity.cert },
+      clientKey: { pem: identity.key },
+      userAgent,
+    });
   const client = connect(server.admin, 'test/v0');
   const own = connect(await server.pki.client('system:kube-controller-manager'), 'kube-controller-manager/v0');
   const stop = childSignal(new AbortController().signal);
   const rootCa = readFileSync(server.pki.file('ca.crt'), 'utf8');
-  const manager = createControllerManager({ ...defaultConfig, clusterCidrs: ['10.200.0.0/16'], rootCa, ...o.config }, controllers, { client: own, clock: systemClock, log: silentLogger, freeze: true });
+  const manager = createControllerManager({ ...defaultConfig, clusterCidrs: ['10.200.0.0/16'], rootCa, ...o.config }, controllers, {
+    client: own,
+    clock: systemClock,
+    log: silentLogger,
+    freeze: true,
+  });
   const running = Promise.all([manager.run(stop.signal), runHollowNodes(client, o.nodes ?? ['node-1', 'node-2'], stop.signal)]);
   let serial = 0;
   return {

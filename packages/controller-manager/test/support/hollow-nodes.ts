@@ -20,7 +20,9 @@ export async function runHollowNodes(client: Client, names: readonly string[], s
     if (pod.metadata?.deletionTimestamp !== undefined) {
       if (pod.spec?.nodeName) await client.delete(pods, key, { gracePeriodSeconds: 0, preconditions: { uid: pod.metadata.uid ?? '' } });
     } else if (!pod.spec?.nodeName) {
-      const named = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+      const named =
+        pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms[0]?.matchFields?.[0]
+          ?.values?.[0];
       const target = { apiVersion: 'v1', kind: 'Node', name: named ?? names[next++ % names.length] };
       await client.createSubresource(pods, key, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata: key, target });
     } else if (pod.status?.phase === 'Pending') {
@@ -28,13 +30,21 @@ export async function runHollowNodes(client: Client, names: readonly string[], s
       const ip = `10.77.${Math.floor(next / 250)}.${(next++ % 250) + 1}`;
       const exit = /^exit (\d+)$/.exec(wish)?.[1];
       const ready = wish !== 'unready' && exit === undefined;
-      const state = exit === undefined ? { running: { startedAt: now } } : { terminated: { exitCode: Number(exit), startedAt: now, finishedAt: now } };
+      const state =
+        exit === undefined ? { running: { startedAt: now } } : { terminated: { exitCode: Number(exit), startedAt: now, finishedAt: now } };
       const status = {
         phase: exit === undefined ? 'Running' : exit === '0' ? 'Succeeded' : 'Failed',
         podIP: ip,
         podIPs: [{ ip }],
         conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: now }],
-        containerStatuses: pod.spec.containers.map((c) => ({ name: c.name, image: c.image ?? '', imageID: '', ready, restartCount: 0, state })),
+        containerStatuses: pod.spec.containers.map((c) => ({
+          name: c.name,
+          image: c.image ?? '',
+          imageID: '',
+          ready,
+          restartCount: 0,
+          state,
+        })),
       };
       await client.patch(pods, key, { type: 'strategic', subresource: 'status', body: { status } });
     }

@@ -28,6 +28,8 @@ export async function until<T extends KubeObject>(
   } catch (error) {
     if (!limit.signal.aborted) throw error;
   }
-  const seen = [...objects.values()].map((object) => JSON.stringify({ name: key(object), ...(object as { status?: unknown }) }, undefined, 1).slice(0, 1500));
+  const seen = [...objects.values()].map((object) =>
+    JSON.stringify({ name: key(object), ...(object as { status?: unknown }) }, undefined, 1).slice(0, 1500),
+  );
   throw new Error(`${resource.plural} did not get there in time: ${o.holds.toString()}\n${seen.join('\n')}`);
 }
