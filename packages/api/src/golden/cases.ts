@@ -10,6 +10,7 @@ import { podUpdateCases } from './pod-update-cases.ts';
 import { podValidationCases } from './pod-validation-cases.ts';
 import { policyCases } from './policy-cases.ts';
 import { serviceCases } from './service-cases.ts';
+import { storageCases } from './storage-cases.ts';
 import { volumeCases } from './volume-cases.ts';
 import { workloadCases } from './workload-cases.ts';
 
@@ -28,4 +29,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   networks: networkCases,
   policies: policyCases,
   autoscaling: autoscalingCases,
+  storage: storageCases,
 };

@@ -63,7 +63,7 @@ function statusToV2(autoscaler: V1): Part | undefined {
 
 /** What v1 has no fields for comes from annotations. */
 export function autoscalerToV2(autoscaler: V1): HorizontalPodAutoscaler {
-  const { scaleTargetRef = { kind: '', name: '' }, minReplicas, maxReplicas = 0 } = autoscaler.spec ?? {};
+  const { scaleTargetRef, minReplicas, maxReplicas } = autoscaler.spec ?? { scaleTargetRef: { kind: '', name: '' }, maxReplicas: 0 };
   const behavior = withLowerKeys(annotated(autoscaler, roundTrip.behavior)) as object | undefined;
   const status = statusToV2(autoscaler);
   const converted = {

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateLimitRange } from './validate-limit-range.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { LimitRange } from '../../generated/types/core-v1.ts';
 import { defaultLimitRange } from './limit-range-defaults.ts';
@@ -13,5 +15,10 @@ export const limitRange = defineResource<LimitRange>({
   storageVersionHash: 'EBKMFVe6cwo=',
   enforcement: 'stored',
   defaults: defaultLimitRange,
-  strategy: { allowCreateOnUpdate: true },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowCreateOnUpdate: true,
+    validate: (range, errors) => validateLimitRange(range, errors),
+    validateUpdate: (range, _old, errors) => validateLimitRange(range, errors),
+  },
 });

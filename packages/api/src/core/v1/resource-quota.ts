@@ -1,6 +1,8 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { quotaWarnings, validateQuota, validateQuotaStatus, validateQuotaUpdate } from './validate-resource-quota.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceQuota } from '../../generated/types/core-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceQuota = defineResource<ResourceQuota>({
@@ -15,7 +17,15 @@ export const resourceQuota = defineResource<ResourceQuota>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<ResourceQuota>({}),
+  strategy: specStrategy<ResourceQuota>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (quota, errors) => validateQuota(quota, errors),
+      validateUpdate: validateQuotaUpdate,
+      warnings: quotaWarnings,
+    },
+  ),
   table: defineTable([nameColumn, 'Request', 'Limit', 'Age'], (q, nowMs) => {
     const names = Object.keys(q.status?.hard ?? {}).sort();
     const cells = (limits: boolean): string =>
@@ -26,6 +36,9 @@ export const resourceQuota = defineResource<ResourceQuota>({
     return [nameOf(q), cells(false), cells(true), age(q, nowMs)];
   }),
   subresources: {
-    status: statusSubresource('ResourceQuota'),
+    status: statusSubresource(
+      'ResourceQuota',
+      statusStrategy({ validateUpdate: (quota, _old, errors) => validateQuotaStatus(quota, errors) }),
+    ),
   },
 });

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateDriver, validateDriverUpdate } from './validate-drivers.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CSIDriver } from '../../generated/types/storage-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -15,7 +17,14 @@ export const csiDriver = defineResource<CSIDriver>({
   enforcement: 'stored',
   strategy: specStrategy<CSIDriver>(
     { generation: { spec: 'io.k8s.api.storage.v1.CSIDriverSpec' }, status: false },
-    { allowUnconditionalUpdate: false },
+    {
+      validateName: nameIsDNSSubdomain,
+      allowUnconditionalUpdate: false,
+      /** Counts changes only: upstream does not start at one. */
+      prepareForCreate: (draft) => void delete draft.metadata?.generation,
+      validate: (driver, errors) => validateDriver(driver, errors),
+      validateUpdate: validateDriverUpdate,
+    },
   ),
   defaults(driver) {
     const spec = driver.spec;

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateCSINode, validateCSINodeUpdate } from './validate-drivers.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CSINode } from '../../generated/types/storage-v1.ts';
 import { age, defineTable, integer, nameColumn, nameOf } from '../../table.ts';
@@ -12,6 +14,11 @@ export const csiNode = defineResource<CSINode>({
   storageVersionHash: 'Pe62DkZtjuo=',
   returnsDeletedObject: true,
   enforcement: 'stored',
-  strategy: { allowUnconditionalUpdate: false },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowUnconditionalUpdate: false,
+    validate: (node, errors) => validateCSINode(node, errors),
+    validateUpdate: validateCSINodeUpdate,
+  },
   table: defineTable([nameColumn, integer('Drivers'), 'Age'], (n, nowMs) => [nameOf(n), (n.spec?.drivers ?? []).length, age(n, nowMs)]),
 });

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { capacityWarnings, validateCapacity, validateCapacityUpdate } from './validate-classes.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CSIStorageCapacity } from '../../generated/types/storage-v1.ts';
 import { defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -11,6 +13,12 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   schemaName: 'io.k8s.api.storage.v1.CSIStorageCapacity',
   storageVersionHash: 'xeVl+2Ly1kE=',
   enforcement: 'stored',
-  strategy: { allowUnconditionalUpdate: false },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    allowUnconditionalUpdate: false,
+    validate: (capacity, errors) => validateCapacity(capacity, errors),
+    validateUpdate: validateCapacityUpdate,
+    warnings: capacityWarnings,
+  },
   table: defineTable([nameColumn, 'StorageClassName', 'Capacity'], (c) => [nameOf(c), c.storageClassName ?? '', c.capacity ?? '<unset>']),
 });

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { storageClassWarnings, validateStorageClass, validateStorageClassUpdate } from './validate-classes.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { StorageClass } from '../../generated/types/storage-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -16,6 +18,12 @@ export const storageClass = defineResource<StorageClass>({
   defaults(storageClass) {
     storageClass.reclaimPolicy ??= 'Delete';
     storageClass.volumeBindingMode ??= 'Immediate';
+  },
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    validate: (c, errors) => validateStorageClass(c, errors),
+    validateUpdate: validateStorageClassUpdate,
+    warnings: storageClassWarnings,
   },
   table: defineTable([nameColumn, 'Provisioner', 'ReclaimPolicy', 'VolumeBindingMode', 'AllowVolumeExpansion', 'Age'], (c, nowMs) => {
     const isDefault = ['', 'beta.'].some((p) => c.metadata?.annotations?.[`storageclass.${p}kubernetes.io/is-default-class`] === 'true');

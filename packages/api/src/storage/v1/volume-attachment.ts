@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateAttachment, validateAttachmentUpdate } from './validate-drivers.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttachment } from '../../generated/types/storage-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
@@ -14,7 +16,15 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: { ...specStrategy<VolumeAttachment>({}), allowUnconditionalUpdate: false },
+  strategy: specStrategy<VolumeAttachment>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      allowUnconditionalUpdate: false,
+      validate: (attachment, errors) => validateAttachment(attachment, errors),
+      validateUpdate: validateAttachmentUpdate,
+    },
+  ),
   table: defineTable(
     [nameColumn, { name: 'Attacher', type: 'string', format: 'name' }, 'PV', 'Node', boolean('Attached'), 'Age'],
     (a, nowMs) => [
@@ -27,6 +37,12 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
     ],
   ),
   subresources: {
-    status: statusSubresource('VolumeAttachment', statusStrategy({ prepareForUpdate: keepMetadata })),
+    status: statusSubresource(
+      'VolumeAttachment',
+      statusStrategy({
+        prepareForUpdate: keepMetadata,
+        validateUpdate: (attachment, _old, errors) => validateAttachment(attachment, errors),
+      }),
+    ),
   },
 });

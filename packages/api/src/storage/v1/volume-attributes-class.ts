@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { validateAttributesClass, validateAttributesClassUpdate } from './validate-classes.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { VolumeAttributesClass } from '../../generated/types/storage-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -13,5 +15,10 @@ export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   storageVersionHash: 'tIjydgKBC5w=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  strategy: {
+    validateName: nameIsDNSSubdomain,
+    validate: (c, errors) => validateAttributesClass(c, errors),
+    validateUpdate: validateAttributesClassUpdate,
+  },
   table: defineTable([nameColumn, 'DriverName', 'Age'], (c, nowMs) => [nameOf(c), c.driverName ?? '', age(c, nowMs)]),
 });
