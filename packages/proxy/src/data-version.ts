@@ -14,7 +14,7 @@ export const dataMain = join(folder, 'data', `main${extension}`);
 /** Identity of proxy-data's code: changes when any file that it runs does. */
 export function dataVersion(): string {
   const hash = createHash('sha256');
-  for (const part of ['data', 'table']) {
+  for (const part of ['data', 'data/host-child', 'table']) {
     const names = readdirSync(join(folder, part)).filter((name) => name.endsWith(extension) && !/\.test\.|\.d\.ts$/.test(name));
     for (const name of names.sort()) hash.update(name).update(readFileSync(join(folder, part, name)));
   }

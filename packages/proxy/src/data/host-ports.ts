@@ -20,7 +20,7 @@ export type BindRequest =
 export type BindReply = { readonly id: number; readonly error?: { readonly code: string; readonly message: string } };
 
 const idleExitMs = 5_000;
-const childMain = fileURLToPath(new URL(`./host-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+const childMain = fileURLToPath(new URL(`./host-child/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
 
 /**
  * `hostNamespace`: a file descriptor of the host's network namespace. A child in that namespace binds the sockets and hands

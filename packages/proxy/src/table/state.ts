@@ -32,7 +32,6 @@ export interface DnsPlace {
 export const serviceNameLabel = 'kubernetes.io/service-name';
 /** Any value: another proxy serves this Service (KEP-2447). */
 export const serviceProxyNameLabel = 'service.kubernetes.io/service-proxy-name';
-export const headlessLabel = 'service.kubernetes.io/headless';
 
 export const namespacedName = (object: DeepReadonly<{ metadata?: { namespace?: string; name?: string } }>): string =>
   `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;

@@ -1,4 +1,4 @@
-import type { BindReply, BindRequest, RawHandle } from './host-ports.ts';
+import type { BindReply, BindRequest, RawHandle } from '../host-ports.ts';
 
 /**
  * Runs in the host's network namespace as a child of proxy-data and binds sockets for it. It never listens on them or reads
