@@ -151,6 +151,27 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     lab.api.remove('/api/v1/namespaces/ns/pods', 'p2');
     await settle('p3', 'it is closed again', (a) => a === 'ECONNREFUSED', lab.nodeAddress, 7070);
   });
+  it('show clients from outside to pods with externalTrafficPolicy Local, and tell load balancers where pods are', async () => {
+    await lab.addPod('out', '198.51.100.7');
+    expect(await request('out', lab.nodeAddress, 30_080)).toContain(`::ffff:${lab.nodeAddress}`);
+    const ports = [{ name: 'http', port: 80, nodePort: 30_090 }];
+    lab.putService('local', {
+      type: 'LoadBalancer',
+      clusterIP: '10.199.0.54',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 30_091,
+      ports,
+    });
+    lab.putEndpoints('local', ['10.198.1.1', '10.198.1.2'], [{ name: 'http', port: 8080 }]);
+    await settle('out', 'the client is seen', (a) => a.includes('::ffff:198.51.100.7'), lab.nodeAddress, 30_090);
+    expect(podsIn(await requests(20, 'out', lab.nodeAddress, 30_090))).toEqual(new Set(['p1', 'p2']));
+    expect(podsIn(await requests(20, 'host', '127.0.0.1', 30_090))).toEqual(new Set(['p1', 'p2']));
+    const check = (): Promise<unknown> => lab.in('out', 'request', { host: lab.nodeAddress, port: 30_091, text: 'GET / HTTP/1.0\r\n\r\n' });
+    lab.run('iptables', '-A', 'INPUT', '-p', 'tcp', '--dport', '30091', '-j', 'ACCEPT');
+    expect(await check()).toMatch(/^HTTP\/1\.1 200 [^]*"localEndpoints":2/);
+    lab.putEndpoints('local', [], []);
+    await eventually('unhealthy', async () => /^HTTP\/1\.1 503 [^]*"localEndpoints":0/.test(String(await check())));
+  });
   it('have names', async () => {
     const ask = async (name: string): Promise<readonly string[]> => {
       const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name }] });
