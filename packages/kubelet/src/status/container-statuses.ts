@@ -23,10 +23,12 @@ export interface ContainerStatusInput {
   readonly waiting: (name: string) => WaitingReason | undefined;
 }
 
+/** What a container waits for that nothing is wrong with. */
+const waitingReason = (pod: PodSnapshot): string => ((pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating');
 const timeOrNull = (ms: number): string | null => (ms === 0 ? null : formatTime(ms));
 const clone = (s: DeepReadonly<ApiContainerStatus>): ApiContainerStatus => structuredClone(s) as ApiContainerStatus;
 
-function renderState(c: ContainerStatus, containerId: string): ContainerState {
+function renderState(c: ContainerStatus, containerId: string, pod: PodSnapshot): ContainerState {
   switch (c.state) {
     case 'running':
       return { running: { startedAt: timeOrNull(c.startedAtMs) } };
@@ -43,7 +45,8 @@ function renderState(c: ContainerStatus, containerId: string): ContainerState {
       };
     case 'created':
     case 'unknown':
-      return { waiting: {} };
+      // Made, but not yet started: for its readers the same as being made.
+      return { waiting: { reason: waitingReason(pod) } };
   }
 }
 
@@ -73,7 +76,7 @@ function fromRuntime(
   const volumeMounts = (old?.volumeMounts as VolumeMountStatus[] | undefined) ?? renderVolumeMounts(spec);
   return {
     name: c.metadata.name,
-    state: renderState(c, containerID),
+    state: renderState(c, containerID, o.pod),
     lastState: {},
     ready: false,
     // Counts never go back, whatever was pruned from the engine.
@@ -93,7 +96,7 @@ function withoutRuntime(
   o: ContainerStatusInput,
   old: DeepReadonly<ApiContainerStatus> | undefined,
 ): ApiContainerStatus {
-  const reason = (o.pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating';
+  const reason = waitingReason(o.pod);
   if (old?.state?.terminated !== undefined) return clone(old);
   const volumeMounts = renderVolumeMounts(spec);
   const status: ApiContainerStatus = {
