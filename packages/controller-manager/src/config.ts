@@ -7,7 +7,6 @@ export interface ControllerManagerConfig {
   readonly serviceClusterIpRanges: readonly string[];
   /** What pods get as kube-root-ca.crt. */
   readonly rootCa?: string;
-  readonly serviceAccountPrivateKey?: string;
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
   /** Longest life of a signed certificate, milliseconds. */
   readonly clusterSigningDurationMs: number;

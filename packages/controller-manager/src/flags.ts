@@ -10,7 +10,10 @@ export const controllerManagerFlags = {
   'node-cidr-mask-size-ipv6': { type: 'integer', default: 64, help: "Prefix length of a node's IPv6 part" },
   'service-cluster-ip-range': { type: 'list', default: [], help: 'Addresses of Services, kept out of --cluster-cidr' },
   'root-ca-file': { type: 'string', help: 'CA certificate that is published as kube-root-ca.crt' },
-  'service-account-private-key-file': { type: 'string', help: 'Key that signs tokens of service account token Secrets' },
+  'service-account-private-key-file': {
+    type: 'string',
+    help: 'Accepted for compatibility, without effect: service account token Secrets are not filled',
+  },
   'cluster-signing-cert-file': { type: 'string', help: 'CA certificate that signs certificate requests' },
   'cluster-signing-key-file': { type: 'string', help: 'Its key' },
   'cluster-signing-duration': { type: 'duration', default: '8760h', help: 'Longest life of signed certificates' },

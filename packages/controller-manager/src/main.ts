@@ -14,7 +14,6 @@ import { selectControllers } from './select-controllers.ts';
 function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManagerConfig {
   const read = (path: string): string => readFileSync(path, 'utf8');
   const rootCa = flags['root-ca-file'];
-  const privateKey = flags['service-account-private-key-file'];
   const [certificate, key] = [flags['cluster-signing-cert-file'], flags['cluster-signing-key-file']];
   return {
     clusterCidrs: flags['cluster-cidr'],
@@ -23,7 +22,6 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
     allocateNodeCidrs: flags['allocate-node-cidrs'],
     serviceClusterIpRanges: flags['service-cluster-ip-range'],
     ...(rootCa === undefined ? {} : { rootCa: read(rootCa) }),
-    ...(privateKey === undefined ? {} : { serviceAccountPrivateKey: read(privateKey) }),
     ...(certificate === undefined || key === undefined ? {} : { clusterSigning: { certificate: read(certificate), key: read(key) } }),
     clusterSigningDurationMs: flags['cluster-signing-duration'],
     nodeMonitorPeriodMs: flags['node-monitor-period'],
@@ -47,6 +45,8 @@ async function main(args: readonly string[]): Promise<number> {
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-controller-manager/v0.1.0' }), { log });
   const metrics = createControllerMetrics();
   const config = configOf(flags);
+  if (flags['service-account-private-key-file'] !== undefined)
+    log.warn('--service-account-private-key-file has no effect: service account token Secrets are not filled');
   const manager = createControllerManager(config, selectControllers(controllers, flags.controllers), {
     client,
     clock: systemClock,
