@@ -45,7 +45,7 @@ export function parseIP(text: string): IPAddressValue | undefined {
   if (head === undefined || tail === undefined) return undefined;
   const length = head.bytes.length + tail.bytes.length;
   if (halves.length === 2 ? length > 14 : length !== 16) return undefined;
-  const bytes = [...head.bytes, ...new Array<number>(16 - length).fill(0), ...tail.bytes];
+  const bytes = [...head.bytes, ...Array.from({ length: 16 - length }, () => 0), ...tail.bytes];
   const leadingZeros = head.leadingZeros || tail.leadingZeros;
   const mapped = bytes.slice(0, 10).every((b) => b === 0) && bytes[10] === 255 && bytes[11] === 255;
   return mapped ? { family: 4, bytes: bytes.slice(12), mapped, leadingZeros } : { family: 6, bytes, mapped, leadingZeros };
