@@ -195,7 +195,9 @@ class MessageDecoder {
       if (number === schemaNumber) schema = this.#value({ kind: 'struct', name: type.name }, reader, wire, depth);
       else if (type.or === 'Bool' && number === 1) allows = reader.varint() !== 0n;
       else if (number === 2) {
-        alternatives.push(type.or === 'Array' ? this.#value({ kind: 'struct', name: type.name }, reader, wire, depth) : reader.bytes().toString('utf8'));
+        alternatives.push(
+          type.or === 'Array' ? this.#value({ kind: 'struct', name: type.name }, reader, wire, depth) : reader.bytes().toString('utf8'),
+        );
       } else reader.skip(wire);
     }
     if (type.or === 'Bool') return schema ?? allows;

@@ -29,7 +29,17 @@ await registry.ready(stop.signal);
 const never = new AbortController().signal;
 const request = (verb, resource, o = {}) => ({
   info: {
-    isResourceRequest: true, path: '/', verb, apiPrefix: 'api', group: '', version: 'v1', namespace: 'default', resource, subresource: '', name: o.name ?? '', parts: [resource],
+    isResourceRequest: true,
+    path: '/',
+    verb,
+    apiPrefix: 'api',
+    group: '',
+    version: 'v1',
+    namespace: 'default',
+    resource,
+    subresource: '',
+    name: o.name ?? '',
+    parts: [resource],
   },
   user: { name: 'bench', groups: [] },
   query: new URLSearchParams(o.query ?? ''),
@@ -57,17 +67,26 @@ async function measure(name, count, run, unit = 'op') {
   const used = process.cpuUsage(cpu);
   const cpuUs = (used.user + used.system) / count;
   const wallMs = performance.now() - startedMs;
-  console.log(`${name.padEnd(34)} ${cpuUs.toFixed(1).padStart(9)} CPU-µs/${unit}  ${((count / wallMs) * 1000).toFixed(0).padStart(8)} ${unit}/s  ${typeof result === 'string' ? result : ''}`);
+  console.log(
+    `${name.padEnd(34)} ${cpuUs.toFixed(1).padStart(9)} CPU-µs/${unit}  ${((count / wallMs) * 1000).toFixed(0).padStart(8)} ${unit}/s  ${typeof result === 'string' ? result : ''}`,
+  );
 }
 const inParallel = async (count, width, one) => {
   let next = 0;
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (next < count) await one(next++);
-  }));
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      while (next < count) await one(next++);
+    }),
+  );
 };
 
 const pad = (bytes) => 'x'.repeat(bytes);
-const configMap = (name) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels: { app: 'bench' } }, data: { payload: pad(900) } });
+const configMap = (name) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, labels: { app: 'bench' } },
+  data: { payload: pad(900) },
+});
 const pod = (name) => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -86,12 +105,22 @@ const pod = (name) => ({
 const operations = {
   async create() {
     await inParallel(2000, 32, (i) => call('create', 'configmaps', { body: configMap(`warm-${i}`) }));
-    await measure('create ConfigMap 1 KiB', 5000, (n) => inParallel(n, 32, (i) => call('create', 'configmaps', { body: configMap(`c-${i}`) })));
+    await measure('create ConfigMap 1 KiB', 5000, (n) =>
+      inParallel(n, 32, (i) => call('create', 'configmaps', { body: configMap(`c-${i}`) })),
+    );
   },
   async update() {
     await call('create', 'configmaps', { body: configMap('u') });
-    await measure('update ConfigMap 1 KiB', 5000, (n) => inParallel(n, 1, (i) => call('update', 'configmaps', { name: 'u', body: { ...configMap('u'), data: { payload: pad(900), i: String(i) } } })));
-    await measure('merge patch ConfigMap 1 KiB', 5000, (n) => inParallel(n, 1, (i) => call('patch', 'configmaps', { name: 'u', contentType: 'application/merge-patch+json', body: { data: { i: `p${i}` } } })));
+    await measure('update ConfigMap 1 KiB', 5000, (n) =>
+      inParallel(n, 1, (i) =>
+        call('update', 'configmaps', { name: 'u', body: { ...configMap('u'), data: { payload: pad(900), i: String(i) } } }),
+      ),
+    );
+    await measure('merge patch ConfigMap 1 KiB', 5000, (n) =>
+      inParallel(n, 1, (i) =>
+        call('patch', 'configmaps', { name: 'u', contentType: 'application/merge-patch+json', body: { data: { i: `p${i}` } } }),
+      ),
+    );
   },
   async get() {
     await call('create', 'configmaps', { body: configMap('g') });
@@ -102,8 +131,18 @@ const operations = {
     await measure('create Pod', 5000, (n) => inParallel(n, 32, (i) => call('create', 'pods', { body: pod(`p-${i}`) })));
     const bytes = await call('list', 'pods');
     await measure(`list 5,000 Pods (${(bytes / 1e6).toFixed(1)} MB)`, 20, (n) => inParallel(n, 1, () => call('list', 'pods')), 'list');
-    await measure('list 5,000 Pods, metadata', 20, (n) => inParallel(n, 1, () => call('list', 'pods', { as: 'PartialObjectMetadataList' })), 'list');
-    await measure('list 5,000 Pods, selector', 20, (n) => inParallel(n, 1, () => call('list', 'pods', { query: 'labelSelector=app%3Dbench' })), 'list');
+    await measure(
+      'list 5,000 Pods, metadata',
+      20,
+      (n) => inParallel(n, 1, () => call('list', 'pods', { as: 'PartialObjectMetadataList' })),
+      'list',
+    );
+    await measure(
+      'list 5,000 Pods, selector',
+      20,
+      (n) => inParallel(n, 1, () => call('list', 'pods', { query: 'labelSelector=app%3Dbench' })),
+      'list',
+    );
     await measure('list 5,000 Pods, Table', 5, (n) => inParallel(n, 1, () => call('list', 'pods', { as: 'Table' })), 'list');
   },
   async watch() {
@@ -119,11 +158,17 @@ const operations = {
       ends.push(endpoint('configmaps').watch(r, () => sink));
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
-    await measure(`update seen by ${watchers} watchers`, events * watchers, async () => {
-      for (let i = 0; i < events; i++) await call('update', 'configmaps', { name: 'w', body: { ...configMap('w'), data: { payload: pad(900), i: String(i) } } });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return `${(got / 1e6).toFixed(0)} MB`;
-    }, 'event');
+    await measure(
+      `update seen by ${watchers} watchers`,
+      events * watchers,
+      async () => {
+        for (let i = 0; i < events; i++)
+          await call('update', 'configmaps', { name: 'w', body: { ...configMap('w'), data: { payload: pad(900), i: String(i) } } });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return `${(got / 1e6).toFixed(0)} MB`;
+      },
+      'event',
+    );
     clients.abort();
     await Promise.all(ends);
   },

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RevisionedStore } from '@skiff/storage';
@@ -134,6 +135,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const inFlight = createInFlight(config.inFlight);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
     const stopping = new AbortController();
+    // Every watch listens to it.
+    setMaxListeners(0, stopping.signal);
     const pipeline = createPipeline(
       { requestTimeoutMs: config.requestTimeoutMs, bodyLimitBytes },
       {

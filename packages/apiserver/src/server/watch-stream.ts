@@ -68,7 +68,8 @@ export function openWatchStream(x: Exchange, contentType: string, unsent: Unsent
       return pending;
     },
     drained: async (unsentBytes) => {
-      while (!closed() && writable.writableLength >= Math.max(unsentBytes, 1)) await (socket === null ? drained(response) : socketDrained(socket));
+      while (!closed() && writable.writableLength >= Math.max(unsentBytes, 1))
+        await (socket === null ? drained(response) : socketDrained(socket));
     },
     end: () => {
       if (!closed()) response.end();
