@@ -1,0 +1,213 @@
+import https from 'node:https';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import type { SubjectAccessReview, TokenReview } from '@skiff/api';
+import type { Client } from '@skiff/client';
+import { silentLogger, systemClock } from '@skiff/component-base';
+import type { KubeletParts } from '../kubelet.ts';
+import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
+import { accessOf } from './authentication.ts';
+import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
+import { renderExitStatus } from './command-session.ts';
+import { runServer } from './server.ts';
+import { createSizeParser } from './spdy-session.ts';
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+
+/** An API that knows two tokens: `good` may do everything, `weak` nothing. */
+const reviews = {
+  create: async (_resource: unknown, object: TokenReview & SubjectAccessReview) => {
+    if ('token' in (object.spec ?? {})) {
+      const { token } = object.spec as { token?: string };
+      return { spec: {}, status: { authenticated: token === 'good' || token === 'weak', user: { username: token } } };
+    }
+    return { spec: {}, status: { allowed: object.spec?.user === 'good' } };
+  },
+} as unknown as Client;
+
+describe('kubelet server', () => {
+  let node: FakeNode;
+  let port = 0;
+  const stop = new AbortController();
+  let running: Promise<void>;
+  beforeAll(async () => {
+    port = await freePort();
+    node = createFakeNode({ programs: { talk: (p) => (p.stdout.write('out'), p.stderr.write('err'), p.exit(4)) } });
+    const worker = node.start(
+      fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['print', 'one', 'two'] }] }, { name: 'done', uid: 'd' }),
+    );
+    const alive = node.start(fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['pause'] }] }, { name: 'alive', uid: 'a' }));
+    await node.settle();
+    const list = [worker, alive];
+    const pods = {
+      workers: () => list,
+      pods: () => list.map((w) => w.pod),
+      find: (_ns: string, name: string) => list.find((w) => w.pod.metadata.name === name),
+    };
+    const parts = { pods, context: node.context } as unknown as KubeletParts;
+    running = runServer(
+      {
+        address: '127.0.0.1',
+        port,
+        healthzPort: 0,
+        nodeName: 'node',
+        nodeAddresses: ['127.0.0.1'],
+        clientCaFile: undefined,
+        certFile: undefined,
+        keyFile: undefined,
+        configuration: {},
+      },
+      { parts: Promise.resolve(parts), client: reviews, clock: systemClock, log: silentLogger },
+      stop.signal,
+    );
+    await waitFor(port);
+  });
+  afterAll(async () => {
+    stop.abort(new Error('done'));
+    await running;
+    await node[Symbol.asyncDispose]();
+  });
+
+  const get = (path: string, token?: string): Promise<{ code: number; body: string }> =>
+    new Promise((resolve, reject) => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      https
+        .get({ host: '127.0.0.1', port, path, headers, rejectUnauthorized: false, agent: false }, (response) => {
+          let body = '';
+          response.on('data', (b: Buffer) => (body += b.toString()));
+          response.on('end', () => resolve({ code: response.statusCode ?? 0, body }));
+        })
+        .on('error', reject);
+    });
+  const open = (path: string, protocol: string): WebSocket =>
+    new WebSocket(`wss://127.0.0.1:${port}${path}`, protocol, { rejectUnauthorized: false, headers: { authorization: 'Bearer good' } });
+  const collect = (ws: WebSocket): Promise<Map<number, string>> =>
+    new Promise((resolve, reject) => {
+      const channels = new Map<number, string>();
+      ws.on('message', (data: Buffer) => channels.set(data[0] ?? 255, (channels.get(data[0] ?? 255) ?? '') + data.subarray(1).toString()));
+      ws.on('close', () => resolve(channels));
+      ws.on('error', reject);
+    });
+
+  it('answers nobody it does not know, and forbids what the API forbids', async () => {
+    expect((await get('/pods')).code).toBe(401);
+    expect((await get('/pods', 'weak')).code).toBe(403);
+    expect((await get('/healthz', 'good')).body).toBe('ok');
+    expect(JSON.parse((await get('/pods', 'good')).body)).toMatchObject({
+      kind: 'PodList',
+      items: [{ metadata: { name: 'done' } }, { metadata: { name: 'alive' } }],
+    });
+    expect((await get('/none', 'good')).code).toBe(404);
+    expect((await get('/exec/n/alive/c?command=x&output=1', 'good')).code).toBe(400);
+  });
+
+  it('gives logs, metrics and statistics', async () => {
+    expect(await get('/containerLogs/n/done/c?previous=true', 'good')).toEqual({ code: 200, body: 'one\ntwo\n' });
+    expect((await get('/containerLogs/n/done/c?previous=true&limitBytes=5', 'good')).body).toBe('one\nt');
+    expect((await get('/containerLogs/n/done/none', 'good')).code).toBe(400);
+    expect((await get('/containerLogs/n/none/c', 'good')).code).toBe(404);
+    expect((await get('/metrics', 'good')).body).toContain('kubelet_running_pods 2');
+    expect((await get('/metrics/resource', 'good')).body).toContain(
+      'container_cpu_usage_seconds_total{container="c",namespace="n",pod="alive"}',
+    );
+    expect(JSON.parse((await get('/stats/summary', 'good')).body)).toMatchObject({ node: { nodeName: 'node' } });
+  });
+
+  it.each(['v4.channel.k8s.io', 'v5.channel.k8s.io'])('runs commands over %s', async (protocol) => {
+    const channels = await collect(open('/exec/n/alive/c?command=talk&output=1&error=1', protocol));
+    expect([channels.get(1), channels.get(2)]).toEqual(['out', 'err']);
+    expect(JSON.parse(channels.get(3) ?? '')).toMatchObject({
+      status: 'Failure',
+      reason: 'NonZeroExitCode',
+      details: { causes: [{ reason: 'ExitCode', message: '4' }] },
+    });
+  });
+
+  it('ends input by v5’s close message', async () => {
+    const ws = open('/exec/n/alive/c?command=cat&input=1&output=1', 'v5.channel.k8s.io');
+    const channels = collect(ws);
+    await new Promise((resolve) => ws.once('open', resolve));
+    ws.send(Buffer.from([0, ...Buffer.from('to and fro')]));
+    ws.send(Buffer.from([255, 0]));
+    const got = await channels;
+    expect(got.get(1)).toBe('to and fro');
+    expect(JSON.parse(got.get(3) ?? '')).toEqual({ metadata: {}, status: 'Success' });
+  });
+
+  it('refuses what it can not speak, and containers that do not run', async () => {
+    const failure = (ws: WebSocket): Promise<string> => new Promise((resolve) => ws.on('error', (e) => resolve(e.message)));
+    expect(await failure(open('/exec/n/alive/c?command=talk&output=1', 'v9.channel.k8s.io'))).toContain('403');
+    expect(await failure(open('/exec/n/alive/none?command=talk&output=1', 'v4.channel.k8s.io'))).toContain('404');
+  });
+
+  it('lets go when the client vanishes', async () => {
+    const ws = open('/exec/n/alive/c?command=pause&output=1', 'v4.channel.k8s.io');
+    await new Promise((resolve) => ws.once('open', resolve));
+    const closed = new Promise((resolve) => ws.once('close', resolve));
+    ws.terminate();
+    await closed;
+    expect((await get('/healthz', 'good')).code).toBe(200);
+  });
+});
+
+describe('requests', () => {
+  it('mean something on the Node', () => {
+    expect(accessOf('GET', '/stats/summary')).toEqual({ verb: 'get', subresources: ['stats'] });
+    expect(accessOf('POST', '/exec/a/b/c')).toEqual({ verb: 'create', subresources: ['proxy'] });
+    expect(accessOf('GET', '/pods')).toEqual({ verb: 'get', subresources: ['pods', 'proxy'] });
+    expect(accessOf('GET', '/metricsx')).toEqual({ verb: 'get', subresources: ['proxy'] });
+  });
+
+  it('of logs are read and refused in upstream’s words', () => {
+    expect(parseLogQuery(new URLSearchParams('follow=true&sinceSeconds=10&tailLines=3'), 100_000)).toMatchObject({
+      follow: true,
+      sinceMs: 90_000,
+      tailLines: 3,
+      stream: 'All',
+    });
+    const choose = (status: object, previous = false): string =>
+      chooseLogContainer(
+        'p',
+        { containerStatuses: [{ name: 'c', ready: false, restartCount: 0, image: '', imageID: '', ...status }] },
+        'c',
+        previous,
+      );
+    expect(choose({ state: { running: {} }, containerID: 'docker://x' })).toBe('x');
+    expect(
+      choose({ state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: { exitCode: 1, containerID: 'docker://y' } } }),
+    ).toBe('y');
+    expect(() => choose({ state: { waiting: { reason: 'ContainerCreating' } } })).toThrow(
+      'container "c" in pod "p" is waiting to start: ContainerCreating',
+    );
+    expect(() => choose({ state: { running: {} } }, true)).toThrow('previous terminated container "c" in pod "p" not found');
+  });
+
+  it('carry sizes and exit codes', () => {
+    const parse = createSizeParser();
+    expect([...parse(Buffer.from('{"Width":10,"Hei')), ...parse(Buffer.from('ght":20}\n{"Width":1,"Height":2}'))]).toEqual([
+      { width: 10, height: 20 },
+      { width: 1, height: 2 },
+    ]);
+    expect(renderExitStatus(0).status).toBe('Success');
+  });
+});
+
+async function waitFor(port: number): Promise<void> {
+  for (;;) {
+    const up = await new Promise<boolean>((resolve) => {
+      const s = net.connect(port, '127.0.0.1');
+      s.once('connect', () => (s.destroy(), resolve(true)));
+      s.once('error', () => resolve(false));
+    });
+    if (up) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
