@@ -3,12 +3,14 @@ import {
   node,
   pod,
   priorityClass,
+  runtimeClass,
   secret,
   serviceAccount,
   type Namespace,
   type Node,
   type Pod,
   type PriorityClass,
+  type RuntimeClass,
   type ServiceAccount,
 } from '@skiff/api';
 import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
@@ -19,6 +21,7 @@ import { FakeObjects } from '../object-access.fake.ts';
 import { forbiddenLabels } from './node-restriction.ts';
 import { createAdmissionChain } from './plugin.ts';
 import { admissionPlugins } from './plugins.ts';
+import { mergeTolerations } from './runtime-class.ts';
 
 function world() {
   const objects = new FakeObjects();
@@ -29,7 +32,9 @@ function world() {
   const authorization = createAuthorization(['Node', 'RBAC'], objects);
   const plugins = admissionPlugins({ objects, authorization, sleep: () => Promise.resolve() });
   const chain = createAdmissionChain(plugins);
-  const admit = async (r: Partial<Omit<AdmissionRequest, 'object'>> & { definition: ResourceDefinition; object: unknown }): Promise<JsonObject> => {
+  const admit = async (
+    r: Partial<Omit<AdmissionRequest, 'object'>> & { definition: ResourceDefinition; object: unknown },
+  ): Promise<JsonObject> => {
     const request: AdmissionRequest = {
       operation: 'CREATE',
       subresource: '',
@@ -207,5 +212,46 @@ describe('NodeRestriction', () => {
       'k8s.io/c',
       'kubernetes.io/x',
     ]);
+  });
+});
+
+describe('RuntimeClass', () => {
+  const { admit, objects } = world();
+  objects.put<RuntimeClass>(runtimeClass, {
+    metadata: { name: 'kata' },
+    handler: 'kata',
+    overhead: { podFixed: { cpu: '10m' } },
+    scheduling: { nodeSelector: { kata: 'yes' }, tolerations: [{ key: 'kata', operator: 'Exists' }] },
+  });
+  const create = (spec: Partial<NonNullable<Pod['spec']>>) => admit({ definition: podDefinition, object: newPod(spec) });
+
+  it('gives a pod what its class has', async () => {
+    const made = (await create({ runtimeClassName: 'kata', nodeSelector: { disk: 'ssd' } })) as unknown as Pod;
+    expect(made.spec?.overhead).toEqual({ cpu: '10m' });
+    expect(made.spec?.nodeSelector).toEqual({ disk: 'ssd', kata: 'yes' });
+    expect(made.spec?.tolerations).toContainEqual({ key: 'kata', operator: 'Exists' });
+  });
+  it('takes an overhead that says the same in other words', async () => {
+    const made = (await create({ runtimeClassName: 'kata', overhead: { cpu: '0.01' } })) as unknown as Pod;
+    expect(made.spec?.overhead).toEqual({ cpu: '10m' });
+  });
+  it('refuses what contradicts it', async () => {
+    await expect(create({ runtimeClassName: 'none' })).rejects.toThrow('pod rejected: RuntimeClass "none" not found');
+    await expect(create({ runtimeClassName: 'kata', overhead: { cpu: '1' } })).rejects.toThrow(
+      "doesn't match RuntimeClass's defined Overhead",
+    );
+    await expect(create({ overhead: { cpu: '1' } })).rejects.toThrow('without corresponding RuntimeClass defined Overhead');
+    await expect(create({ runtimeClassName: 'kata', nodeSelector: { kata: 'no' } })).rejects.toThrow(
+      'conflict: runtimeClass.scheduling.nodeSelector[kata] = yes; pod.spec.nodeSelector[kata] = no',
+    );
+  });
+  it('keeps of tolerations those that no other covers', () => {
+    const all = { operator: 'Exists' };
+    const a = { key: 'a', operator: 'Equal', value: '1', effect: 'NoSchedule' };
+    expect(mergeTolerations([a], [all])).toEqual([all]);
+    expect(mergeTolerations([a], [{ ...a }, { ...a, value: '2' }])).toEqual([a, { ...a, value: '2' }]);
+    const short = { key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 10 };
+    const long = { ...short, tolerationSeconds: 20 };
+    expect(mergeTolerations([short], [long])).toEqual([long]);
   });
 });

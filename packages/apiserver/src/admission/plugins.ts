@@ -8,6 +8,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 import { priority } from './priority.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
@@ -27,6 +28,7 @@ export function admissionPlugins({ objects, authorization, sleep }: AdmissionDep
     taintNodesByCondition,
     priority(objects),
     defaultTolerationSeconds,
+    runtimeClassAdmission(objects),
     certificateApproval(authorizer),
     certificateSigning(authorizer),
     certificateSubjectRestriction,
