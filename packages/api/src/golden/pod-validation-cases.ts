@@ -1,10 +1,6 @@
-import type { JsonObject } from '@skiff/apimachinery';
 import type { GoldenCase } from './case.ts';
 import { podCase } from './pod-default-cases.ts';
-import { podVolumeCases } from './pod-volume-cases.ts';
-
-const withContainer = (name: string, container: JsonObject, spec: JsonObject = {}): GoldenCase =>
-  podCase(name, { containers: [{ name: 'c', image: 'x', ...container }], ...spec });
+import { podVolumeCases, withContainer } from './pod-volume-cases.ts';
 
 const containerCases: readonly GoldenCase[] = [
   podCase('no containers', { containers: [] }),

@@ -2,6 +2,8 @@ import type { JsonObject } from '@skiff/apimachinery';
 import type { GoldenCase } from './case.ts';
 import { podCase } from './pod-default-cases.ts';
 
+export const withContainer = (name: string, container: JsonObject, spec: JsonObject = {}): GoldenCase =>
+  podCase(name, { containers: [{ name: 'c', image: 'x', ...container }], ...spec });
 const withVolume = (name: string, volume: JsonObject, spec: JsonObject = {}): GoldenCase =>
   podCase(name, { volumes: [{ name: 'v', ...volume }], ...spec });
 

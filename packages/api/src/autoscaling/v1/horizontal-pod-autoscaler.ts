@@ -5,7 +5,7 @@ import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-
 import { defineTable } from '../../table.ts';
 import { autoscalerTable } from '../v2/autoscaler-table.ts';
 import { validateAutoscaler, validateAutoscalerStatus } from '../v2/validate-autoscaler.ts';
-import { autoscalerConversion, autoscalerToV2, metricsOf } from './autoscaler-conversion.ts';
+import { autoscalerConversion, autoscalerFromV2, autoscalerToV2, metricsOf } from './autoscaler-conversion.ts';
 
 export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -32,6 +32,7 @@ export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalP
     {
       validateName: nameIsDNSSubdomain,
       validate: (autoscaler, errors) => validateAutoscaler(autoscalerToV2(autoscaler), errors),
+      canonicalize: asStored,
       validateUpdate: (autoscaler, old, errors) => validateAutoscaler(autoscalerToV2(autoscaler), errors, autoscalerToV2(old)),
     },
   ),
@@ -44,3 +45,12 @@ export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalP
   table: defineTable(autoscalerTable.columns, (autoscaler, nowMs) => autoscalerTable.row(autoscalerToV2(autoscaler), nowMs)),
   conversion: autoscalerConversion,
 });
+
+/** Answers show what will be read back: annotations say no more and no less than v2 keeps. */
+function asStored(draft: AutoscalingV1HorizontalPodAutoscaler): void {
+  const { metadata, spec } = autoscalerFromV2(autoscalerToV2(draft));
+  if (spec !== undefined) draft.spec = spec;
+  if (draft.metadata === undefined) return;
+  if (metadata?.annotations === undefined) delete draft.metadata.annotations;
+  else draft.metadata.annotations = metadata.annotations;
+}
