@@ -103,10 +103,10 @@ export interface ObjectAccess {
   /** From the cache, as of its applied revision; undefined when absent. Frozen: clone before change. */
   get<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): DeepReadonly<T> | undefined;
   list<T extends KubeObject>(d: ResourceDefinition<T>, namespace?: string): readonly DeepReadonly<T>[];
-  /** Called with every change after it is in the cache; `object` undefined = deleted. */
+  /** Called with every change after it is in the cache; `object` undefined = deleted. The object is not kept for others: 5,000 decoded Pods are a lot. */
   subscribe<T extends KubeObject>(
     d: ResourceDefinition<T>,
-    on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined, previous: DeepReadonly<T> | undefined) => void,
+    on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined) => void,
   ): Disposable;
   /** Linearizable read. */
   read<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): Promise<T | undefined>;

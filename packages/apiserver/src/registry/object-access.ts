@@ -1,6 +1,6 @@
 import type { DeepReadonly, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
 import { notFound } from '@skiff/apimachinery';
-import { type Clock, formatTime } from '@skiff/component-base';
+import { type Clock, formatTime, type Logger } from '@skiff/component-base';
 import type { ObjectAccess, UserInfo } from '../contract.ts';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { createObject } from './create.ts';
@@ -19,8 +19,14 @@ const loopbackUser: UserInfo = { name: 'system:apiserver', groups: ['system:mast
 export interface ObjectAccessDeps {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly log: Logger;
   served(d: ResourceDefinition): ServedResource;
   target(d: ResourceDefinition, subresource: string): WriteTarget;
+}
+
+function decodedOf(resource: ServedResource, entry: StoredEntry): KubeObject | undefined {
+  const known = entry.decoded as { slot: number; object: KubeObject } | undefined;
+  return known?.slot === resource.view.slot ? known.object : undefined;
 }
 
 /** Reads and writes of the server itself; decoded objects are kept on the cache's entries and shared. */
@@ -48,8 +54,8 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
     return object;
   };
   const shared = <T extends KubeObject>(resource: ServedResource, entry: StoredEntry): DeepReadonly<T> => {
-    const known = entry.decoded as { slot: number; object: KubeObject } | undefined;
-    if (known?.slot === resource.view.slot) return known.object as DeepReadonly<T>;
+    const known = decodedOf(resource, entry);
+    if (known !== undefined) return known as DeepReadonly<T>;
     const object = fresh(resource, entry);
     entry.decoded = { slot: resource.view.slot, object };
     return object as DeepReadonly<T>;
@@ -68,14 +74,19 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
     },
     subscribe: <T extends KubeObject>(
       d: ResourceDefinition<T>,
-      on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined, previous: DeepReadonly<T> | undefined) => void,
+      on: (key: { namespace: string; name: string }, object: DeepReadonly<T> | undefined) => void,
     ): Disposable => {
       const resource = deps.served(d as ResourceDefinition);
       const deliver = (current: StoredEntry | undefined, previous: StoredEntry | undefined): void => {
         const subject = current ?? previous;
         if (subject === undefined) return;
-        const key = { namespace: subject.namespace, name: subject.name };
-        on(key, current && shared<T>(resource, current), previous && shared<T>(resource, previous));
+        try {
+          const object = current === undefined ? undefined : (decodedOf(resource, current) ?? fresh(resource, current));
+          on({ namespace: subject.namespace, name: subject.name }, object as DeepReadonly<T> | undefined);
+        } catch (error) {
+          // The log goes on for everyone else.
+          deps.log.error({ err: error, key: subject.key }, 'a change could not be handed to its subscriber');
+        }
       };
       return resource.stored.cache.subscribe({
         event: (e) => deliver(e.current, e.previous),

@@ -20,6 +20,7 @@ import { WatchHub } from '../storage/watch-hub.ts';
 import { createServiceAllocation } from './allocators/service-allocation.ts';
 import type { KindLookup } from './body-kind.ts';
 import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
+import { jobHooks } from './job-hooks.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
 import { createObjectAccess } from './object-access.ts';
 import { createResourceCodec } from './resource-codec.ts';
@@ -85,7 +86,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     if (resource === undefined) throw new Error(`${idOf(d)} is not stored by this registry`);
     return resource;
   };
-  const hooks: Record<string, ResourceHooks> = { '/namespaces': namespaceHooks };
+  const hooks: Record<string, ResourceHooks> = { '/namespaces': namespaceHooks, 'batch/jobs': jobHooks };
   const fieldManagers = new Map<string, FieldManager>();
   const fieldManager = (d: ResourceDefinition, subresource: string, resetFields: readonly string[]): FieldManager => {
     const id = `${idOf(d)}/${subresource}`;
@@ -115,7 +116,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     };
   };
 
-  const objects = createObjectAccess({ clock, signal: lifetime.signal, served: servedOf, target });
+  const objects = createObjectAccess({ clock, log, signal: lifetime.signal, served: servedOf, target });
   const services = createServiceAllocation(config, { objects, clock, log, store: deps.store, definition });
   if (services !== undefined) hooks['/services'] = services.hooks;
   const writeDeps: WriteDeps = { clock, admission: deps.admission(objects), authorizeCreate: (r) => deps.authorizeCreate(r), kinds };

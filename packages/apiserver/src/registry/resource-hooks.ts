@@ -17,4 +17,6 @@ export interface ResourceHooks {
   mayFinalize?(draft: DeepReadonly<KubeObject>): boolean;
   /** Replaces the generic rules of deletion: store the changed draft, leave everything as it is, or (undefined) go on generically. */
   computeDeletion?(draft: KubeObject, options: DeleteOptions, now: string): 'mark' | 'keep' | undefined;
+  /** Warnings for a client that deletes objects of this kind with these options. */
+  deletionWarnings?(options: DeleteOptions): readonly string[];
 }

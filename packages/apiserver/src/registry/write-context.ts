@@ -7,6 +7,7 @@ import {
   type JsonObject,
   type KubeObject,
   type ObjectMeta,
+  type ResourceDefinition,
   type ResourceStrategy,
   type StrategyContext,
   validateObjectMeta,
@@ -45,6 +46,9 @@ export const subjectOf = (w: Pick<WriteContext, 'resource'>): ErrorSubject => ({
   group: w.resource.definition.group,
   resource: w.resource.definition.plural,
 });
+
+/** A kind of two groups (Event) is validated, and named in messages, as the one that is stored. */
+const invalidSubject = (d: ResourceDefinition): { group: string; kind: string } => ({ group: (d.storageVersion ?? d).group, kind: d.kind });
 
 export const strategyContext = (w: WriteContext): StrategyContext => ({ now: w.now, user: w.user, warn: (text) => warn(w, [text]) });
 
@@ -97,7 +101,7 @@ export function prepareCreate(w: WriteContext, draft: KubeObject, meta: ObjectMe
   const errors = new FieldErrors();
   validateObjectMeta(meta, { scope: definition.scope, validateName: w.strategy.validateName }, errors);
   w.strategy.validate?.(draft, errors, context);
-  if (!errors.empty) throw invalid({ group: definition.group, kind: definition.kind }, meta.name ?? '', errors.list);
+  if (!errors.empty) throw invalid(invalidSubject(definition), meta.name ?? '', errors.list);
   warn(w, w.strategy.warnings?.(draft) ?? []);
   w.strategy.canonicalize?.(draft);
 }
@@ -122,7 +126,7 @@ export function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMe
   // Upstream's kinds check it once more themselves: the message is the same, but each complaint is there twice among the causes.
   validateObjectMetaUpdate(meta, oldMeta, errors);
   w.strategy.validateUpdate?.(draft, old, errors, context);
-  if (!errors.empty) throw invalid({ group: definition.group, kind: definition.kind }, meta.name ?? '', errors.list);
+  if (!errors.empty) throw invalid(invalidSubject(definition), meta.name ?? '', errors.list);
   warn(w, w.strategy.warnings?.(draft, old) ?? []);
   w.strategy.canonicalize?.(draft);
 }

@@ -162,6 +162,7 @@ export async function handleDelete(t: WriteTarget, deps: WriteDeps, r: ApiReques
   const options = parseDeleteOptions(r);
   const w = writeContext(t, deps, r, { dryRun: options.dryRun, options: deleteOptionsJson(options) });
   const { definition } = t.resource;
+  r.warnings.push(...(t.hooks?.deletionWarnings?.(options) ?? []));
   try {
     const { deleted, entry } = await deleteObject(w, r.info.name, options);
     // Upstream says "accepted" only to those who asked for cascading in the old way.

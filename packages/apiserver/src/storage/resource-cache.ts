@@ -89,7 +89,9 @@ export class ResourceCache {
     return createStoredEntry(entry, namespace, name);
   }
 
+  /** What is applied already (a batch that was cut off and comes again) is passed over. */
   apply(change: Change): void {
+    if (change.revision <= this.#lastRevision) return;
     const previous = this.#entries.get(change.key);
     let current: StoredEntry | undefined;
     this.#lastRevision = change.revision;
