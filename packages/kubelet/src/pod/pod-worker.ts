@@ -227,7 +227,7 @@ export class PodWorker {
     const child = childSignal(this.#root);
     let result: SyncResult;
     this.#syncing = child;
-    const interim = clock.after(interimStatusMs, () => void this.#interimStatus().catch(() => undefined));
+    const interim = clock.after(interimStatusMs, () => void this.#interimStatus(child).catch(() => undefined));
     try {
       const observed = await this.#observe();
       result = await syncPod({
@@ -267,11 +267,12 @@ export class PodWorker {
     const starts = next.initContainersToStart.length + next.containersToStart.length + next.ephemeralContainersToStart.length;
     return starts + next.containersToKill.size > 0;
   }
-  async #interimStatus(): Promise<void> {
+  async #interimStatus(sync: ChildSignal): Promise<void> {
     const { runtime, hostMount } = this.#context;
     if (this.#state.phase !== 'syncing') return;
     const seen = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
-    if (this.#syncing !== undefined) this.#tell(seen, false);
+    // What was seen is old news when that sync is over.
+    if (this.#syncing === sync) this.#tell(seen, false);
   }
   async #refreshVolumes(observed: ObservedPod, signal: AbortSignal): Promise<void> {
     const { volumes, tokens, node } = this.#context;
