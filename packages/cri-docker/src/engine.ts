@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { RuntimeError } from '@skiff/cri';
 import { asRuntimeError } from './engine-error.ts';
@@ -44,8 +45,17 @@ const compareVersions = (a: string, b: string): number => {
 export const negotiateApiVersion = (engineApi: string): string =>
   compareVersions(engineApi, newestTestedApi) <= 0 ? engineApi : newestTestedApi;
 
-export function createEngine(config: { readonly socketPath: string }): Engine {
+/**
+ * Connections are kept. docker-modem renders all options of each request for a debug log that nobody reads; with an agent's
+ * sockets and buffers in them that is the most expensive thing this process would do, so the agent shows nothing of itself.
+ */
+export function createAgent(): http.Agent {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 16 });
+  return Object.defineProperty(agent, inspect.custom, { value: () => '[http.Agent]' });
+}
+
+export function createEngine(config: { readonly socketPath: string }): Engine {
+  const agent = createAgent();
   let agreed: Promise<{ docker: Docker; version: EngineVersion }> | undefined;
 
   // docker-modem takes an agent, its types don't know.
