@@ -1,5 +1,4 @@
-import { noop } from 'cockatiel';
-import { Etcd3 } from 'etcd3';
+import type { Etcd3 } from 'etcd3';
 
 export interface EtcdStoreConfig {
   /** `http://` or `https://` addresses of the members, all of one cluster. */
@@ -12,12 +11,14 @@ export interface EtcdStoreConfig {
 }
 
 /**
- * etcd3, for what is not on the hot path: leases, auth, compaction. Its fault handling is off: its circuit breaker refuses every call for seconds after three failed ones, and a retried
+ * etcd3, for what is not on the hot path: leases and auth. It is loaded on first use, since it takes 25 MB and half the time that an
+ * apiserver needs to start. Its fault handling is off: its circuit breaker refuses every call for seconds after three failed ones, and a retried
  * write would be done twice. What is left of its care is what we want: a failed call drops the host's channels, which is the
  * cure for a channel that answers RST_STREAM for good after some hundred thousand calls (grpc-node 3040). For that each channel
  * has its own connections.
  */
-export function createEtcdClient(config: EtcdStoreConfig): Etcd3 {
+export async function createEtcdClient(config: EtcdStoreConfig): Promise<Etcd3> {
+  const [{ Etcd3 }, { noop }] = await Promise.all([import('etcd3'), import('cockatiel')]);
   const timeoutMs = config.callTimeoutMs ?? 10_000;
   const { tls } = config;
   return new Etcd3({

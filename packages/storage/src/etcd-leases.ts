@@ -16,11 +16,11 @@ interface SharedLease {
  * much longer.
  */
 export class SharedLeases {
-  readonly #etcd: Etcd3;
+  readonly #etcd: () => Promise<Etcd3>;
   readonly #clock: Clock;
   readonly #byTtl = new Map<number, SharedLease>();
 
-  constructor(etcd: Etcd3, clock: Clock) {
+  constructor(etcd: () => Promise<Etcd3>, clock: Clock) {
     this.#etcd = etcd;
     this.#clock = clock;
   }
@@ -34,7 +34,7 @@ export class SharedLeases {
     }
     const reuseSeconds = Math.min(maxReuseSeconds, Math.max(1, Math.floor(ttlSeconds / 20)));
     const fresh: SharedLease = {
-      id: this.#etcd.leaseClient.leaseGrant({ TTL: ttlSeconds + reuseSeconds }).then((r) => r.ID),
+      id: this.#grant(ttlSeconds + reuseSeconds),
       reusableUntilMs: nowMs + reuseSeconds * 1000,
       keys: 1,
     };
@@ -47,6 +47,12 @@ export class SharedLeases {
   async drop(ttlSeconds: number, id: string): Promise<void> {
     const shared = this.#byTtl.get(ttlSeconds);
     if (shared !== undefined && (await shared.id) === id) this.#forget(ttlSeconds, shared);
+  }
+
+  async #grant(ttlSeconds: number): Promise<string> {
+    const etcd = await this.#etcd();
+    const { ID } = await etcd.leaseClient.leaseGrant({ TTL: ttlSeconds });
+    return ID;
   }
 
   #forget(ttlSeconds: number, shared: SharedLease): void {

@@ -179,6 +179,8 @@ export function encodeCompareAndSet({ key, expected, value, lease }: CompareAndS
   return new Writer().message(1, compare).message(2, operation).message(3, otherwise).frame();
 }
 
+export const encodeCompaction = (revision: number): Buffer => new Writer().number(1, revision).frame();
+
 /** Everything from a revision on, with previous values, large responses in fragments. */
 export function encodeWatchCreate(startRevision: number): Buffer {
   const everything = Buffer.from([0]);

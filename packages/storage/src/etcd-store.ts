@@ -16,6 +16,7 @@ import { SharedLeases } from './etcd-leases.ts';
 import {
   decodeCompareAndSet,
   decodeRange,
+  encodeCompaction,
   encodeCompareAndSet,
   encodeRange,
   type CompareAndSet,
@@ -39,8 +40,8 @@ export function createEtcdStore(config: EtcdStoreConfig, deps: { clock?: Clock; 
 }
 
 class EtcdStore implements RevisionedStore {
-  /** For leases, auth and compaction. */
-  readonly #etcd: Etcd3;
+  readonly #config: EtcdStoreConfig;
+  #etcd: Promise<Etcd3> | undefined;
   readonly #calls: EtcdRpc;
   /** Sessions of their own: a watch that is read slowly must not hold up calls. */
   readonly #watches: EtcdRpc;
@@ -52,15 +53,29 @@ class EtcdStore implements RevisionedStore {
   #compacted: Revision = 0;
 
   constructor(config: EtcdStoreConfig, clock: Clock, log: Logger) {
-    this.#etcd = createEtcdClient(config);
-    const { auth } = config;
-    const token =
-      auth && (() => (this.#token ??= this.#etcd.auth.authenticate({ name: auth.username, password: auth.password }).then((r) => r.token)));
+    this.#config = config;
+    const token = config.auth && (() => (this.#token ??= this.#authenticate()));
     this.#calls = new EtcdRpc(config, token);
     this.#watches = new EtcdRpc(config, token);
     this.#clock = clock;
     this.#log = log;
-    this.#leases = new SharedLeases(this.#etcd, clock);
+    this.#leases = new SharedLeases(() => this.#client(), clock);
+  }
+
+  #client(): Promise<Etcd3> {
+    this.#etcd ??= createEtcdClient(this.#config);
+    return this.#etcd;
+  }
+
+  async #authenticate(): Promise<string> {
+    const { username = '', password = '' } = this.#config.auth ?? {};
+    try {
+      const etcd = await this.#client();
+      return (await etcd.auth.authenticate({ name: username, password })).token;
+    } catch (error) {
+      this.#token = undefined;
+      throw new EtcdCallError(grpcCode.unavailable, `no auth token from etcd: ${String(error)}`, { isNotSent: true, cause: error });
+    }
   }
 
   async get(key: string, o: { at?: Revision } = {}): Promise<{ entry: Entry | undefined; revision: Revision }> {
@@ -168,7 +183,7 @@ class EtcdStore implements RevisionedStore {
       if (marked.succeeded) break;
     }
     try {
-      await this.#etcd.kv.compact({ revision: upTo });
+      await this.#calls.unary('/etcdserverpb.KV/Compact', encodeCompaction(upTo));
     } catch (error) {
       if (!isCompacted(error)) throw writeError(error, 0);
     }
@@ -189,7 +204,7 @@ class EtcdStore implements RevisionedStore {
     this.#closed.abort();
     this.#calls.close();
     this.#watches.close();
-    this.#etcd.close();
+    (await this.#etcd)?.close();
   }
 
   /** A read at a revision below the compacted one is refused, which tells exactly whether all above `after` is still there. */

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { StoreUnavailableError, UnknownOutcomeError } from './contract.ts';
 import { establishScript, redisKeys, redisScripts, type RedisScript } from './redis-scripts.ts';
 
@@ -86,6 +86,8 @@ export class RedisConnection {
 
   async #connect(): Promise<Redis> {
     const { tls } = this.#config;
+    // Loaded on first use: it takes 11 MB, and Redis is optional.
+    const { Redis } = await import('ioredis');
     const redis = new Redis(this.#config.url, {
       lazyConnect: true,
       retryStrategy: () => null,

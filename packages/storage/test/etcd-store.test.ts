@@ -1,3 +1,4 @@
+import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { etcdUrl, findEtcdImages, startEtcd } from '../../../test/servers/etcd.ts';
 import type { ServerContainer } from '../../../test/servers/server.ts';
@@ -56,6 +57,42 @@ for (const { version, image } of images) {
     });
   });
 }
+
+it.skipIf(images.length === 0)('logs in with a password, again when its token is no longer good', async () => {
+  await using server = await startEtcd(images[0]?.image ?? '');
+  const admin = new Etcd3({ hosts: etcdUrl(server) });
+  await admin.auth.userAdd({ name: 'root', password: 'secret' });
+  await admin.auth.roleAdd({ name: 'root' });
+  await admin.auth.userGrantRole({ user: 'root', role: 'root' });
+  await admin.auth.authEnable();
+  admin.close();
+  const stranger = createEtcdStore({ endpoints: [etcdUrl(server)] });
+  await expect(stranger.ping()).rejects.toThrow('user name is empty');
+  const store = createEtcdStore({ endpoints: [etcdUrl(server)], auth: { username: 'root', password: 'secret' } });
+  const after = await store.currentRevision();
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const batch of store.watch('/', { after, signal: new AbortController().signal })) {
+      seen.push(...batch.changes.map((c) => c.key));
+      if (seen.length === 2) break;
+    }
+  })();
+  expect(await store.put('/a', Buffer.from('x'), { expected: 0, ttlSeconds: 60 })).toMatchObject({ outcome: 'committed' });
+  // Simple tokens live in the server's memory.
+  await server.kill();
+  await server.start();
+  for (let ready = false; !ready; ) {
+    ready = await store.ping().then(
+      () => true,
+      () => false,
+    );
+  }
+  expect(await store.put('/b', Buffer.from('x'), { expected: 0 })).toMatchObject({ outcome: 'committed' });
+  await watching;
+  expect(seen).toEqual(['/a', '/b']);
+  await stranger[Symbol.asyncDispose]();
+  await store[Symbol.asyncDispose]();
+});
 
 if (images.length === 0) {
   describe('etcd', () => {

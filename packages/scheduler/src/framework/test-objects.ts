@@ -1,6 +1,5 @@
 import type { Container, Node, Pod, PodSpec, Taint } from '@skiff/api';
 import type { ObjectMeta } from '@skiff/apimachinery';
-import { NodeInfo } from './node-info.ts';
 import { createPodInfo, type PodInfo } from './pod-info.ts';
 import { ClusterState } from '../cluster-state.ts';
 
@@ -56,13 +55,6 @@ export const node = (name: string, { labels, taints, unschedulable, allocatable,
     ...(images && { images: Object.entries(images).map(([image, sizeBytes]) => ({ names: [image], sizeBytes })) }),
   },
 });
-
-export function nodeInfo(name: string, parts: NodeParts = {}, pods: readonly PodInfo[] = []): NodeInfo {
-  const info = new NodeInfo(name);
-  info.setNode(node(name, parts));
-  for (const p of pods) info.addPod(p);
-  return info;
-}
 
 /** A cluster of these nodes, with these pods on them. */
 export function cluster(
