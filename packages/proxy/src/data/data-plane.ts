@@ -29,7 +29,9 @@ interface Listening {
   closed: boolean;
 }
 
+/** What can't be opened is tried again after this long, then less and less often until something changes. */
 const reopenMs = 1_000;
+const longestReopenMs = 30_000;
 /** A drained address is chosen again after this long if it still stands in the table. */
 const drainHoldMs = 60_000;
 
@@ -55,6 +57,7 @@ export class DataPlane {
   readonly #connectionDeps: UdpDeps;
   #sourceFor: (client: string, endpoint: Endpoint) => string | undefined = () => undefined;
   #reopen: Disposable | undefined;
+  #reopenMs = reopenMs;
   #stopped = false;
 
   constructor(settings: TableSettings, deps: DataPlaneDeps) {
@@ -90,6 +93,7 @@ export class DataPlane {
 
   apply(delta: TableDelta, handles: ReadonlyMap<string, RawHandle> = new Map()): Promise<readonly FrontendProblem[]> {
     this.#table = applyDelta(this.#table, delta);
+    this.#reopenMs = reopenMs;
     if (delta.settings !== undefined) this.#sourceFor = sourceChooser(delta.settings);
     for (const [key, group] of Object.entries(delta.groups)) {
       if (group === null) continue;
@@ -214,8 +218,9 @@ export class DataPlane {
 
   #scheduleReopen(): void {
     if (this.#reopen !== undefined || this.#stopped) return;
-    this.#reopen = this.#deps.clock.after(reopenMs, () => {
+    this.#reopen = this.#deps.clock.after(this.#reopenMs, () => {
       this.#reopen = undefined;
+      this.#reopenMs = Math.min(this.#reopenMs * 2, longestReopenMs);
       for (const [key, l] of this.#listening) if (l.problem !== undefined) this.#start(key, l.frontend, l.target, undefined);
     });
   }

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Protocol } from '../table/types.ts';
 
@@ -27,6 +28,9 @@ const childMain = fileURLToPath(new URL(`./host-child/main${import.meta.url.ends
  * them over unlistened; it keeps none and is gone a few seconds after the last request.
  */
 export function createHostPorts(config: { hostNamespace: number; execArgv?: readonly string[] }): HostPorts {
+  const { execArgv = process.execArgv } = config;
+  // Read now: when the file is replaced by a newer version's, this process still speaks to its own.
+  const program = childMain.endsWith('.js') ? ['--input-type=module', '-e', readFileSync(childMain, 'utf8')] : [...execArgv, childMain];
   let child: ChildProcess | undefined;
   let idle: NodeJS.Timeout | undefined;
   let lastId = 0;
@@ -37,7 +41,7 @@ export function createHostPorts(config: { hostNamespace: number; execArgv?: read
     child = undefined;
   };
   function start(): ChildProcess {
-    const args = ['--net=/proc/self/fd/4', process.execPath, ...(config.execArgv ?? process.execArgv), childMain];
+    const args = ['--net=/proc/self/fd/4', process.execPath, ...program];
     const started = spawn('nsenter', args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc', config.hostNamespace] });
     const lost = (reason: string): void => {
       if (child === started) child = undefined;

@@ -127,8 +127,12 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
   for (const address of new Set(outside)) {
     const restricted = loadBalancerAddresses(service).includes(address) ? ranges : {};
     // An address of this host itself is taken from the host; others are led into the services namespace.
-    if (context.hostAddresses.includes(address)) add('cluster', { place: 'host', address, port: port.port, ...restricted });
-    else {
+    if (context.hostAddresses.includes(address)) {
+      add('cluster', { place: 'host', address, port: port.port, ...restricted });
+      // On a laptop, people type localhost.
+      if (family === 'IPv4' && address !== '127.0.0.1')
+        add('cluster', { place: 'host', address: '127.0.0.1', port: port.port, ...restricted });
+    } else {
       add('cluster', { place: 'services', address, port: port.port, ...restricted });
       extraAddresses.push(address);
     }

@@ -153,6 +153,7 @@ describe('from outside', () => {
     expect(rendered.table.frontends['services TCP 203.0.113.7:80']?.sourceRanges).toEqual(['10.0.0.0/8']);
     expect(rendered.table.frontends['services TCP 10.96.0.50:80']?.sourceRanges).toBeUndefined();
     expect(rendered.table.frontends['host TCP 192.168.1.5:80']).toBeDefined();
+    expect(rendered.table.frontends['host TCP 127.0.0.1:80']).toBeDefined();
     expect(rendered.host.extraAddresses).toEqual(['203.0.113.7']);
   });
   it('with externalTrafficPolicy Local the kernel leads to local endpoints and the health check counts them', () => {
