@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { APIService } from '../../generated/types/apiregistration-v1.ts';
 import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { apiServiceTable } from './table.ts';
 
 export const apiService = defineResource<APIService>({
   group: 'apiregistration.k8s.io',
@@ -15,6 +16,7 @@ export const apiService = defineResource<APIService>({
   enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<APIService>({}),
+  table: apiServiceTable,
   subresources: {
     status: statusSubresource('APIService'),
   },

@@ -1,7 +1,7 @@
 import { ipAddressName, validateIPAddress, validateIPAddressUpdate } from './validate-addresses.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { IPAddress } from '../../generated/types/networking-v1.ts';
-import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
+import { defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const ipAddress = defineResource<IPAddress>({
   group: 'networking.k8s.io',
@@ -17,10 +17,10 @@ export const ipAddress = defineResource<IPAddress>({
     validate: (address, errors) => validateIPAddress(address, errors),
     validateUpdate: validateIPAddressUpdate,
   },
-  table: defineTable([nameColumn, 'ParentRef', 'Age'], (a, nowMs) => {
+  table: defineTable([nameColumn, 'ParentRef'], (a) => {
     const parent = a.spec?.parentRef;
-    if (parent === undefined) return [nameOf(a), '<none>', age(a, nowMs)];
+    if (parent === undefined) return [nameOf(a), '<none>'];
     const resource = `${parent.resource}${parent.group ? `.${parent.group}` : ''}`.toLowerCase();
-    return [nameOf(a), [resource, ...(parent.namespace ? [parent.namespace] : []), parent.name].join('/'), age(a, nowMs)];
+    return [nameOf(a), [resource, ...(parent.namespace ? [parent.namespace] : []), parent.name].join('/')];
   }),
 });

@@ -2,7 +2,6 @@ import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { capacityWarnings, validateCapacity, validateCapacityUpdate } from './validate-classes.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CSIStorageCapacity } from '../../generated/types/storage-v1.ts';
-import { defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   group: 'storage.k8s.io',
@@ -20,5 +19,4 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
     validateUpdate: validateCapacityUpdate,
     warnings: capacityWarnings,
   },
-  table: defineTable([nameColumn, 'StorageClassName', 'Capacity'], (c) => [nameOf(c), c.storageClassName ?? '', c.capacity ?? '<unset>']),
 });
