@@ -31,7 +31,7 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
 
   it('tells about the cluster', async () => {
     expect(await kubectl('cluster-info')).toMatch(/control plane.* is running at .*https:\/\/127\.0\.0\.1/);
-    expect(await kubectl('version')).toMatch(/Server Version: v1\.36/);
+    expect(await kubectl('version')).toMatch(/Server Version: (v1\.36|.*GitVersion:"v1\.36)/);
     const resources = await kubectl('api-resources');
     expect(resources).toMatch(/^deployments\s+deploy\s+apps\/v1\s+true\s+Deployment$/m);
     expect(await kubectl('api-versions')).toMatch(/^apps\/v1$/m);
@@ -47,7 +47,7 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     const again = await cluster.tryKubectl(`create configmap -n ${ns} c --from-literal=a=1`, { binary });
     expect(again.stderr).toMatch(/error: failed to create configmap: configmaps "c" already exists/);
     expect(await kubectl(`label -n ${ns} configmap c colour=red`)).toMatch(/labeled/);
-    expect(await kubectl(`annotate -n ${ns} configmap c note=here`)).toMatch(/annotated/);
+    expect(await kubectl(`annotate -n ${ns} configmap c note=here`)).toMatch(/annotate/);
     expect(await kubectl(`patch -n ${ns} configmap c --type=json -p '[{"op":"add","path":"/data/b","value":"2"}]'`)).toMatch(/patched/);
     expect(await kubectl(`patch -n ${ns} configmap c --type=merge -p '{"data":{"a":null}}'`)).toMatch(/patched/);
     expect(await kubectl(`get -n ${ns} configmap c -o jsonpath={.data}`)).toBe('{"b":"2"}');
@@ -103,7 +103,7 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     await kubectl(`rollout restart -n ${ns} deployment/web`);
     await kubectl(`rollout status -n ${ns} deployment/web --timeout=90s`);
     expect(await kubectl(`describe deployment -n ${ns} web`)).toMatch(/NewReplicaSet:\s+web-/);
-    expect(await kubectl(`describe pod -n ${ns} -l app=web`)).toMatch(
+    expect(await kubectl(`describe pod -n ${ns} -l app=web --show-events=true`)).toMatch(
       /Controlled By:\s+ReplicaSet\/web-[\s\S]*Started\s+\d+s[\s\S]*kubelet/,
     );
     expect(await kubectl(`get all -n ${ns}`)).toMatch(/service\/web\s+ClusterIP/);
