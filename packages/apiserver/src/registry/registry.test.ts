@@ -1,7 +1,7 @@
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
 import { silentLogger, systemClock } from '@skiff/component-base';
-import { createMemoryStore } from '@skiff/storage';
+import { createMemoryStore, type RevisionedStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ApiRequest, ApiResponse, RequestInfo, ResourceRegistry, WatchSink } from '../contract.ts';
 import { createRegistry } from './registry.ts';
@@ -12,7 +12,7 @@ afterEach(async () => {
   stop.clear();
 });
 
-async function start(): Promise<ResourceRegistry> {
+async function start(store: RevisionedStore = createMemoryStore()): Promise<ResourceRegistry> {
   const controller = new AbortController();
   const registry = createRegistry(
     {
@@ -23,7 +23,7 @@ async function start(): Promise<ResourceRegistry> {
       serviceNodePortRange: { from: 30000, to: 32767 },
     },
     {
-      store: createMemoryStore(),
+      store,
       clock: systemClock,
       log: silentLogger,
       admission: () => ({ mutate: async () => undefined, validate: async () => undefined }),
@@ -213,6 +213,63 @@ describe('registry', () => {
     expect(versions).toEqual([...versions].sort((x, y) => x - y));
     client.abort();
     await watching;
+  });
+
+  it('fails a LIST that holds an undecodable value, and names its key', async () => {
+    const store = createMemoryStore();
+    await store.put('/registry/configmaps/default/broken', Buffer.from('{"kind":"ConfigMap","metadata":7}'), { expected: 0 });
+    const registry = await start(store);
+    await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('good') });
+    await expect(call(registry, { verb: 'list', resource: 'configmaps' })).rejects.toThrow('/registry/configmaps/default/broken');
+    await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'broken' })).rejects.toMatchObject({ code: 500 });
+    expect((await call(registry, { verb: 'get', resource: 'configmaps', name: 'good' })).code).toBe(200);
+  });
+
+  it('gives objects of older writers the defaults of today, without a write', async () => {
+    const store = createMemoryStore();
+    const old = { kind: 'Service', apiVersion: 'v1', metadata: { name: 's', namespace: 'default', uid: 'u' }, spec: { clusterIP: 'None' } };
+    const written = await store.put('/registry/services/specs/default/s', Buffer.from(`${JSON.stringify(old)}\n`), { expected: 0 });
+    const registry = await start(store);
+    const read = await call<KubeObject & { spec: JsonObject }>(registry, { verb: 'get', resource: 'services', name: 's' });
+    expect(read.object.spec).toMatchObject({ type: 'ClusterIP', sessionAffinity: 'None' });
+    expect(read.object.metadata?.resourceVersion).toBe(String(written.revision));
+  });
+
+  it('applies: creates, shares fields, tells of conflicts, lets go of what is no longer applied', async () => {
+    const registry = await start();
+    const apply = (
+      manager: string,
+      data: JsonObject,
+      force = false,
+    ): Promise<{ code: number; object: KubeObject & { data?: JsonObject } }> =>
+      call(registry, {
+        verb: 'patch',
+        resource: 'configmaps',
+        name: 'a',
+        contentType: 'application/apply-patch+yaml',
+        query: `fieldManager=${manager}${force ? '&force=true' : ''}`,
+        body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data },
+      });
+    expect((await apply('one', { x: '1', y: '1' })).code).toBe(201);
+    await expect(apply('two', { x: '2' })).rejects.toMatchObject({ reason: 'Conflict' });
+    expect((await apply('two', { x: '2' }, true)).object.data).toEqual({ x: '2', y: '1' });
+    const after = await apply('one', {});
+    expect(after.object.data).toEqual({ x: '2' });
+    const again = await apply('one', {});
+    expect(again.object.metadata?.resourceVersion).toBe(after.object.metadata?.resourceVersion);
+  });
+
+  it('deletes pods with their grace period, which may only become shorter', async () => {
+    const registry = await start();
+    const spec = { nodeName: 'n', containers: [{ name: 'c', image: 'i' }] };
+    await call(registry, { verb: 'create', resource: 'pods', body: { metadata: { name: 'p' }, spec } });
+    const marked = await call(registry, { verb: 'delete', resource: 'pods', name: 'p' });
+    expect(marked.object.metadata).toMatchObject({ deletionGracePeriodSeconds: 30, generation: 2 });
+    const longer = await call(registry, { verb: 'delete', resource: 'pods', name: 'p', query: 'gracePeriodSeconds=60' });
+    expect(longer.object.metadata?.resourceVersion).toBe(marked.object.metadata?.resourceVersion);
+    const gone = await call(registry, { verb: 'delete', resource: 'pods', name: 'p', query: 'gracePeriodSeconds=0' });
+    expect(gone.object.metadata).toMatchObject({ deletionGracePeriodSeconds: 0 });
+    await expect(call(registry, { verb: 'get', resource: 'pods', name: 'p' })).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
   it('says which kinds are not enforced', async () => {

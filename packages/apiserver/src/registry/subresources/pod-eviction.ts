@@ -115,17 +115,18 @@ interface EvictionRun {
 
 async function evictPod(run: EvictionRun, name: string): Promise<void> {
   const { own: w, deletion, deps } = run;
+  const guarded = deletion.preconditions.resourceVersion === undefined;
   for (let attempt = 1; ; attempt++) {
     const pod = await readPod(w, name);
-    const guarded = deletion.preconditions.resourceVersion === undefined;
-    try {
-      if (ignoresBudgets(pod)) {
-        // A pending pod must not become ready in between; what is over or dying may change as it likes.
-        const pin = guarded && pod.status?.phase === 'Pending' && !pod.metadata?.deletionTimestamp;
-        return await markAndDelete(run, name, pin ? pinned(deletion, pod) : deletion);
-      }
+    if (!ignoresBudgets(pod)) {
+      // Taken once: what goes wrong from here on is for the client, and a disruption that was not used comes back by its controller.
       const pin = await passBudget(w, pod, deps);
       return await deletePinned(run, name, { pod, pin });
+    }
+    // A pending pod must not become ready in between; what is over or dying may change as it likes.
+    const pin = guarded && pod.status?.phase === 'Pending' && !pod.metadata?.deletionTimestamp;
+    try {
+      return await markAndDelete(run, name, pin ? pinned(deletion, pod) : deletion);
     } catch (error) {
       if (!isStatusError(error) || error.reason !== 'Conflict' || !guarded || attempt >= maxConflicts) throw error;
     }
