@@ -18,15 +18,30 @@ const ownAnnotations: ReadonlySet<string> = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-/** 0 when there is none; undefined when it isn't a number. */
-export function revisionOf(set: DeepReadonly<ReplicaSet>): number | undefined {
-  const text = set.metadata?.annotations?.[revisionAnnotation];
-  if (text === undefined) return 0;
-  return /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
+const maxInt64 = 2n ** 63n - 1n;
+
+/** An int64, which a JavaScript number does not hold. */
+function parseRevision(text: string): bigint | undefined {
+  if (!/^[+-]?\d+$/.test(text)) return undefined;
+  const value = BigInt(text.replace(/^\+/, ''));
+  return value > maxInt64 || value < -maxInt64 - 1n ? undefined : value;
 }
 
-export const nextRevision = (oldSets: readonly DeepReadonly<ReplicaSet>[]): number =>
-  Math.max(0, ...oldSets.map((set) => revisionOf(set) ?? 0)) + 1;
+/** 0 when there is none; undefined when it isn't a number. */
+export function revisionOf(set: DeepReadonly<ReplicaSet>): bigint | undefined {
+  const text = set.metadata?.annotations?.[revisionAnnotation];
+  return text === undefined ? 0n : parseRevision(text);
+}
+
+/** One more than the highest. */
+export function nextRevision(oldSets: readonly DeepReadonly<ReplicaSet>[]): bigint {
+  let highest = 0n;
+  for (const set of oldSets) {
+    const revision = revisionOf(set) ?? 0n;
+    if (revision > highest) highest = revision;
+  }
+  return highest + 1n;
+}
 
 export function replicasAnnotations(desired: number, max: number): Readonly<Record<string, string>> {
   return { [desiredReplicasAnnotation]: String(desired), [maxReplicasAnnotation]: String(max) };
@@ -46,13 +61,13 @@ export function countAnnotation(set: DeepReadonly<ReplicaSet>, annotation: strin
 export function newReplicaSetAnnotations(
   deployment: DeepReadonly<Deployment>,
   current: Readonly<Record<string, string>> | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations: Record<string, string> = { ...current };
   for (const [key, value] of Object.entries(deployment.metadata?.annotations ?? {})) if (!ownAnnotations.has(key)) annotations[key] = value;
   const old = current?.[revisionAnnotation];
-  if (old !== undefined && old !== '' && !/^[+-]?\d+$/.test(old)) return annotations;
-  if (Number(old ?? 0) >= revision) return annotations;
+  const oldRevision = old === undefined || old === '' ? 0n : parseRevision(old);
+  if (oldRevision === undefined || oldRevision >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (old !== undefined) {
     const history = appendRevision(annotations[revisionHistoryAnnotation] ?? '', old);

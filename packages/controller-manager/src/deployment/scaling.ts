@@ -38,7 +38,8 @@ const creationOf = (set: ReplicaSetView): string => set.metadata?.creationTimest
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export const byCreation = (a: ReplicaSetView, b: ReplicaSetView): number =>
   compareText(creationOf(a), creationOf(b)) || compareText(a.metadata?.name ?? '', b.metadata?.name ?? '');
-export const byRevision = (a: ReplicaSetView, b: ReplicaSetView): number => (revisionOf(a) ?? 0) - (revisionOf(b) ?? 0) || byCreation(a, b);
+export const byRevision = (a: ReplicaSetView, b: ReplicaSetView): number =>
+  Number((revisionOf(a) ?? 0n) - (revisionOf(b) ?? 0n)) || byCreation(a, b);
 export const isActiveSet = (set: ReplicaSetView): boolean => replicasOf(set) > 0;
 
 /** Size of the new ReplicaSet as far as the surge allows. `newSet` undefined: it is about to be made. */
