@@ -3,6 +3,7 @@ import { autoscalingCases } from './autoscaling-cases.ts';
 import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
+import { extensionCases } from './extension-cases.ts';
 import { jobCases } from './job-cases.ts';
 import { networkCases } from './network-cases.ts';
 import { podDefaultCases } from './pod-default-cases.ts';
@@ -30,4 +31,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   policies: policyCases,
   autoscaling: autoscalingCases,
   storage: storageCases,
+  extensions: extensionCases,
 };

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { defaultDefinition, definitionStrategy } from './strategy.ts';
 
 export const customResourceDefinition = defineResource<CustomResourceDefinition>({
   group: 'apiextensions.k8s.io',
@@ -15,7 +16,9 @@ export const customResourceDefinition = defineResource<CustomResourceDefinition>
   storageVersionHash: 'jfWCUB31mvA=',
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: defaultDefinition,
+  strategy: definitionStrategy,
   subresources: {
-    status: statusSubresource('CustomResourceDefinition'),
+    status: statusSubresource('CustomResourceDefinition', statusStrategy({ allowUnconditionalUpdate: false })),
   },
 });

@@ -1,6 +1,7 @@
 import { defineResource } from '../../define-resource.ts';
 import type { APIService } from '../../generated/types/apiregistration-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { statusSubresource } from '../../spec-and-status.ts';
+import { apiServiceStatusStrategy, apiServiceStrategy } from './strategy.ts';
 import { apiServiceTable } from './table.ts';
 
 export const apiService = defineResource<APIService>({
@@ -15,9 +16,13 @@ export const apiService = defineResource<APIService>({
   storageVersionHash: 'InPBPD7+PqM=',
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<APIService>({}),
+  defaults(apiService) {
+    const target = apiService.spec?.service;
+    if (target) target.port ??= 443;
+  },
+  strategy: apiServiceStrategy,
   table: apiServiceTable,
   subresources: {
-    status: statusSubresource('APIService'),
+    status: statusSubresource('APIService', apiServiceStatusStrategy),
   },
 });

@@ -1,3 +1,4 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { FlowSchema } from '../../generated/types/flowcontrol-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
@@ -13,7 +14,10 @@ export const flowSchema = defineResource<FlowSchema>({
   storageVersionHash: 'GJVAJZSZBIw=',
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<FlowSchema>({ generation: { spec: 'io.k8s.api.flowcontrol.v1.FlowSchemaSpec' } }),
+  strategy: specStrategy<FlowSchema>(
+    { generation: { spec: 'io.k8s.api.flowcontrol.v1.FlowSchemaSpec' } },
+    { validateName: nameIsDNSSubdomain },
+  ),
   defaults(flowSchema) {
     if (flowSchema.spec) flowSchema.spec.matchingPrecedence ||= 1000;
   },

@@ -1,3 +1,4 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
@@ -13,7 +14,10 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
   storageVersionHash: 'Kir5PVfvNeI=',
   enforcement: 'stored',
   resetFields: ['status'],
-  strategy: specStrategy<PriorityLevelConfiguration>({ generation: { spec: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec' } }),
+  strategy: specStrategy<PriorityLevelConfiguration>(
+    { generation: { spec: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec' } },
+    { validateName: nameIsDNSSubdomain },
+  ),
   defaults(level) {
     const { exempt, limited } = level.spec ?? {};
     if (exempt) {

@@ -1,3 +1,5 @@
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { specStrategy } from '../../spec-and-status.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { DeviceClass } from '../../generated/types/resource-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -12,5 +14,11 @@ export const deviceClass = defineResource<DeviceClass>({
   storageVersionHash: 'Yk2PTc1Ybxk=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  strategy: specStrategy<DeviceClass>(
+    { generation: { spec: 'io.k8s.api.resource.v1.DeviceClassSpec' }, status: false },
+    {
+      validateName: nameIsDNSSubdomain,
+    },
+  ),
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),
 });

@@ -1,3 +1,7 @@
+import { defaultClaimRequests } from './claim-defaults.ts';
+import { validateTemplateUpdate } from './validate.ts';
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { specStrategy } from '../../spec-and-status.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaimTemplate } from '../../generated/types/resource-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -12,5 +16,13 @@ export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
   storageVersionHash: 'TuzjC49aUfM=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  defaults: (template) => defaultClaimRequests(template.spec?.spec),
+  strategy: specStrategy<ResourceClaimTemplate>(
+    { status: false },
+    {
+      validateName: nameIsDNSSubdomain,
+      validateUpdate: validateTemplateUpdate,
+    },
+  ),
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),
 });

@@ -1,6 +1,9 @@
+import { defaultClaimRequests } from './claim-defaults.ts';
+import { validateClaimUpdate } from './validate.ts';
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
-import { statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { age, defineTable, isDeleting, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceClaim = defineResource<ResourceClaim>({
@@ -14,6 +17,14 @@ export const resourceClaim = defineResource<ResourceClaim>({
   returnsDeletedObject: true,
   enforcement: 'stored',
   resetFields: ['status'],
+  defaults: (claim) => defaultClaimRequests(claim.spec),
+  strategy: specStrategy<ResourceClaim>(
+    {},
+    {
+      validateName: nameIsDNSSubdomain,
+      validateUpdate: validateClaimUpdate,
+    },
+  ),
   table: defineTable([nameColumn, 'State', 'Age'], (c, nowMs) => {
     const allocated = c.status?.allocation !== undefined;
     const states = [

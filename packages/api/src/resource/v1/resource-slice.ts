@@ -1,3 +1,6 @@
+import { validateSliceUpdate } from './validate.ts';
+import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { specStrategy } from '../../spec-and-status.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceSlice } from '../../generated/types/resource-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -12,6 +15,13 @@ export const resourceSlice = defineResource<ResourceSlice>({
   storageVersionHash: 'KsC072WgaEY=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  strategy: specStrategy<ResourceSlice>(
+    { generation: { spec: 'io.k8s.api.resource.v1.ResourceSliceSpec' }, status: false },
+    {
+      validateName: nameIsDNSSubdomain,
+      validateUpdate: validateSliceUpdate,
+    },
+  ),
   table: defineTable([nameColumn, 'Node', 'Driver', 'Pool', 'Age'], (s, nowMs) => [
     nameOf(s),
     s.spec?.nodeName ?? '',

@@ -1,0 +1,40 @@
+import { type DeepReadonly, type FieldErrors, nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
+import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
+import { specStrategy } from '../../spec-and-status.ts';
+
+type CRD = CustomResourceDefinition;
+
+export function defaultDefinition(definition: CRD): void {
+  const spec = definition.spec;
+  if (spec === undefined) return;
+  spec.names.singular ||= spec.names.kind.toLowerCase();
+  if (spec.names.kind) spec.names.listKind ||= `${spec.names.kind}List`;
+  spec.conversion ??= { strategy: 'None' };
+}
+
+/** Versions that objects may be stored in are remembered until someone takes them out. */
+function rememberStoredVersion(draft: CRD): void {
+  const name = draft.spec?.versions.find((v) => v.storage)?.name;
+  const status = draft.status;
+  const before = status?.storedVersions ?? [];
+  if (name === undefined || before.includes(name)) return;
+  draft.status = { ...status, storedVersions: [...before, name] } as NonNullable<CRD['status']>;
+}
+
+function validate(definition: DeepReadonly<CRD>, errors: FieldErrors): void {
+  const name = definition.metadata?.name ?? '';
+  const spec = definition.spec;
+  if (name !== `${spec?.names.plural ?? ''}.${spec?.group ?? ''}`)
+    errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
+}
+
+export const definitionStrategy: ResourceStrategy<CRD> = specStrategy<CRD>(
+  { generation: { spec: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec' } },
+  {
+    validateName: nameIsDNSSubdomain,
+    allowUnconditionalUpdate: false,
+    prepareForCreate: rememberStoredVersion,
+    prepareForUpdate: rememberStoredVersion,
+    validate: (definition, errors) => validate(definition, errors),
+  },
+);
