@@ -33,7 +33,13 @@ export const renderHostWire = (wire: PodWire, config: WiringConfig): readonly st
   `link add name ${wire.link} mtu ${config.mtu} address ${hostMac} type veth peer name eth0 mtu ${config.mtu} address ${podMac(wire.address)} netns ${wire.pid}`,
   `link set dev ${wire.link} up`,
   `neighbour replace ${wire.address} lladdr ${podMac(wire.address)} dev ${wire.link} nud permanent`,
-  `route replace ${wire.address}/32 dev ${wire.link} scope link src ${config.nodeAddress}`,
+  // A host without a network has only loopback, which can't be a source: it is the gateway then.
+  ...(config.nodeAddress.startsWith('127.')
+    ? [
+        `address replace ${gatewayAddress}/32 dev ${wire.link}`,
+        `route replace ${wire.address}/32 dev ${wire.link} scope link src ${gatewayAddress}`,
+      ]
+    : [`route replace ${wire.address}/32 dev ${wire.link} scope link src ${config.nodeAddress}`]),
 ];
 
 /** Lines for `ip -batch` in the pod. */

@@ -1,4 +1,4 @@
-import type { ContainerImage, Node, NodeCondition, NodeStatus } from '@skiff/api';
+import type { ContainerImage, NodeCondition, NodeStatus } from '@skiff/api';
 import type { DeepReadonly, JsonObject } from '@skiff/apimachinery';
 import type { Image } from '@skiff/cri';
 import { sameJson } from '../status/status-patch.ts';
@@ -53,5 +53,3 @@ export function renderNodePatch(current: DeepReadonly<NodeStatus>, next: NodeSta
   }
   return { status };
 }
-
-export const emptyNode = (name: string): DeepReadonly<Node> => ({ metadata: { name } });

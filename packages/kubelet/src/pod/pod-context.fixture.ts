@@ -8,6 +8,7 @@ import { BackOff } from '../images/back-off.ts';
 import { createImageManager } from '../images/image-manager.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import { createProbeManager } from '../probe/probe-manager.ts';
+import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import { createVolumeManager } from '../volumes/volume-manager.ts';
 import type { PodContext } from './pod-context.ts';
 import { type PodSnapshot, snapshotPod } from './pod-snapshot.ts';
@@ -47,8 +48,10 @@ export const snapshot = (pod: Pod): PodSnapshot => {
   return made;
 };
 
-export function createFakeNode(o: { programs?: Readonly<Record<string, FakeProgram>> } = {}): FakeNode {
-  const clock = new FakeClock();
+export function createFakeNode(
+  o: { programs?: Readonly<Record<string, FakeProgram>>; tokens?: ServiceAccountTokens; clock?: FakeClock } = {},
+): FakeNode {
+  const clock = o.clock ?? new FakeClock();
   const fake = createFakeRuntime({ clock, ...(o.programs === undefined ? {} : { programs: o.programs }) });
   const abort = new AbortController();
   const rootDirectory = mkdtempSync(path.join(os.tmpdir(), 'kubelet-'));
@@ -70,7 +73,7 @@ export function createFakeNode(o: { programs?: Readonly<Record<string, FakeProgr
   };
   const event: PodContext['event'] = (_pod, type, reason, message, container) =>
     void events.push([type, reason, ...(container === undefined ? [] : [container]), message].join(' '));
-  const tokens = { token: async () => 'token', nextRenewalMs: () => undefined, release: () => undefined };
+  const tokens: ServiceAccountTokens = o.tokens ?? { token: async () => 'token', nextRenewalMs: () => undefined, release: () => undefined };
   const objects: PodContext['objects'] = {
     of: () => ({ configMap: async (_ns, name) => configMaps.get(name), secret: async () => undefined }),
     release: () => undefined,

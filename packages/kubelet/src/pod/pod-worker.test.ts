@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Client } from '@skiff/client';
+import { FakeClock } from '@skiff/component-base';
+import { createServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import { createFakeNode, fakePod, snapshot } from './pod-context.fixture.ts';
 
 const condition = (status: { conditions?: { type: string; status: string; reason?: string }[] } | undefined, type: string): string =>
@@ -189,6 +193,30 @@ describe('pod worker', () => {
     await node.settle();
     expect(node.events).toContain('Normal SandboxChanged Pod sandbox changed, it will be killed and re-created.');
     expect(node.status('u')).toMatchObject({ phase: 'Running', podIP: '10.0.0.3', containerStatuses: [{ restartCount: 1, ready: true }] });
+  });
+
+  it('renews tokens when most of their life is over', async () => {
+    const clock = new FakeClock();
+    let asked = 0;
+    const client = {
+      createSubresource: async () => ({
+        status: { token: `t${++asked}`, expirationTimestamp: new Date(clock.now() + 3_600_000).toISOString() },
+      }),
+    } as unknown as Client;
+    await using node = createFakeNode({ clock, tokens: createServiceAccountTokens({ client, clock }) });
+    node.start(
+      fakePod({
+        volumes: [{ name: 't', projected: { sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: 3600 } }] } }],
+        containers: [{ name: 'c', image: 'fake:1', command: ['pause'], volumeMounts: [{ name: 't', mountPath: '/t' }] }],
+      }),
+    );
+    await node.settle();
+    const file = `${node.context.rootDirectory}/pods/u/memory/kubernetes.io~projected/t/token`;
+    expect(readFileSync(file, 'utf8')).toBe('t1');
+    await node.settle(3_600_000 * 0.7);
+    expect(asked).toBe(1);
+    await node.settle(3_600_000 * 0.11);
+    expect(readFileSync(file, 'utf8')).toBe('t2');
   });
 
   it('ends a pod whose deadline passed', async () => {

@@ -258,6 +258,7 @@ export class PodWorker {
     const phase = this.#tell(after, false);
     await this.#context.logLinks.link(pod, after.containers);
     this.#pastDeadline();
+    this.#wakeAt(this.#context.tokens.nextRenewalMs(pod.metadata.uid));
     if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
     else if (result.changed && result.retryAtMs === undefined && this.#hasMoreToDo(pod, after)) this.poke();
   }
@@ -275,14 +276,13 @@ export class PodWorker {
     if (this.#syncing === sync) this.#tell(seen, false);
   }
   async #refreshVolumes(observed: ObservedPod, signal: AbortSignal): Promise<void> {
-    const { volumes, tokens, node } = this.#context;
+    const { volumes, node } = this.#context;
     const podIPs = isHostNetwork(this.#pod) ? node.addresses : observed.ips;
     await volumes.mount(this.#pod, { podIPs, hostIPs: node.addresses }, signal).catch((error: Error) => {
       signal.throwIfAborted();
       this.#context.event(this.#pod, 'Warning', 'FailedMount', error.message);
       this.#wakeAt(this.#context.clock.now() + 30_000);
     });
-    this.#wakeAt(tokens.nextRenewalMs(this.#pod.metadata.uid));
   }
   #updateProbes(observed: ObservedPod): void {
     const { probes, node } = this.#context;

@@ -1,0 +1,75 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createHostMount, type HostMount } from '../src/host/host-mount.ts';
+import { runCommand } from '../src/host/run-command.ts';
+
+const root = process.getuid?.() === 0;
+if (!root) console.warn('SKIPPED: mounts need root');
+
+describe.skipIf(!root)('host mounts', () => {
+  let mount: HostMount;
+  const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'mounts-')));
+  const volume = path.join(base, 'volume');
+  const outside = path.join(base, 'outside');
+  let n = 0;
+  const bind = async (subPath: string): Promise<string> => {
+    const target = path.join(base, 'targets', String(n++));
+    await mount.bindSubPath({ volume, subPath, target });
+    return target;
+  };
+  beforeAll(async () => {
+    mount = await createHostMount(runCommand, async () => undefined);
+    mkdirSync(path.join(volume, 'dir'), { recursive: true });
+    chmodSync(volume, 0o750);
+    mkdirSync(path.join(volume, '..v1'));
+    mkdirSync(outside);
+    writeFileSync(path.join(outside, 'secret'), 'secret');
+    writeFileSync(path.join(volume, '..v1', 'key'), 'one');
+    symlinkSync('..v1', path.join(volume, '..data'));
+    symlinkSync('..data/key', path.join(volume, 'key'));
+    symlinkSync(outside, path.join(volume, 'escape'));
+    symlinkSync('../outside/secret', path.join(volume, 'stolen'));
+    symlinkSync('/etc/passwd', path.join(volume, 'absolute'));
+  });
+  afterAll(async () => {
+    for (const target of await mount.mountsBelow(base)) await mount.unmount(target);
+  });
+
+  it('binds directories and files of a volume, through links that stay inside', async () => {
+    writeFileSync(path.join(volume, 'dir', 'f'), 'in dir');
+    expect(readFileSync(path.join(await bind('dir'), 'f'), 'utf8')).toBe('in dir');
+    expect(readFileSync(await bind('dir/f'), 'utf8')).toBe('in dir');
+    expect(readFileSync(await bind('key'), 'utf8')).toBe('one');
+  });
+
+  it('makes what is missing, with the volume’s own mode', async () => {
+    const target = await bind('new/deep');
+    expect(statSync(path.join(volume, 'new/deep')).mode & 0o777).toBe(0o750);
+    writeFileSync(path.join(target, 'x'), '1');
+    expect(existsSync(path.join(volume, 'new/deep/x'))).toBe(true);
+  });
+
+  it.each(['escape', 'escape/secret', 'stolen', 'absolute', 'escape/new'])('refuses %s, which leads out', async (subPath) => {
+    await expect(bind(subPath)).rejects.toThrow(/leads out|exit code/);
+    expect(existsSync(path.join(outside, 'new'))).toBe(false);
+  });
+
+  it('mounts a tmpfs and takes it away, twice if asked', async () => {
+    const target = path.join(base, 'memory');
+    mkdirSync(target);
+    await mount.tmpfs(target, { mode: '0777', sizeBytes: 1024 * 1024 });
+    expect(await mount.mountsBelow(target)).toEqual([target]);
+    expect(statSync(target).mode & 0o777).toBe(0o777);
+    await mount.unmount(target);
+    await mount.unmount(target);
+    expect(await mount.mountsBelow(target)).toEqual([]);
+  });
+
+  it('knows what a path is', async () => {
+    expect(await mount.typeOf(volume)).toBe('directory');
+    expect(await mount.typeOf('/dev/null')).toBe('char');
+    expect(await mount.typeOf(path.join(base, 'none'))).toBeUndefined();
+  });
+});
