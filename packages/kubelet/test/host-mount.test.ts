@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -71,5 +72,33 @@ describe.skipIf(!root)('host mounts', () => {
     expect(await mount.typeOf(volume)).toBe('directory');
     expect(await mount.typeOf('/dev/null')).toBe('char');
     expect(await mount.typeOf(path.join(base, 'none'))).toBeUndefined();
+  });
+});
+
+describe.skipIf(!root)('host mounts with an engine in another mount namespace', () => {
+  it('are made there, and reached from here', async () => {
+    const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'mounts-')));
+    const engine = spawn('unshare', ['-m', '--propagation', 'private', 'sh', '-c', 'echo up; exec sleep 1000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => engine.stdout?.once('data', resolve));
+    try {
+      const mount = await createHostMount(runCommand, async () => engine.pid);
+      const memory = path.join(base, 'memory');
+      mkdirSync(mount.local(memory));
+      await mount.tmpfs(memory, { mode: '0755' });
+      writeFileSync(path.join(mount.local(memory), 'token'), 'secret');
+      // Here it is an empty directory of the disk.
+      expect(existsSync(path.join(memory, 'token'))).toBe(false);
+      expect(await mount.mountsBelow(base)).toEqual([memory]);
+      const target = path.join(base, 'target');
+      await mount.bindSubPath({ volume: memory, subPath: 'token', target });
+      expect(readFileSync(mount.local(target), 'utf8')).toBe('secret');
+      await mount.unmount(target);
+      await mount.unmount(memory);
+      expect(await mount.mountsBelow(base)).toEqual([]);
+    } finally {
+      engine.kill('SIGKILL');
+    }
   });
 });

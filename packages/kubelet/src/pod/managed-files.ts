@@ -12,7 +12,7 @@ export async function writeManagedFiles(pod: PodSnapshot, ips: readonly string[]
   const names = computeHostname(pod, context.dns.cluster.domain);
   const aliases = pod.spec.hostAliases ?? [];
   const hosts = isHostNetwork(pod)
-    ? renderNodeHostsFile(await readFile('/etc/hosts', 'utf8').catch(() => ''), aliases)
+    ? renderNodeHostsFile(await readFile(context.hostMount.local('/etc/hosts'), 'utf8').catch(() => ''), aliases)
     : renderHostsFile({ ips, hostname: names.hostname, domain: names.domain, aliases });
   const dns = computePodDns(pod, context.dns.cluster, await context.dns.host());
   for (const c of dns.complaints) context.event(pod, 'Warning', c.reason, c.message);
