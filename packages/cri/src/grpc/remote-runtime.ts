@@ -1,0 +1,328 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock, Logger } from '@skiff/component-base';
+import type { Container } from '../container.ts';
+import type { ContainerRuntime, RuntimeService, RuntimeStatus } from '../contract.ts';
+import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
+import type { PodSandboxConfig } from '../sandbox.ts';
+import { type CallOptions, createCriChannel } from './channel.ts';
+import { readLogFile } from './log-file.ts';
+import type {
+  Outgoing,
+  Strings,
+  WireContainer,
+  WireContainerStats,
+  WireContainerStatus,
+  WireSandbox,
+  WireSandboxConfig,
+  WireSandboxStatus,
+} from './messages.ts';
+import { followRemoteEvents } from './remote-events.ts';
+import { createRemoteImages } from './remote-images.ts';
+import { createRemotePortForwarder, dialProcess } from './remote-streams.ts';
+import { runtimeInfoKey } from './runtime-info.ts';
+import {
+  fromWireContainer,
+  fromWireContainerStatus,
+  fromWireSignal,
+  fromWireStats,
+  toWireContainerConfig,
+  toWireResources,
+  toWireState,
+} from './wire-container.ts';
+import { fromWireSandbox, fromWireSandboxStatus, toWireSandboxConfig, without } from './wire-sandbox.ts';
+
+export interface RemoteRuntimeConfig {
+  /** `unix:///run/containerd/containerd.sock` */
+  readonly endpoint: string;
+  /** Which sandboxes and containers are ours. */
+  readonly instance: string;
+  /** Where the runtime is told to write logs: one directory a pod below it. */
+  readonly podLogsDirectory: string;
+  /** Of calls without a deadline of their own; two minutes when absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface RemoteRuntime extends ContainerRuntime {
+  /** Lets go of the connection. Containers stay. */
+  close(): void;
+}
+
+const prefix = 'io.skiff.remote.';
+const names = {
+  instance: `${prefix}instance`,
+  cgroupParent: `${prefix}cgroup-parent`,
+  podName: 'io.kubernetes.pod.name',
+  podNamespace: 'io.kubernetes.pod.namespace',
+  podUid: 'io.kubernetes.pod.uid',
+  containerName: 'io.kubernetes.container.name',
+} as const;
+/** A stop signal goes out with the longest grace there is; whoever wants it sooner sends SIGKILL. */
+const graceSeconds = 365 * 24 * 3600;
+
+interface StatusAnswer {
+  readonly status: {
+    readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[];
+  } | null;
+  readonly info: Strings;
+  readonly runtimeHandlers: readonly { readonly name: string; readonly features: { readonly recursiveReadOnlyMounts: boolean } | null }[];
+}
+
+/**
+ * A container runtime behind a CRI v1 endpoint (containerd, CRI-O, or `serveRuntime`). Beyond the contract:
+ *
+ * - Logs are the files that the runtime writes; it must run on this host.
+ * - The CRI sends no signals but a container's stop signal and SIGKILL; another one is `invalid`.
+ * - The runtime's CNI configuration must leave sandboxes without interfaces, since the kubelet wires them.
+ */
+export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonly clock: Clock; readonly log: Logger }): RemoteRuntime {
+  const timeoutMs = config.timeoutMs ?? 120_000;
+  const channel = createCriChannel({ endpoint: config.endpoint, timeoutMs });
+  const call = <R>(method: string, request: object, o?: CallOptions): Promise<R> => channel.call<R>('RuntimeService', method, request, o);
+  const read = { repeatable: true };
+  const sandboxConfigs = new Map<string, Outgoing<WireSandboxConfig>>();
+  const sandboxOfContainer = new Map<string, string>();
+  const closed = new AbortController();
+  const clean = <T extends { readonly labels: Strings; readonly annotations: Strings }>(o: T): T => ({
+    ...o,
+    labels: without(o.labels, prefix),
+    annotations: without(o.annotations, prefix),
+  });
+  const unlessGone = async (promise: Promise<unknown>): Promise<void> => {
+    await promise.catch((error: unknown) => {
+      if (!isRuntimeError(error, 'not-found')) throw error;
+    });
+  };
+  const podLabels = (m: { name: string; namespace: string; uid: string }): Record<string, string> => ({
+    [names.podName]: m.name,
+    [names.podNamespace]: m.namespace,
+    [names.podUid]: m.uid,
+    [names.instance]: config.instance,
+  });
+  const logDirectory = (m: { name: string; namespace: string; uid: string }): string =>
+    path.join(config.podLogsDirectory, `${m.namespace}_${m.name}_${m.uid}`);
+  const renderSandbox = (c: PodSandboxConfig): Outgoing<WireSandboxConfig> => ({
+    ...toWireSandboxConfig(c),
+    labels: { ...c.labels, ...podLabels(c.metadata) },
+    annotations: { ...c.annotations, ...(c.cgroupParent === undefined ? {} : { [names.cgroupParent]: c.cgroupParent }) },
+    logDirectory: logDirectory(c.metadata),
+  });
+  const rawSandboxStatus = (id: string): Promise<{ status: WireSandboxStatus; info: Strings }> =>
+    call('PodSandboxStatus', { podSandboxId: id, verbose: true }, read);
+  const sandboxStatus: RuntimeService['podSandboxStatus'] = async (id) => {
+    const { status, info } = await rawSandboxStatus(id);
+    const verbose = info['info'] === undefined ? {} : (JSON.parse(info['info']) as { pid?: number });
+    return clean(fromWireSandboxStatus(status, status.state === 'SANDBOX_READY' ? verbose.pid : undefined));
+  };
+  /** What CreateContainer must be told of the sandbox again; after a restart from what the sandbox says of itself. */
+  const sandboxConfigOf = async (id: string): Promise<Outgoing<WireSandboxConfig>> => {
+    const known = sandboxConfigs.get(id);
+    if (known !== undefined) return known;
+    const { status: s } = await rawSandboxStatus(id);
+    const found: Outgoing<WireSandboxConfig> = {
+      metadata: s.metadata ?? undefined,
+      labels: s.labels,
+      annotations: s.annotations,
+      logDirectory: s.metadata === null ? '' : logDirectory(s.metadata),
+      linux: {
+        cgroupParent: s.annotations[names.cgroupParent],
+        securityContext: { namespaceOptions: s.linux?.namespaces?.options ?? undefined },
+      },
+    };
+    sandboxConfigs.set(id, found);
+    return found;
+  };
+  const rawStatus = async (id: string): Promise<WireContainerStatus> =>
+    (await call<{ status: WireContainerStatus }>('ContainerStatus', { containerId: id }, read)).status;
+  const listContainers: RuntimeService['listContainers'] = async (filter = {}) => {
+    const labelSelector = { [names.instance]: config.instance, ...(filter.podUid === undefined ? {} : { [names.podUid]: filter.podUid }) };
+    const state = filter.state === undefined ? undefined : { state: toWireState(filter.state) };
+    const { containers } = await call<{ containers: readonly WireContainer[] }>(
+      'ListContainers',
+      { filter: { id: filter.id, podSandboxId: filter.podSandboxId, state, labelSelector } },
+      read,
+    );
+    for (const c of containers) sandboxOfContainer.set(c.id, c.podSandboxId);
+    return containers.map((c): Container => clean(fromWireContainer(c)));
+  };
+  const containerStatus: RuntimeService['containerStatus'] = async (id) => {
+    const status = await rawStatus(id);
+    if (!sandboxOfContainer.has(id)) await listContainers({ id });
+    return clean(fromWireContainerStatus(status, sandboxOfContainer.get(id) ?? ''));
+  };
+  const isRunning = async (id: string): Promise<boolean> => {
+    try {
+      return (await rawStatus(id)).state === 'CONTAINER_RUNNING';
+    } catch (error) {
+      if (isRuntimeError(error, 'not-found')) return false;
+      throw error;
+    }
+  };
+  /** The streaming calls answer with a URL; a relative one would be this host's. */
+  const urlOf = async (method: string, request: object): Promise<string> => (await call<{ url: string }>(method, request)).url;
+
+  const runtime: RuntimeService = {
+    version: async () => {
+      const v = await call<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }>('Version', { version: 'v1' }, read);
+      return { runtimeName: v.runtimeName, runtimeVersion: v.runtimeVersion, apiVersion: v.runtimeApiVersion };
+    },
+    status: async () => readStatus(await call<StatusAnswer>('Status', { verbose: true }, read)),
+    runPodSandbox: async (sandbox, { signal, onCreated }) => {
+      const wire = renderSandbox(sandbox);
+      const { podSandboxId } = await call<{ podSandboxId: string }>(
+        'RunPodSandbox',
+        { config: wire, runtimeHandler: sandbox.runtimeHandler },
+        { signal, timeoutMs: timeoutMs * 2 },
+      );
+      sandboxConfigs.set(podSandboxId, wire);
+      onCreated?.(podSandboxId);
+      return sandboxStatus(podSandboxId);
+    },
+    stopPodSandbox: (id) => unlessGone(call('StopPodSandbox', { podSandboxId: id })),
+    removePodSandbox: async (id) => {
+      await unlessGone(call('RemovePodSandbox', { podSandboxId: id }));
+      sandboxConfigs.delete(id);
+      for (const [container, sandbox] of sandboxOfContainer) if (sandbox === id) sandboxOfContainer.delete(container);
+    },
+    podSandboxStatus: sandboxStatus,
+    listPodSandbox: async (filter = {}) => {
+      const labelSelector = {
+        [names.instance]: config.instance,
+        ...(filter.podUid === undefined ? {} : { [names.podUid]: filter.podUid }),
+      };
+      const state = filter.state === undefined ? undefined : { state: filter.state === 'ready' ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY' };
+      const { items } = await call<{ items: readonly WireSandbox[] }>(
+        'ListPodSandbox',
+        { filter: { id: filter.id, state, labelSelector } },
+        read,
+      );
+      return items.map((s) => clean(fromWireSandbox(s)));
+    },
+
+    createContainer: async (sandboxId, container) => {
+      const sandboxConfig = await sandboxConfigOf(sandboxId);
+      const { uid = '', name = '', namespace = '' } = sandboxConfig.metadata ?? {};
+      const { containerId } = await call<{ containerId: string }>('CreateContainer', {
+        podSandboxId: sandboxId,
+        config: {
+          ...toWireContainerConfig(container),
+          labels: { ...container.labels, ...podLabels({ uid, name, namespace }), [names.containerName]: container.metadata.name },
+          logPath: `${container.metadata.name}/${container.metadata.attempt}.log`,
+        },
+        sandboxConfig,
+      });
+      sandboxOfContainer.set(containerId, sandboxId);
+      return containerId;
+    },
+    startContainer: async (id) => {
+      await call('StartContainer', { containerId: id });
+    },
+    signalContainer: async (id, signalName) => {
+      if (signalName === 'SIGKILL') return unlessGone(call('StopContainer', { containerId: id, timeout: 0 }));
+      const status = await rawStatus(id).catch((error: unknown) => {
+        if (!isRuntimeError(error, 'not-found')) throw error;
+      });
+      if (status?.state !== 'CONTAINER_RUNNING') return;
+      const known = fromWireSignal(status.stopSignal);
+      if (known !== undefined && known !== signalName) {
+        throw new RuntimeError('invalid', `the CRI can only send ${known}, the stop signal of container ${id}, not ${signalName}`);
+      }
+      // The call answers when the container has stopped; whoever waits for that uses waitContainer.
+      unlessGone(call('StopContainer', { containerId: id, timeout: graceSeconds }, { timeoutMs: 'none', signal: closed.signal })).catch(
+        (error: unknown) => {
+          if (!closed.signal.aborted) deps.log.warn({ err: error, container: id }, 'the stop signal could not be sent');
+        },
+      );
+    },
+    waitContainer: async (id, signal) => {
+      for (let waitMs = 10; await isRunning(id); waitMs = Math.min(waitMs * 2, 500)) {
+        await deps.clock.sleep(waitMs, signal).catch(() => undefined);
+        signal.throwIfAborted();
+      }
+    },
+    removeContainer: async (id) => {
+      await unlessGone(call('RemoveContainer', { containerId: id }));
+      sandboxOfContainer.delete(id);
+    },
+    listContainers,
+    containerStatus,
+    updateContainerResources: async (id, resources) => {
+      await call('UpdateContainerResources', { containerId: id, linux: toWireResources(resources) });
+    },
+    containerStats: async (id) => {
+      try {
+        const { stats } = await call<{ stats: WireContainerStats | null }>('ContainerStats', { containerId: id }, read);
+        return stats === null ? undefined : fromWireStats(id, stats);
+      } catch (error) {
+        if (isRuntimeError(error, 'not-found')) return undefined;
+        throw error;
+      }
+    },
+
+    execSync: async (id, command, o) => {
+      const request = { containerId: id, cmd: command, timeout: Math.ceil(o.timeoutMs / 1000) };
+      const r = await call<{ stdout: Buffer; stderr: Buffer; exitCode: number }>('ExecSync', request, {
+        signal: o.signal,
+        timeoutMs: o.timeoutMs,
+      });
+      return { exitCode: r.exitCode, stdout: r.stdout, stderr: r.stderr };
+    },
+    exec: async (id, r) => {
+      const url = await urlOf('Exec', { containerId: id, cmd: r.command, tty: r.tty, stdin: r.stdin, stdout: true, stderr: !r.tty });
+      return dialProcess(url, r);
+    },
+    attach: async (id, r) => {
+      const stderr = r.stderr && !r.tty;
+      return dialProcess(await urlOf('Attach', { containerId: id, tty: r.tty, stdin: r.stdin, stdout: r.stdout, stderr }), r);
+    },
+    portForward: async (sandboxId) => {
+      const { state } = await sandboxStatus(sandboxId);
+      if (state !== 'ready') throw new RuntimeError('conflict', `sandbox ${sandboxId} is not running`);
+      return createRemotePortForwarder((port) => urlOf('PortForward', { podSandboxId: sandboxId, port: [port] }));
+    },
+    containerLogs: async function* (id, o) {
+      const { logPath } = await rawStatus(id);
+      if (logPath === '') throw new RuntimeError('not-found', `the runtime keeps no log of container ${id}`);
+      yield* readLogFile(logPath, o, { clock: deps.clock, isRunning: () => isRunning(id) });
+    },
+    events: (signal) =>
+      followRemoteEvents(
+        {
+          channel,
+          clock: deps.clock,
+          list: () => listContainers(),
+          podUidOf: async (id) => (await sandboxConfigOf(id)).metadata?.uid ?? '',
+        },
+        signal,
+      ),
+  };
+  return {
+    runtime,
+    images: createRemoteImages(channel),
+    close: () => {
+      closed.abort();
+      channel.close();
+    },
+  };
+}
+
+async function readStatus(answer: StatusAnswer): Promise<RuntimeStatus> {
+  const ready = answer.status?.conditions.find((c) => c.type === 'RuntimeReady');
+  const told = answer.info[runtimeInfoKey] === undefined ? {} : (JSON.parse(answer.info[runtimeInfoKey]) as Partial<RuntimeStatus>);
+  const unified = await access('/sys/fs/cgroup/cgroup.controllers').then(
+    () => true,
+    () => false,
+  );
+  const configured = answer.info['config'] ?? '';
+  return {
+    ready: ready?.status ?? false,
+    message: ready === undefined ? 'the runtime tells no condition RuntimeReady' : ready.message,
+    cgroupVersion: unified ? 2 : 1,
+    cgroupDriver: /"SystemdCgroup":\s*true/.test(configured) ? 'systemd' : 'cgroupfs',
+    handlers: [...new Set(['', ...answer.runtimeHandlers.map((h) => h.name)])],
+    recursiveReadOnlyMounts: answer.runtimeHandlers.find((h) => h.name === '')?.features?.recursiveReadOnlyMounts ?? false,
+    // Shims keep containers running while the daemon is away.
+    liveRestore: true,
+    ...told,
+  };
+}
