@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
@@ -26,4 +26,9 @@ it('links logs under their known names, and removes only its own', async () => {
   await links.unlink(pod('u'));
   expect(readdirSync(path.join(base, 'pods'))).toEqual(['n_p_v']);
   expect(readdirSync(path.join(base, 'containers'))).toEqual(['p_n_c-id2.log']);
+  await links.sweep();
+  expect(readdirSync(path.join(base, 'pods'))).toEqual(['n_p_v']);
+  rmSync(file);
+  await links.sweep();
+  expect([...readdirSync(path.join(base, 'pods')), ...readdirSync(path.join(base, 'containers'))]).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rm, rmdir, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '@skiff/component-base';
 import type { ContainerStatus } from '@skiff/cri';
@@ -10,8 +10,17 @@ export interface LogLinks {
   link(pod: PodSnapshot, containers: readonly ContainerStatus[]): Promise<void>;
   /** Removes all links of a pod. */
   unlink(pod: PodSnapshot): Promise<void>;
+  /** Removes links whose files are gone: of pods that were removed while nobody looked. */
+  sweep(): Promise<void>;
 }
 
+const list = async (directory: string): Promise<string[]> =>
+  (await readdir(directory).catch(() => [] as string[])).map((name) => path.join(directory, name));
+const isDangling = (link: string): Promise<boolean> =>
+  Promise.all([readlink(link), stat(link).catch(() => undefined)]).then(
+    ([, target]) => target === undefined,
+    () => false,
+  );
 const replace = async (target: string, link: string): Promise<void> => {
   await rm(link, { force: true });
   await symlink(target, link);
@@ -43,10 +52,21 @@ export function createLogLinks(
       for (const c of containers) {
         if (c.startedAtMs === 0 || linked.has(c.id)) continue;
         linked.set(c.id, pod.metadata.uid);
-        await linkOne(pod, c).catch((error: unknown) =>
-          deps.log.warn({ err: error, container: c.id }, 'the links to a log could not be made'),
-        );
+        // A sweep may just have removed a directory that was still empty: then once more.
+        await linkOne(pod, c)
+          .catch(() => linkOne(pod, c))
+          .catch((error: unknown) => deps.log.warn({ err: error, container: c.id }, 'the links to a log could not be made'));
       }
+    },
+    sweep: async () => {
+      for (const pod of await list(config.podsDirectory)) {
+        for (const container of await list(pod)) {
+          for (const link of await list(container)) if (await isDangling(link)) await rm(link, { force: true });
+          await rmdir(container).catch(() => undefined);
+        }
+        await rmdir(pod).catch(() => undefined);
+      }
+      for (const link of await list(config.containersDirectory)) if (await isDangling(link)) await rm(link, { force: true });
     },
     unlink: async (pod) => {
       const directory = directoryOf(pod);

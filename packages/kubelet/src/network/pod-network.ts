@@ -17,6 +17,8 @@ export interface PodNetwork {
   setPodCidr(cidr: string): void;
   /** Whether pods can get addresses; `message` says why not, for the node's condition and pods' events. */
   status(): { readonly ready: boolean; readonly message: string };
+  /** Resolves when it is ready, or after `limitMs`: right after the start it is a matter of a moment. */
+  waitReady(limitMs: number, signal: AbortSignal): Promise<void>;
   /** Addresses for a sandbox that is going to be made, primary first. Throws while not ready or when none is left. */
   allocate(owner: NetworkOwner): readonly string[];
   /** Notes the addresses of a sandbox that runs already. Resolves with false when its wire is gone. */
@@ -77,6 +79,10 @@ export function createPodNetwork(
       start();
     },
     status: () => ({ ready: problem === '', message: problem }),
+    waitReady: async (limitMs, signal) => {
+      const untilMs = clock.monotonicMs() + limitMs;
+      while (problem !== '' && clock.monotonicMs() < untilMs) await clock.sleep(20, signal);
+    },
     allocate: (owner) => {
       if (pool === undefined || problem !== '') throw new Error(`network is not ready: ${problem}`);
       return [pool.allocate(keyOf(owner))];

@@ -94,6 +94,7 @@ export function createFakeNode(
     network: {
       setPodCidr: () => undefined,
       status: () => ({ ready: true, message: '' }),
+      waitReady: async () => undefined,
       allocate: () => [`10.0.0.${++address}`],
       adopt: async () => true,
       attach: async () => undefined,
@@ -116,7 +117,7 @@ export function createFakeNode(
     objects,
     cgroups: { ensure: async () => '/pods', remove: async () => undefined, list: async () => [] },
     hostMount,
-    logLinks: { link: async () => undefined, unlink: async () => undefined },
+    logLinks: { link: async () => undefined, unlink: async () => undefined, sweep: async () => undefined },
     probes: createProbeManager({
       runtime: fake.runtime,
       clock,

@@ -97,6 +97,8 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
       before.add(uid);
       startWorker(restorePod(uid, observed.sandboxes, observed.containers)).remove();
     }
+    // Where the engine's files can't be seen, every link would look broken.
+    if (hostMount.local('/') === '/') await context.logLinks.sweep();
     const onDisk = await readdir(hostMount.local(podsDirectory(context.rootDirectory))).catch(() => [] as string[]);
     for (const uid of new Set([...onDisk, ...(await cgroups.list())])) {
       if (workers.has(uid) || uids.has(uid)) continue;

@@ -9,6 +9,8 @@ import { isHostNetwork, type PodSnapshot } from './pod-snapshot.ts';
 
 /** The sandbox is protected from the kernel's killer as upstream's is. */
 const sandboxOomScoreAdj = -998;
+/** A kubelet that has just started knows its range and has its rules within moments. */
+const networkWaitMs = 5_000;
 
 export interface StartedSandbox {
   /** Resolves as soon as containers may be created in it. */
@@ -25,6 +27,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
   const owner = { uid, attempt };
   const names = computeHostname(pod, context.dns.cluster.domain);
   const hostNetwork = isHostNetwork(pod);
+  if (!hostNetwork) await network.waitReady(networkWaitMs, signal);
   const [cgroupParent, runtimeHandler] = await Promise.all([
     context.cgroups.ensure(pod),
     pod.spec.runtimeClassName === undefined || pod.spec.runtimeClassName === ''
