@@ -11,10 +11,20 @@ export type TemplateView = DeepReadonly<PodTemplateSpec>;
 /** Label of pods and revisions that tells which template they are of. */
 export const revisionHashLabel = 'controller-revision-hash';
 
-/** What a revision holds: a strategic merge patch that brings the template back (`kubectl rollout undo` applies it). */
-export const revisionData = (template: TemplateView | undefined): Json => ({
-  spec: { template: { ...(structuredClone(template ?? {}) as JsonObject), $patch: 'replace' } },
-});
+/** A copy with the keys of all objects in order. */
+function sortKeys(value: DeepReadonly<Json>): Json {
+  if (Array.isArray(value)) return value.map((v: DeepReadonly<Json>) => sortKeys(v));
+  if (typeof value !== 'object' || value === null) return value as Json;
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sortKeys((value as DeepReadonly<JsonObject>)[key] as DeepReadonly<Json>)]));
+}
+
+/**
+ * What a revision holds: a strategic merge patch that brings the template back (`kubectl rollout undo` applies it). Clients tell by
+ * its bytes whether it is the one of the current template, so keys are sorted as in what they make themselves.
+ */
+export const revisionData = (template: TemplateView | undefined): Json =>
+  sortKeys({ spec: { template: { ...(template as DeepReadonly<JsonObject> | undefined), $patch: 'replace' } } });
 
 /** The template a revision holds. */
 export function templateOf(revision: RevisionView): PodTemplateSpec {
