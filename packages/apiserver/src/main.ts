@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
 import {
   createLogger,
+  exitMessage,
   FlagError,
   formatHelp,
   type Flags,
@@ -71,9 +72,7 @@ if (args.includes('--help')) {
   try {
     process.exitCode = await main(args);
   } catch (error) {
-    process.stderr.write(
-      `apiserver: ${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    process.stderr.write(`apiserver: ${exitMessage(error)}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,4 +1,5 @@
 export * from './clock.ts';
+export * from './exit-message.ts';
 export * from './flags.ts';
 export * from './logger.ts';
 export * from './signal.ts';

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { createClient, createLeaderElector, loadKubeconfig } from '@skiff/client';
-import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock, type Flags } from '@skiff/component-base';
+import {
+  createLogger,
+  exitMessage,
+  FlagError,
+  formatHelp,
+  parseFlags,
+  processSignal,
+  systemClock,
+  type Flags,
+} from '@skiff/component-base';
 import type { ControllerManagerConfig } from './config.ts';
 import { createControllerManager } from './controller-manager.ts';
 import { controllers } from './controllers.ts';
@@ -34,6 +43,11 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
   };
 }
 
+function fail(error: unknown): never {
+  process.stderr.write(`controller-manager: ${exitMessage(error)}\n`);
+  process.exit(error instanceof FlagError ? 2 : 1);
+}
+
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--help')) {
     process.stdout.write(formatHelp('skiff-controller-manager', controllerManagerFlags));
@@ -54,6 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
     metrics,
   });
   const health = runHealthServer({ port: flags['secure-port'] }, { ready: () => manager.ready, metrics: () => metrics.render() }, signal);
+  health.catch(fail);
   let lost = false;
   if (!flags['leader-elect']) await manager.run(signal);
   else {
@@ -84,8 +99,5 @@ try {
   // Losing the lease ends the process although its health server still listens.
   if (process.exitCode !== 0) process.exit();
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exit(error instanceof FlagError ? 2 : 1);
+  fail(error);
 }

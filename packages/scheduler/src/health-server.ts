@@ -16,8 +16,9 @@ export async function runHealthServer(
 ): Promise<void> {
   if (config.port === 0) return await aborted(signal);
   const server = http.createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    switch (url.pathname) {
+    // No URL parser: it throws on `//`, and what throws here ends the process.
+    const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+    switch (path) {
       case '/healthz':
       case '/livez':
         response.end('ok');
@@ -29,10 +30,8 @@ export async function runHealthServer(
         response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(deps.metrics());
         return;
       case '/explain': {
-        const answer = deps.explain({
-          namespace: url.searchParams.get('namespace') ?? 'default',
-          name: url.searchParams.get('name') ?? '',
-        });
+        const search = new URLSearchParams(query);
+        const answer = deps.explain({ namespace: search.get('namespace') ?? 'default', name: search.get('name') ?? '' });
         response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
         response.end(JSON.stringify(answer ?? { message: 'no such pod waits for a node' }, null, 2));
         return;

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createClient, createEventRecorder, createInformerFactory, createLeaderElector, loadKubeconfig } from '@skiff/client';
-import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
+import { createLogger, exitMessage, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { schedulerFlags } from './flags.ts';
 import { runHealthServer } from './health-server.ts';
 import { createSchedulerMetrics } from './metrics.ts';
 import { createScheduler } from './scheduler.ts';
+
+function fail(error: unknown): never {
+  process.stderr.write(`scheduler: ${exitMessage(error)}\n`);
+  process.exit(error instanceof FlagError ? 2 : 1);
+}
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--help')) {
@@ -26,6 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
     { ready: () => scheduler.ready, metrics: () => metrics.render(scheduler.pending()), explain: (key) => scheduler.explain(key) },
     signal,
   );
+  health.catch(fail);
   const run = async (term: AbortSignal): Promise<void> => {
     await Promise.all([scheduler.run(term), events.run(term)]);
   };
@@ -59,8 +65,5 @@ try {
   // Losing the lease ends the process although its health server still listens.
   if (process.exitCode !== 0) process.exit();
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof FlagError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exit(error instanceof FlagError ? 2 : 1);
+  fail(error);
 }
