@@ -1,5 +1,6 @@
 import https from 'node:https';
 import net from 'node:net';
+import tls from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -146,6 +147,19 @@ describe('kubelet server', () => {
     const failure = (ws: WebSocket): Promise<string> => new Promise((resolve) => ws.on('error', (e) => resolve(e.message)));
     expect(await failure(open('/exec/n/alive/c?command=talk&output=1', 'v9.channel.k8s.io'))).toContain('403');
     expect(await failure(open('/exec/n/alive/none?command=talk&output=1', 'v4.channel.k8s.io'))).toContain('404');
+  });
+
+  it.each(['//', '*', 'http://[', '@:x/y'])('survives %s where a URL belongs, from anybody', async (line) => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+      let text = '';
+      socket.on('data', (b: Buffer) => (text += b.toString()));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+      socket.write(`GET ${line} HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 40[01] /);
+    expect((await get('/healthz', 'good')).code).toBe(200);
   });
 
   it('lets go when the client vanishes', async () => {

@@ -40,6 +40,15 @@ const stop = (server: Listening): Promise<void> =>
     server.closeAllConnections();
   });
 
+/** Throws a 400: what stands in a request's first line is not always a URL, and nobody has been asked yet who sends it. */
+function urlOf(request: IncomingMessage): URL {
+  try {
+    return new URL(`https://kubelet${request.url ?? '/'}`);
+  } catch {
+    throw new HttpError(400, '400 Bad Request: malformed URL'); // the parser's complaint says no more
+  }
+}
+
 /** Serves the kubelet's API until `signal` aborts. Every request is authenticated and authorized by the API, /healthz too. */
 export async function runServer(
   config: ServerConfig,
@@ -81,7 +90,7 @@ export async function runServer(
     return { code: 500, text: error instanceof Error ? error.message : String(error) };
   };
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'https://kubelet');
+    const url = urlOf(request);
     const parts = await admit(request, url);
     for (const route of routes) {
       const match = route.pattern.exec(url.pathname);
@@ -108,18 +117,20 @@ export async function runServer(
     upgraded.add(socket);
     socket.on('error', () => undefined);
     socket.once('close', () => upgraded.delete(socket));
-    const url = new URL(request.url ?? '/', 'https://kubelet');
-    admit(request, url)
-      .then((parts) => serveUpgrade({ request, socket, head, url, parts }))
-      .catch((error: unknown) => {
-        const { code, text } = fail(error);
-        if (socket.writable) {
-          const body = Buffer.from(text);
-          socket.end(
-            `HTTP/1.1 ${code} ${http.STATUS_CODES[code] ?? ''}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${text}`,
-          );
-        }
-      });
+    const serve = async (): Promise<void> => {
+      const url = urlOf(request);
+      const parts = await admit(request, url);
+      await serveUpgrade({ request, socket, head, url, parts });
+    };
+    serve().catch((error: unknown) => {
+      const { code, text } = fail(error);
+      if (socket.writable) {
+        const body = Buffer.from(text);
+        socket.end(
+          `HTTP/1.1 ${code} ${http.STATUS_CODES[code] ?? ''}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${text}`,
+        );
+      }
+    });
   });
 
   const health = http.createServer((request, response) => {
