@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './skiff.mjs';
 
-/** etcd3 and dockerode load files beside their own, so they stay packages. */
-const external = ['etcd3', 'dockerode', 'ssh2', 'cpu-features'];
+/** etcd3 and dockerode load files beside their own, so they stay packages; so does the CRI over gRPC, which few kubelets load. */
+const external = ['etcd3', 'dockerode', 'ssh2', 'cpu-features', '@skiff/cri/grpc'];
 const banner = "import { createRequire as skiffCreateRequire } from 'node:module'; const require = skiffCreateRequire(import.meta.url);";
 
 await Promise.all(

@@ -1,8 +1,8 @@
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { silentLogger, systemClock } from '@skiff/component-base';
-import { describe } from 'vitest';
+import { describe, expect } from 'vitest';
 import { describeContainerRuntime } from '../src/conformance.ts';
 import { createRemoteRuntime } from '../src/grpc/index.ts';
 import { containerdBinaries, startContainerd } from './private-containerd.ts';
@@ -38,6 +38,8 @@ describe.skipIf(missing !== undefined)('containerd', () => {
       [Symbol.asyncDispose]: async () => {
         for (const s of await remote.runtime.listPodSandbox()) await remote.runtime.removePodSandbox(s.id);
         remote.close();
+        // The runtime leaves logs to its client.
+        expect(await readdir(path.join(root, 'logs'))).toEqual([]);
         await containerd.stop();
         await rm(root, { recursive: true, force: true });
       },

@@ -14,6 +14,11 @@ export const kubeletFlags = {
   'resolv-conf': { type: 'string', default: '/etc/resolv.conf', help: 'resolver configuration of the node' },
   instance: { type: 'string', default: 'skiff', help: 'name of this Skiff on the machine; several can share it' },
   cleanup: { type: 'boolean', default: false, help: 'remove the links and packet filter rules of this instance, and end' },
+  'container-runtime-endpoint': {
+    type: 'string',
+    default: '',
+    help: 'CRI v1 endpoint (unix:///run/containerd/containerd.sock) to use instead of Docker Engine',
+  },
   'docker-socket': { type: 'string', default: '/var/run/docker.sock', help: 'socket of Docker Engine' },
   'pod-infra-container-image': { type: 'string', help: 'image of the sandbox container; the built-in one when absent' },
   'pod-cidr': { type: 'string', help: "range of pod addresses, instead of the Node object's" },

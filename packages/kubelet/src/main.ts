@@ -1,7 +1,19 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { createClient, loadKubeconfig } from '@skiff/client';
-import { createLogger, FlagError, type Flags, formatHelp, parseFlags, processSignal, supervise, systemClock } from '@skiff/component-base';
+import {
+  createLogger,
+  FlagError,
+  type Flags,
+  formatHelp,
+  type Logger,
+  parseFlags,
+  processSignal,
+  supervise,
+  systemClock,
+} from '@skiff/component-base';
+import type { ContainerRuntime } from '@skiff/cri';
 import { createDockerRuntime } from '@skiff/cri-docker';
 import { kubeletFlags } from './flags.ts';
 import { runCommand } from './host/run-command.ts';
@@ -49,6 +61,24 @@ function configOf(flags: KubeletFlags): KubeletConfig {
   };
 }
 
+async function createRuntime(flags: KubeletFlags, log: Logger): Promise<ContainerRuntime & { close(): void }> {
+  const endpoint = flags['container-runtime-endpoint'];
+  if (endpoint !== '') {
+    // gRPC is loaded only by whoever uses it.
+    const { createRemoteRuntime } = await import('@skiff/cri/grpc');
+    const podLogsDirectory = path.resolve(flags['root-dir'], 'pod-logs');
+    return createRemoteRuntime({ endpoint, instance: flags.instance, podLogsDirectory }, { clock: systemClock, log });
+  }
+  return createDockerRuntime({
+    socketPath: flags['docker-socket'],
+    instance: flags.instance,
+    ...(flags['pod-infra-container-image'] === undefined ? {} : { pauseImage: flags['pod-infra-container-image'] }),
+    logMaxSize: flags['container-log-max-size'],
+    logMaxFiles: flags['container-log-max-files'],
+    pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
+  });
+}
+
 async function main(): Promise<void> {
   let flags: KubeletFlags;
   if (process.argv.includes('--help')) {
@@ -67,14 +97,7 @@ async function main(): Promise<void> {
   if (flags.cleanup) return cleanUpPodNetwork(flags.instance, { run: runCommand, clock: systemClock, log });
   const signal = processSignal();
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
-  const runtime = createDockerRuntime({
-    socketPath: flags['docker-socket'],
-    instance: flags.instance,
-    ...(flags['pod-infra-container-image'] === undefined ? {} : { pauseImage: flags['pod-infra-container-image'] }),
-    logMaxSize: flags['container-log-max-size'],
-    logMaxFiles: flags['container-log-max-files'],
-    pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
-  });
+  const runtime = await createRuntime(flags, log);
   const config = configOf(flags);
   const kubelet = createKubelet(config, { client, runtime, clock: systemClock, log });
   const serve = (s: AbortSignal): Promise<void> =>

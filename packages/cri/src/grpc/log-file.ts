@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '@skiff/component-base';
 import { RuntimeError } from '../runtime-error.ts';
@@ -92,6 +92,15 @@ export async function* readLogFile(
     }
   } finally {
     await file?.close();
+  }
+}
+
+/** Removes <pod>/<container>/<attempt>.log, and the directories when it was the last file in them. */
+export async function removeLogFile(name: string): Promise<void> {
+  await rm(name, { force: true });
+  for (const directory of [path.dirname(name), path.dirname(path.dirname(name))]) {
+    // Others are in it, or it is gone already.
+    await rmdir(directory).catch(() => undefined);
   }
 }
 

@@ -6,7 +6,7 @@ import type { ContainerRuntime, RuntimeService, RuntimeStatus } from '../contrac
 import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
 import type { PodSandboxConfig } from '../sandbox.ts';
 import { type CallOptions, createCriChannel } from './channel.ts';
-import { readLogFile } from './log-file.ts';
+import { readLogFile, removeLogFile } from './log-file.ts';
 import type {
   Outgoing,
   Strings,
@@ -158,7 +158,18 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       throw error;
     }
   };
-  /** The streaming calls answer with a URL; a relative one would be this host's. */
+  const unknownIfGone = (error: unknown): undefined => {
+    if (!isRuntimeError(error, 'not-found')) throw error;
+    return undefined;
+  };
+  const removeContainer: RuntimeService['removeContainer'] = async (id) => {
+    const status = await rawStatus(id).catch(unknownIfGone);
+    await unlessGone(call('RemoveContainer', { containerId: id }));
+    sandboxOfContainer.delete(id);
+    // The runtime leaves the files to its client.
+    if (status?.logPath.startsWith(`${config.podLogsDirectory}/`)) await removeLogFile(status.logPath);
+  };
+  /** The streaming calls answer with a URL on this host. */
   const urlOf = async (method: string, request: object): Promise<string> => (await call<{ url: string }>(method, request)).url;
 
   const runtime: RuntimeService = {
@@ -180,6 +191,7 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     },
     stopPodSandbox: (id) => unlessGone(call('StopPodSandbox', { podSandboxId: id })),
     removePodSandbox: async (id) => {
+      for (const c of await listContainers({ podSandboxId: id })) await removeContainer(c.id);
       await unlessGone(call('RemovePodSandbox', { podSandboxId: id }));
       sandboxConfigs.delete(id);
       for (const [container, sandbox] of sandboxOfContainer) if (sandbox === id) sandboxOfContainer.delete(container);
@@ -219,9 +231,7 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     },
     signalContainer: async (id, signalName) => {
       if (signalName === 'SIGKILL') return unlessGone(call('StopContainer', { containerId: id, timeout: 0 }));
-      const status = await rawStatus(id).catch((error: unknown) => {
-        if (!isRuntimeError(error, 'not-found')) throw error;
-      });
+      const status = await rawStatus(id).catch(unknownIfGone);
       if (status?.state !== 'CONTAINER_RUNNING') return;
       const known = fromWireSignal(status.stopSignal);
       if (known !== undefined && known !== signalName) {
@@ -240,10 +250,7 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
         signal.throwIfAborted();
       }
     },
-    removeContainer: async (id) => {
-      await unlessGone(call('RemoveContainer', { containerId: id }));
-      sandboxOfContainer.delete(id);
-    },
+    removeContainer,
     listContainers,
     containerStatus,
     updateContainerResources: async (id, resources) => {
