@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Node, node as nodes, pod as pods, runtimeClass as runtimeClasses, service as services } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
@@ -110,7 +110,10 @@ export function createKubelet(
     // Lists don't wait for the runtime.
     const informing = [podInformer, nodeInformer, serviceInformer].map((i) => i.run(signal));
     const { status, version } = await waitForRuntime(signal);
-    await mkdir(path.join(config.rootDirectory, 'pods'), { recursive: true });
+    const podsDirectory = path.join(config.rootDirectory, 'pods');
+    await mkdir(podsDirectory, { recursive: true });
+    // Files of Secrets are readable for every user, since any may be the container's: on the host this directory keeps others out.
+    await chmod(podsDirectory, 0o750);
     const usage = await readUsage(config.rootDirectory);
     const resources = computeNodeResources(usage, config.maxPods);
     const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });

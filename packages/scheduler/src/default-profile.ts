@@ -1,6 +1,7 @@
 import { createProfile, type Profile, type ProfileEntry } from './framework/profile.ts';
 import { createDefaultBinder } from './plugins/default-binder.ts';
 import { createDefaultPreemption, type DefaultPreemptionDependencies } from './plugins/default-preemption.ts';
+import { dynamicResources } from './plugins/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -33,6 +34,7 @@ export const defaultPlugins = (deps: ProfileDependencies, profile: () => Profile
   { plugin: createVolumeRestrictions(deps) },
   { plugin: createVolumeBinding(deps) },
   { plugin: createVolumeZone(deps) },
+  { plugin: dynamicResources },
   { plugin: createPodTopologySpread(deps), weight: 2 },
   { plugin: interPodAffinity, weight: 2 },
   { plugin: createDefaultPreemption({ ...deps, profile }) },

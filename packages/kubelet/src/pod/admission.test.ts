@@ -36,6 +36,13 @@ describe('admitPod', () => {
       admit(pod({ securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } }), [], { appArmorEnabled: true }),
       undefined,
     ],
+    [
+      'a sysctl of the pod alone',
+      admit(pod({ securityContext: { sysctls: [{ name: 'net/ipv4/tcp_syncookies', value: '1' }] } })),
+      undefined,
+    ],
+    ['a sysctl that others feel', admit(pod({ securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } })), 'SysctlForbidden'],
+    ['claims of devices', admit(pod({ resourceClaims: [{ name: 'gpu', resourceClaimName: 'a' }] })), 'ResourceClaimsNotSupported'],
     ['user namespaces', admit(pod({ hostUsers: false })), 'UserNamespacesNotSupported'],
   ])('%s', (_name, reason, expected) => expect(reason).toBe(expected));
 

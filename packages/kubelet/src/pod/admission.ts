@@ -101,6 +101,22 @@ function checkResources(pod: PodSnapshot, o: AdmissionInput): Refusal | undefine
   return undefined;
 }
 
+/** Those that are the pod's alone and can harm nobody else. Any other is refused (upstream's --allowed-unsafe-sysctls is not there). */
+const safeSysctls: ReadonlySet<string> = new Set([
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.tcp_wmem',
+]);
+
 /** The node's own last check of what the scheduler (or a user, with nodeName) decided. A refused pod fails for good. */
 export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
   const wanted = hostPortsOf(pod);
@@ -123,6 +139,12 @@ export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefin
   }
   if (pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict') {
     return { reason: 'SupplementalGroupsPolicyNotSupported', message: 'SupplementalGroupsPolicy=Strict is not supported in this node' };
+  }
+  const unsafe = pod.spec.securityContext?.sysctls?.find((s) => !safeSysctls.has(s.name.replaceAll('/', '.')));
+  if (unsafe !== undefined)
+    return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(unsafe.name)} not allowlisted` };
+  if ((pod.spec.resourceClaims ?? []).length > 0) {
+    return { reason: 'ResourceClaimsNotSupported', message: 'this node has no devices that can be claimed' };
   }
   const profiles = [pod.spec.securityContext?.appArmorProfile, ...pod.spec.containers.map((c) => c.securityContext?.appArmorProfile)];
   if (!o.appArmorEnabled && profiles.some((p) => p !== undefined && p.type !== 'Unconfined')) {

@@ -6,6 +6,7 @@ import type { NodeRestriction, SchedulerPlugin } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 import { cluster, container, node, podInfo, type NodeParts, type PodParts } from '../framework/test-objects.ts';
 import { isRejection, type Verdict } from '../framework/verdict.ts';
+import { dynamicResources } from './dynamic-resources.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
 import { nodeName } from './node-name.ts';
@@ -153,6 +154,15 @@ describe('NodeResourcesFit', () => {
       { text: 'Insufficient cpu', numbers: { requested: 1500, used: 1000, capacity: 2000 } },
     ]);
   });
+});
+
+describe('DynamicResources', () => {
+  it.each<[PodSpec['resourceClaims'], string]>([
+    [undefined, 'skip'],
+    [[{ name: 'gpu', resourceClaimName: 'a' }], 'unresolvable: the pod has resource claims, which this cluster does not allocate'],
+  ])('%j', (resourceClaims, expected) =>
+    expect(judgeOne(dynamicResources, { spec: resourceClaims === undefined ? {} : { resourceClaims } })).toBe(expected),
+  );
 });
 
 describe('SchedulingGates', () => {
