@@ -2,32 +2,16 @@ import { access } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { afterAll, describe, expect, it } from 'vitest';
 import { containerConfig, describeContainerRuntime, sandboxConfig } from '@skiff/cri/conformance';
-import { pack } from 'tar-stream';
 import { createDockerRuntime, defaultDockerRuntimeConfig } from '../src/index.ts';
+import { busybox, image, importBusybox } from './busybox-image.ts';
 
 const socketPath = '/var/run/docker.sock';
-const busybox = '/bin/busybox';
-const image = 'skiff-test/busybox:1';
 const instance = `cri-test-${process.pid}`;
 const missing = await Promise.all([access(socketPath), access(busybox)]).then(
   () => undefined,
   (error: Error) => error.message,
 );
 if (missing !== undefined) console.warn(`SKIPPED: the Docker runtime's tests need Docker Engine and a static busybox: ${missing}`);
-
-async function importBusybox(docker: Docker): Promise<void> {
-  const { readFile } = await import('node:fs/promises');
-  const archive = pack();
-  archive.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(busybox));
-  for (const applet of ['sh', 'cat', 'sleep', 'echo', 'env', 'id', 'nc', 'hostname', 'ip', 'true', 'stty', 'ps', 'yes', 'head', 'wc']) {
-    archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
-  }
-  for (const directory of ['tmp', 'etc', 'proc', 'sys', 'dev']) archive.entry({ name: directory, type: 'directory', mode: 0o1777 });
-  archive.finalize();
-  const progress = await docker.importImage(archive, { repo: 'skiff-test/busybox', tag: '1' } as object);
-  progress.resume();
-  await new Promise((resolve) => progress.on('end', resolve));
-}
 
 describe.skipIf(missing !== undefined)('Docker Engine', () => {
   const docker = new Docker({ socketPath });

@@ -18,8 +18,11 @@ export interface Channels {
   readonly closed: Promise<void>;
 }
 
-/** Takes over an open WebSocket. Ends of channels reach the reader; what arrives for a channel that nobody asked for is dropped. */
-export function multiplexChannels(ws: WebSocket): Channels {
+/**
+ * Takes over an open WebSocket; to be called as soon as it is open, since messages may have come with the handshake. What arrives
+ * for a channel that is not in `numbers` is dropped; the others have to be read.
+ */
+export function multiplexChannels(ws: WebSocket, numbers: readonly number[]): Channels {
   const known = new Map<number, Duplex>();
   const ended = new Set<number>();
   const canEnd = ws.protocol === closesChannels;
@@ -33,6 +36,22 @@ export function multiplexChannels(ws: WebSocket): Channels {
     known.get(number)?.push(null);
   };
 
+  for (const number of numbers) {
+    const stream = new Duplex({
+      allowHalfOpen: true,
+      read: () => ws.resume(),
+      write: (chunk: Buffer, _encoding, done) => {
+        send(number, chunk).then(() => done(), done);
+      },
+      final: (done) => {
+        if (!canEnd || ws.readyState !== ws.OPEN) return done();
+        sendRaw(Buffer.of(closeMark, number)).then(() => done(), done);
+      },
+    });
+    // Who reads or writes learns of an error by the end or by `closed`.
+    stream.on('error', () => undefined);
+    known.set(number, stream);
+  }
   ws.on('message', (raw: Buffer | ArrayBuffer | Buffer[]) => {
     const message = Array.isArray(raw) ? Buffer.concat(raw) : Buffer.from(raw as Buffer);
     const number = message[0];
@@ -53,22 +72,8 @@ export function multiplexChannels(ws: WebSocket): Channels {
     closed,
     close: () => ws.close(1000),
     channel: (number) => {
-      const existing = known.get(number);
-      if (existing !== undefined) return existing;
-      const stream = new Duplex({
-        allowHalfOpen: true,
-        read: () => ws.resume(),
-        write: (chunk: Buffer, _encoding, done) => {
-          send(number, chunk).then(() => done(), done);
-        },
-        final: (done) => {
-          if (!canEnd || ws.readyState !== ws.OPEN) return done();
-          sendRaw(Buffer.of(closeMark, number)).then(() => done(), done);
-        },
-      });
-      // Who reads or writes learns of an error by the end or by `closed`.
-      stream.on('error', () => undefined);
-      known.set(number, stream);
+      const stream = known.get(number);
+      if (stream === undefined) throw new Error(`channel ${number} is not open`);
       return stream;
     },
   };

@@ -5,7 +5,7 @@ import type { ExecProcess, PortForwarder } from '../streams.ts';
 import { type Channels, channelProtocols, channels, multiplexChannels } from './channel-protocol.ts';
 
 /** Opens the URL that a streaming call of the CRI answered with. Rejects with `unavailable`. */
-async function dial(url: string): Promise<Channels> {
+async function dial(url: string, numbers: readonly number[]): Promise<Channels> {
   const ws = new WebSocket(url.replace(/^http/, 'ws'), [...channelProtocols], { perMessageDeflate: false });
   return new Promise((resolve, reject) => {
     const fail = (message: string): void => {
@@ -19,7 +19,7 @@ async function dial(url: string): Promise<Channels> {
       response.on('end', () => fail(body.trim() === '' ? `HTTP ${String(response.statusCode)}` : body.trim()));
     });
     // Taken over at once: the first messages may come with the answer to the handshake.
-    ws.once('open', () => resolve(multiplexChannels(ws)));
+    ws.once('open', () => resolve(multiplexChannels(ws, numbers)));
   });
 }
 
@@ -46,7 +46,7 @@ const endless = new RuntimeError(
 
 /** A process (or, for attach, its first process' streams) behind a streaming URL. */
 export async function dialProcess(url: string, o: { readonly tty: boolean; readonly stdin: boolean }): Promise<ExecProcess> {
-  const connection = await dial(url);
+  const connection = await dial(url, [channels.stdin, channels.stdout, channels.error, ...(o.tty ? [] : [channels.stderr])]);
   const stdout = connection.channel(channels.stdout);
   const stderr = o.tty ? undefined : connection.channel(channels.stderr);
   const input = connection.channel(channels.stdin);
@@ -108,7 +108,7 @@ function withoutPort(): Transform {
 }
 
 async function dialPort(url: string): Promise<{ socket: Duplex; connection: Channels }> {
-  const connection = await dial(url);
+  const connection = await dial(url, [0, 1]);
   const data = connection.channel(0);
   const errors = connection.channel(1).pipe(withoutPort());
   const socket = Duplex.from({ readable: data.pipe(withoutPort()), writable: data });

@@ -47,10 +47,15 @@ export async function startStreamingServer(runtime: RuntimeService, now: () => n
       // Dialled before the answer, so that the client learns at once that nobody listens.
       const ports =
         asked.kind === 'portforward' && forwarder !== undefined ? await Promise.all(asked.ports.map((p) => forwarder.connect(p))) : [];
-      const ws = await new Promise<WebSocket>((resolve) => webSockets.handleUpgrade(request, socket, head, resolve));
-      sockets.add(ws);
-      const connection = multiplexChannels(ws);
-      void connection.closed.then(() => sockets.delete(ws));
+      const numbers = asked.kind === 'portforward' ? asked.ports.flatMap((_, i) => [2 * i, 2 * i + 1]) : [channels.stdin, channels.resize];
+      const connection = await new Promise<Channels>((resolve) => {
+        webSockets.handleUpgrade(request, socket, head, (ws) => {
+          const opened = multiplexChannels(ws, numbers);
+          sockets.add(ws);
+          void opened.closed.then(() => sockets.delete(ws));
+          resolve(opened);
+        });
+      });
       if (asked.kind === 'portforward') await joinPorts(connection, asked.ports, ports);
       else await joinProcess(connection, runtime, asked);
     } finally {

@@ -1,0 +1,104 @@
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { silentLogger, systemClock } from '@skiff/component-base';
+import { containerConfig, describeContainerRuntime, sandboxConfig } from '@skiff/cri/conformance';
+import { createRemoteRuntime, serveRuntime } from '@skiff/cri/grpc';
+import Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDockerRuntime, defaultDockerRuntimeConfig } from '../src/index.ts';
+import { busybox, image, importBusybox } from './busybox-image.ts';
+
+const socketPath = '/var/run/docker.sock';
+const missing = await Promise.all([access(socketPath), access(busybox)]).then(
+  () => undefined,
+  (error: Error) => error.message,
+);
+if (missing !== undefined) console.warn(`SKIPPED: the served Docker runtime's tests need Docker Engine and a static busybox: ${missing}`);
+
+describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () => {
+  const never = new AbortController().signal;
+  const stop = new AbortController();
+  const docker = createDockerRuntime({ ...defaultDockerRuntimeConfig, instance: `cri-served-${process.pid}` });
+  let directory = '';
+  let served: Promise<void> = Promise.resolve();
+  let remote: ReturnType<typeof createRemoteRuntime>;
+  beforeAll(async () => {
+    await importBusybox(new Docker({ socketPath }));
+    directory = await mkdtemp(path.join(os.tmpdir(), 'skiff-cri-'));
+    const socket = path.join(directory, 'cri.sock');
+    await new Promise<void>((resolve, reject) => {
+      served = serveRuntime(docker, { socket, clock: systemClock, log: silentLogger, onListening: resolve }, stop.signal);
+      served.catch(reject);
+    });
+    const config = { endpoint: `unix://${socket}`, instance: 'test', podLogsDirectory: path.join(directory, 'logs') };
+    remote = createRemoteRuntime(config, { clock: systemClock, log: silentLogger });
+  });
+  afterAll(async () => {
+    for (const s of await docker.runtime.listPodSandbox()) await docker.runtime.removePodSandbox(s.id);
+    remote.close();
+    stop.abort();
+    await served;
+    docker.close();
+    await rm(directory, { recursive: true });
+  });
+
+  describeContainerRuntime('docker, served and used over gRPC', async () => ({
+    runtime: remote,
+    image,
+    programs: {
+      untilStopped: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'],
+      ignoresTerm: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],
+      exits: (code) => ['sh', '-c', `exit ${code}`],
+      prints: (...lines) => ['sh', '-c', `printf '%s\\n' ${lines.join(' ')}`],
+      complains: (line) => ['sh', '-c', `echo ${line} >&2; exit 1`],
+      copiesInput: ['cat'],
+      missing: ['/no/such/program'],
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  }));
+
+  it('tells what the CRI has no fields for', async () => {
+    expect(await remote.runtime.status()).toEqual(await docker.runtime.status());
+    expect(await remote.runtime.version()).toMatchObject({ runtimeName: 'docker' });
+    expect(await remote.images.imageStatus(image)).toMatchObject({ repoTags: [image] });
+  });
+
+  it('forwards ports and resizes terminals', async () => {
+    const sandbox = await remote.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+    expect(sandbox.pid).toBeGreaterThan(0);
+    const id = await remote.runtime.createContainer(sandbox.id, containerConfig(image, ['nc', '-ll', '-p', '8080', '-e', 'cat']));
+    await remote.runtime.startContainer(id);
+    const forwarder = await remote.runtime.portForward(sandbox.id);
+    await expect(forwarder.connect(9)).rejects.toMatchObject({ kind: 'unavailable' });
+    const socket = await connectSoon(() => forwarder.connect(8080));
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    const ended = new Promise((resolve) => socket.once('end', resolve));
+    socket.end('through the namespace');
+    await ended;
+    expect(answer).toBe('through the namespace');
+    forwarder.close();
+
+    const untilSized = 'until [ "$(stty size 2>/dev/null)" != "" ]; do sleep 0.05; done; stty size';
+    const terminal = await remote.runtime.exec(id, { command: ['sh', '-c', untilSized], tty: true, stdin: true });
+    let shown = '';
+    terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
+    await terminal.resize({ width: 132, height: 40 });
+    expect(await terminal.exitCode).toBe(0);
+    expect(shown).toContain('40 132');
+    await remote.runtime.removePodSandbox(sandbox.id);
+  });
+});
+
+/** The server inside needs a moment to listen. */
+async function connectSoon<T>(connect: () => Promise<T>): Promise<T> {
+  for (let left = 50; ; left--) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
