@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ApiRequest } from '../contract.ts';
 import { createRegistry } from './registry.ts';
 
-const pods = 2000;
+const pods = 5000;
 
 /** Milliseconds of CPU, which other processes on the machine do not stretch as they do the clock. */
 const cpuMs = (): number => {
