@@ -34,6 +34,8 @@ export interface PodSandboxConfig {
   readonly cgroupParent?: string;
   readonly sysctls: Readonly<Record<string, string>>;
   readonly seccomp: SeccompProfile;
+  /** Privileged containers will run in it; a runtime may refuse them elsewhere. */
+  readonly privileged?: boolean;
   /** -1000 to 1000; a runtime that may not lower scores uses 0 for negative ones. */
   readonly oomScoreAdj: number;
 }

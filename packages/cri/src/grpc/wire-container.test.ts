@@ -74,6 +74,7 @@ describe('configurations over the wire', () => {
       sysctls: { 'net.core.somaxconn': '1' },
       seccomp: { type: 'Unconfined' },
       oomScoreAdj: -998,
+      privileged: true,
     });
     const sent = overTheWire<{ config: WireSandboxConfig }>('RunPodSandbox', { config: toWireSandboxConfig(config) });
     expect(fromWireSandboxConfig(sent.config, '')).toEqual(config);

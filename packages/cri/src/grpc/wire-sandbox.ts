@@ -51,7 +51,11 @@ export const toWireSandboxConfig = (c: PodSandboxConfig): Outgoing<WireSandboxCo
   linux: {
     cgroupParent: c.cgroupParent,
     sysctls: c.sysctls,
-    securityContext: { namespaceOptions: toWireNamespaces(c.namespaces), seccomp: toWireSeccomp(c.seccomp) },
+    securityContext: {
+      namespaceOptions: toWireNamespaces(c.namespaces),
+      seccomp: toWireSeccomp(c.seccomp),
+      privileged: c.privileged,
+    },
     resources: { oomScoreAdj: c.oomScoreAdj },
   },
 });
@@ -67,6 +71,7 @@ export const fromWireSandboxConfig = (c: WireSandboxConfig, runtimeHandler: stri
   runtimeHandler,
   namespaces: fromWireNamespaces(c.linux?.securityContext?.namespaceOptions),
   ...(c.linux === null || c.linux.cgroupParent === '' ? {} : { cgroupParent: c.linux.cgroupParent }),
+  ...(c.linux?.securityContext?.privileged === true ? { privileged: true } : {}),
   sysctls: c.linux?.sysctls ?? {},
   seccomp: fromWireSeccomp(c.linux?.securityContext?.seccomp),
   oomScoreAdj: c.linux?.resources?.oomScoreAdj ?? 0,

@@ -47,6 +47,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
     sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value])),
     seccomp: computeSeccomp(pod, undefined, context.security),
     oomScoreAdj: sandboxOomScoreAdj,
+    privileged: [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some((c) => c.securityContext?.privileged === true),
   };
   let announce: (id: string) => void = () => undefined;
   let refuse: (error: unknown) => void = () => undefined;
