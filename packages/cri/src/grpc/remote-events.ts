@@ -30,7 +30,7 @@ export interface EventSource {
   readonly channel: CriChannel;
   readonly clock: Clock;
   readonly list: () => Promise<readonly Container[]>;
-  readonly podUidOf: (sandboxId: string) => Promise<string>;
+  readonly podUidOf: (container: Container) => string;
 }
 
 /**
@@ -90,9 +90,7 @@ async function* compareLists(o: EventSource, signal: AbortSignal): AsyncGenerato
     else {
       const now = new Map(found.map((c) => [c.id, c]));
       if (known === undefined) yield { type: 'resync' };
-      else
-        for (const [type, c] of differences(known, now))
-          yield { type, id: c.id, podUid: await o.podUidOf(c.podSandboxId), timeMs: o.clock.now() };
+      else for (const [type, c] of differences(known, now)) yield { type, id: c.id, podUid: o.podUidOf(c), timeMs: o.clock.now() };
       known = now;
     }
     await o.clock.sleep(relistMs, signal).catch(() => undefined);

@@ -298,7 +298,7 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
           channel,
           clock: deps.clock,
           list: () => listContainers(),
-          podUidOf: async (id) => (await sandboxConfigOf(id)).metadata?.uid ?? '',
+          podUidOf: (c) => c.labels[names.podUid] ?? '',
         },
         signal,
       ),
