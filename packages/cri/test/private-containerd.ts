@@ -5,7 +5,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-export const containerdBinaries = ['/usr/bin/containerd', '/usr/bin/ctr', '/usr/bin/containerd-shim-runc-v2', '/bin/busybox'];
+const containerdBinary = '/usr/bin/containerd';
+export const containerdBinaries = [containerdBinary, '/usr/bin/ctr', '/usr/bin/containerd-shim-runc-v2', '/bin/busybox'];
 
 /** A CNI plugin that wires nothing, since the kubelet does; containerd wants to be told an address nevertheless. */
 const plugin = `#!/bin/sh
@@ -76,7 +77,7 @@ export async function startContainerd(root: string, image: string): Promise<{ en
   await writeFile(path.join(root, 'cni/conf/10.conflist'), JSON.stringify(network));
   await writeFile(path.join(root, 'config.toml'), renderConfig(root, image));
   const archive = await writeImage(root, image);
-  const child: ChildProcess = spawn('containerd', ['--config', path.join(root, 'config.toml'), '--log-level', 'warn'], {
+  const child: ChildProcess = spawn(containerdBinary, ['--config', path.join(root, 'config.toml'), '--log-level', 'warn'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin` },
   });
