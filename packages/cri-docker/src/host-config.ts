@@ -35,7 +35,7 @@ export function parseResources(h: Partial<HostConfig>): ContainerResources {
   };
 }
 
-const propagations = { private: 'rprivate', 'host-to-container': 'rslave', bidirectional: 'rshared' } as const;
+const propagations = { 'host-to-container': 'rslave', bidirectional: 'rshared' } as const;
 
 export function renderMount(m: Mount): MountSettings {
   return {
@@ -43,7 +43,8 @@ export function renderMount(m: Mount): MountSettings {
     Source: m.hostPath,
     Target: m.containerPath,
     ReadOnly: m.readOnly,
-    BindOptions: { Propagation: propagations[m.propagation] },
+    // The engine's own choice is private as well, except where its data lies below the source (`/` for instance): it insists on slave there.
+    ...(m.propagation === 'private' ? {} : { BindOptions: { Propagation: propagations[m.propagation] } }),
   };
 }
 
