@@ -25,6 +25,8 @@ async function traces(): Promise<readonly string[]> {
     ...lines('ip', ['route']).filter((l) => /^10\.(101|111|121)\./.test(l)),
     ...lines('iptables-save', []).filter((l) => own(l.toLowerCase()) || /10\.(101|111|121)\./.test(l)),
     ...lines('cat', ['/proc/self/mountinfo']).filter(own),
+    ...lines('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', instance]),
+    ...lines('docker', ['images', '--format', '{{.Repository}}', 'skiff.local/*']),
     ...lines('ps', ['-eo', 'args']).filter((l) => own(l) && !l.includes('vitest')),
     ...(existsSync(rootDir) ? [rootDir] : []),
   ];

@@ -1,6 +1,7 @@
 import { loadConfig } from '../config.ts';
 import { isAlive, readState, stopProcess, type ProcessIdentity, type ProcessState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
+import { removeCgroups } from './cgroups.ts';
 import { removeHostNetwork } from './host-network.ts';
 import { removeFolder, removeImages, removeWorkloads, unmountBelow } from './workloads.ts';
 
@@ -27,6 +28,7 @@ export async function down(rootDir: string, steps: Steps, o: { workloads: boolea
   if (!o.wipe) return;
   await steps.run('Removing images', async (note) => note(`${await removeImages(config)} removed`));
   await steps.run('Removing all state', async (note) => {
+    removeCgroups(config);
     await unmountBelow(rootDir);
     removeFolder(rootDir);
     note(rootDir);
