@@ -28,6 +28,15 @@ describe('status patch', () => {
     expect(statusDiffers(current, { ...next, phase: 'Failed' })).toBe(true);
   });
 
+  it('never writes what others have said meanwhile', () => {
+    const gate = (status: string) => ({ type: 'example.com/gate', status });
+    const current: PodStatus = { phase: 'Running', conditions: [gate('False'), ready('True')] };
+    const stale: PodStatus = { phase: 'Running', conditions: [gate('True'), ready('True')] };
+    expect(statusDiffers(current, stale)).toBe(false);
+    const next: PodStatus = { ...stale, conditions: [gate('True'), ready('False')] };
+    expect(renderStatusPatch('u', current, next)).toEqual({ metadata: { uid: 'u' }, status: { conditions: [ready('False')] } });
+  });
+
   it('sends what changed, removes what went away and deletes stale addresses', () => {
     const current: PodStatus = {
       phase: 'Pending',

@@ -1,5 +1,6 @@
 import type { PodStatus } from '@skiff/api';
 import type { DeepReadonly, Json, JsonObject } from '@skiff/apimachinery';
+import { kubeletConditions } from './conditions.ts';
 
 /** Fields of the status that the kubelet owns and may take away again. */
 const removable = ['reason', 'message', 'podIP', 'hostIP', 'ephemeralContainerStatuses', 'initContainerStatuses'] as const;
@@ -19,13 +20,13 @@ export const sameJson = (a: unknown, b: unknown): boolean => {
 /** Conditions that are there only while they hold. */
 const passingConditions = ['PodResizePending', 'PodResizeInProgress'] as const;
 
-/** Whether `next` says anything that `current` does not: conditions of others are not compared. */
+/** Whether `next` says anything that `current` does not: conditions of others are not compared, `next` may have old ones. */
 export function statusDiffers(current: DeepReadonly<PodStatus>, next: DeepReadonly<PodStatus>): boolean {
-  const ours = new Set([...(next.conditions ?? []).map((c) => c.type), ...passingConditions]);
+  const told = new Set([...(next.conditions ?? []).map((c) => c.type), ...passingConditions]);
   const strip = (s: DeepReadonly<PodStatus>): unknown => ({
     ...s,
     conditions: (s.conditions ?? [])
-      .filter((c) => ours.has(c.type))
+      .filter((c) => kubeletConditions.has(c.type) && told.has(c.type))
       .map(({ lastProbeTime: _ignored, ...c }) => c)
       .sort((a, b) => (a.type < b.type ? -1 : 1)),
     resize: undefined,
@@ -56,7 +57,9 @@ export function renderStatusPatch(uid: string, current: DeepReadonly<PodStatus>,
     if (!sameJson(value, (current as Record<string, unknown>)[key])) status[key] = value as Json;
   }
   for (const key of removable) if (next[key] === undefined && current[key] !== undefined) status[key] = null;
-  const conditions = (next.conditions ?? []).flatMap((c) => {
+  // Others' conditions are theirs: what is known of them here may be old.
+  const own = (next.conditions ?? []).filter((c) => kubeletConditions.has(c.type));
+  const conditions = own.flatMap((c) => {
     const old = current.conditions?.find((o) => o.type === c.type);
     // Elements are merged: what went away has to be named.
     const gone = Object.keys(old ?? {}).filter((key) => !(key in c));
