@@ -132,7 +132,7 @@ export const isInRange = (value: number, low: number, high: number): Complaints 
   value >= low && value <= high ? none : [inclusiveRangeError(low, high)];
 export const isValidPortNum = (port: number): Complaints => isInRange(port, 1, 65535);
 export const isValidUserID = (id: number): Complaints => isInRange(id, 0, 2147483647);
-export const isValidGroupID = isValidUserID;
+export const isValidGroupID = (id: number): Complaints => isInRange(id, 0, 2147483647);
 
 /** IANA service name of at most 15 characters. */
 export function isValidPortName(port: string): Complaints {

@@ -14,7 +14,7 @@ export async function importBusybox(docker: Docker): Promise<void> {
   }
   for (const directory of ['tmp', 'etc', 'proc', 'sys', 'dev']) archive.entry({ name: directory, type: 'directory', mode: 0o1777 });
   archive.finalize();
-  const progress = await docker.importImage(archive, { repo: 'skiff-test/busybox', tag: '1' } as object);
+  const progress = await docker.importImage(archive as unknown as NodeJS.ReadableStream, { repo: 'skiff-test/busybox', tag: '1' });
   progress.resume();
   await new Promise((resolve) => progress.on('end', resolve));
 }

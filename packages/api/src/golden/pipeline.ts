@@ -29,8 +29,6 @@ const context: StrategyContext = {
   user: { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] },
 };
 
-export const plain = <T>(value: T): JsonObject => JSON.parse(JSON.stringify(value)) as JsonObject;
-
 function decode(d: ResourceDefinition, object: JsonObject): { draft: KubeObject; strictErrors: readonly string[] } {
   const codec = createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
   const { object: draft, strictErrors } = codec.decode(parseJson(Buffer.from(JSON.stringify(object))));

@@ -1,22 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { aborted, type Clock, type Logger } from '@skiff/component-base';
+import { type Clock, type Logger } from '@skiff/component-base';
+import { keepLogsShort, openLog } from './process-log.ts';
 import type { ProcessDefinition } from './processes.ts';
 import { identityOf, isAlive, readState, stopProcess, writeState, type ProcessIdentity, type ProcessState } from './state.ts';
 
-const logLimitBytes = 20 * 1024 * 1024;
 const restartInitialMs = 200;
 const restartMaxMs = 5_000;
 /** A process that ran this long is healthy: its next restart is prompt again. */
 const healthyAfterMs = 30_000;
-
-/** Keeps one older log file beside the current one. */
-function openLog(rootDir: string, name: string): number {
-  const path = join(rootDir, 'log', `${name}.log`);
-  if (existsSync(path) && statSync(path).size > logLimitBytes) renameSync(path, `${path}.1`);
-  return openSync(path, 'a');
-}
 
 interface Deps {
   readonly clock: Clock;
@@ -85,7 +78,8 @@ export function createSupervisor(
       await stopLeftovers(config.rootDir);
       const keepers = config.processes.map((p) => ({ definition: p, stop: new AbortController() }));
       const running = keepers.map((k) => keep(k.definition, k.stop.signal));
-      await aborted(signal);
+      const names = config.processes.map((p) => p.name);
+      await keepLogsShort({ rootDir: config.rootDir, names }, deps, signal);
       for (const k of keepers.toReversed()) {
         k.stop.abort();
         const state = states.get(k.definition.name);
