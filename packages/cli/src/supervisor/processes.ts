@@ -134,7 +134,6 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
         flag('cluster-cidr', config.podCidr),
         flag('service-cluster-ip-range', config.serviceCidr),
         flag('root-ca-file', pki('ca.crt')),
-        flag('service-account-private-key-file', pki('sa.key')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
         flag('secure-port', health(1)),
