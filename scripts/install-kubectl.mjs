@@ -3,8 +3,8 @@
  * a cache folder and not installed. Prints the path. Needs apt-get and dpkg; nothing on the host is changed.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const cache = process.env.SKIFF_CACHE ?? '/var/cache/skiff';
@@ -67,6 +67,19 @@ export function ensureKubectl() {
     if (minor >= 27) return 'kubectl';
   }
   return join(unpackUnstable('kubectl'), 'usr/bin/kubectl');
+}
+
+/** Older kubectls that lie beside the one in PATH (as some distributions ship them, `kubectl.1.27`): the oldest from 1.27 on and one from the middle. */
+export function otherKubectls() {
+  const which = spawnSync('which', ['kubectl'], { encoding: 'utf8' });
+  if (which.status !== 0) return [];
+  const folder = dirname(realpathSync(which.stdout.trim()));
+  const minor = (name) => Number(/^kubectl\.1\.(\d+)$/.exec(name)?.[1] ?? 0);
+  const found = readdirSync(folder)
+    .filter((name) => minor(name) >= 27)
+    .sort((a, b) => minor(a) - minor(b))
+    .map((name) => join(folder, name));
+  return [...new Set([found[0], found[Math.floor(found.length / 2)]])].filter((path) => path !== undefined);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(ensureKubectl());

@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { prepare, root } from './skiff.mjs';
-import { ensureKubectl } from './install-kubectl.mjs';
+import { ensureKubectl, otherKubectls } from './install-kubectl.mjs';
 
 const vitest = (project) => [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project];
 const parts = {
@@ -32,6 +32,7 @@ if (chosen.some(([, part]) => part.host)) {
   const setup = spawnSync(process.execPath, [join(root, 'packages/cli/dist/main.js'), 'setup'], { stdio: 'inherit' });
   if (setup.status !== 0) process.exit(1);
   env.SKIFF_KUBECTL = ensureKubectl();
+  env.SKIFF_MORE_KUBECTLS ??= otherKubectls().join(':');
 }
 for (const [, part] of chosen) {
   const started = Date.now();
