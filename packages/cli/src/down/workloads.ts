@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ClusterConfig } from '../config.ts';
 import { run } from '../host/run.ts';
+import { removeLogLinks } from './log-links.ts';
 
 /** The label on everything that Skiff makes in Docker; its value is the instance. */
 const instanceLabel = 'io.skiff.instance';
 
-/** Removes every container of this cluster, and nothing else of the engine. Returns how many there were. */
+/** Removes every container of this cluster with the links to its log, and nothing else of the engine. Returns how many there were. */
 export async function removeWorkloads(config: ClusterConfig): Promise<number> {
   const docker = new Docker({ socketPath: config.dockerSocket });
   const filters = { label: [`${instanceLabel}=${config.instance}`] };
@@ -23,6 +24,7 @@ export async function removeWorkloads(config: ClusterConfig): Promise<number> {
       }
     }),
   );
+  removeLogLinks(containers.map((c) => c.Labels));
   return containers.length;
 }
 
