@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +15,10 @@ describe('what a process says last', () => {
       `can't listen on 127.0.0.1:${port}: another process has this port; choose another one or stop that process`,
     );
     await new Promise<void>((resolve) => void first.close(() => resolve()));
+  });
+  it('is one line about a file that is not there', async () => {
+    const error: unknown = await readFile('/nowhere/admin.conf').catch((e: unknown) => e);
+    expect(exitMessage(error)).toBe("can't read /nowhere/admin.conf: no such file");
   });
   it('is the message of a wrong flag', () => expect(exitMessage(new FlagError('--port takes a number'))).toBe('--port takes a number'));
   it('is the stack of what nobody expected', () => expect(exitMessage(new TypeError('x'))).toMatch(/^TypeError: x\n\s+at /));

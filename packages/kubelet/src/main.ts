@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createClient, loadKubeconfig } from '@skiff/client';
 import {
   createLogger,
+  exitMessage,
   FlagError,
   type Flags,
   formatHelp,
@@ -121,4 +122,9 @@ async function main(): Promise<void> {
   runtime.close();
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`kubelet: ${exitMessage(error)}\n`);
+  process.exit(error instanceof FlagError ? 2 : 1);
+}
