@@ -42,7 +42,7 @@ const isGa = (path: string): boolean =>
 const groups = groupDefinitions(builtinResources);
 
 describe.skipIf(!present)('/openapi/v2 equals upstream', () => {
-  const theirs = JSON.parse(readFileSync(oracle, 'utf8')) as {
+  const theirs = JSON.parse(present ? readFileSync(oracle, 'utf8') : '{"paths":{},"definitions":{}}') as {
     paths: JsonObject;
     definitions: JsonObject;
     parameters: Record<string, unknown>;
