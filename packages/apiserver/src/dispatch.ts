@@ -1,5 +1,5 @@
 import { builtinSchemas } from '@skiff/api';
-import { badRequest, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
 import type {
   ApiRequest,
   ApiResponse,
@@ -13,8 +13,7 @@ import type {
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
 import { methodNotServed, resourceNotServed } from './request/responses.ts';
-import { ProtobufDecoder, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
-import { ProtobufError } from './request/protobuf-reader.ts';
+import { ProtobufBodies, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
 import { type Exchange, header } from './server/exchange.ts';
 import { hasNoBody, noBody, readBody } from './server/request-body.ts';
 
@@ -128,7 +127,7 @@ const patchTypes: ReadonlySet<string> = new Set([
 ]);
 const unsupportedPatchType = (): StatusError => new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
 
-const protobuf = new ProtobufDecoder(builtinSchemas);
+const protobuf = new ProtobufBodies(builtinSchemas);
 
 /** The JSON of a protobuf body: behind this point there is only JSON and YAML. Throws BadRequest. */
 function fromProtobuf(received: Buffer): Buffer {
