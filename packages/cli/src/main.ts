@@ -4,6 +4,7 @@ import { createLogger, processSignal, systemClock } from '@skiff/component-base'
 import { Command, Option } from 'commander';
 import { ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
 import { findProgram } from './host/requirements.ts';
+import { CommandFailed } from './host/run.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
@@ -135,7 +136,7 @@ withRoot(program.command('supervise', { hidden: true })).action(async (options: 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof UserError || error instanceof ConfigError)) throw error;
+  if (!(error instanceof UserError || error instanceof ConfigError || error instanceof CommandFailed)) throw error;
   process.stderr.write(`\n${error.message}\n`);
   process.exitCode = 1;
 }

@@ -4,7 +4,7 @@ import { run, runOk } from './run.ts';
 const policyPath = '/usr/sbin/policy-rc.d';
 
 /**
- * Installs distribution packages without starting the services in them: Skiff runs its own etcd and Redis. Throws with apt's own
+ * Installs distribution packages that are not there (none is upgraded) without starting the services in them: Skiff runs its own etcd and Redis. Throws with apt's own
  * words when it fails.
  */
 export async function aptInstall(packages: readonly string[]): Promise<void> {
@@ -15,7 +15,7 @@ export async function aptInstall(packages: readonly string[]): Promise<void> {
     chmodSync(policyPath, 0o755);
   }
   try {
-    const install = ['install', '-y', '--no-install-recommends', ...packages];
+    const install = ['install', '-y', '--no-install-recommends', '--no-upgrade', ...packages];
     // Lists may be absent or old: a first try without updating saves time where they are good.
     if ((await run('apt-get', install, { env })).code !== 0) {
       await runOk('apt-get', ['update'], { env });
