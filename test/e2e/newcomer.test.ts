@@ -7,7 +7,7 @@ import { clusterPlace, command, lines, repositoryRoot } from './support/cluster.
 
 const folder = mkdtempSync(join(tmpdir(), 'skiff-clone-'));
 const clone = join(folder, 'skiff');
-const place = clusterPlace('clone', 1);
+const place = clusterPlace('newcomer', 1);
 afterAll(async () => {
   if (existsSync(clone)) await command('npm', ['run', 'down', '--', `--root-dir=${place.rootDir}`, '--wipe'], { cwd: clone });
   rmSync(folder, { recursive: true, force: true });
@@ -17,17 +17,19 @@ afterAll(async () => {
 async function traces(): Promise<readonly string[]> {
   const { instance, rootDir } = place;
   const containers = await new Docker().listContainers({ all: true, filters: { label: [`io.skiff.instance=${instance}`] } });
-  const own = (text: string): boolean => text.includes(instance) || text.includes(rootDir);
+  const own = (text: string): boolean => text.includes(instance);
+  // Other clusters' command lines and mounts hold the path of the clone they run from, which may be called anything.
+  const ofTheCluster = (text: string): boolean => text.includes(rootDir) || text.includes(`--instance=${instance}`);
   return [
     ...containers.map((c) => `container ${c.Names.join()}`),
     ...lines('ip', ['netns', 'list']).filter(own),
     ...lines('ip', ['-o', 'link']).filter(own),
     ...lines('ip', ['route']).filter((l) => /^10\.(101|111|121)\./.test(l)),
     ...lines('iptables-save', []).filter((l) => own(l.toLowerCase()) || /10\.(101|111|121)\./.test(l)),
-    ...lines('cat', ['/proc/self/mountinfo']).filter(own),
+    ...lines('cat', ['/proc/self/mountinfo']).filter(ofTheCluster),
     ...lines('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', instance]),
     ...lines('docker', ['images', '--format', '{{.Repository}}', 'skiff.local/*']),
-    ...lines('ps', ['-eo', 'args']).filter((l) => own(l) && !l.includes('vitest')),
+    ...lines('ps', ['-eo', 'args']).filter(ofTheCluster),
     ...(existsSync(rootDir) ? [rootDir] : []),
   ];
 }
