@@ -12,13 +12,20 @@ export default defineConfig({
     projects: [
       {
         ...source,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], isolate: false, testTimeout: 10_000 },
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          globalSetup: ['test/support/temporary-folder.ts'],
+          isolate: false,
+          testTimeout: 10_000,
+        },
       },
       {
         ...source,
         test: {
           name: 'integration',
           include: ['packages/*/test/**/*.test.ts', 'test/model/**/*.test.ts'],
+          globalSetup: ['test/support/temporary-folder.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
@@ -29,7 +36,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/e2e/support/shared-cluster.ts'],
+          globalSetup: ['test/support/temporary-folder.ts', 'test/e2e/support/shared-cluster.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,
