@@ -88,7 +88,14 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         log: log.child({ part: 'registry' }),
         admission: (objects) => {
           authorizer.current = createAuthorization(config.authorizationModes, objects);
-          admission.current = createAdmissionChain(admissionPlugins({ objects, authorization: authorizer.current, sleep: clock.sleep }));
+          admission.current = createAdmissionChain(
+            admissionPlugins({
+              objects,
+              authorization: authorizer.current,
+              defaultTolerations: config.defaultTolerations,
+              sleep: clock.sleep,
+            }),
+          );
           return admission.current;
         },
         subresources: () => [],

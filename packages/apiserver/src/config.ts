@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { FlagError, type Flags } from '@skiff/component-base';
+import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import type { TlsFileNames } from './server/tls-files.ts';
@@ -39,6 +40,7 @@ export interface ApiServerConfig {
   readonly anonymous: boolean;
   readonly bootstrapTokens: boolean;
   readonly allowPrivileged: boolean;
+  readonly defaultTolerations: DefaultTolerations;
   readonly requestHeaderAllowedNames: readonly string[];
   readonly inFlight: InFlightLimits;
   readonly requestTimeoutMs: number;
@@ -107,6 +109,10 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     anonymous: f['anonymous-auth'],
     bootstrapTokens: f['enable-bootstrap-token-auth'],
     allowPrivileged: f['allow-privileged'],
+    defaultTolerations: {
+      notReadySeconds: f['default-not-ready-toleration-seconds'],
+      unreachableSeconds: f['default-unreachable-toleration-seconds'],
+    },
     requestHeaderAllowedNames: f['requestheader-allowed-names'],
     inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
     requestTimeoutMs: f['request-timeout'],

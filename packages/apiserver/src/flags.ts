@@ -50,6 +50,16 @@ export const apiServerFlags = {
   'proxy-client-key-file': { type: 'string', help: 'key of that certificate' },
   'enable-bootstrap-token-auth': { type: 'boolean', default: true, help: 'tokens in kube-system Secrets may authenticate joining nodes' },
   'allow-privileged': { type: 'boolean', default: true, help: 'privileged containers are allowed' },
+  'default-not-ready-toleration-seconds': {
+    type: 'integer',
+    default: 300,
+    help: 'how long pods that say nothing about it stay on a node that is not ready',
+  },
+  'default-unreachable-toleration-seconds': {
+    type: 'integer',
+    default: 300,
+    help: 'how long pods that say nothing about it stay on a node that is unreachable',
+  },
   'max-requests-inflight': { type: 'integer', default: 400, help: 'reading requests at once; 0 = any number' },
   'max-mutating-requests-inflight': { type: 'integer', default: 200, help: 'writing requests at once; 0 = any number' },
   'request-timeout': { type: 'duration', default: '1m', help: 'for requests that are not long-running' },

@@ -64,6 +64,7 @@ export async function startTestServer(
     anonymous: true,
     bootstrapTokens: true,
     allowPrivileged: true,
+    defaultTolerations: { notReadySeconds: 300, unreachableSeconds: 300 },
     requestHeaderAllowedNames: [],
     inFlight: { readOnly: 400, mutating: 200 },
     requestTimeoutMs: 60_000,

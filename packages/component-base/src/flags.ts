@@ -1,5 +1,5 @@
 /** Command-line flags as a table: parser, `--help` and docs come from it. Upstream's flag names are kept. */
-export type FlagType = 'string' | 'boolean' | 'integer' | 'duration' | 'list';
+export type FlagType = 'string' | 'boolean' | 'integer' | 'number' | 'duration' | 'list';
 export interface FlagDefinition {
   readonly type: FlagType;
   readonly default?: string | boolean | number | readonly string[];
@@ -10,7 +10,7 @@ export type FlagTable = Readonly<Record<string, FlagDefinition>>;
 
 type FlagValue<D extends FlagDefinition> = D['type'] extends 'boolean'
   ? boolean
-  : D['type'] extends 'integer' | 'duration'
+  : D['type'] extends 'integer' | 'number' | 'duration'
     ? number
     : D['type'] extends 'list'
       ? readonly string[]
@@ -47,6 +47,10 @@ function parseValue(name: string, definition: FlagDefinition, text: string): str
       throw new FlagError(`--${name} takes true or false, not "${text}"`);
     case 'integer': {
       if (!/^-?\d+$/.test(text)) throw new FlagError(`--${name} takes a whole number, not "${text}"`);
+      return Number(text);
+    }
+    case 'number': {
+      if (!/^-?\d+(\.\d+)?$/.test(text)) throw new FlagError(`--${name} takes a number, not "${text}"`);
       return Number(text);
     }
     case 'duration': {

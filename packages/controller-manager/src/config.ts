@@ -1,3 +1,5 @@
+import type { EvictionRates } from './node-lifecycle/zones.ts';
+
 /** What the controllers need to know of the cluster. Certificates and keys are PEM. */
 export interface ControllerManagerConfig {
   readonly clusterCidrs: readonly string[];
@@ -12,6 +14,9 @@ export interface ControllerManagerConfig {
   readonly clusterSigningDurationMs: number;
   readonly nodeMonitorPeriodMs: number;
   readonly nodeMonitorGracePeriodMs: number;
+  /** The same for a node that has not reported anything yet. */
+  readonly nodeStartupGracePeriodMs: number;
+  readonly evictionRates: EvictionRates;
   readonly terminatedPodGcThreshold: number;
   readonly leaderElection: {
     /** Whether this process runs only as long as it holds the lease. */
@@ -27,7 +32,14 @@ export const defaultConfig: ControllerManagerConfig = {
   serviceClusterIpRanges: [],
   clusterSigningDurationMs: 365 * 24 * 3_600_000,
   nodeMonitorPeriodMs: 5_000,
-  nodeMonitorGracePeriodMs: 40_000,
+  nodeMonitorGracePeriodMs: 50_000,
+  nodeStartupGracePeriodMs: 60_000,
+  evictionRates: {
+    nodeEvictionRate: 0.1,
+    secondaryNodeEvictionRate: 0.01,
+    largeClusterSizeThreshold: 50,
+    unhealthyZoneThreshold: 0.55,
+  },
   terminatedPodGcThreshold: 12_500,
   leaderElection: { elected: false, lease: { namespace: 'kube-system', name: 'kube-controller-manager' } },
 };

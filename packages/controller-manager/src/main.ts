@@ -35,6 +35,13 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
     clusterSigningDurationMs: flags['cluster-signing-duration'],
     nodeMonitorPeriodMs: flags['node-monitor-period'],
     nodeMonitorGracePeriodMs: flags['node-monitor-grace-period'],
+    nodeStartupGracePeriodMs: flags['node-startup-grace-period'],
+    evictionRates: {
+      nodeEvictionRate: flags['node-eviction-rate'],
+      secondaryNodeEvictionRate: flags['secondary-node-eviction-rate'],
+      largeClusterSizeThreshold: flags['large-cluster-size-threshold'],
+      unhealthyZoneThreshold: flags['unhealthy-zone-threshold'],
+    },
     terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
     leaderElection: {
       elected: flags['leader-elect'],

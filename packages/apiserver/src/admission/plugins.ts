@@ -2,7 +2,7 @@ import type { ObjectAccess } from '../contract.ts';
 import type { Authorization } from '../authz/authorization.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
-import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { defaultTolerationSeconds, type DefaultTolerations, standardTolerations } from './default-toleration-seconds.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -15,11 +15,17 @@ import { serviceAccountAdmission } from './service-account.ts';
 export interface AdmissionDeps {
   readonly objects: ObjectAccess;
   readonly authorization: Authorization;
+  readonly defaultTolerations?: DefaultTolerations;
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Every admission plugin, in upstream's order. The order decides who sees whose changes. */
-export function admissionPlugins({ objects, authorization, sleep }: AdmissionDeps): readonly AdmissionPlugin[] {
+export function admissionPlugins({
+  objects,
+  authorization,
+  defaultTolerations = standardTolerations,
+  sleep,
+}: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
   return [
     namespaceLifecycle(objects),
@@ -27,7 +33,7 @@ export function admissionPlugins({ objects, authorization, sleep }: AdmissionDep
     nodeRestriction(objects, authorizer),
     taintNodesByCondition,
     priority(objects),
-    defaultTolerationSeconds,
+    defaultTolerationSeconds(defaultTolerations),
     runtimeClassAdmission(objects),
     certificateApproval(authorizer),
     certificateSigning(authorizer),

@@ -24,10 +24,10 @@ export const nodeLifecycleController: ControllerDescriptor = {
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      await monitor.tick(signal);
+      const waitMs = await monitor.tick(signal);
       let timer: Disposable | undefined;
       const period = new Promise<void>((resolve) => {
-        timer = context.clock.after(context.config.nodeMonitorPeriodMs, resolve);
+        timer = context.clock.after(waitMs, resolve);
       });
       await Promise.race([woken, period, stopped]);
       timer?.[Symbol.dispose]();

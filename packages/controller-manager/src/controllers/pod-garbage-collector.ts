@@ -66,7 +66,15 @@ export const podGarbageCollector: ControllerDescriptor = {
           const conditions =
             condition === undefined
               ? []
-              : [{ type: 'DisruptionTarget', status: 'True', ...condition, lastTransitionTime: formatTime(clock.now()) }];
+              : [
+                  {
+                    type: 'DisruptionTarget',
+                    status: 'True',
+                    ...condition,
+                    lastTransitionTime: formatTime(clock.now()),
+                    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+                  },
+                ];
           run.log.info({ pod: keyOf(pod), ...condition }, 'force-deleting a pod');
           try {
             if (!isTerminal(pod)) {

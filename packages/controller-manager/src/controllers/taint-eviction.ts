@@ -1,10 +1,11 @@
 import { node as nodes, pod as pods } from '@skiff/api';
-import { hasReason, keyOf } from '@skiff/apimachinery';
+import { formatKey, hasReason, keyOf } from '@skiff/apimachinery';
 import { defineController, mapped, primary } from '@skiff/client';
 import { formatTime } from '@skiff/component-base';
 import type { ControllerDescriptor } from '../descriptor.ts';
 import { podNodeIndex } from '../node-lifecycle/node-monitor.ts';
-import { evictionTimeMs } from '../node-lifecycle/taints.ts';
+import { StayClock } from '../node-lifecycle/stay-clock.ts';
+import { stayAllowances } from '../node-lifecycle/taints.ts';
 
 /** Deletes pods from nodes with NoExecute taints that they don't tolerate, or not for so long. */
 export const taintEvictionController: ControllerDescriptor = {
@@ -34,33 +35,34 @@ export const taintEvictionController: ControllerDescriptor = {
         const podInformer = informers.informer(pods);
         podInformer.addIndex(podNodeIndex, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
         const nodeInformer = informers.informer(nodes);
-        const marked = new Set<string>();
+        const stays = new StayClock();
         return async (key, { client, signal }) => {
           const pod = podInformer.get(key);
-          const uid = pod?.metadata?.uid ?? '';
           const node = pod?.spec?.nodeName ? nodeInformer.get({ name: pod.spec.nodeName }) : undefined;
+          const id = formatKey(key);
           if (pod === undefined || node === undefined || pod.metadata?.deletionTimestamp !== undefined) {
-            marked.delete(uid);
+            stays.forget(id);
             return undefined;
           }
-          const nowMs = clock.now();
-          const at = evictionTimeMs(pod.spec?.tolerations ?? [], node.spec?.taints ?? [], nowMs);
+          const uid = pod.metadata?.uid ?? '';
+          const nowMs = clock.monotonicMs();
           const name = `${key.namespace ?? ''}/${key.name}`;
-          if (at === undefined) {
-            if (marked.delete(uid)) events.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${name}`);
-            return undefined;
-          }
-          if (at > nowMs) {
-            marked.add(uid);
-            return { requeueAfterMs: at - nowMs };
-          }
+          const { leaveAtMs, reprieved } = stays.update(id, {
+            uid,
+            allowances: stayAllowances(pod.spec?.tolerations ?? [], node.spec?.taints ?? []),
+            nowMs,
+          });
+          if (reprieved) events.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${name}`);
+          if (leaveAtMs === undefined) return undefined;
+          if (leaveAtMs > nowMs) return { requeueAfterMs: leaveAtMs - nowMs };
           events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${name}`);
           const condition = {
             type: 'DisruptionTarget',
             status: 'True',
             reason: 'DeletionByTaintManager',
             message: 'Taint manager: deleting due to NoExecute taint',
-            lastTransitionTime: formatTime(nowMs),
+            lastTransitionTime: formatTime(clock.now()),
+            ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
           };
           try {
             await client.patch(
@@ -73,7 +75,7 @@ export const taintEvictionController: ControllerDescriptor = {
           } catch (error) {
             if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
           }
-          marked.delete(uid);
+          stays.forget(id);
           return undefined;
         };
       },

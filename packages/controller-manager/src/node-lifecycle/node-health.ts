@@ -1,5 +1,5 @@
 import type { Lease, NodeCondition } from '@skiff/api';
-import type { DeepReadonly } from '@skiff/apimachinery';
+import { compareResourceVersions, type DeepReadonly } from '@skiff/apimachinery';
 import { formatTime } from '@skiff/component-base';
 import { findCondition } from '../conditions.ts';
 import type { NodeView } from './taints.ts';
@@ -7,11 +7,26 @@ import type { NodeView } from './taints.ts';
 /** Conditions that only the kubelet knows. */
 const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 
+/** A mark that its writer renews, and the version of the object that carries it. */
+interface Mark {
+  readonly value: string;
+  readonly version: string;
+}
 interface Seen {
-  readonly renewTime: string | undefined;
-  readonly heartbeat: string | undefined;
+  readonly lease: Mark | undefined;
+  readonly status: Mark | undefined;
   /** On the tracker's own clock. */
   readonly atMs: number;
+}
+
+/**
+ * The newer of two marks: by the versions of their objects, since a node's clock may jump back, and since an object read directly
+ * may be ahead of the cache.
+ */
+function newer(before: Mark | undefined, value: string | undefined, version: string | undefined): Mark | undefined {
+  if (value === undefined) return before;
+  const now = { value, version: version ?? '0' };
+  return before === undefined || compareResourceVersions(now.version, before.version) > 0 ? now : before;
 }
 
 /**
@@ -26,31 +41,26 @@ export class HeartbeatTracker {
   advance(ms: number): void {
     this.#nowMs += ms;
   }
-  /** A node's Lease or status as it is now. A change is a sign of life; a node that is new counts from now. */
+  /** A node's Lease and status as they are now. A renewed mark is a sign of life; a node that is new counts from now. */
   observe(node: NodeView, lease: DeepReadonly<Lease> | undefined): void {
     const name = node.metadata?.name ?? '';
-    const renewTime = lease?.spec?.renewTime ?? undefined;
     const heartbeat = findCondition(node.status?.conditions ?? [], 'Ready')?.lastHeartbeatTime ?? undefined;
     const before = this.#seen.get(name);
-    const alive =
-      before === undefined ||
-      (renewTime !== undefined && renewTime !== before.renewTime) ||
-      (heartbeat !== undefined && heartbeat !== before.heartbeat);
-    this.#seen.set(name, {
-      renewTime: renewTime ?? before?.renewTime,
-      heartbeat: heartbeat ?? before?.heartbeat,
-      atMs: alive ? this.#nowMs : before.atMs,
-    });
+    const leaseMark = newer(before?.lease, lease?.spec?.renewTime ?? undefined, lease?.metadata?.resourceVersion);
+    const statusMark = newer(before?.status, heartbeat, node.metadata?.resourceVersion);
+    const alive = before === undefined || leaseMark?.value !== before.lease?.value || statusMark?.value !== before.status?.value;
+    this.#seen.set(name, { lease: leaseMark, status: statusMark, atMs: alive ? this.#nowMs : before.atMs });
   }
   silentMs(name: string): number {
     const seen = this.#seen.get(name);
     return seen === undefined ? 0 : this.#nowMs - seen.atMs;
   }
+  /** All begin anew: what was counted may have been our own deafness. */
+  forgive(): void {
+    for (const [name, seen] of this.#seen) this.#seen.set(name, { ...seen, atMs: this.#nowMs });
+  }
   forget(name: string): void {
     this.#seen.delete(name);
-  }
-  names(): Iterable<string> {
-    return this.#seen.keys();
   }
 }
 
@@ -84,23 +94,7 @@ export function silentConditions(node: NodeView, nowMs: number): NodeCondition[]
   return changed ? conditions : undefined;
 }
 
-export const isNodeReady = (node: NodeView): boolean => findCondition(node.status?.conditions ?? [], 'Ready')?.status === 'True';
-
-export type ZoneState = 'normal' | 'partial' | 'full';
-const unhealthyShare = 0.55;
-/** Zones up to this size don't evict at all while most of their nodes are down. */
-const largeZone = 50;
-const evictionsPerSecond = 0.1;
-const reducedPerSecond = 0.01;
-
-export function zoneState(ready: number, notReady: number): ZoneState {
-  if (ready === 0 && notReady > 0) return 'full';
-  return notReady > 2 && notReady / (notReady + ready) >= unhealthyShare ? 'partial' : 'normal';
-}
-
-/** Nodes of a zone that may get a NoExecute taint, per second. */
-export const evictionRate = (state: ZoneState, size: number): number =>
-  state !== 'partial' ? evictionsPerSecond : size > largeZone ? reducedPerSecond : 0;
-
-export const zoneOf = (node: NodeView): string =>
-  `${node.metadata?.labels?.['topology.kubernetes.io/region'] ?? ''}/${node.metadata?.labels?.['topology.kubernetes.io/zone'] ?? ''}`;
+export type Readiness = 'True' | 'False' | 'Unknown' | undefined;
+/** The status of the condition Ready; undefined when nobody ever told. */
+export const readinessOf = (node: NodeView): Readiness => findCondition(node.status?.conditions ?? [], 'Ready')?.status as Readiness;
+export const isNodeReady = (node: NodeView): boolean => readinessOf(node) === 'True';

@@ -3,28 +3,39 @@ import { hasReason, keyOf, type DeepReadonly } from '@skiff/apimachinery';
 import { formatMicroTime, formatTime } from '@skiff/component-base';
 import type { RunContext } from '../descriptor.ts';
 import { podCondition } from '../pods/pod-state.ts';
-import { evictionRate, HeartbeatTracker, isNodeReady, silentConditions, zoneOf, zoneState } from './node-health.ts';
-import { computeTaints, wantedNoExecute, type NodeView } from './taints.ts';
+import { HeartbeatTracker, isNodeReady, readinessOf, silentConditions } from './node-health.ts';
+import { computeTaints, hasHealthNoExecute, wantedNoExecute, type NodeView } from './taints.ts';
+import { EvictionZones } from './zones.ts';
 
 const leaseNamespace = 'kube-node-lease';
 /** A node counts as possibly silent after this share of the grace period. */
 const suspicionShare = 0.4;
 /** When all nodes fall silent at once, that is more likely here than there: they get this many grace periods. */
 const allSilentGraces = 3;
+/** Pods of one node whose status is written at once. */
+const podWritesAtOnce = 16;
 export const podNodeIndex = 'nodeName';
+
+interface KnownNode {
+  readonly uid: string;
+  readonly ready: boolean;
+  /** Its pods were taken out of service when it stopped being ready. */
+  readonly podsMarked: boolean;
+}
 
 /** Looks at all nodes once in a while: heartbeats, conditions, taints. Writes only what changes. */
 export class NodeMonitor {
   readonly #context: RunContext;
   readonly #heartbeats = new HeartbeatTracker();
-  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
-  readonly #known = new Map<string, { uid: string; ready: boolean }>();
+  readonly #zones: EvictionZones;
+  readonly #known = new Map<string, KnownNode>();
   #lastTickMs: number | undefined;
   #allSilent = false;
-  #wasReady = false;
+  #allDown = false;
 
   constructor(context: RunContext) {
     this.#context = context;
+    this.#zones = new EvictionZones(context.config.evictionRates, context.clock);
     this.#leases();
     context.informers.informer(nodes);
     context.informers.informer(pods).addIndex(podNodeIndex, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
@@ -38,8 +49,9 @@ export class NodeMonitor {
     return Promise.all([this.#leases().synced, informers.informer(nodes).synced, informers.informer(pods).synced]);
   }
 
-  async tick(signal: AbortSignal): Promise<void> {
-    const { clock, config, informers } = this.#context;
+  /** Resolves with the time until a node may have been silent for too long, at most one period, in milliseconds. */
+  async tick(signal: AbortSignal): Promise<number> {
+    const { clock, config, informers, log } = this.#context;
     const all = informers.informer(nodes).list();
     this.#noteMembers(all);
     for (const node of all)
@@ -49,38 +61,50 @@ export class NodeMonitor {
     const nowMs = clock.monotonicMs();
     const passedMs = Math.min(this.#lastTickMs === undefined ? 0 : nowMs - this.#lastTickMs, 1.5 * config.nodeMonitorPeriodMs);
     this.#lastTickMs = nowMs;
-    const graceMs = config.nodeMonitorGracePeriodMs;
     const suspicious = all.some(
-      (node) =>
-        this.#heartbeats.silentMs(node.metadata?.name ?? '') + passedMs > graceMs * suspicionShare &&
-        wantedNoExecute(node) !== 'node.kubernetes.io/unreachable',
+      (node) => this.#silentMs(node) + passedMs > this.#graceMs(node) * suspicionShare && readinessOf(node) !== 'Unknown',
     );
-    if (suspicious && !(await this.#probe(signal))) return;
+    if (suspicious && !(await this.#probe(signal))) return config.nodeMonitorPeriodMs;
     this.#heartbeats.advance(passedMs);
 
-    const silent = (node: NodeView): boolean => this.#heartbeats.silentMs(node.metadata?.name ?? '') > graceMs;
-    const allSilent = all.length > 0 && all.every(silent);
+    const allSilent = all.length > 0 && all.every((node) => this.#silentMs(node) > this.#graceMs(node));
     if (allSilent !== this.#allSilent) {
       this.#allSilent = allSilent;
-      if (allSilent)
-        this.#context.log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
-      else this.#context.log.info('not all nodes are silent any more');
-    }
-    for (const node of all) {
-      try {
-        if (
-          silent(node) &&
-          (!allSilent || all.length === 1 || this.#heartbeats.silentMs(node.metadata?.name ?? '') > graceMs * allSilentGraces)
-        )
-          await this.#markSilent(node, signal);
-        await this.#noteReadiness(node, { allSilent, signal });
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#noteFailure(node, error);
+      if (allSilent) log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
+      else {
+        log.info('not all nodes are silent any more');
+        this.#heartbeats.forgive();
       }
     }
-    await this.#syncTaints(all, { allSilent, signal });
-    this.#wasReady = true;
+    await Promise.all(
+      all.map(async (node) => {
+        try {
+          const graces = allSilent && all.length > 1 ? allSilentGraces : 1;
+          if (this.#silentMs(node) > this.#graceMs(node) * graces) await this.#markSilent(node, graces, signal);
+          await this.#noteReadiness(node, { allSilent, signal });
+        } catch (error) {
+          if (!signal.aborted) this.#noteFailure(node, error);
+        }
+      }),
+    );
+    if (!signal.aborted) await this.#syncTaints(all, { allSilent, signal });
+    return this.#nextLookMs(all);
+  }
+
+  #silentMs(node: NodeView): number {
+    return this.#heartbeats.silentMs(node.metadata?.name ?? '');
+  }
+  /** A node that has never said how it is may take longer. */
+  #graceMs(node: NodeView): number {
+    const { config } = this.#context;
+    return readinessOf(node) === undefined ? config.nodeStartupGracePeriodMs : config.nodeMonitorGracePeriodMs;
+  }
+  #nextLookMs(all: readonly NodeView[]): number {
+    const remaining = all
+      .filter((node) => readinessOf(node) !== 'Unknown')
+      .map((node) => this.#graceMs(node) - this.#silentMs(node) + 1)
+      .filter((ms) => ms > 0);
+    return Math.min(this.#context.config.nodeMonitorPeriodMs, ...remaining);
   }
 
   #noteMembers(all: readonly NodeView[]): void {
@@ -90,8 +114,8 @@ export class NodeMonitor {
       const known = this.#known.get(name);
       if (known?.uid === uid) continue;
       if (known !== undefined) this.#heartbeats.forget(name);
-      this.#known.set(name, { uid, ready: isNodeReady(node) });
-      if (this.#wasReady || known === undefined) this.#nodeEvent(name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`);
+      this.#known.set(name, { uid, ready: isNodeReady(node), podsMarked: !isNodeReady(node) });
+      this.#nodeEvent(name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`);
     }
     for (const [name, { uid }] of this.#known) {
       if (present.has(name)) continue;
@@ -133,14 +157,24 @@ export class NodeMonitor {
     }
   }
 
-  async #markSilent(node: NodeView, signal: AbortSignal): Promise<void> {
+  /** The cache may be what has gone deaf: before a node is blamed, its Lease and status are read from the API itself. */
+  async #markSilent(cached: NodeView, graces: number, signal: AbortSignal): Promise<void> {
     const { client, clock, log } = this.#context;
+    if (silentConditions(cached, clock.now()) === undefined) return;
+    const name = cached.metadata?.name ?? '';
+    const lease = await client.get<Lease>(leases, { namespace: leaseNamespace, name }, { signal }).catch((error: unknown) => {
+      if (!hasReason(error, 'NotFound')) throw error;
+      return undefined;
+    });
+    const node = await client.get(nodes, { name }, { signal });
+    this.#heartbeats.observe(node, lease);
+    if (this.#silentMs(node) <= this.#graceMs(node) * graces) return;
     const conditions = silentConditions(node, clock.now());
     if (conditions === undefined) return;
-    log.warn({ node: node.metadata?.name }, 'node has fallen silent');
+    log.warn({ node: name, silentMs: Math.round(this.#silentMs(node)) }, 'node has fallen silent');
     await client.patch(
       nodes,
-      { name: node.metadata?.name ?? '' },
+      { name },
       {
         type: 'merge',
         subresource: 'status',
@@ -150,12 +184,16 @@ export class NodeMonitor {
     );
   }
 
-  /** On the way from ready to not ready its pods stop being ready, which takes them out of Services. */
+  /**
+   * Pods of a node that isn't ready stop being ready, which takes them out of Services. A kubelet that says itself that it isn't
+   * ready is asked once (it may report its pods ready again); one that is silent can't object, so late ones are caught as well.
+   */
   async #noteReadiness(node: NodeView, o: { allSilent: boolean; signal: AbortSignal }): Promise<void> {
     const name = node.metadata?.name ?? '';
     const known = this.#known.get(name);
     if (known === undefined) return;
-    const ready = isNodeReady(node);
+    const readiness = readinessOf(node);
+    const ready = readiness === 'True';
     if (known.ready && !ready)
       this.#context.events.event(
         { apiVersion: 'v1', kind: 'Node', metadata: { name, uid: known.uid } },
@@ -163,12 +201,16 @@ export class NodeMonitor {
         'NodeNotReady',
         `Node ${name} status is now: NodeNotReady`,
       );
-    if (!ready && !o.allSilent) {
-      for (const pod of this.#context.informers.informer(pods).byIndex(podNodeIndex, name)) {
-        if (podCondition(pod, 'Ready')?.status === 'True') await this.#markPodNotReady(pod, o.signal);
-      }
-    }
-    this.#known.set(name, { ...known, ready });
+    const podsMarked = !ready && known.podsMarked;
+    this.#known.set(name, { ...known, ready, podsMarked });
+    if (ready || readiness === undefined || o.allSilent || (podsMarked && readiness !== 'Unknown')) return;
+    const inService = this.#context.informers
+      .informer(pods)
+      .byIndex(podNodeIndex, name)
+      .filter((pod) => podCondition(pod, 'Ready')?.status === 'True');
+    for (let i = 0; i < inService.length; i += podWritesAtOnce)
+      await Promise.all(inService.slice(i, i + podWritesAtOnce).map((pod) => this.#markPodNotReady(pod, o.signal)));
+    this.#known.set(name, { ...known, ready, podsMarked: true });
   }
   async #markPodNotReady(pod: DeepReadonly<Pod>, signal: AbortSignal): Promise<void> {
     const { client, clock, events } = this.#context;
@@ -189,33 +231,23 @@ export class NodeMonitor {
 
   async #syncTaints(all: readonly NodeView[], o: { allSilent: boolean; signal: AbortSignal }): Promise<void> {
     const { client, clock, log } = this.#context;
-    const zones = new Map<string, NodeView[]>();
-    for (const node of all) zones.set(zoneOf(node), [...(zones.get(zoneOf(node)) ?? []), node]);
-    const states = new Map(
-      [...zones].map(([zone, members]) => [
-        zone,
-        zoneState(members.filter(isNodeReady).length, members.filter((n) => !isNodeReady(n)).length),
-      ]),
-    );
-    const everythingDown = o.allSilent || (all.length > 0 && [...states.values()].every((s) => s === 'full'));
+    for (const change of this.#zones.update(all)) log.info(change, 'the state of a zone changed');
+    const stopAll = o.allSilent || this.#zones.allDown;
+    if (stopAll !== this.#allDown) {
+      this.#allDown = stopAll;
+      if (stopAll) log.error('no node is ready: all evictions stop');
+      else {
+        log.info('there are ready nodes again: evictions go on');
+        this.#heartbeats.forgive();
+      }
+    }
     for (const node of all) {
-      const zone = zoneOf(node);
-      const rate = evictionRate(states.get(zone) ?? 'normal', zones.get(zone)?.length ?? 0);
-      const mayTaint = (): boolean => this.#takeToken(zone, rate);
       const now = formatTime(clock.now());
-      let taints = computeTaints(node, { noExecute: everythingDown ? 'none' : false, now });
+      let taints = computeTaints(node, { noExecute: stopAll ? 'none' : false, now });
       const wanted = wantedNoExecute(node);
       const lacks = wanted !== undefined && !(node.spec?.taints ?? []).some((t) => t.key === wanted && t.effect === 'NoExecute');
       // A node that only changes from one of the two to the other is not held up: its pods' time runs already.
-      const swaps =
-        lacks &&
-        (node.spec?.taints ?? []).some(
-          (t) =>
-            t.effect === 'NoExecute' &&
-            t.key.startsWith('node.kubernetes.io/') &&
-            (t.key.endsWith('/not-ready') || t.key.endsWith('/unreachable')),
-        );
-      if (lacks && !everythingDown && (swaps || mayTaint())) taints = computeTaints(node, { noExecute: true, now });
+      if (lacks && !stopAll && (hasHealthNoExecute(node) || this.#zones.take(node))) taints = computeTaints(node, { noExecute: true, now });
       if (taints === undefined) continue;
       try {
         await client.patch(
@@ -236,16 +268,5 @@ export class NodeMonitor {
   #noteFailure(node: NodeView, error: unknown): void {
     if (hasReason(error, 'Conflict') || hasReason(error, 'NotFound')) return;
     this.#context.log.warn({ node: node.metadata?.name, err: error }, 'could not update a node');
-  }
-
-  #takeToken(zone: string, perSecond: number): boolean {
-    const nowMs = this.#context.clock.monotonicMs();
-    const bucket = this.#buckets.get(zone) ?? { tokens: 1, atMs: nowMs };
-    bucket.tokens = Math.min(1, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
-    bucket.atMs = nowMs;
-    this.#buckets.set(zone, bucket);
-    if (bucket.tokens < 1 || perSecond === 0) return false;
-    bucket.tokens -= 1;
-    return true;
   }
 }

@@ -1,7 +1,8 @@
 import type { Node } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
-import { HeartbeatTracker, silentConditions, zoneState } from './node-health.ts';
-import { computeTaints, evictionTimeMs } from './taints.ts';
+import { HeartbeatTracker, silentConditions } from './node-health.ts';
+import { StayClock } from './stay-clock.ts';
+import { computeTaints, stayAllowances } from './taints.ts';
 
 const node = (conditions: Record<string, string>, o: Node['spec'] = {}): Node => ({
   metadata: { name: 'n1' },
@@ -62,30 +63,51 @@ describe('computeTaints', () => {
   });
 });
 
-describe('evictionTimeMs', () => {
+describe('stayAllowances', () => {
   const taint = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: now };
-  const start = Date.parse(now);
+  const lost = 'node.kubernetes.io/unreachable';
   it.each([
-    [[], [taint], start + 9],
-    [[{ key: taint.key, operator: 'Exists', tolerationSeconds: 300 }], [taint], start + 300_000],
-    [[{ operator: 'Exists' }], [taint], undefined],
+    [[], [taint], [{ cause: lost, ms: 0 }]],
+    [[{ key: taint.key, operator: 'Exists', tolerationSeconds: 300 }], [taint], [{ cause: lost, ms: 300_000 }]],
+    [[{ key: taint.key, operator: 'Exists', tolerationSeconds: -1 }], [taint], [{ cause: lost, ms: 0 }]],
+    [[{ operator: 'Exists' }], [taint], []],
     [
       [
         { key: taint.key, operator: 'Exists', tolerationSeconds: 300 },
         { key: 'b', operator: 'Equal', value: 'x', tolerationSeconds: 5 },
       ],
       [taint, { key: 'b', value: 'x', effect: 'NoExecute', timeAdded: now }],
-      start + 5000,
+      [
+        { cause: lost, ms: 300_000 },
+        { cause: 'b', ms: 5000 },
+      ],
     ],
-    [[{ key: taint.key, operator: 'Exists' }], [taint, { key: 'b', value: 'y', effect: 'NoExecute' }], start + 9],
-    [[], [{ ...taint, effect: 'NoSchedule' }], undefined],
+    [[{ key: taint.key, operator: 'Exists' }], [taint, { key: 'b', value: 'y', effect: 'NoExecute' }], [{ cause: 'b', ms: 0 }]],
+    [[], [{ ...taint, effect: 'NoSchedule' }], []],
+    // Both taints are one loss of the node.
+    [[], [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }], [{ cause: lost, ms: 0 }]],
   ])('case %#', (tolerations, taints, expected) => {
-    expect(evictionTimeMs(tolerations, taints, start + 9)).toBe(expected);
+    expect(stayAllowances(tolerations, taints)).toEqual(expected);
+  });
+});
+
+describe('StayClock', () => {
+  const id = 'ns/p';
+  const lost = [{ cause: 'lost', ms: 300_000 }];
+  it('counts from the first sight, over a change of the taint, and anew after a reprieve or for another pod of the name', () => {
+    const clock = new StayClock();
+    expect(clock.update(id, { uid: '1', allowances: lost, nowMs: 1000 })).toEqual({ leaveAtMs: 301_000, reprieved: false });
+    expect(clock.update(id, { uid: '1', allowances: lost, nowMs: 9000 }).leaveAtMs).toBe(301_000);
+    expect(clock.update(id, { uid: '1', allowances: [...lost, { cause: 'b', ms: 5000 }], nowMs: 10_000 }).leaveAtMs).toBe(15_000);
+    expect(clock.update(id, { uid: '1', allowances: [], nowMs: 11_000 })).toEqual({ leaveAtMs: undefined, reprieved: true });
+    expect(clock.update(id, { uid: '1', allowances: [], nowMs: 11_000 }).reprieved).toBe(false);
+    expect(clock.update(id, { uid: '1', allowances: lost, nowMs: 20_000 }).leaveAtMs).toBe(320_000);
+    expect(clock.update(id, { uid: '2', allowances: lost, nowMs: 30_000 }).leaveAtMs).toBe(330_000);
   });
 });
 
 describe('HeartbeatTracker', () => {
-  const lease = (renewTime: string) => ({ spec: { renewTime } });
+  const lease = (renewTime: string, resourceVersion = renewTime) => ({ metadata: { resourceVersion }, spec: { renewTime } });
   it('counts silence only in time that was given to it', () => {
     const tracker = new HeartbeatTracker();
     const n = node({ Ready: 'True' });
@@ -98,6 +120,23 @@ describe('HeartbeatTracker', () => {
     tracker.advance(10_000);
     // A missing Lease is no sign of anything.
     tracker.observe(n, undefined);
+    expect(tracker.silentMs('n1')).toBe(10_000);
+    tracker.forgive();
+    expect(tracker.silentMs('n1')).toBe(0);
+  });
+  it('goes by versions: clocks of nodes jump, and caches lag', () => {
+    const tracker = new HeartbeatTracker();
+    const n = node({ Ready: 'True' });
+    tracker.observe(n, lease('10:00', '5'));
+    tracker.advance(10_000);
+    // The node's clock went back: still a renewal.
+    tracker.observe(n, lease('09:00', '6'));
+    expect(tracker.silentMs('n1')).toBe(0);
+    tracker.advance(10_000);
+    // What the cache still has, after a direct read, is old.
+    tracker.observe(n, lease('10:00', '5'));
+    // Somebody else wrote a label.
+    tracker.observe(n, lease('09:00', '7'));
     expect(tracker.silentMs('n1')).toBe(10_000);
   });
 });
@@ -116,16 +155,5 @@ describe('silentConditions', () => {
       ['Custom', 'True', undefined],
     ]);
     expect(silentConditions({ ...node({}), status: { conditions: conditions ?? [] } }, 0)).toBeUndefined();
-  });
-});
-
-describe('zoneState', () => {
-  it.each([
-    [0, 1, 'full'],
-    [1, 2, 'normal'],
-    [2, 3, 'partial'],
-    [10, 1, 'normal'],
-  ])('%i ready, %i not: %s', (ready, notReady, expected) => {
-    expect(zoneState(ready, notReady)).toBe(expected);
   });
 });

@@ -24,6 +24,10 @@ const managedNoExecute: ReadonlySet<string> = new Set([notReadyTaint, unreachabl
 const isManaged = (t: DeepReadonly<Taint>): boolean =>
   (t.effect === 'NoSchedule' && managedNoSchedule.has(t.key)) || (t.effect === 'NoExecute' && managedNoExecute.has(t.key));
 
+/** Whether pods are being evicted from the node for its health already, be it for the other of the two reasons. */
+export const hasHealthNoExecute = (node: NodeView): boolean =>
+  (node.spec?.taints ?? []).some((t) => t.effect === 'NoExecute' && managedNoExecute.has(t.key));
+
 /** The NoExecute taint that a node's Ready condition asks for. */
 export function wantedNoExecute(node: NodeView): string | undefined {
   const ready = findCondition(node.status?.conditions ?? [], 'Ready');
@@ -57,21 +61,30 @@ export function tolerates(toleration: DeepReadonly<Toleration>, taint: DeepReado
   return (!toleration.operator || toleration.operator === 'Equal') && (toleration.value ?? '') === (taint.value ?? '');
 }
 
-/** When a pod must leave a node with these taints: milliseconds since the epoch, undefined for never. A taint without a time counts from `nowMs`. */
-export function evictionTimeMs(
+/** How long a pod may stay on a node because of one cause. */
+export interface Allowance {
+  readonly cause: string;
+  readonly ms: number;
+}
+/** A node that is not ready and then unreachable (or the other way round) has been lost once: the time runs on. */
+const causeOf = (taint: DeepReadonly<Taint>): string =>
+  taint.key === notReadyTaint || taint.key === unreachableTaint ? unreachableTaint : taint.key;
+
+/**
+ * What NoExecute taints leave to a pod with these tolerations: nothing said about taints that it tolerates for good, 0 for those
+ * that it doesn't tolerate. The first toleration that matches a taint decides.
+ */
+export function stayAllowances(
   tolerations: readonly DeepReadonly<Toleration>[],
   taints: readonly DeepReadonly<Taint>[],
-  nowMs: number,
-): number | undefined {
-  let earliest: number | undefined;
+): readonly Allowance[] {
+  const allowances: Allowance[] = [];
   for (const taint of taints) {
     if (taint.effect !== 'NoExecute') continue;
     const toleration = tolerations.find((t) => tolerates(t, taint));
-    if (toleration === undefined) return nowMs;
-    if (toleration.tolerationSeconds === undefined) continue;
-    const added = taint.timeAdded ? Date.parse(taint.timeAdded) : nowMs;
-    const at = added + Math.max(0, toleration.tolerationSeconds) * 1000;
-    if (earliest === undefined || at < earliest) earliest = at;
+    if (toleration === undefined) allowances.push({ cause: causeOf(taint), ms: 0 });
+    else if (toleration.tolerationSeconds !== undefined && toleration.tolerationSeconds !== null)
+      allowances.push({ cause: causeOf(taint), ms: Math.max(0, toleration.tolerationSeconds) * 1000 });
   }
-  return earliest;
+  return allowances;
 }
