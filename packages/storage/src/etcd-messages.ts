@@ -60,60 +60,80 @@ export interface WatchResponse {
 const varint = 0;
 const lengthDelimited = 2;
 
-/** Writes fields into pieces; values are not copied until the end. */
-class Writer {
-  readonly #pieces: Buffer[] = [];
-  #length = 0;
+/**
+ * Writes a message from its end to its beginning: so the length of what is nested is known when it comes to be written, and one
+ * buffer is enough. Fields therefore go in backwards.
+ */
+class BackwardsWriter {
+  readonly #buffer: Buffer;
+  #at: number;
 
-  #push(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#length += piece.length;
+  /** `bytes`: at least as many as the message will have. */
+  constructor(bytes: number) {
+    this.#buffer = Buffer.allocUnsafe(bytes + framePrefixBytes);
+    this.#at = this.#buffer.length;
+  }
+
+  #varint(value: number): void {
+    let length = 1;
+    for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) length++;
+    this.#at -= length;
+    let rest = value;
+    for (let i = this.#at; ; i++) {
+      if (rest < 128) {
+        this.#buffer[i] = rest;
+        return;
+      }
+      this.#buffer[i] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
   }
 
   number(field: number, value: number): this {
-    if (value !== 0) this.#push(Buffer.from([...encodeVarint(field * 8 + varint), ...encodeVarint(value)]));
+    this.#varint(value);
+    this.#varint(field * 8 + varint);
     return this;
   }
 
   bigNumber(field: number, decimal: string): this {
-    const bytes = encodeVarint(field * 8 + varint);
+    const bytes: number[] = [];
     let rest = BigInt.asUintN(64, BigInt(decimal));
     for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
     bytes.push(Number(rest));
-    this.#push(Buffer.from(bytes));
+    this.#at -= bytes.length;
+    this.#buffer.set(bytes, this.#at);
+    this.#varint(field * 8 + varint);
     return this;
   }
 
   bytes(field: number, value: Buffer): this {
-    this.#push(Buffer.from([...encodeVarint(field * 8 + lengthDelimited), ...encodeVarint(value.length)]));
-    this.#push(value);
+    this.#at -= value.length;
+    value.copy(this.#buffer, this.#at);
+    this.#varint(value.length);
+    this.#varint(field * 8 + lengthDelimited);
     return this;
   }
 
-  message(field: number, message: Writer): this {
-    this.#push(Buffer.from([...encodeVarint(field * 8 + lengthDelimited), ...encodeVarint(message.#length)]));
-    for (const piece of message.#pieces) this.#push(piece);
+  message(field: number, write: (writer: this) => void): this {
+    const end = this.#at;
+    write(this);
+    this.#varint(end - this.#at);
+    this.#varint(field * 8 + lengthDelimited);
     return this;
   }
 
-  /** With gRPC's prefix of five bytes: not compressed, length. */
+  /** With gRPC's prefix: not compressed, length. */
   frame(): Buffer {
-    const frame = Buffer.allocUnsafe(5 + this.#length);
-    frame[0] = 0;
-    frame.writeUInt32BE(this.#length, 1);
-    let at = 5;
-    for (const piece of this.#pieces) at += piece.copy(frame, at);
-    return frame;
+    const length = this.#buffer.length - this.#at;
+    this.#at -= framePrefixBytes;
+    this.#buffer[this.#at] = 0;
+    this.#buffer.writeUInt32BE(length, this.#at + 1);
+    return this.#buffer.subarray(this.#at);
   }
 }
-
-function encodeVarint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  bytes.push(rest);
-  return bytes;
-}
+const framePrefixBytes = 5;
+/** More than all tags, lengths and numbers of a message take together. */
+const overhead = 128;
 
 /** Calls `visit` with each field: its number, and its value as a number or as a view. Fields of other kinds are skipped. */
 function readFields(message: Buffer, visit: (field: number, value: number, bytes: Buffer) => void): void {
@@ -153,39 +173,44 @@ function readFields(message: Buffer, visit: (field: number, value: number, bytes
 }
 const empty: Buffer = Buffer.alloc(0);
 
-function writeRange({ key, rangeEnd, limit = 0, revision = 0, countOnly = false }: RangeRequest): Writer {
-  const writer = new Writer().bytes(1, key);
+function writeRange(writer: BackwardsWriter, { key, rangeEnd, limit = 0, revision = 0, countOnly = false }: RangeRequest): void {
+  if (countOnly) writer.number(9, 1);
+  if (revision !== 0) writer.number(4, revision);
+  if (limit !== 0) writer.number(3, limit);
   if (rangeEnd !== undefined) writer.bytes(2, rangeEnd);
-  return writer
-    .number(3, limit)
-    .number(4, revision)
-    .number(9, countOnly ? 1 : 0);
+  writer.bytes(1, key);
 }
 
-export const encodeRange = (request: RangeRequest): Buffer => writeRange(request).frame();
+export function encodeRange(request: RangeRequest): Buffer {
+  const writer = new BackwardsWriter(request.key.length + (request.rangeEnd?.length ?? 0) + overhead);
+  writeRange(writer, request);
+  return writer.frame();
+}
 
 export function encodeCompareAndSet({ key, expected, value, lease }: CompareAndSet): Buffer {
-  const compare = new Writer().number(2, 2).bytes(3, key);
-  // Zero is the default and would be left out, but here the field stands for which of several it is.
-  if (expected === 0) compare.bigNumber(6, '0');
-  else compare.number(6, expected);
-  const operation = new Writer();
-  if (value === undefined) operation.message(3, new Writer().bytes(1, key).number(3, 1));
-  else {
-    const put = new Writer().bytes(1, key).bytes(2, value);
-    operation.message(2, lease === undefined ? put : put.bigNumber(3, lease));
-  }
-  const otherwise = new Writer().message(1, writeRange({ key }));
-  return new Writer().message(1, compare).message(2, operation).message(3, otherwise).frame();
+  const read: RangeRequest = { key };
+  return new BackwardsWriter(key.length * 3 + (value?.length ?? 0) + overhead)
+    .message(3, (otherwise) => otherwise.message(1, (operation) => writeRange(operation, read)))
+    .message(2, (operation) => {
+      if (value === undefined) operation.message(3, (remove) => remove.number(3, 1).bytes(1, key));
+      else
+        operation.message(2, (put) => {
+          if (lease !== undefined) put.bigNumber(3, lease);
+          put.bytes(2, value).bytes(1, key);
+        });
+    })
+    .message(1, (compare) => compare.number(6, expected).bytes(3, key).number(2, 2))
+    .frame();
 }
 
-export const encodeCompaction = (revision: number): Buffer => new Writer().number(1, revision).frame();
+export const encodeCompaction = (revision: number): Buffer => new BackwardsWriter(overhead).number(1, revision).frame();
 
 /** Everything from a revision on, with previous values, large responses in fragments. */
 export function encodeWatchCreate(startRevision: number): Buffer {
   const everything = Buffer.from([0]);
-  const create = new Writer().bytes(1, everything).bytes(2, everything).number(3, startRevision).number(6, 1).number(8, 1);
-  return new Writer().message(1, create).frame();
+  return new BackwardsWriter(overhead)
+    .message(1, (create) => create.number(8, 1).number(6, 1).number(3, startRevision).bytes(2, everything).bytes(1, everything))
+    .frame();
 }
 
 function readHeaderRevision(message: Buffer): number {

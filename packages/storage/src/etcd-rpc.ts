@@ -1,5 +1,9 @@
-import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { EtcdStoreConfig } from './etcd-client.ts';
+import { MessageCutter } from './grpc-messages.ts';
+import { decodeHeaders, encodeHeaders } from './hpack.ts';
+import { Http2Connection, type Http2Failure, type Http2Stream, type Http2StreamHandler } from './http2-connection.ts';
 
 /** A call that etcd, or the way to it, has failed. `code` is gRPC's. */
 export class EtcdCallError extends Error {
@@ -19,24 +23,29 @@ export const grpcCode = {
   deadlineExceeded: 4,
   resourceExhausted: 8,
   outOfRange: 11,
+  internal: 13,
   unavailable: 14,
   unauthenticated: 16,
 } as const;
 
 const keepalive = { everyMs: 10_000, timeoutMs: 5_000 };
 const connectTimeoutMs = 3_000;
-const windowBytes = 8 * 1024 * 1024;
 
 /**
- * gRPC as far as etcd's hot paths need it, straight on HTTP/2: a call here costs half of what it costs through a full gRPC client
- * (docs/decisions/etcd-calls.md). One session at a time; a dead one is found by pings, its calls fail, and the next call goes to the next member.
+ * gRPC as far as etcd's hot paths need it (docs/decisions/etcd-calls.md). One connection at a time; a dead one is found by pings, its
+ * calls fail, and the next call goes to the next member.
  */
 export class EtcdRpc {
   readonly #config: EtcdStoreConfig;
   readonly #token: (() => Promise<string>) | undefined;
   #member = 0;
-  #session: Promise<ClientHttp2Session> | undefined;
-  #streams = 0;
+  #connecting: Promise<Http2Connection> | undefined;
+  /** The connection that calls go to. */
+  #connection: Http2Connection | undefined;
+  #authority = '';
+  /** Header blocks by path, for one member and token. */
+  #blocks = new Map<string, Buffer>();
+  #blocksToken: string | undefined;
   #isClosed = false;
 
   /** `token`: an auth token, where etcd wants one. */
@@ -45,46 +54,57 @@ export class EtcdRpc {
     this.#token = token;
   }
 
-  /** One request frame, one response message. Throws EtcdCallError. */
-  async unary(path: string, frame: Buffer): Promise<Buffer> {
-    const session = await this.#connected();
-    const headers = await this.#headers(path, { 'grpc-timeout': `${this.#config.callTimeoutMs ?? 10_000}m` });
+  /** One request frame, one response message. Rejects with EtcdCallError. */
+  unary(path: string, frame: Buffer): Promise<Buffer> {
+    const connection = this.#connection;
+    if (connection !== undefined && this.#token === undefined) return this.#call(connection, path, undefined, frame);
+    return this.#connected().then(async (c) => this.#call(c, path, await this.#token?.(), frame));
+  }
+
+  #call(connection: Http2Connection, path: string, token: string | undefined, frame: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const stream = open(session, headers);
-      const status = new CallStatus(stream);
-      const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      this.#streams++;
-      stream.on('close', () => {
-        this.#streams--;
-        const error = status.error();
-        if (error !== undefined) return reject(error);
-        const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-        if (body.length < 5 || body.length !== 5 + body.readUInt32BE(1))
-          return reject(new EtcdCallError(13, 'etcd answered with an incomplete message'));
-        resolve(body.subarray(5));
+      const cutter = new MessageCutter();
+      let message: Buffer | undefined;
+      const status = new CallStatus();
+      connection.request(this.#headers(path, token), frame, {
+        headers: (block) => status.note(block),
+        data: (piece, stream) => {
+          message = cutter.push(piece)[0] ?? message;
+          stream.taken(piece.length);
+        },
+        closed: (failure) => {
+          const error = status.error(failure);
+          if (error !== undefined) reject(error);
+          else if (message === undefined || !cutter.isEmpty)
+            reject(new EtcdCallError(grpcCode.internal, 'etcd answered with an incomplete message'));
+          else resolve(message);
+        },
       });
-      stream.end(frame);
     });
   }
 
-  /** Opens a stream, sends one frame, and yields messages until etcd ends it (returns), it breaks (throws) or the signal aborts (returns). */
-  async *stream(path: string, frame: Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const session = await this.#connected();
-    const stream = open(session, await this.#headers(path, { hasleader: 'true' }));
-    const status = new CallStatus(stream);
-    const cancel = (): void => stream.close(http2.constants.NGHTTP2_CANCEL);
+  /**
+   * Opens a stream, sends one frame, and yields messages, as many as there are, until etcd ends it (returns), it breaks (throws) or the
+   * signal aborts (returns). What is not asked for makes etcd wait.
+   */
+  async *stream(path: string, frame: Buffer, signal: AbortSignal): AsyncGenerator<readonly Buffer[]> {
+    const connection = await this.#connected();
+    const inbox = new Inbox();
+    const headers = this.#headers(path, await this.#token?.());
+    const stream = connection.request(headers, frame, inbox, { more: true });
+    const cancel = (): void => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });
-    this.#streams++;
-    stream.once('close', () => this.#streams--);
     try {
       if (signal.aborted) return;
-      stream.write(frame);
-      yield* readMessages(stream);
-      const error = status.error();
-      if (error !== undefined && !signal.aborted) throw error;
-    } catch (error) {
-      if (!signal.aborted) throw status.error() ?? error;
+      for (;;) {
+        const { messages, bytes } = await inbox.next();
+        if (signal.aborted) return;
+        if (messages === undefined) break;
+        yield messages;
+        stream.taken(bytes);
+      }
+      const error = inbox.error();
+      if (error !== undefined) throw error;
     } finally {
       signal.removeEventListener('abort', cancel);
       cancel();
@@ -93,143 +113,211 @@ export class EtcdRpc {
 
   close(): void {
     this.#isClosed = true;
-    this.#session?.then(
-      (session) => session.close(),
+    this.#connecting?.then(
+      (connection) => connection.close(),
       () => undefined,
     );
   }
 
-  async #headers(path: string, more: OutgoingHttpHeaders): Promise<OutgoingHttpHeaders> {
-    return {
-      ':method': 'POST',
-      ':path': path,
-      te: 'trailers',
-      'content-type': 'application/grpc',
-      ...more,
-      ...(this.#token && { token: await this.#token() }),
-    };
+  #headers(path: string, token: string | undefined): Buffer {
+    if (token !== this.#blocksToken) {
+      this.#blocks.clear();
+      this.#blocksToken = token;
+    }
+    let block = this.#blocks.get(path);
+    if (block === undefined) {
+      const isStream = path === '/etcdserverpb.Watch/Watch';
+      block = encodeHeaders([
+        [':method', 'POST'],
+        [':scheme', this.#config.tls === undefined ? 'http' : 'https'],
+        [':path', path],
+        [':authority', this.#authority],
+        ['te', 'trailers'],
+        ['content-type', 'application/grpc'],
+        isStream ? ['hasleader', 'true'] : ['grpc-timeout', `${this.#config.callTimeoutMs ?? 10_000}m`],
+        ...(token === undefined ? [] : [['token', token] as const]),
+      ]);
+      this.#blocks.set(path, block);
+    }
+    return block;
   }
 
-  #connected(): Promise<ClientHttp2Session> {
+  #connected(): Promise<Http2Connection> {
     if (this.#isClosed) return Promise.reject(new EtcdCallError(grpcCode.unavailable, 'the client was closed', { isNotSent: true }));
-    this.#session ??= this.#connect();
-    return this.#session;
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
   }
 
-  #connect(): Promise<ClientHttp2Session> {
+  #connect(): Promise<Http2Connection> {
     const { endpoints, tls } = this.#config;
-    const endpoint = endpoints[this.#member++ % endpoints.length] ?? '';
-    const forget = (): void => {
-      if (this.#session === connecting) this.#session = undefined;
-    };
-    const connecting = new Promise<ClientHttp2Session>((resolve, reject) => {
-      const session = http2.connect(endpoint, {
-        settings: { enablePush: false, initialWindowSize: windowBytes },
-        maxSessionMemory: 1_000,
-        ...(tls && { ca: tls.ca, ...(tls.cert && { cert: tls.cert }), ...(tls.key && { key: tls.key }) }),
-      });
+    const endpoint = new URL(endpoints[this.#member++ % endpoints.length] ?? '');
+    const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
+    const isTls = endpoint.protocol === 'https:';
+    const port = Number(endpoint.port || (isTls ? 443 : 80));
+    const connecting = new Promise<Http2Connection>((resolve, reject) => {
+      const socket: Socket = isTls
+        ? connectTls({
+            host,
+            port,
+            ALPNProtocols: ['h2'],
+            ...(isIP(host) === 0 && { servername: host }),
+            ...(tls && { ca: tls.ca, ...(tls.cert && { cert: tls.cert }), ...(tls.key && { key: tls.key }) }),
+          })
+        : connectTcp({ host, port });
+      socket.setNoDelay(true);
+      const timer = setTimeout(() => socket.destroy(new Error('connecting took too long')), connectTimeoutMs);
       let failure: Error | undefined;
-      const timer = setTimeout(() => session.destroy(new Error('connecting took too long')), connectTimeoutMs);
-      let pinging: NodeJS.Timeout | undefined;
-      session.on('error', (error) => {
+      const failed = (error: Error): void => {
         failure = error;
-      });
-      session.on('goaway', forget);
-      session.on('close', () => {
+      };
+      const closed = (): void => {
         clearTimeout(timer);
-        clearInterval(pinging);
-        forget();
-        reject(
-          new EtcdCallError(grpcCode.unavailable, `no connection to ${endpoint}: ${failure?.message ?? 'closed'}`, {
-            isNotSent: true,
-            cause: failure,
-          }),
-        );
-      });
-      session.on('connect', () => {
+        if (this.#connecting === connecting) this.#connecting = undefined;
+        const why = `no connection to ${endpoint.origin}: ${failure?.message ?? 'closed'}`;
+        reject(new EtcdCallError(grpcCode.unavailable, why, { isNotSent: true, cause: failure }));
+      };
+      socket.on('error', failed);
+      socket.once('close', closed);
+      socket.once(isTls ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer);
-        session.setLocalWindowSize(windowBytes);
-        // Without calls under way, etcd takes pings for abuse.
-        pinging = setInterval(() => this.#streams > 0 && ping(session), keepalive.everyMs);
-        pinging.unref();
-        resolve(session);
+        socket.off('close', closed);
+        const connection: Http2Connection = new Http2Connection(socket, {
+          retired: () => {
+            if (this.#connecting === connecting) this.#connecting = undefined;
+            if (this.#connection === connection) this.#connection = undefined;
+          },
+        });
+        this.#authority = endpoint.host;
+        this.#blocks.clear();
+        if (this.#connecting === connecting) this.#connection = connection;
+        watchOver(connection, socket);
+        resolve(connection);
       });
     });
     return connecting;
   }
 }
 
-/** A session may have ended since it was handed out; then nothing was sent. */
-function open(session: ClientHttp2Session, headers: OutgoingHttpHeaders): ClientHttp2Stream {
-  try {
-    return session.request(headers, { endStream: false });
-  } catch (error) {
-    throw new EtcdCallError(grpcCode.unavailable, 'the connection to etcd has ended', { isNotSent: true, cause: error });
-  }
-}
-
-/** No answer in time: the other side, or the way to it, is gone. Everything on the session fails. */
-function ping(session: ClientHttp2Session): void {
-  const timer = setTimeout(() => session.destroy(new Error('etcd does not answer pings')), keepalive.timeoutMs);
-  timer.unref();
-  session.ping(() => clearTimeout(timer));
+/** No answer to a ping in time: the other side, or the way to it, is gone. Everything on the connection fails. */
+function watchOver(connection: Http2Connection, socket: Socket): void {
+  // Without calls under way, etcd takes pings for abuse.
+  const pinging = setInterval(() => {
+    if (connection.active === 0) return;
+    const timer = setTimeout(() => connection.destroy(new Error('etcd does not answer pings')), keepalive.timeoutMs);
+    timer.unref();
+    connection.ping(() => clearTimeout(timer));
+  }, keepalive.everyMs);
+  pinging.unref();
+  socket.once('close', () => clearInterval(pinging));
 }
 
 /** How a call ended: by its trailers, by headers alone, or by a broken stream. */
 class CallStatus {
+  #http = '';
   #code: number | undefined;
   #message = '';
-  #failure: Error | undefined;
-  readonly #stream: ClientHttp2Stream;
 
-  constructor(stream: ClientHttp2Stream) {
-    this.#stream = stream;
-    const note = (headers: NodeJS.Dict<string | string[] | number>): void => {
-      const code = headers['grpc-status'];
-      if (code === undefined) return;
-      this.#code = Number(code);
-      this.#message = decodeURIComponent(String(headers['grpc-message'] ?? ''));
-    };
-    stream.on('response', note);
-    stream.on('trailers', note);
-    stream.on('error', (error: Error) => {
-      this.#failure = error;
-    });
+  note(block: Buffer): void {
+    const { http, code, message } = readStatus(block);
+    this.#http ||= http;
+    if (code === undefined) return;
+    this.#code = code;
+    this.#message = message;
   }
 
   /** Undefined: it went well. */
-  error(): EtcdCallError | undefined {
+  error(failure: Http2Failure | undefined): EtcdCallError | undefined {
     if (this.#code === 0) return undefined;
     if (this.#code !== undefined) return new EtcdCallError(this.#code, this.#message);
-    const isNotSent = this.#stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM || this.#stream.id === undefined;
-    return new EtcdCallError(grpcCode.unavailable, `the connection to etcd was cut: ${this.#failure?.message ?? 'stream closed'}`, {
-      isNotSent,
-      cause: this.#failure,
+    const why = failure?.message ?? `HTTP status ${this.#http}`;
+    return new EtcdCallError(grpcCode.unavailable, `the connection to etcd was cut: ${why}`, {
+      isNotSent: failure?.isNotSent ?? false,
+      cause: failure,
     });
   }
 }
 
-/** Cuts a stream of gRPC frames into messages. */
-async function* readMessages(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let rest: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    rest.push(chunk);
-    length += chunk.length;
-    while (length >= 5) {
-      let buffer = rest[0] as Buffer;
-      if (buffer.length < 5) {
-        buffer = Buffer.concat(rest, length);
-        rest = [buffer];
-      }
-      const end = 5 + buffer.readUInt32BE(1);
-      if (length < end) break;
-      if (buffer.length < end) buffer = Buffer.concat(rest, length);
-      const left = buffer.subarray(end);
-      if (buffer === rest[0] && rest.length > 1) rest = [left, ...rest.slice(1)].filter((piece) => piece.length > 0);
-      else rest = left.length > 0 ? [left] : [];
-      length -= end;
-      yield buffer.subarray(5, end);
+interface StatusHeaders {
+  readonly http: string;
+  readonly code: number | undefined;
+  readonly message: string;
+}
+
+const maxRemembered = 64;
+const remembered = new Map<string, StatusHeaders>();
+
+/** What a header block says of a call. Blocks stand for themselves, and nearly all are alike: what was read is remembered. */
+function readStatus(block: Buffer): StatusHeaders {
+  const key = block.length > 256 ? undefined : block.toString('latin1');
+  const known = key === undefined ? undefined : remembered.get(key);
+  if (known !== undefined) return known;
+  let http = '';
+  let code: number | undefined;
+  let message = '';
+  decodeHeaders(block, (name, value) => {
+    if (name === ':status') http = value;
+    else if (name === 'grpc-status') code = Number(value);
+    else if (name === 'grpc-message') message = percentDecoded(value);
+  });
+  const status = { http, code, message };
+  if (remembered.size >= maxRemembered) remembered.clear();
+  if (key !== undefined) remembered.set(key, status);
+  return status;
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** What a stream has brought and nobody has fetched yet. */
+class Inbox implements Http2StreamHandler {
+  readonly #cutter = new MessageCutter();
+  readonly #status = new CallStatus();
+  #messages: Buffer[] = [];
+  #bytes = 0;
+  #isEnded = false;
+  #failure: Http2Failure | undefined;
+  #wake: (() => void) | undefined;
+
+  headers(block: Buffer): void {
+    this.#status.note(block);
+  }
+
+  data(piece: Buffer, stream: Http2Stream): void {
+    const messages = this.#cutter.push(piece);
+    // A message may be longer than the window: what completes none is not waited with.
+    if (messages.length === 0) return stream.taken(piece.length);
+    this.#bytes += piece.length;
+    for (const message of messages) this.#messages.push(message);
+    this.#wake?.();
+  }
+
+  closed(failure: Http2Failure | undefined): void {
+    this.#isEnded = true;
+    this.#failure = failure;
+    this.#wake?.();
+  }
+
+  error(): EtcdCallError | undefined {
+    return this.#status.error(this.#failure);
+  }
+
+  /** All there is, once there is something; undefined: the stream has ended. `bytes` of it have come since the last call. */
+  async next(): Promise<{ messages: readonly Buffer[] | undefined; bytes: number }> {
+    while (this.#messages.length === 0) {
+      if (this.#isEnded) return { messages: undefined, bytes: 0 };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
     }
+    const out = { messages: this.#messages, bytes: this.#bytes };
+    this.#messages = [];
+    this.#bytes = 0;
+    return out;
   }
 }

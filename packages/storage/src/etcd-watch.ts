@@ -21,22 +21,29 @@ export async function* followStream(
 ): AsyncGenerator<ChangeBatch> {
   let isVerified = false;
   let fragments: WatchEventMessage[] = [];
-  for await (const message of source.rpc.stream('/etcdserverpb.Watch/Watch', encodeWatchCreate(o.after + 1), o.signal)) {
-    const response = decodeWatchResponse(message);
-    if (response.canceled) throw cancellation(response);
-    if (response.created) {
-      await source.verifyHistory(o.after);
-      continue;
+  for await (const messages of source.rpc.stream('/etcdserverpb.Watch/Watch', encodeWatchCreate(o.after + 1), o.signal)) {
+    const events: WatchEventMessage[] = [];
+    let end: WatchResponse | undefined;
+    for (const message of messages) {
+      const response = decodeWatchResponse(message);
+      if (response.canceled) {
+        end = response;
+        break;
+      }
+      if (response.created) await source.verifyHistory(o.after);
+      fragments.push(...response.events);
+      if (response.fragment) continue;
+      events.push(...fragments);
+      fragments = [];
     }
-    fragments.push(...response.events);
-    if (response.fragment || fragments.length === 0) continue;
-    // A watch that starts exactly at a compacted deletion loses it without a word (etcd 18089), and compaction may have come
-    // between our start and etcd's catching up. What was compacted by now tells whether that can have happened.
-    if (!isVerified) await source.verifyHistory(o.after);
-    isVerified = true;
-    const events = fragments;
-    fragments = [];
-    yield toBatch(events, prefix);
+    if (events.length > 0) {
+      // A watch that starts exactly at a compacted deletion loses it without a word (etcd 18089), and compaction may have come
+      // between our start and etcd's catching up. What was compacted by now tells whether that can have happened.
+      if (!isVerified) await source.verifyHistory(o.after);
+      isVerified = true;
+      yield toBatch(events, prefix);
+    }
+    if (end !== undefined) throw cancellation(end);
   }
   if (!o.signal.aborted) throw new Error('etcd ended the watch stream');
 }
