@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Node, node as nodes, pod as pods, runtimeClass as runtimeClasses, service as services } from '@skiff/api';
-import { hasReason } from '@skiff/apimachinery';
+import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import { type Client, createEventRecorder, createInformer } from '@skiff/client';
 import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { ContainerRuntime, Image } from '@skiff/cri';
@@ -13,6 +13,8 @@ import { BackOff } from './images/back-off.ts';
 import { createImageGarbage } from './images/image-gc.ts';
 import { createImageManager } from './images/image-manager.ts';
 import { type Keyring, parseDockerAuths } from './images/keyring.ts';
+import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
+import { podCidrsOf } from './network/nodes/peer.ts';
 import { createPodNetwork } from './network/pod-network.ts';
 import { readHostDns } from './network/resolv-conf.ts';
 import { renewNodeLease } from './node/lease.ts';
@@ -43,7 +45,10 @@ export interface KubeletConfig {
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   readonly resolvConf: string;
-  readonly podCidr: string | undefined;
+  /** Instead of the Node object's, unless empty. */
+  readonly podCidrs: readonly string[];
+  readonly clusterCidrs: readonly string[];
+  readonly vxlan: { readonly vni: number; readonly port: number };
   readonly nonMasqueradeCidrs: readonly string[];
   readonly cgroupRoot: string;
   readonly maxPods: number;
@@ -78,7 +83,14 @@ const imageGarbageIntervalMs = 300_000;
 
 export function createKubelet(
   config: KubeletConfig,
-  deps: { client: Client; runtime: ContainerRuntime; clock: Clock; log: Logger },
+  deps: {
+    client: Client;
+    /** May read all nodes. */
+    networkClient: Client;
+    runtime: ContainerRuntime;
+    clock: Clock;
+    log: Logger;
+  },
 ): Kubelet {
   const { client, clock, log } = deps;
   const { runtime, images } = deps.runtime;
@@ -107,8 +119,9 @@ export function createKubelet(
     const podInformer = createInformer(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` }, informerDeps);
     const nodeInformer = createInformer<Node>(nodes, { fieldSelector: `metadata.name=${config.nodeName}` }, informerDeps);
     const serviceInformer = createInformer(services, {}, informerDeps);
+    const otherNodes = createInformer<Node>(nodes, {}, { client: deps.networkClient, clock, log });
     // Lists don't wait for the runtime.
-    const informing = [podInformer, nodeInformer, serviceInformer].map((i) => i.run(signal));
+    const informing = [podInformer, nodeInformer, serviceInformer, otherNodes].map((i) => i.run(signal));
     const { status, version } = await waitForRuntime(signal);
     const podsDirectory = path.join(config.rootDirectory, 'pods');
     await mkdir(podsDirectory, { recursive: true });
@@ -119,9 +132,17 @@ export function createKubelet(
     const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });
     const hostMount = await createHostMount(runCommand, async () => (await runtime.status().catch(() => undefined))?.daemonPid);
     const network = createPodNetwork(
-      { instance: config.instance, nodeAddress: config.nodeAddresses[0] ?? '127.0.0.1', nonMasqueradeCidrs: config.nonMasqueradeCidrs },
-      { run: runCommand, clock, log },
+      {
+        instance: config.instance,
+        nodeAddress: config.nodeAddresses.find((a) => !a.includes(':')) ?? '127.0.0.1',
+        clusterCidrs: config.clusterCidrs,
+        nonMasqueradeCidrs: config.nonMasqueradeCidrs,
+        vxlan: config.vxlan,
+        file: path.join(config.rootDirectory, 'nodes.json'),
+      },
+      { run: runCommand, clock, log, sandboxes: () => runningSandboxes(runtime) },
     );
+    followNodes(otherNodes, config.nodeName, network);
     const node = createNodeReporter(
       {
         name: config.nodeName,
@@ -134,16 +155,16 @@ export function createKubelet(
         checkIntervalMs: config.checkIntervalMs,
         reportIntervalMs: config.reportIntervalMs,
       },
-      { client, informer: nodeInformer, runtime, images, network: () => network.status(), events, clock, log, resources },
+      { client, informer: nodeInformer, runtime, images, network, events, clock, log, resources },
     );
-    const learnCidr = (n: { readonly spec?: { readonly podCIDR?: string } }): void => {
-      const cidr = config.podCidr ?? n.spec?.podCIDR;
-      if (cidr === undefined || cidr === '') return;
+    const learnCidr = (n: DeepReadonly<Node>): void => {
+      const cidrs = config.podCidrs.length > 0 ? config.podCidrs : podCidrsOf(n);
+      if (cidrs.length === 0) return;
       const ready = network.status().ready;
-      network.setPodCidr(cidr);
+      network.setPodCidrs(cidrs);
       if (!ready) node.poke();
     };
-    if (config.podCidr !== undefined) learnCidr({});
+    if (config.podCidrs.length > 0) learnCidr({});
     nodeInformer.subscribe({ onAdd: learnCidr, onUpdate: learnCidr });
 
     const manager = createPodManager({ source: podInformer, context: () => context });

@@ -20,6 +20,7 @@ import { kubeletFlags } from './flags.ts';
 import { runCommand } from './host/run-command.ts';
 import { createKubelet, type KubeletConfig } from './kubelet.ts';
 import { cleanUpPodNetwork } from './network/clean-up.ts';
+import { defaultVni } from './network/names.ts';
 import { runServer } from './server/server.ts';
 
 type KubeletFlags = Flags<typeof kubeletFlags>;
@@ -45,7 +46,9 @@ function configOf(flags: KubeletFlags): KubeletConfig {
     clusterDns: flags['cluster-dns'],
     clusterDomain: flags['cluster-domain'],
     resolvConf: flags['resolv-conf'],
-    podCidr: flags['pod-cidr'],
+    podCidrs: flags['pod-cidr'],
+    clusterCidrs: flags['cluster-cidr'],
+    vxlan: { port: flags['vxlan-port'], vni: flags['vxlan-vni'] ?? defaultVni(flags['cluster-cidr']) },
     nonMasqueradeCidrs: flags['non-masquerade-cidr'],
     cgroupRoot: flags['cgroup-root'] ?? `/${flags.instance}`,
     maxPods: flags['max-pods'],
@@ -95,12 +98,17 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLogger('kubelet', flags.v);
-  if (flags.cleanup) return cleanUpPodNetwork(flags.instance, { run: runCommand, clock: systemClock, log });
+  if (flags.cleanup) return cleanUpPodNetwork({ instance: flags.instance, clusterCidrs: flags['cluster-cidr'] }, { run: runCommand, clock: systemClock, log });
   const signal = processSignal();
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
+  const networkKubeconfig = flags['network-kubeconfig'];
+  const networkClient =
+    networkKubeconfig === undefined
+      ? client
+      : createClient(loadKubeconfig(networkKubeconfig, { userAgent: 'kubelet-network/v1.36.2' }), { clock: systemClock, log });
   const runtime = await createRuntime(flags, log);
   const config = configOf(flags);
-  const kubelet = createKubelet(config, { client, runtime, clock: systemClock, log });
+  const kubelet = createKubelet(config, { client, networkClient, runtime, clock: systemClock, log });
   const serve = (s: AbortSignal): Promise<void> =>
     runServer(
       {
@@ -119,6 +127,7 @@ async function main(): Promise<void> {
     );
   await Promise.all([kubelet.run(signal), supervise('server', serve, { signal, clock: systemClock, log })]);
   client.close();
+  networkClient.close();
   runtime.close();
 }
 

@@ -1,45 +1,15 @@
-import { writeFile, readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock, Logger } from '@skiff/component-base';
+import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
-import { type NetworkNames, serviceLinkPrefix } from './names.ts';
-
-export interface FirewallConfig {
-  readonly names: NetworkNames;
-  readonly podCidr: string;
-  /** Destinations that see pods' own addresses: the cluster's ranges. */
-  readonly nonMasqueradeCidrs: readonly string[];
-}
-
-interface Plan {
-  readonly filter: Readonly<Record<string, readonly string[]>>;
-  readonly nat: Readonly<Record<string, readonly string[]>>;
-}
-
-/** All rules that the kubelet owns: accept on its links (hosts often drop by default) and one masquerade for pods to outside. */
-export function renderFirewall({ names, podCidr, nonMasqueradeCidrs }: FirewallConfig): Plan {
-  const pods = `${names.linkPrefix}+`;
-  return {
-    filter: {
-      [names.chains.forward]: [`-i ${pods} -j ACCEPT`, `-o ${pods} -j ACCEPT`],
-      [names.chains.input]: [`-i ${pods} -j ACCEPT`],
-    },
-    nat: {
-      [names.chains.postrouting]: [
-        `! -s ${podCidr} -j RETURN`,
-        `-o ${pods} -j RETURN`,
-        `-o ${serviceLinkPrefix}+ -j RETURN`,
-        ...[podCidr, ...nonMasqueradeCidrs].map((cidr) => `-d ${cidr} -j RETURN`),
-        '-j MASQUERADE',
-      ],
-    },
-  };
-}
+import { ensureForeignChains, removeFromForeignChains } from './foreign-chains.ts';
+import { type FirewallPlan, type FirewallRules, type Jump, renderFirewall } from './firewall-plan.ts';
+import type { NetworkNames } from './names.ts';
 
 /** Input of `iptables-restore --noflush`: our chains are replaced as a whole, nobody else's rules are touched. */
-export function renderRestore(plan: Plan): string {
+export function renderRestore(plan: FirewallPlan): string {
   const lines: string[] = [];
-  for (const [table, chains] of Object.entries(plan) as [string, Plan['filter']][]) {
+  for (const [table, chains] of Object.entries(plan.chains)) {
     lines.push(`*${table}`, ...Object.keys(chains).map((name) => `:${name} - [0:0]`));
     for (const [name, rules] of Object.entries(chains)) lines.push(...rules.map((rule) => `-A ${name} ${rule}`));
     lines.push('COMMIT');
@@ -47,7 +17,7 @@ export function renderRestore(plan: Plan): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Rules of each chain as iptables-save prints them. */
+/** Rules of each chain, as `table/chain`, as iptables-save prints them. */
 export function parseSave(text: string): Map<string, string[]> {
   const chains = new Map<string, string[]>();
   let table = '';
@@ -63,77 +33,110 @@ export function parseSave(text: string): Map<string, string[]> {
 }
 
 export interface HostFirewall {
-  /** Writes what is missing. Cheap when nothing is. */
+  /** What is to be there from now on. Written soon; the same again costs nothing. */
+  update(rules: FirewallRules): void;
+  /** Writes what is missing of the latest. Cheap when nothing is. */
   ensure(): Promise<void>;
-  /** Looks again every `intervalMs`: dockerd and firewall managers rewrite tables when they reload. */
+  /** Looks again every few seconds: dockerd, administrators and firewall managers rewrite tables. */
   run(signal: AbortSignal): Promise<void>;
   /** Removes every trace. */
   remove(): Promise<void>;
 }
 
-const intervalMs = 15_000;
+const checkIntervalMs = 5_000;
+/** Firewalls beside iptables are looked at every so many turns: it takes a second process. */
+const foreignEvery = 2;
 const wait = ['-w', '10'];
 
-export function createHostFirewall(config: FirewallConfig, deps: { run: RunCommand; clock: Clock; log: Logger }): HostFirewall {
+export function createHostFirewall(
+  config: { readonly names: NetworkNames; readonly rules: FirewallRules },
+  deps: { run: RunCommand; clock: Clock; log: Logger },
+): HostFirewall {
   const { run, clock, log } = deps;
-  const { chains } = config.names;
-  const plan = renderFirewall(config);
-  let written: readonly (readonly string[] | undefined)[] | undefined;
+  const { names } = config;
+  let rules = config.rules;
+  let written: { plan: FirewallPlan; chains: unknown } | undefined;
+  let dirty = true;
+  let wake = (): void => undefined;
+  /** One change of the tables at a time. */
+  let last: Promise<void> = Promise.resolve();
 
-  const read = async (): Promise<Map<string, string[]>> => {
-    const [filter, nat] = await Promise.all([run('iptables-save', ['-t', 'filter']), run('iptables-save', ['-t', 'nat'])]);
-    return parseSave(`${filter}\n${nat}`);
-  };
-  const ours = (saved: Map<string, string[]>): readonly (readonly string[] | undefined)[] => [
-    saved.get(`filter/${chains.forward}`),
-    saved.get(`filter/${chains.input}`),
-    saved.get(`nat/${chains.postrouting}`),
-  ];
-  const ensure = async (): Promise<void> => {
+  const read = async (): Promise<Map<string, string[]>> => parseSave(await run('iptables-save', []));
+  const ours = (saved: Map<string, string[]>, plan: FirewallPlan): unknown =>
+    Object.entries(plan.chains).map(([table, chains]) => Object.keys(chains).map((name) => saved.get(`${table}/${name}`)));
+
+  const forward = async (): Promise<void> => {
     if ((await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim() !== '1') await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
+  };
+  const ensureIptables = async (): Promise<void> => {
+    const plan = renderFirewall(names, rules);
     let saved = await read();
-    if (written === undefined || !isDeepStrictEqual(ours(saved), written)) {
-      if (written !== undefined) log.warn('packet filter rules were removed by someone; writing them again');
+    const same = written !== undefined && isDeepStrictEqual(written.plan, plan);
+    if (!same || !isDeepStrictEqual(ours(saved, plan), written?.chains)) {
+      if (same) log.warn('packet filter rules were removed by someone; writing them again');
       await run('iptables-restore', ['--noflush', ...wait], renderRestore(plan));
       saved = await read();
-      written = ours(saved);
+      written = { plan, chains: ours(saved, plan) };
     }
     // Docker leaves DOCKER-USER alone when it rewrites FORWARD.
     const docker = saved.get('filter/FORWARD')?.includes('-j DOCKER-USER') === true;
-    for (const [table, from, to] of [
-      ['filter', docker ? 'DOCKER-USER' : 'FORWARD', chains.forward],
-      ['filter', 'INPUT', chains.input],
-      ['nat', 'POSTROUTING', chains.postrouting],
-    ] as const) {
-      if (saved.get(`${table}/${from}`)?.includes(`-j ${to}`) !== true)
-        await run('iptables', [...wait, '-t', table, '-I', from, '1', '-j', to]);
+    const place = (j: Jump): string => (j.from === 'FORWARD' && docker ? 'DOCKER-USER' : j.from);
+    for (const jump of plan.jumps) {
+      if (saved.get(`${jump.table}/${place(jump)}`)?.includes(`-j ${jump.to}`) === true) continue;
+      await run('iptables', [...wait, '-t', jump.table, '-I', place(jump), '1', '-j', jump.to]);
     }
+  };
+  const ensureAll = async (withForeign: boolean): Promise<void> => {
+    await forward();
+    await ensureIptables();
+    if (withForeign) await ensureForeignChains(run, names, rules);
+  };
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const next = last.then(work);
+    last = next.catch(() => undefined);
+    return next;
+  };
+  const pause = async (signal: AbortSignal): Promise<void> => {
+    using child = childSignal(signal);
+    wake = () => child.abort();
+    if (!dirty) await clock.sleep(checkIntervalMs, child.signal).catch(() => undefined);
+    wake = () => undefined;
   };
 
   return {
-    ensure,
+    update: (next) => {
+      if (isDeepStrictEqual(next, rules)) return;
+      rules = next;
+      dirty = true;
+      wake();
+    },
+    ensure: () => inTurn(() => ensureAll(true)),
     run: async (signal) => {
-      while (!signal.aborted) {
-        await clock.sleep(intervalMs, signal).catch(() => undefined);
+      for (let turn = 1; !signal.aborted; turn++) {
+        await pause(signal);
         if (signal.aborted) return;
-        await ensure().catch((error: unknown) => log.error({ err: error }, 'the packet filter rules for pods are incomplete'));
+        const changed = dirty;
+        dirty = false;
+        await inTurn(() => ensureAll(changed || turn % foreignEvery === 0)).catch((error: unknown) =>
+          log.error({ err: error }, 'the packet filter rules for pods are incomplete'),
+        );
       }
     },
-    remove: async () => {
-      const saved = await read();
-      for (const [key, rules] of saved) {
-        const [table = '', from = ''] = key.split('/');
-        for (const to of Object.values(chains)) {
-          if (rules.includes(`-j ${to}`)) await run('iptables', [...wait, '-t', table, '-D', from, '-j', to]);
+    remove: () =>
+      inTurn(async () => {
+        const saved = await read();
+        const own = Object.values(names.chains);
+        for (const [key, list] of saved) {
+          const [table = '', from = ''] = key.split('/');
+          for (const to of own) if (list.includes(`-j ${to}`)) await run('iptables', [...wait, '-t', table, '-D', from, '-j', to]);
         }
-      }
-      for (const [table, list] of Object.entries(plan)) {
-        for (const name of Object.keys(list)) {
-          if (!saved.has(`${table}/${name}`)) continue;
+        for (const key of saved.keys()) {
+          const [table = '', name = ''] = key.split('/');
+          if (!own.includes(name)) continue;
           await run('iptables', [...wait, '-t', table, '-F', name]);
           await run('iptables', [...wait, '-t', table, '-X', name]);
         }
-      }
-    },
+        await removeFromForeignChains(run, names);
+      }),
   };
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { networkNames, podLink } from './names.ts';
-import { parseSave, renderFirewall, renderRestore } from './host-firewall.ts';
+import { renderFirewall } from './firewall-plan.ts';
+import { planForeignChains } from './foreign-chains.ts';
+import { parseSave, renderRestore } from './host-firewall.ts';
 import { podMac, renderHostWire, renderPodWire } from './wiring.ts';
 
 describe('pod wiring', () => {
@@ -22,10 +24,50 @@ describe('pod wiring', () => {
     expect(renderPodWire(wire)).toContain('address add 10.1.2.3/32 dev eth0');
   });
 
-  it('accepts on its own links and masquerades only what leaves the cluster', () => {
-    const text = renderRestore(renderFirewall({ names, podCidr: '10.200.0.0/24', nonMasqueradeCidrs: ['10.96.0.0/16'] }));
+  const rules = {
+    podCidrs: ['10.200.0.0/24'],
+    nonMasqueradeCidrs: ['10.200.0.0/16', '10.96.0.0/16'],
+    peers: [{ name: 'b', address: '192.168.0.12', podCidrs: ['10.200.1.0/24'] }],
+    vxlanPort: 8474,
+  };
+  it('accepts on its own links and from other nodes, and masquerades only what leaves the cluster', () => {
+    const text = renderRestore(renderFirewall(names, rules));
     expect(text).toContain(`-A ${names.chains.forward} -i ${names.linkPrefix}+ -j ACCEPT`);
     expect(text.indexOf('-d 10.96.0.0/16 -j RETURN')).toBeLessThan(text.indexOf('-j MASQUERADE'));
-    expect(parseSave(text).get(`nat/${names.chains.postrouting}`)?.at(-1)).toBe('-j MASQUERADE');
+    expect(text.indexOf('-s 192.168.0.12/32 -j ACCEPT')).toBeLessThan(text.indexOf('--dport 8474 -j DROP'));
+    expect(parseSave(text).get(`nat/${names.chains.postrouting}`)?.at(-1)).toBe('-s 10.200.0.0/24 -j MASQUERADE --random-fully');
+  });
+
+  describe('firewalls in tables of their own', () => {
+    const chain = (over: object) => ({ chain: { family: 'inet', table: 'filter', name: 'forward', type: 'filter', hook: 'forward', ...over } });
+    it('are opened where they refuse, and only there', () => {
+      const lines = planForeignChains(
+        [
+          chain({ policy: 'drop' }),
+          chain({ table: 'quiet', policy: 'accept' }),
+          chain({ family: 'ip', name: 'FORWARD', policy: 'drop' }),
+          chain({ name: 'input', hook: 'input', policy: 'accept' }),
+          { rule: { family: 'inet', table: 'filter', chain: 'input', handle: 4, expr: [{ reject: null }] } },
+        ],
+        names,
+        rules,
+      );
+      expect(lines.filter((l) => l.startsWith('insert rule inet filter forward '))).toHaveLength(4);
+      expect(lines.filter((l) => l.startsWith('insert rule inet filter input '))).toHaveLength(4);
+      expect(lines).toHaveLength(8);
+      expect(lines.at(-1)).toMatch(/^insert rule inet filter input iifname "skp.*\*" accept comment "skiff skiff [0-9a-f]{12}"$/);
+    });
+    it('are left alone when all is there, brought up to date when not, and left clean', () => {
+      const there = chain({ policy: 'drop' });
+      const comment = /"(skiff .*)"/.exec(planForeignChains([there], names, rules)[0] ?? '')?.[1] ?? '';
+      const own = [1, 2, 3, 4].map((handle) => ({ rule: { family: 'inet', table: 'filter', chain: 'forward', handle, comment } }));
+      expect(planForeignChains([there, ...own], names, rules)).toEqual([]);
+      expect(planForeignChains([there, ...own.slice(1)], names, rules)).toHaveLength(7);
+      expect(planForeignChains([there, ...own], names, undefined)).toEqual(
+        [1, 2, 3, 4].map((handle) => `delete rule inet filter forward handle ${handle}`),
+      );
+      const others = { rule: { family: 'inet', table: 'filter', chain: 'forward', handle: 9, comment: 'skiff skiff2 abc' } };
+      expect(planForeignChains([there, ...own, others], names, undefined)).toHaveLength(4);
+    });
   });
 });

@@ -1,10 +1,16 @@
 import { access } from 'node:fs/promises';
-import { aborted, type Clock, type Logger } from '@skiff/component-base';
+import { isDeepStrictEqual } from 'node:util';
+import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
-import { createHostFirewall, type HostFirewall } from './host-firewall.ts';
+import { createHostFirewall } from './host-firewall.ts';
+import type { FirewallRules } from './firewall-plan.ts';
 import { type AddressPool, createAddressPool } from './ipam.ts';
 import { networkNames, podLink } from './names.ts';
-import { detectMtu, ensureUnreachable, unwirePod, wirePod } from './wiring.ts';
+import { createNodeNetwork } from './nodes/node-network.ts';
+import type { Peer } from './nodes/peer.ts';
+import { probeAddress } from './nodes/probe.ts';
+import { uplinkMtu, vxlanOverhead } from './nodes/uplink.ts';
+import { ensureUnreachable, setPodMtu, unwirePod, wirePod } from './wiring.ts';
 
 /** A sandbox as the network knows it. */
 export interface NetworkOwner {
@@ -12,11 +18,32 @@ export interface NetworkOwner {
   readonly attempt: number;
 }
 
+export interface PodNetworkConfig {
+  readonly instance: string;
+  readonly nodeAddress: string;
+  /** Ranges of all pods of the cluster. */
+  readonly clusterCidrs: readonly string[];
+  /** Further destinations that see pods' own addresses. */
+  readonly nonMasqueradeCidrs: readonly string[];
+  readonly vxlan: { readonly vni: number; readonly port: number };
+  /** Keeps what is known of the other nodes. */
+  readonly file: string;
+}
+
+export interface NetworkStatus {
+  readonly ready: boolean;
+  readonly message: string;
+}
+
 export interface PodNetwork {
-  /** The node's range became known. Takes effect once; a node keeps its range. */
-  setPodCidr(cidr: string): void;
+  /** The node's ranges became known, or changed: pods that run keep their addresses. */
+  setPodCidrs(cidrs: readonly string[]): void;
+  /** All other nodes, once they are known for certain. */
+  setPeers(peers: readonly Peer[]): void;
   /** Whether pods can get addresses; `message` says why not, for the node's condition and pods' events. */
-  status(): { readonly ready: boolean; readonly message: string };
+  status(): NetworkStatus;
+  /** Whether the pods of other nodes can be reached, as far as this host goes. */
+  routes(): NetworkStatus;
   /** Resolves when it is ready, or after `limitMs`: right after the start it is a matter of a moment. */
   waitReady(limitMs: number, signal: AbortSignal): Promise<void>;
   /** Addresses for a sandbox that is going to be made, primary first. Throws while not ready or when none is left. */
@@ -28,27 +55,66 @@ export interface PodNetwork {
   /** Cuts the wire and lets the addresses rest. Idempotent. */
   detach(owner: NetworkOwner): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
-  /** Removes the rules of this instance. */
-  remove(): Promise<void>;
 }
 
-export function createPodNetwork(
-  config: { readonly instance: string; readonly nodeAddress: string; readonly nonMasqueradeCidrs: readonly string[] },
-  deps: { readonly run: RunCommand; readonly clock: Clock; readonly log: Logger },
-): PodNetwork {
+export interface PodNetworkDeps {
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Processes in the network namespaces of the sandboxes that run, with whose they are. */
+  readonly sandboxes: () => Promise<readonly { readonly owner: NetworkOwner; readonly pid: number }[]>;
+}
+
+const retryMs = 1_000;
+
+export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps): PodNetwork {
   const { run, clock, log } = deps;
   const names = networkNames(config.instance);
   const adopted = new Map<string, readonly string[]>();
-  let cidr: string | undefined;
+  let podCidrs: readonly string[] = [];
   let pool: AddressPool | undefined;
-  let firewall: HostFirewall | undefined;
-  let mtu = 1500;
+  let mtu: number | undefined;
   let problem = 'the node has no pod CIDR yet';
-  let start: () => void = () => undefined;
+  let peers: readonly Peer[] = [];
+  let start = (): void => undefined;
   const known = new Promise<void>((resolve) => {
     start = resolve;
   });
 
+  const rules = (): FirewallRules => ({
+    podCidrs,
+    nonMasqueradeCidrs: [...config.clusterCidrs, ...config.nonMasqueradeCidrs],
+    peers,
+    vxlanPort: config.vxlan.port,
+  });
+  const firewall = createHostFirewall({ names, rules: rules() }, { run, clock, log });
+  const nodes = createNodeNetwork(
+    { names, nodeAddress: config.nodeAddress, clusterCidrs: config.clusterCidrs, vxlan: config.vxlan, file: config.file },
+    {
+      run,
+      clock,
+      log,
+      probe: (from, to) => probeAddress(from, to, clock),
+      onPeers: (next) => {
+        peers = next;
+        firewall.update(rules());
+      },
+      onMtu: (next) => {
+        const before = mtu;
+        mtu = next;
+        if (before !== undefined && before !== next) void changeMtu(next);
+      },
+    },
+  );
+
+  const changeMtu = async (next: number): Promise<void> => {
+    log.info({ mtu: next }, 'the MTU of the host has changed; pods follow');
+    for (const { owner, pid } of await deps.sandboxes().catch(() => [])) {
+      await setPodMtu(run, { link: podLink(names, owner.uid, owner.attempt), pid }, next).catch((error: unknown) =>
+        log.warn({ err: error, pod: owner.uid }, "a pod's MTU could not be changed"),
+      );
+    }
+  };
   const keyOf = (o: NetworkOwner): string => `${o.uid}/${o.attempt}`;
   const take = (owner: string, addresses: readonly string[]): void => {
     for (const address of addresses) {
@@ -59,26 +125,50 @@ export function createPodNetwork(
       }
     }
   };
-  const prepare = async (podCidr: string): Promise<void> => {
-    mtu = await detectMtu();
-    firewall = createHostFirewall({ names, podCidr, nonMasqueradeCidrs: config.nonMasqueradeCidrs }, { run, clock, log });
-    await Promise.all([firewall.ensure(), ensureUnreachable(run, podCidr)]);
+  const setPodCidrs = (cidrs: readonly string[]): void => {
+    // Pods get IPv4 addresses; ranges of the other family are kept for whoever asks.
+    const next = cidrs.filter((c) => !c.includes(':'));
+    const [first] = next;
+    if (first === undefined || isDeepStrictEqual(next, podCidrs)) return;
+    if (podCidrs.length > 0) log.warn({ had: podCidrs, now: next }, "the node's pod CIDR has changed; pods that run keep their addresses");
+    podCidrs = next;
+    pool = createAddressPool(first, clock);
+    for (const [owner, addresses] of adopted) take(owner, addresses);
+    problem = 'the network is being prepared';
+    nodes.setPodCidrs(next);
+    firewall.update(rules());
+    start();
+  };
+  const prepare = async (): Promise<void> => {
+    mtu ??= (await uplinkMtu(config.nodeAddress)) - vxlanOverhead;
+    const ranges = [...config.clusterCidrs.filter((c) => !c.includes(':')), ...podCidrs];
+    await Promise.all([firewall.ensure(), ...ranges.map((cidr) => ensureUnreachable(run, cidr))]);
     problem = '';
+  };
+  /** A range may come a second time, when the Node was made anew. */
+  const keepPrepared = async (signal: AbortSignal): Promise<void> => {
+    let prepared: readonly string[] = [];
+    while (!signal.aborted) {
+      if (!isDeepStrictEqual(prepared, podCidrs)) {
+        const wanted = podCidrs;
+        try {
+          await prepare();
+          prepared = wanted;
+          continue;
+        } catch (error) {
+          problem = (error as Error).message;
+          log.error({ err: error }, 'the pod network could not be prepared; trying again');
+        }
+      }
+      await clock.sleep(retryMs, signal).catch(() => undefined);
+    }
   };
 
   return {
-    setPodCidr: (value) => {
-      if (cidr !== undefined) {
-        if (cidr !== value)
-          log.error({ had: cidr, now: value }, "the node's pod CIDR changed; pods keep the old one until the kubelet is restarted");
-        return;
-      }
-      pool = createAddressPool(value, clock);
-      for (const [owner, addresses] of adopted) take(owner, addresses);
-      cidr = value;
-      start();
-    },
+    setPodCidrs,
+    setPeers: (next) => nodes.setPeers(next),
     status: () => ({ ready: problem === '', message: problem }),
+    routes: () => nodes.status(),
     waitReady: async (limitMs, signal) => {
       const untilMs = clock.monotonicMs() + limitMs;
       while (problem !== '' && clock.monotonicMs() < untilMs) await clock.sleep(20, signal);
@@ -98,7 +188,8 @@ export function createPodNetwork(
     attach: async (owner, { pid, addresses }) => {
       const [address] = addresses;
       if (address === undefined) throw new Error('a pod needs an address');
-      await wirePod(run, { link: podLink(names, owner.uid, owner.attempt), address, pid }, { mtu, nodeAddress: config.nodeAddress });
+      const wire = { link: podLink(names, owner.uid, owner.attempt), address, pid };
+      await wirePod(run, wire, { mtu: mtu ?? 1500 - vxlanOverhead, nodeAddress: config.nodeAddress });
     },
     detach: async (owner) => {
       adopted.delete(keyOf(owner));
@@ -106,21 +197,17 @@ export function createPodNetwork(
       pool?.release(keyOf(owner));
     },
     run: async (signal) => {
+      // Routes and rules come back without the control plane, as they were.
+      const before = await nodes.load();
+      if (before !== undefined && podCidrs.length === 0) setPodCidrs(before.podCidrs);
       await Promise.race([known, aborted(signal)]);
-      if (signal.aborted || cidr === undefined) return;
-      while (!signal.aborted && problem !== '') {
-        await prepare(cidr).catch(async (error: unknown) => {
-          problem = (error as Error).message;
-          log.error({ err: error }, 'the pod network could not be prepared; trying again');
-          await clock.sleep(1000, signal).catch(() => undefined);
-        });
-      }
-      await firewall?.run(signal);
-    },
-    remove: async () => {
-      const known = firewall ?? createHostFirewall({ names, podCidr: '0.0.0.0/32', nonMasqueradeCidrs: [] }, { run, clock, log });
-      await known.remove();
-      if (cidr !== undefined) await run('ip', ['route', 'delete', 'unreachable', cidr]).catch(() => undefined);
+      if (signal.aborted) return;
+      const o = { signal, clock, log };
+      await Promise.all([
+        supervise('pod network', keepPrepared, o),
+        supervise('node routes', (s) => nodes.run(s), o),
+        supervise('packet filter', (s) => firewall.run(s), o),
+      ]);
     },
   };
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { RunCommand } from '../host/run-command.ts';
 import { parseIpv4 } from './ipv4.ts';
 
@@ -74,16 +73,25 @@ export async function unwirePod(run: RunCommand, link: string): Promise<void> {
   });
 }
 
-/** Addresses without a pod answer at once that they can't be reached, instead of leaving by the default route. */
-export const ensureUnreachable = (run: RunCommand, podCidr: string): Promise<unknown> =>
-  run('ip', ['route', 'replace', 'unreachable', podCidr, 'metric', '4278198272']);
+/** Changes both ends of a pod's wire. */
+export async function setPodMtu(run: RunCommand, wire: Pick<PodWire, 'link' | 'pid'>, mtu: number): Promise<void> {
+  await run('ip', ['link', 'set', 'dev', wire.link, 'mtu', String(mtu)]);
+  await run('nsenter', [`--net=/proc/${wire.pid}/ns/net`, '--', 'ip', 'link', 'set', 'dev', 'eth0', 'mtu', String(mtu)]);
+}
 
-/** The MTU of the interface that the default route leaves by; 1500 without one. */
-export async function detectMtu(): Promise<number> {
-  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
-  const line = routes.split('\n').find((l) => l.split('\t')[1] === '00000000');
-  const device = line?.split('\t')[0];
-  if (device === undefined) return 1500;
-  const text = await readFile(`/sys/class/net/${device}/mtu`, 'utf8').catch(() => '1500');
-  return Number(text.trim()) || 1500;
+/** Far behind everything else that leads to these addresses. */
+const unreachableMetric = '4278198272';
+
+/** Addresses without a pod answer at once that they can't be reached, instead of leaving by the default route. */
+export const ensureUnreachable = (run: RunCommand, cidr: string): Promise<unknown> =>
+  run('ip', ['route', 'replace', 'unreachable', cidr, 'metric', unreachableMetric]);
+
+/** Takes back what `ensureUnreachable` made for ranges within `cidr`. */
+export async function removeUnreachable(run: RunCommand, cidr: string): Promise<void> {
+  const routes = (await run('ip', ['route', 'show', 'type', 'unreachable', 'root', cidr])).split('\n');
+  for (const route of routes) {
+    const range = route.trim().split(' ')[1];
+    if (range !== undefined && route.includes(`metric ${unreachableMetric}`))
+      await run('ip', ['route', 'delete', 'unreachable', range, 'metric', unreachableMetric]);
+  }
 }

@@ -6,6 +6,8 @@ export interface NodeHealth {
   readonly usage: MachineUsage;
   readonly runtime: { readonly ready: boolean; readonly message: string };
   readonly network: { readonly ready: boolean; readonly message: string };
+  /** The ways to other nodes' pods. */
+  readonly routes: { readonly ready: boolean; readonly message: string };
   /** Containers outlive a restart of the runtime's daemon. */
   readonly liveRestore: boolean;
 }
@@ -22,7 +24,7 @@ function pressure(type: string, o: { bad: boolean; good: readonly [string, strin
   return { type, status: o.bad ? 'True' : 'False', reason, message };
 }
 
-export function computeNodeConditions({ usage, runtime, network, liveRestore }: NodeHealth): readonly Verdict[] {
+export function computeNodeConditions({ usage, runtime, network, routes, liveRestore }: NodeHealth): readonly Verdict[] {
   const troubles: string[] = [];
   if (!runtime.ready) troubles.push(`container runtime is down: ${runtime.message}`);
   if (!network.ready)
@@ -42,6 +44,12 @@ export function computeNodeConditions({ usage, runtime, network, liveRestore }: 
       bad: usage.pidsMax - usage.pidsUsed < usage.pidsMax * minPidShare,
       good: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
       evil: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
+    }),
+    // Upstream's names, by which its tools and the taint of such nodes go.
+    pressure('NetworkUnavailable', {
+      bad: network.ready && !routes.ready,
+      good: ['RouteCreated', "the routes to other nodes' pods exist"],
+      evil: ['NoRouteCreated', `the routes to other nodes' pods are incomplete: ${routes.message}`],
     }),
     ...(liveRestore
       ? []

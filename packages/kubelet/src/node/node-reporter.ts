@@ -3,6 +3,7 @@ import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client, EventRecorder, Informer } from '@skiff/client';
 import { childSignal, type Clock, formatTime, type Logger } from '@skiff/component-base';
 import type { ImageService, RuntimeService } from '@skiff/cri';
+import type { PodNetwork } from '../network/pod-network.ts';
 import { computeNodeConditions, stampNodeConditions } from './conditions.ts';
 import { architecture, computeNodeResources, type NodeResources, readSystemInfo, readUsage } from './machine.ts';
 import { mergeExtendedResources, nodeStatusDiffers, renderImages, renderNodePatch } from './node-status.ts';
@@ -41,7 +42,7 @@ export function createNodeReporter(
     informer: Informer<Node>;
     runtime: RuntimeService;
     images: ImageService;
-    network: () => { ready: boolean; message: string };
+    network: Pick<PodNetwork, 'status' | 'routes'>;
     events: EventRecorder;
     clock: Clock;
     log: Logger;
@@ -83,7 +84,13 @@ export function createNodeReporter(
     }
     const usage = await readUsage(config.rootDirectory);
     const { capacity, allocatable } = computeNodeResources(usage, config.maxPods);
-    const verdicts = computeNodeConditions({ usage, runtime: status, network: deps.network(), liveRestore: status.liveRestore });
+    const verdicts = computeNodeConditions({
+      usage,
+      runtime: status,
+      network: deps.network.status(),
+      routes: deps.network.routes(),
+      liveRestore: status.liveRestore,
+    });
     const next: NodeStatus = {
       addresses: [...config.addresses.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: config.name }],
       daemonEndpoints: { kubeletEndpoint: { Port: config.port } },

@@ -92,15 +92,16 @@ export function createFakeNode(
     runtime: fake.runtime,
     images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, onPulled: () => undefined }),
     network: {
-      setPodCidr: () => undefined,
+      setPodCidrs: () => undefined,
+      setPeers: () => undefined,
       status: () => ({ ready: true, message: '' }),
+      routes: () => ({ ready: true, message: '' }),
       waitReady: async () => undefined,
       allocate: () => [`10.0.0.${++address}`],
       adopt: async () => true,
       attach: async () => undefined,
       detach: async () => undefined,
       run: async () => undefined,
-      remove: async () => undefined,
     },
     volumes: createVolumeManager(
       { rootDirectory },

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { access } from 'node:fs/promises';
+import type { RunCommand } from '../host/run-command.ts';
+import type { FirewallRules } from './firewall-plan.ts';
+import type { NetworkNames } from './names.ts';
+
+/**
+ * Firewalls that are written in nftables' own tables (nftables.conf, firewalld). A packet must be accepted by every chain at a hook,
+ * so accepting it in iptables' chains is not enough where another one drops: our rule has to stand in that one too.
+ */
+interface NftChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly type?: string;
+  readonly hook?: string;
+  readonly policy?: string;
+}
+interface NftRule {
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  readonly handle: number;
+  readonly comment?: string;
+  readonly expr?: readonly Readonly<Record<string, unknown>>[];
+}
+type NftObject = { readonly chain?: NftChain; readonly rule?: NftRule };
+
+const nftPaths = ['/usr/sbin/nft', '/sbin/nft', '/usr/local/sbin/nft', '/usr/bin/nft'];
+
+async function hasNft(): Promise<boolean> {
+  for (const path of nftPaths) {
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (there) return true;
+  }
+  return false;
+}
+
+/** The tables in which iptables' nftables variant keeps its chains; we are in those already. */
+const isIptables = (c: NftChain): boolean => c.family === 'ip' && c.table === 'filter' && c.name === c.name.toUpperCase();
+
+const verdictsThatEnd = ['drop', 'reject', 'jump', 'goto', 'queue'] as const;
+
+/** Chains at the hooks that matter, of others, that may refuse a packet. */
+export function refusingChains(objects: readonly NftObject[]): readonly NftChain[] {
+  const rules = objects.flatMap((o) => o.rule ?? []);
+  return objects
+    .flatMap((o) => o.chain ?? [])
+    .filter((c) => c.type === 'filter' && (c.hook === 'forward' || c.hook === 'input') && (c.family === 'ip' || c.family === 'inet'))
+    .filter((c) => !isIptables(c))
+    .filter(
+      (c) =>
+        c.policy === 'drop' ||
+        rules.some(
+          (r) =>
+            r.family === c.family &&
+            r.table === c.table &&
+            r.chain === c.name &&
+            r.expr?.some((e) => verdictsThatEnd.some((v) => v in e) || 'vmap' in e) === true,
+        ),
+    );
+}
+
+/** Matches of what we accept there, without verdict. */
+export function renderAccepts(hook: string, names: NetworkNames, rules: FirewallRules): readonly string[] {
+  const ours = [`"${names.linkPrefix}*"`, `"${names.servicesLink}"`];
+  if (hook === 'forward') return ours.flatMap((link) => [`iifname ${link}`, `oifname ${link}`]);
+  const sources = rules.peers.flatMap((p) => [p.address, ...p.podCidrs.map((cidr) => cidr)]);
+  return [
+    ...[...ours, `"${names.vxlanLink}"`].map((link) => `iifname ${link}`),
+    ...(sources.length === 0 ? [] : [`ip saddr { ${[...new Set(sources)].join(', ')} }`]),
+  ];
+}
+
+const commentPrefix = (names: NetworkNames): string => `skiff ${names.tag} `;
+
+/** The `nft -f` lines that bring each chain to what is wanted; none where it is so already. */
+export function planForeignChains(objects: readonly NftObject[], names: NetworkNames, rules: FirewallRules | undefined): readonly string[] {
+  const prefix = commentPrefix(names);
+  const own = objects.flatMap((o) => o.rule ?? []).filter((r) => r.comment?.startsWith(prefix) === true);
+  const chains = rules === undefined ? [] : refusingChains(objects);
+  const lines: string[] = [];
+  const kept = new Set<NftRule>();
+  for (const chain of chains) {
+    const accepts = renderAccepts(chain.hook ?? '', names, rules ?? { podCidrs: [], nonMasqueradeCidrs: [], peers: [], vxlanPort: 0 });
+    const comment = `${prefix}${createHash('sha256').update(accepts.join('\n')).digest('hex').slice(0, 12)}`;
+    const here = own.filter((r) => r.family === chain.family && r.table === chain.table && r.chain === chain.name);
+    if (here.length === accepts.length && here.every((r) => r.comment === comment)) {
+      for (const r of here) kept.add(r);
+      continue;
+    }
+    const place = `${chain.family} ${chain.table} ${chain.name}`;
+    lines.push(...accepts.toReversed().map((match) => `insert rule ${place} ${match} accept comment "${comment}"`));
+  }
+  return [...own.filter((r) => !kept.has(r)).map((r) => `delete rule ${r.family} ${r.table} ${r.chain} handle ${r.handle}`), ...lines];
+}
+
+async function apply(run: RunCommand, names: NetworkNames, rules: FirewallRules | undefined): Promise<void> {
+  if (!(await hasNft())) return;
+  const listed = JSON.parse(await run('nft', ['-j', 'list', 'ruleset'])) as { nftables?: readonly NftObject[] };
+  const lines = planForeignChains(listed.nftables ?? [], names, rules);
+  if (lines.length > 0) await run('nft', ['-f', '-'], `${lines.join('\n')}\n`);
+}
+
+export const ensureForeignChains = (run: RunCommand, names: NetworkNames, rules: FirewallRules): Promise<void> => apply(run, names, rules);
+export const removeFromForeignChains = (run: RunCommand, names: NetworkNames): Promise<void> => apply(run, names, undefined);

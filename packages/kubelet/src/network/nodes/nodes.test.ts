@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { initialPath, nextPath, type PathState, type ProbeResult } from './choose-path.ts';
+import { directAddress, peersOf, tunnelAddress, tunnelMac } from './peer.ts';
+import { renderNodes } from './render-nodes.ts';
+import { parseRoutes } from './uplink.ts';
+
+describe('other nodes', () => {
+  it('are those with a range and an address', () => {
+    const node = (name: string, address: string | undefined, podCIDRs: string[]) => ({
+      metadata: { name },
+      spec: { podCIDRs },
+      status: address === undefined ? {} : { addresses: [{ type: 'Hostname', address: name }, { type: 'InternalIP', address }] },
+    });
+    const found = peersOf(
+      [
+        node('c', '10.0.0.3', ['10.1.2.0/24', 'fd00::/64']),
+        node('b', '10.0.0.2', ['10.1.1.0/24']),
+        node('self', '10.0.0.1', ['10.1.0.0/24']),
+        node('young', '10.0.0.4', []),
+        node('silent', undefined, ['10.1.4.0/24']),
+        node('alone', '127.0.0.1', ['10.1.5.0/24']),
+      ],
+      'self',
+    );
+    expect(found).toEqual([
+      { name: 'b', address: '10.0.0.2', podCidrs: ['10.1.1.0/24'] },
+      { name: 'c', address: '10.0.0.3', podCidrs: ['10.1.2.0/24'] },
+    ]);
+  });
+
+  it('keep two addresses of their range', () => {
+    expect([tunnelAddress('10.1.2.0/24'), directAddress('10.1.2.0/24'), tunnelMac('10.1.2.0/24')]).toEqual([
+      '10.1.2.0',
+      '10.1.2.1',
+      '0a:5c:0a:01:02:00',
+    ]);
+  });
+
+  it('are reached through the tunnel or directly', () => {
+    const self = { podCidr: '10.1.0.0/24', nodeAddress: '10.0.0.1', vxlanLink: 'skv-x' };
+    const plan = renderNodes(self, [
+      { name: 'b', address: '10.0.0.2', podCidrs: ['10.1.1.0/24'], path: 'direct', onLinkDevice: 'eth0' },
+      { name: 'c', address: '10.9.0.3', podCidrs: ['10.1.2.0/24'], path: 'vxlan', onLinkDevice: undefined },
+    ]);
+    expect(Object.fromEntries(plan.routes)).toEqual({
+      '10.1.1.0/24': 'via 10.0.0.2 dev eth0 src 10.0.0.1',
+      '10.1.1.0/32': 'dev skv-x scope link src 10.1.0.0',
+      '10.1.1.1/32': 'via 10.0.0.2 dev eth0 src 10.1.0.1',
+      '10.1.2.0/24': 'via 10.1.2.0 dev skv-x onlink src 10.1.0.0',
+      '10.1.2.0/32': 'dev skv-x scope link src 10.1.0.0',
+    });
+    expect(plan.forwarding[1]).toBe('fdb replace 0a:5c:0a:01:02:00 dev skv-x dst 10.9.0.3 self permanent');
+  });
+});
+
+describe('choice of the way', () => {
+  const yes: ProbeResult = { direct: true, tunnel: false };
+  const wrapped: ProbeResult = { direct: false, tunnel: true };
+  const none: ProbeResult = { direct: false, tunnel: false };
+  const after = (start: PathState, ...results: ProbeResult[]): PathState => results.reduce((s, r) => nextPath(s, r, s.nextProbeAtMs), start);
+  const near = initialPath(true, undefined, 0);
+
+  it('is the tunnel behind a router, without asking', () => {
+    expect(initialPath(false, 'direct', 0)).toMatchObject({ path: 'vxlan', nextProbeAtMs: Number.POSITIVE_INFINITY });
+  });
+  it('leaves the direct way only for a tunnel that works, not for a lost packet', () => {
+    expect(after(near, wrapped).path).toBe('direct');
+    expect(after(near, wrapped, yes, wrapped).path).toBe('direct');
+    expect(after(near, wrapped, wrapped).path).toBe('vxlan');
+    expect(after(near, none, none, none).path).toBe('direct');
+  });
+  it('comes back to the direct way', () => {
+    expect(after(near, wrapped, wrapped, yes).path).toBe('direct');
+  });
+  it('keeps what it had while a node is down, and asks ever less', () => {
+    const down = after(initialPath(true, 'vxlan', 0), none, none, none);
+    expect(down.path).toBe('vxlan');
+    expect(nextPath(down, none, 0).nextProbeAtMs).toBe(8_000);
+    expect(after(down, none, none, none, none, none, none).silent).toBe(9);
+    expect(nextPath(after(down, none, none, none, none, none), none, 0).nextProbeAtMs).toBe(60_000);
+  });
+});
+
+describe('routes of the kernel', () => {
+  it('are read without a process', () => {
+    const text = [
+      'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
+      'eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0',
+      'skv-x\t0002010A\t0002010A\t0007\t0\t0\t0\t00FFFFFF\t0\t0\t0',
+      '',
+    ].join('\n');
+    expect(parseRoutes(text)).toEqual([
+      { destination: '0.0.0.0/0', gateway: '192.0.2.1', device: 'eth0' },
+      { destination: '10.1.2.0/24', gateway: '10.1.2.0', device: 'skv-x' },
+    ]);
+  });
+});

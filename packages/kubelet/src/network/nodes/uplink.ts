@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import type { RunCommand } from '../../host/run-command.ts';
+
+const withoutNetworkMtu = 1500;
+
+/** Bytes that VXLAN adds to each packet: outer IPv4, UDP and VXLAN headers and the inner Ethernet header. */
+export const vxlanOverhead = 50;
+
+async function mtuOf(device: string): Promise<number | undefined> {
+  const text = await readFile(`/sys/class/net/${device}/mtu`, 'utf8').catch(() => '');
+  return Number(text.trim()) || undefined;
+}
+
+/** MTU of the interface that has the node's address, else of the one that the default route leaves by; 1500 without either. */
+export async function uplinkMtu(nodeAddress: string, interfaces = networkInterfaces()): Promise<number> {
+  const owner = Object.entries(interfaces).find(([, addresses]) => addresses?.some((a) => a.address === nodeAddress && !a.internal));
+  if (owner !== undefined) return (await mtuOf(owner[0])) ?? withoutNetworkMtu;
+  const device = (await readRoutes()).find((r) => r.destination === '0.0.0.0/0')?.device;
+  return (device === undefined ? undefined : await mtuOf(device)) ?? withoutNetworkMtu;
+}
+
+export interface KernelRoute {
+  readonly destination: string;
+  readonly gateway: string;
+  readonly device: string;
+}
+
+const hexAddress = (hex: string): string =>
+  [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.');
+
+/** Lines of /proc/net/route (bytes in the host's order: little-endian wherever Skiff runs). Needs no process, so it can be often. */
+export function parseRoutes(text: string): readonly KernelRoute[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [device, destination, gateway, , , , , mask] = line.split('\t').map((f) => f.trim());
+      if (device === undefined || destination === undefined || gateway === undefined || mask === undefined) return [];
+      const bits = Number.parseInt(mask, 16).toString(2).replaceAll('0', '').length;
+      return [{ destination: `${hexAddress(destination)}/${bits}`, gateway: hexAddress(gateway), device }];
+    });
+}
+
+export const readRoutes = async (): Promise<readonly KernelRoute[]> =>
+  parseRoutes(await readFile('/proc/net/route', 'utf8').catch(() => ''));
+
+/** For each address the interface that reaches it without a router. */
+export async function findOnLink(run: RunCommand, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  await Promise.all(
+    addresses.map(async (address) => {
+      // No route at all is an answer too.
+      const text = await run('ip', ['-j', 'route', 'get', address]).catch(() => '[]');
+      const [route] = JSON.parse(text) as { dev?: string; gateway?: string; via?: unknown; type?: string }[];
+      if (route?.dev === undefined || route.gateway !== undefined || route.via !== undefined) return;
+      if (route.dev === 'lo' || route.type === 'local') return;
+      found.set(address, route.dev);
+    }),
+  );
+  return found;
+}
