@@ -29,7 +29,10 @@ export const kubeletFlags = {
     help: 'kubeconfig of somebody who may read all nodes, for the routes to them; the node itself may not. --kubeconfig when absent',
   },
   'vxlan-port': { type: 'integer', default: 8474, help: 'UDP port between nodes that are not on one segment; the same on all nodes' },
-  'vxlan-vni': { type: 'integer', help: 'network identifier of the tunnel, the same on all nodes; follows from --cluster-cidr when absent' },
+  'vxlan-vni': {
+    type: 'integer',
+    help: 'network identifier of the tunnel, the same on all nodes; follows from --cluster-cidr when absent',
+  },
   'cgroup-root': { type: 'string', help: 'cgroup below which pods live; /<instance> when absent' },
   'max-pods': { type: 'integer', default: 110, help: 'how many pods the node takes' },
   'node-labels': { type: 'list', default: [], help: 'key=value labels for the Node object' },

@@ -98,7 +98,11 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLogger('kubelet', flags.v);
-  if (flags.cleanup) return cleanUpPodNetwork({ instance: flags.instance, clusterCidrs: flags['cluster-cidr'] }, { run: runCommand, clock: systemClock, log });
+  if (flags.cleanup)
+    return cleanUpPodNetwork(
+      { instance: flags.instance, clusterCidrs: flags['cluster-cidr'] },
+      { run: runCommand, clock: systemClock, log },
+    );
   const signal = processSignal();
   const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
   const networkKubeconfig = flags['network-kubeconfig'];

@@ -46,13 +46,15 @@ export function renderFirewall({ chains, linkPrefix, vxlanLink }: NetworkNames, 
         ],
         [chains.input]: [
           ...rules.podCidrs.flatMap((cidr) =>
-            [tunnelAddress(cidr), directAddress(cidr)].map((a) => `-d ${a}/32 -p tcp --dport ${probePort} -j REJECT --reject-with tcp-reset`),
+            [tunnelAddress(cidr), directAddress(cidr)].map(
+              (a) => `-d ${a}/32 -p tcp --dport ${probePort} -j REJECT --reject-with tcp-reset`,
+            ),
           ),
           '-i lo -j ACCEPT',
           `-i ${pods} -j ACCEPT`,
           `-i ${vxlanLink} -j ACCEPT`,
-          ...rules.peers.map((p) => `-s ${p.address}/32 -j ACCEPT`),
-          ...rules.peers.flatMap((p) => p.podCidrs.map((cidr) => `-s ${directAddress(cidr)}/32 -j ACCEPT`)),
+          // What comes from the others, and their pods' answers to this host's own programs.
+          ...rules.peers.flatMap((p) => [`${p.address}/32`, ...p.podCidrs].map((source) => `-s ${source} -j ACCEPT`)),
           // Nobody else puts packets into the cluster.
           ...(rules.peers.length === 0 ? [] : [`-p udp --dport ${rules.vxlanPort} -j DROP`]),
         ],

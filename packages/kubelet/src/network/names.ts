@@ -47,4 +47,5 @@ export const podLink = (names: NetworkNames, podUid: string, attempt: number): s
   `${names.linkPrefix}${digest(`${podUid}/${attempt}`).slice(0, 8)}`;
 
 /** Hosts of one cluster agree on it without being told: clusters on one host have different ranges. */
-export const defaultVni = (clusterCidrs: readonly string[]): number => 4096 + (Number.parseInt(digest(clusterCidrs.join()).slice(0, 8), 16) % 16_000_000);
+export const defaultVni = (clusterCidrs: readonly string[]): number =>
+  4096 + (Number.parseInt(digest(clusterCidrs.join()).slice(0, 8), 16) % 16_000_000);

@@ -39,7 +39,9 @@ describe('pod wiring', () => {
   });
 
   describe('firewalls in tables of their own', () => {
-    const chain = (over: object) => ({ chain: { family: 'inet', table: 'filter', name: 'forward', type: 'filter', hook: 'forward', ...over } });
+    const chain = (over: object) => ({
+      chain: { family: 'inet', table: 'filter', name: 'forward', type: 'filter', hook: 'forward', ...over },
+    });
     it('are opened where they refuse, and only there', () => {
       const lines = planForeignChains(
         [

@@ -23,7 +23,9 @@ export async function runningSandboxes(runtime: RuntimeService): Promise<readonl
   const found = await Promise.all(
     ready.map(async (s) => {
       const { pid, namespaces } = await runtime.podSandboxStatus(s.id);
-      return pid === undefined || namespaces.network === 'node' ? [] : [{ owner: { uid: s.metadata.uid, attempt: s.metadata.attempt }, pid }];
+      return pid === undefined || namespaces.network === 'node'
+        ? []
+        : [{ owner: { uid: s.metadata.uid, attempt: s.metadata.attempt }, pid }];
     }),
   );
   return found.flat();

@@ -42,7 +42,9 @@ export async function applyRoutes(run: RunCommand, owner: RouteOwner, plan: Pick
 /** Tells the tunnel who is where, and forgets whom the plan doesn't name. */
 export async function applyTunnel(run: RunCommand, link: string, plan: NodesPlan): Promise<void> {
   const wanted = new Set([...plan.neighbours, ...plan.forwarding]);
-  const neighbours = parse<{ dst: string; lladdr?: string }>(await run('ip', ['-j', '-4', 'neigh', 'show', 'dev', link, 'nud', 'permanent']));
+  const neighbours = parse<{ dst: string; lladdr?: string }>(
+    await run('ip', ['-j', '-4', 'neigh', 'show', 'dev', link, 'nud', 'permanent']),
+  );
   const entries = parse<{ mac: string; dst?: string }>(await run('bridge', ['-j', 'fdb', 'show', 'dev', link]));
   const oldNeighbours = neighbours
     .filter((n) => !plan.neighbours.some((line) => line.startsWith(`neighbour replace ${n.dst} `)))

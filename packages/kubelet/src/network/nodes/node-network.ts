@@ -70,7 +70,8 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     dirty = true;
     wake();
   };
-  const isOurs = (device: string): boolean => device === names.vxlanLink || device.startsWith(names.linkPrefix) || device === names.servicesLink;
+  const isOurs = (device: string): boolean =>
+    device === names.vxlanLink || device.startsWith(names.linkPrefix) || device === names.servicesLink;
 
   /** What decides which addresses are on a segment with this host, in a form that can be compared. */
   const lookAround = async (): Promise<{ routes: string; complete: boolean }> => {
@@ -128,11 +129,15 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     if (peers.length > 0) await applyTunnel(run, names.vxlanLink, plan);
     await applyRoutes(run, owner, plan);
     surroundings = (await lookAround()).routes;
-    const next: RememberedNodes = { podCidrs, peers: placed.map(({ name, address, podCidrs: cidrs, path }) => ({ name, address, podCidrs: cidrs, path })) };
+    const next: RememberedNodes = {
+      podCidrs,
+      peers: placed.map(({ name, address, podCidrs: cidrs, path }) => ({ name, address, podCidrs: cidrs, path })),
+    };
     if (!isDeepStrictEqual(saved, next)) {
       await saveNodes(config.file, next);
       saved = next;
-      for (const p of placed) log.info({ node: p.name, address: p.address, podCidrs: p.podCidrs, path: p.path }, 'way to the pods of a node');
+      for (const p of placed)
+        log.info({ node: p.name, address: p.address, podCidrs: p.podCidrs, path: p.path }, 'way to the pods of a node');
     }
   };
 

@@ -9,7 +9,15 @@ describe('other nodes', () => {
     const node = (name: string, address: string | undefined, podCIDRs: string[]) => ({
       metadata: { name },
       spec: { podCIDRs },
-      status: address === undefined ? {} : { addresses: [{ type: 'Hostname', address: name }, { type: 'InternalIP', address }] },
+      status:
+        address === undefined
+          ? {}
+          : {
+              addresses: [
+                { type: 'Hostname', address: name },
+                { type: 'InternalIP', address },
+              ],
+            },
     });
     const found = peersOf(
       [
@@ -57,7 +65,8 @@ describe('choice of the way', () => {
   const yes: ProbeResult = { direct: true, tunnel: false };
   const wrapped: ProbeResult = { direct: false, tunnel: true };
   const none: ProbeResult = { direct: false, tunnel: false };
-  const after = (start: PathState, ...results: ProbeResult[]): PathState => results.reduce((s, r) => nextPath(s, r, s.nextProbeAtMs), start);
+  const after = (start: PathState, ...results: ProbeResult[]): PathState =>
+    results.reduce((s, r) => nextPath(s, r, s.nextProbeAtMs), start);
   const near = initialPath(true, undefined, 0);
 
   it('is the tunnel behind a router, without asking', () => {

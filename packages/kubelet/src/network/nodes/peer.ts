@@ -22,7 +22,9 @@ export function peersOf(nodes: readonly DeepReadonly<Node>[], self: string): rea
       const address = node.status?.addresses?.find((a) => a.type === 'InternalIP' && isIpv4(a.address))?.address;
       const podCidrs = podCidrsOf(node);
       // A loopback address says that its host has no network.
-      return name === self || address === undefined || address.startsWith('127.') || podCidrs.length === 0 ? [] : [{ name, address, podCidrs }];
+      return name === self || address === undefined || address.startsWith('127.') || podCidrs.length === 0
+        ? []
+        : [{ name, address, podCidrs }];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

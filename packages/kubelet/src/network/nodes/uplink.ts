@@ -26,8 +26,7 @@ export interface KernelRoute {
   readonly device: string;
 }
 
-const hexAddress = (hex: string): string =>
-  [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.');
+const hexAddress = (hex: string): string => [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.');
 
 /** Lines of /proc/net/route (bytes in the host's order: little-endian wherever Skiff runs). Needs no process, so it can be often. */
 export function parseRoutes(text: string): readonly KernelRoute[] {

@@ -18,7 +18,10 @@ interface LinkInfo {
   readonly address?: string;
   readonly operstate?: string;
   readonly flags?: readonly string[];
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: { id?: number; local?: string; port?: number; learning?: boolean } };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: { id?: number; local?: string; port?: number; learning?: boolean };
+  };
 }
 
 const batch = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
@@ -64,8 +67,9 @@ export async function ensureVxlan(run: RunCommand, config: VxlanConfig): Promise
       : info.mtu === config.mtu
         ? []
         : [`link set dev ${link} mtu ${config.mtu}`];
-  await run('ip', [
-    '-batch', '-'],
+  await run(
+    'ip',
+    ['-batch', '-'],
     batch([...lines, `link set dev ${link} up`, ...config.addresses.map((a) => `address replace ${a}/32 dev ${link}`)]),
   );
   // While two hosts have not yet chosen the same way, packets come by the one that this host wouldn't take.

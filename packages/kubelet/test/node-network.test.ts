@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Peer } from '../src/network/nodes/peer.ts';
+import { canRun, clusterCidr, eventually, instance, type LabHost, type LabPod, type NodeLab, startNodeLab } from './support/node-lab.ts';
+
+if (!canRun) console.warn('SKIPPED: the network between nodes needs root');
+
+interface Route {
+  readonly dst: string;
+  readonly dev: string;
+  readonly gateway?: string;
+}
+
+describe.skipIf(!canRun)('pod network of three hosts, one of them behind a router, all dropping by default', () => {
+  let lab: NodeLab;
+  let hosts: LabHost[];
+  let pods: LabPod[];
+  const host = (i: number): LabHost => hosts[i] as LabHost;
+  const pod = (i: number): LabPod => pods[i] as LabPod;
+  const routes = (h: LabHost): readonly Route[] => JSON.parse(h.run('ip', '-j', 'route', 'show', 'proto', '83')) as Route[];
+  const wayTo = (from: LabHost, to: LabHost): string | undefined => routes(from).find((r) => r.dst === to.podCidr)?.dev;
+  const others = (h: LabHost): Peer[] => hosts.filter((o) => o !== h).map((o) => o.peer);
+
+  beforeAll(async () => {
+    lab = await startNodeLab();
+    hosts = await Promise.all([lab.addHost(1), lab.addHost(1), lab.addHost(2)]);
+    await Promise.all(hosts.map((h) => h.start(others(h))));
+    pods = await Promise.all(hosts.map((h) => h.addPod()));
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  it('chooses the segment where there is one and the tunnel where not', async () => {
+    await eventually(
+      'routes',
+      () => routes(host(0)).length,
+      (n) => n === 5,
+    );
+    expect([wayTo(host(0), host(1)), wayTo(host(0), host(2)), wayTo(host(2), host(0))]).toEqual([
+      'eth0',
+      `skv-${instance}`,
+      `skv-${instance}`,
+    ]);
+  });
+
+  it('shows pods each other’s own addresses', async () => {
+    for (const from of pods) {
+      for (const to of pods) {
+        if (from === to) continue;
+        const answer = await eventually(
+          'an answer',
+          () => from.ask(to.address),
+          (a) => a !== 'TIMEOUT',
+        );
+        expect(answer).toBe(`${from.address} 1`);
+      }
+    }
+  });
+
+  it('carries much, with packets as large as they may be', async () => {
+    const bytes = 20_000_000;
+    expect(await pod(0).ask(pod(1).address, { bytes })).toBe(`${pod(0).address} ${bytes}`);
+    expect(await pod(0).ask(pod(2).address, { bytes })).toBe(`${pod(0).address} ${bytes}`);
+    expect(await host(0).ask(pod(2).address, { bytes })).toBe(`10.194.1.0 ${bytes}`);
+    expect(pod(0).run('ip', '-o', 'link', 'show', 'eth0')).toContain('mtu 1450');
+  });
+
+  it('lets the host’s own programs speak to pods anywhere, and hides pods from hosts that are not theirs', async () => {
+    expect(await host(0).ask(pod(1).address)).toBe(`${host(0).address} 1`);
+    expect(await pod(0).ask(host(1).address)).toBe(`${host(0).address} 1`);
+    expect(await pod(0).ask(host(2).address)).toBe(`${host(0).address} 1`);
+    expect(await pod(0).ask(host(0).address)).toBe(`${pod(0).address} 1`);
+  });
+
+  it('refuses at once what nobody has', async () => {
+    const unused = [pod(0).address.replace(/\d+$/, '250'), '10.194.77.7'];
+    for (const address of unused) expect(['EHOSTUNREACH', 'ENETUNREACH']).toContain(await pod(0).ask(address));
+  });
+
+  it('follows the host’s MTU, in pods that run as well', async () => {
+    lab.router('ip', 'link', 'set', 'p1', 'mtu', '1400');
+    host(0).run('ip', 'link', 'set', 'eth0', 'mtu', '1400');
+    await eventually(
+      'the pod’s MTU',
+      () => pod(0).run('ip', '-o', 'link', 'show', 'eth0'),
+      (t) => t.includes('mtu 1350'),
+    );
+    expect(host(0).run('ip', '-o', 'link', 'show', `skv-${instance}`)).toContain('mtu 1350');
+    expect(await pod(0).ask(pod(2).address, { bytes: 5_000_000 })).toBe(`${pod(0).address} 5000000`);
+    expect(await pod(2).ask(pod(0).address, { bytes: 5_000_000 })).toBe(`${pod(2).address} 5000000`);
+  });
+
+  it('writes again what others remove: rules, routes, links', async () => {
+    for (const args of [['-F'], ['-t', 'nat', '-F'], ['-X'], ['-t', 'nat', '-X']]) host(0).run('iptables', ...args);
+    host(0).run('ip', 'route', 'flush', 'proto', '83');
+    host(0).run('ip', 'link', 'delete', `skv-${instance}`);
+    for (const to of [1, 2])
+      await eventually(
+        'an answer',
+        () => pod(0).ask(pod(to).address, { patienceMs: 500 }),
+        (a) => a === `${pod(0).address} 1`,
+        15_000,
+      );
+    expect(await pod(1).ask(pod(0).address)).toBe(`${pod(1).address} 1`);
+  });
+
+  it('opens firewalls that live beside iptables', async () => {
+    const table = 'table inet mine';
+    host(1).run(
+      'nft',
+      `${table} { chain f { type filter hook forward priority 0; policy drop; }; chain i { type filter hook input priority 0; policy drop; iifname "lo" accept; }; }`,
+    );
+    await eventually(
+      'an answer',
+      () => pod(0).ask(pod(1).address, { patienceMs: 500 }),
+      (a) => a === `${pod(0).address} 1`,
+      20_000,
+    );
+    expect(await pod(2).ask(host(1).address)).toBe(`${host(2).address} 1`);
+  });
+
+  it('leaves a segment that carries no pods’ packets, and comes back', async () => {
+    // As clouds do: the neighbour is there, and packets for others' addresses are dropped.
+    host(1).run('iptables', '-t', 'raw', '-A', 'PREROUTING', '-i', 'eth0', '-s', clusterCidr, '-j', 'DROP');
+    // With an address the way is looked for anew, which else happens once a minute.
+    const moved = async (address: string): Promise<void> => {
+      await host(1).tell('stop');
+      host(1).run('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
+      await host(1).start(others(host(1)), address);
+      await host(0).tell('peers', [{ ...host(1).peer, address }, host(2).peer]);
+      await host(2).tell('peers', [host(0).peer, { ...host(1).peer, address }]);
+    };
+    const viaSegment = (address: string): boolean => routes(host(0)).some((r) => r.dst === host(1).podCidr && r.gateway === address);
+    await moved('10.193.1.111');
+    await eventually(
+      'the tunnel',
+      () => wayTo(host(0), host(1)),
+      (dev) => dev === `skv-${instance}`,
+      15_000,
+    );
+    host(1).run('iptables', '-t', 'raw', '-F', 'PREROUTING');
+    await moved('10.193.1.112');
+    await eventually(
+      'the segment',
+      () => viaSegment('10.193.1.112'),
+      (found) => found,
+    );
+    for (const to of [0, 2]) expect(await pod(1).ask(pod(to).address)).toBe(`${pod(1).address} 1`);
+  });
+
+  it('remembers the others while nobody tells it of them', async () => {
+    await host(0).tell('peers', others(host(0)));
+    await eventually(
+      'the old address',
+      () => routes(host(0)).find((r) => r.dst === host(1).podCidr)?.gateway,
+      (g) => g === host(1).address,
+    );
+    await host(2).tell('stop');
+    // As after a boot.
+    host(2).run('ip', 'link', 'delete', `skv-${instance}`);
+    host(2).run('iptables', '-F');
+    await host(2).start();
+    await eventually(
+      'an answer',
+      () => pod(2).ask(pod(0).address, { patienceMs: 500 }),
+      (a) => a === `${pod(2).address} 1`,
+    );
+  });
+
+  it('forgets a node that is gone', async () => {
+    await host(0).tell('peers', [{ ...host(1).peer, address: '10.193.1.112' }]);
+    await eventually(
+      'the route',
+      () => wayTo(host(0), host(2)),
+      (dev) => dev === undefined,
+    );
+    expect(host(0).run('bridge', 'fdb', 'show', 'dev', `skv-${instance}`)).not.toContain(host(2).address);
+    expect(await pod(0).ask(pod(2).address)).toMatch(/EHOSTUNREACH|ENETUNREACH/);
+  });
+
+  it('leaves nothing behind, even when it was killed', async () => {
+    await host(0).tell('stop');
+    await host(0).tell('cleanUp', { instance, clusterCidrs: [clusterCidr] });
+    expect(host(0).run('ip', 'route')).not.toContain('10.194.');
+    expect(host(0).run('ip', '-o', 'link')).not.toMatch(/sk[pv]/);
+    expect(host(0).run('iptables-save')).not.toContain('SKIFF');
+    await host(1).tell('stop');
+    await host(1).tell('cleanUp', { instance, clusterCidrs: [clusterCidr] });
+    expect(host(1).run('nft', 'list', 'ruleset')).not.toContain('skiff');
+  });
+});
