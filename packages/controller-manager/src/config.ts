@@ -7,6 +7,8 @@ export interface ControllerManagerConfig {
   readonly nodeCidrMaskSizeIpv6: number;
   readonly allocateNodeCidrs: boolean;
   readonly serviceClusterIpRanges: readonly string[];
+  /** Addresses for Services of type LoadBalancer: CIDRs and ranges; empty: the nodes' own. */
+  readonly loadBalancerCidrs: readonly string[];
   /** What pods get as kube-root-ca.crt. */
   readonly rootCa?: string;
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
@@ -30,6 +32,7 @@ export const defaultConfig: ControllerManagerConfig = {
   nodeCidrMaskSizeIpv6: 64,
   allocateNodeCidrs: true,
   serviceClusterIpRanges: [],
+  loadBalancerCidrs: [],
   clusterSigningDurationMs: 365 * 24 * 3_600_000,
   nodeMonitorPeriodMs: 5_000,
   nodeMonitorGracePeriodMs: 50_000,

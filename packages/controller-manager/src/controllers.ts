@@ -22,6 +22,7 @@ import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
+import { serviceLoadBalancerController } from './controllers/service-lb.ts';
 import { staleDisruptionController } from './controllers/stale-disruption.ts';
 import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
@@ -38,6 +39,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   endpointSliceController,
   endpointSliceMirroringController,
   endpointsController,
+  serviceLoadBalancerController,
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,

@@ -9,6 +9,11 @@ export const controllerManagerFlags = {
   'node-cidr-mask-size': { type: 'integer', default: 24, help: "Prefix length of a node's IPv4 part" },
   'node-cidr-mask-size-ipv6': { type: 'integer', default: 64, help: "Prefix length of a node's IPv6 part" },
   'service-cluster-ip-range': { type: 'list', default: [], help: 'Addresses of Services, kept out of --cluster-cidr' },
+  'load-balancer-cidr': {
+    type: 'list',
+    default: [],
+    help: "Addresses for Services of type LoadBalancer: CIDRs or ranges a-b on the hosts' segment; none: the nodes' own addresses",
+  },
   'root-ca-file': { type: 'string', help: 'CA certificate that is published as kube-root-ca.crt' },
   'service-account-private-key-file': {
     type: 'string',

@@ -30,6 +30,7 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
     nodeCidrMaskSizeIpv6: flags['node-cidr-mask-size-ipv6'],
     allocateNodeCidrs: flags['allocate-node-cidrs'],
     serviceClusterIpRanges: flags['service-cluster-ip-range'],
+    loadBalancerCidrs: flags['load-balancer-cidr'],
     ...(rootCa === undefined ? {} : { rootCa: read(rootCa) }),
     ...(certificate === undefined || key === undefined ? {} : { clusterSigning: { certificate: read(certificate), key: read(key) } }),
     clusterSigningDurationMs: flags['cluster-signing-duration'],

@@ -162,6 +162,8 @@ export const componentRoles: readonly BootstrapRole[] = [
       rule('', 'nodes', 'get,list,watch'),
       rule(',events.k8s.io', 'events', 'create,patch,update'),
       rule('networking.k8s.io', 'servicecidrs', 'list,watch'),
+      // Which node announces the address of a load balancer stands in its IPAddress object.
+      rule('networking.k8s.io', 'ipaddresses', 'get,list,patch,watch'),
       rule('discovery.k8s.io', 'endpointslices', 'list,watch'),
     ],
   },

@@ -301,6 +301,9 @@ export const controllerRoles: readonly BootstrapRole[] = [
       rule('', 'services', 'get,list,watch'),
       rule('', 'services/status', 'patch,update'),
       rule('', 'nodes', 'list,watch'),
+      // Addresses of the pool for load balancers.
+      rule('networking.k8s.io', 'ipaddresses', 'create,delete,get,list,watch'),
+      rule('discovery.k8s.io', 'endpointslices', 'list,watch'),
       rule(',events.k8s.io', 'events', 'create,patch,update'),
     ],
   },
