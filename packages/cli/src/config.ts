@@ -19,6 +19,8 @@ export interface ClusterConfig {
   readonly podCidr: string;
   readonly shadowCidr: string;
   readonly clusterDomain: string;
+  /** Addresses for Services of type LoadBalancer, as CIDRs or ranges a-b with commas between; '': the nodes' own. */
+  readonly loadBalancerCidr: string;
   readonly dockerSocket: string;
   /** Without Redis, Events live in etcd under leases. */
   readonly redis: boolean;
@@ -60,6 +62,7 @@ export const defaultConfig = (): ClusterConfig => ({
   podCidr: '10.244.0.0/16',
   shadowCidr: '10.220.0.0/16',
   clusterDomain: 'cluster.local',
+  loadBalancerCidr: '',
   dockerSocket: '/var/run/docker.sock',
   redis: true,
 });

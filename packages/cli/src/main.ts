@@ -29,6 +29,12 @@ const clusterOptions: readonly [string, keyof ClusterConfig, string, 'number' | 
   ['--service-cidr <cidr>', 'serviceCidr', 'range of ClusterIPs', 'string'],
   ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
   ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
+  [
+    '--load-balancer-cidr <ranges>',
+    'loadBalancerCidr',
+    'addresses on the hosts’ segment for Services of type LoadBalancer: CIDRs or ranges a-b, with commas; none: the nodes’ own',
+    'string',
+  ],
   ['--docker-socket <path>', 'dockerSocket', 'socket of Docker Engine', 'string'],
 ];
 

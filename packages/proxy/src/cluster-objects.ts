@@ -1,4 +1,4 @@
-import type { EndpointSlice, Node, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, IPAddress, Node, Pod, Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Informer } from '@skiff/client';
 import type { ZoneSource } from './dns/zone.ts';
@@ -9,7 +9,11 @@ import { namespacedName, serviceNameLabel } from './table/state.ts';
 export interface ClusterObjects extends ZoneSource {
   readonly services: readonly DeepReadonly<Service>[];
   readonly slices: readonly DeepReadonly<EndpointSlice>[];
+  /** This host's. */
   readonly node: DeepReadonly<Node> | undefined;
+  readonly nodes: readonly DeepReadonly<Node>[];
+  /** Addresses of load balancers that nodes announce. */
+  readonly poolAddresses: readonly DeepReadonly<IPAddress>[];
   readonly hostPortPods: readonly DeepReadonly<Pod>[];
 }
 
@@ -31,11 +35,12 @@ export interface Informers {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<Node>;
+  readonly poolAddresses: Informer<IPAddress>;
   readonly pods: Informer<Pod>;
 }
 
 /** Adds the indexes that it reads from. */
-export function informedObjects({ services, slices, nodes, pods }: Informers): ClusterObjects {
+export function informedObjects(nodeName: string, { services, slices, nodes, poolAddresses, pods }: Informers): ClusterObjects {
   slices.addIndex('service', (s) => [ownerOf(s) ?? ''].filter((k) => k !== ''));
   slices.addIndex('address', addressesOf);
   services.addIndex('address', clusterIPsOf);
@@ -47,7 +52,13 @@ export function informedObjects({ services, slices, nodes, pods }: Informers): C
       return slices.list();
     },
     get node() {
-      return nodes.list()[0];
+      return nodes.get({ name: nodeName });
+    },
+    get nodes() {
+      return nodes.list();
+    },
+    get poolAddresses() {
+      return poolAddresses.list();
     },
     get hostPortPods() {
       return pods.list().filter(hasHostPort);
@@ -72,12 +83,13 @@ function groupBy<T>(list: readonly T[], keysOf: (item: T) => readonly string[]):
   return (key) => groups.get(key) ?? [];
 }
 
-export function rememberedObjects(remembered: Remembered): ClusterObjects {
+export function rememberedObjects(nodeName: string, remembered: Remembered): ClusterObjects {
   const byName = groupBy(remembered.services, (s) => [namespacedName(s)]);
   const bySpace = groupBy(remembered.services, (s) => [s.metadata?.namespace ?? '']);
   const byOwner = groupBy(remembered.slices, (s) => [ownerOf(s) ?? '']);
   return {
     ...remembered,
+    node: remembered.nodes.find((n) => n.metadata?.name === nodeName),
     service: (namespace, name) => byName(`${namespace}/${name}`)[0],
     slicesOf: (namespace, name) => byOwner(`${namespace}/${name}`),
     hasNamespace: (namespace) => namespace === 'default' || bySpace(namespace).length > 0,

@@ -23,6 +23,11 @@ export const proxyFlags = {
   'cluster-dns': { type: 'string', default: '10.96.0.10', help: 'ClusterIP at which DNS is answered.' },
   'cluster-domain': { type: 'string', default: 'cluster.local', help: 'Domain of Services and pods.' },
   'healthz-port': { type: 'integer', default: 10256, help: 'Loopback port of /healthz and /metrics; 0: none.' },
+  'liveness-port': {
+    type: 'integer',
+    default: 10261,
+    help: 'Port on which nodes see of each other whether they can carry the traffic of load balancers; the same on all nodes.',
+  },
   'resolv-conf': { type: 'string', default: '/etc/resolv.conf', help: 'Nameservers for all names outside the cluster.' },
   cleanup: { type: 'boolean', default: false, help: 'Remove everything that this instance made on the host, and end.' },
   v: { type: 'integer', default: 0, help: 'Verbosity: 4 and more log at debug level.' },

@@ -1,12 +1,15 @@
 import { networkInterfaces } from 'node:os';
-import { endpointSlice, node, pod, service, serviceCIDR, type Pod } from '@skiff/api';
+import { endpointSlice, ipAddress, node, pod, service, serviceCIDR, type Node, type Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { InformerFactory } from '@skiff/client';
 import { hasHostPort, informedObjects, ownerOf, rememberedObjects, type ClusterObjects } from './cluster-objects.ts';
 import type { Remembered } from './remembered.ts';
+import { isLost, peerOf } from './table/peers.ts';
 import { namespacedName, type NodeView } from './table/state.ts';
 
 const zoneLabel = 'topology.kubernetes.io/zone';
+/** IPAddress objects of the pool for load balancers, which the service controller makes. */
+const poolSelector = 'ipaddress.kubernetes.io/managed-by=load-balancer.skiff.dev';
 
 /** What happened since the last look; `all`: something that every Service depends on. */
 export interface Changes {
@@ -29,13 +32,15 @@ export interface InformedState {
   takeChanges(): Changes;
 }
 
-function nodeView(object: ClusterObjects['node'], config: { nodeName: string; clusterCidr: string }): NodeView {
+function nodeView(objects: ClusterObjects, config: { nodeName: string; clusterCidr: string }): NodeView {
+  const object = objects.node;
   const podCidrs = object?.spec?.podCIDRs ?? (object?.spec?.podCIDR === undefined ? [] : [object.spec.podCIDR]);
   return {
     name: config.nodeName,
     zone: object?.metadata?.labels?.[zoneLabel],
     // A node without a range of its own has all pods: there is no other node then.
     podCidrs: podCidrs.length > 0 ? podCidrs : [config.clusterCidr],
+    lostNodes: objects.nodes.filter((n) => n.metadata?.name !== config.nodeName && isLost(n)).map((n) => n.metadata?.name ?? ''),
     internalAddresses: (object?.status?.addresses ?? []).flatMap((a) => (a.type === 'InternalIP' ? [a.address] : [])),
   };
 }
@@ -48,12 +53,13 @@ export function createInformedState(
 ): InformedState {
   const services = factory.informer(service);
   const slices = factory.informer(endpointSlice);
-  const nodes = factory.informer(node, { fieldSelector: `metadata.name=${config.nodeName}` });
+  const nodes = factory.informer(node);
+  const poolAddresses = factory.informer(ipAddress, { labelSelector: poolSelector });
   const pods = factory.informer(pod, { fieldSelector: `spec.nodeName=${config.nodeName}` });
   const cidrs = factory.informer(serviceCIDR);
-  const informed = informedObjects({ services, slices, nodes, pods });
-  const memory = config.remembered === undefined ? undefined : rememberedObjects(config.remembered);
-  const isSynced = (): boolean => services.hasSynced && slices.hasSynced && nodes.hasSynced;
+  const informed = informedObjects(config.nodeName, { services, slices, nodes, poolAddresses, pods });
+  const memory = config.remembered === undefined ? undefined : rememberedObjects(config.nodeName, config.remembered);
+  const isSynced = (): boolean => services.hasSynced && slices.hasSynced && nodes.hasSynced && poolAddresses.hasSynced;
   const objects = (): ClusterObjects => (isSynced() || memory === undefined ? informed : memory);
 
   let changed = new Set<string>();
@@ -86,14 +92,17 @@ export function createInformedState(
   pods.subscribe({ onAdd: markPod, onUpdate: markPod, onDelete: markPod });
   cidrs.subscribe({ onAdd: onChange, onUpdate: onChange, onDelete: onChange });
 
-  let view = nodeView(objects().node, config);
-  const onNode = (): void => {
-    const next = nodeView(objects().node, config);
-    if (JSON.stringify(next) === JSON.stringify(view)) return;
-    view = next;
-    markAll();
+  let view = nodeView(objects(), config);
+  const peers = (n: DeepReadonly<Node>): string => JSON.stringify(peerOf(n));
+  const onNode = (object: DeepReadonly<Node>, old?: DeepReadonly<Node>): void => {
+    const next = nodeView(objects(), config);
+    if (JSON.stringify(next) !== JSON.stringify(view)) {
+      view = next;
+      markAll();
+    } else if (old === undefined || peers(object) !== peers(old)) onChange();
   };
-  nodes.subscribe({ onAdd: onNode, onUpdate: onNode });
+  nodes.subscribe({ onAdd: (n) => onNode(n), onUpdate: onNode, onDelete: (n) => onNode(n) });
+  poolAddresses.subscribe({ onAdd: onChange, onUpdate: onChange, onDelete: onChange });
 
   return {
     get objects() {
@@ -112,9 +121,9 @@ export function createInformedState(
     get isKnown() {
       return isSynced() || memory !== undefined;
     },
-    synced: Promise.all([services.synced, slices.synced, nodes.synced]),
+    synced: Promise.all([services.synced, slices.synced, nodes.synced, poolAddresses.synced]),
     touch: () => {
-      view = nodeView(objects().node, config);
+      view = nodeView(objects(), config);
       markAll();
     },
     takeChanges: () => {

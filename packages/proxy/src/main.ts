@@ -19,7 +19,8 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const flags = parseFlags(proxyFlags, args);
-  if (flags.cleanup) return cleanUpHost(flags.instance, { run: runCommand, clock: systemClock });
+  if (flags.cleanup)
+    return cleanUpHost(flags.instance, flags['root-dir'], { run: runCommand, clock: systemClock, log: createLogger('proxy') });
   if (flags['node-name'] === '') throw new FlagError('--node-name is required');
   if (flags.kubeconfig === '') throw new FlagError('--kubeconfig is required');
 
@@ -31,8 +32,8 @@ async function main(args: readonly string[]): Promise<void> {
   const serviceCidrs = flags['service-cluster-ip-range'].filter((c) => !c.includes(':'));
   const clock = systemClock;
   const metrics = createMetrics();
-  const inputs = { serviceCidrs, nodeAddress: undefined, extraAddresses: [], rules: undefined };
-  const host = createHostSetup({ names, ...ranges, inputs }, { run: runCommand, clock, log });
+  const inputs = { serviceCidrs, nodeAddress: undefined, extraAddresses: [], peerAddresses: [], rules: undefined };
+  const host = createHostSetup({ names, ...ranges, livenessPort: flags['liveness-port'], inputs }, { run: runCommand, clock, log });
   const data = createDataLink(
     {
       instance: flags.instance,
@@ -63,10 +64,11 @@ async function main(args: readonly string[]): Promise<void> {
       clusterDns: flags['cluster-dns'],
       clusterDomain: flags['cluster-domain'],
       healthzPort: flags['healthz-port'],
+      livenessPort: flags['liveness-port'],
       resolvConf: flags['resolv-conf'],
       remembered: loadRemembered(memoryPath(rootDir), log),
     },
-    { client, clock, log, host, data, metrics },
+    { client, clock, log, run: runCommand, host, data, metrics },
   );
   const signal = processSignal();
   log.info({ instance: flags.instance, namespace: names.netns }, 'starting');

@@ -15,6 +15,11 @@ import { createHealthServer } from './health-server.ts';
 import type { HostNames } from './host/names.ts';
 import type { HostSetup } from './host/host-setup.ts';
 import { createInformedState, hostAddresses } from './informed-state.ts';
+import { announcedPath } from './announce/announced-file.ts';
+import { createAnnouncer } from './announce/announcer.ts';
+import { announcerView } from './announce/view.ts';
+import type { RunCommand } from './host/command.ts';
+import { essentialNode, peerAddresses, peerOf } from './table/peers.ts';
 import { createMemory, type Remembered } from './remembered.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { cidrMatcher } from './table/ip.ts';
@@ -30,6 +35,7 @@ export interface ProxyConfig {
   readonly clusterDns: string;
   readonly clusterDomain: string;
   readonly healthzPort: number;
+  readonly livenessPort: number;
   readonly resolvConf: string;
   /** From an earlier run; used until the apiserver answers. */
   readonly remembered: Remembered | undefined;
@@ -41,6 +47,7 @@ export interface ProxyDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly run: RunCommand;
   readonly host: HostSetup;
   readonly data: DataLink;
   readonly metrics: ProxyMetrics;
@@ -68,6 +75,11 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
   const renderer = createRenderer({ clusterCidr: config.clusterCidr, shadowCidr: config.shadowCidr });
   const healthChecks = createHealthCheckPorts({ log });
   const relaySocket = join(config.rootDir, 'dns.sock');
+  // An address that is announced is the host's own for moments only.
+  const ownAddresses = (): readonly string[] => {
+    const pool = new Set(state.objects.poolAddresses.map((a) => a.metadata?.name));
+    return hostAddresses().filter((a) => !pool.has(a));
+  };
   let addresses = hostAddresses();
   let scheduled = false;
   let firstChangeMs: number | undefined;
@@ -101,6 +113,10 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
     { port: config.healthzPort, metricsAddress: config.names.hostAddress },
     { log, metrics, isHealthy: () => data.connected, stats: () => data.stats() },
   );
+  const announcer = createAnnouncer(
+    { nodeName: config.nodeName, port: config.livenessPort, path: announcedPath(config.rootDir) },
+    { client: deps.client, clock, log, run: deps.run, isHealthy: () => data.connected },
+  );
   const control = createControlSocket({ path: join(config.rootDir, 'control.sock') }, { data, log });
 
   function schedule(): void {
@@ -115,6 +131,8 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
     const startedMs = clock.monotonicMs();
     const { objects, isSynced } = state;
     const changes = state.takeChanges();
+    const peers = objects.nodes.map(peerOf);
+    const own = state.node.internalAddresses.find((a) => !a.includes(':'));
     const rendered = renderer.render(
       {
         node: state.node,
@@ -125,6 +143,11 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
         },
         pods: objects.hostPortPods,
         hostAddresses: addresses,
+        nodeAddresses: new Set(peers.flatMap((p) => p.addresses)),
+        liveness:
+          peers.length > 1 && own !== undefined && objects.poolAddresses.length > 0
+            ? { address: own, port: config.livenessPort }
+            : undefined,
         dns: {
           address: config.clusterDns,
           relaySocket,
@@ -141,9 +164,11 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
     host.update({
       ...rendered.host,
       serviceCidrs: state.serviceCidrs,
-      nodeAddress: state.node.internalAddresses.find((a) => !a.includes(':')),
+      nodeAddress: own,
+      peerAddresses: objects.poolAddresses.length === 0 ? [] : peerAddresses(peers, config.nodeName),
     });
     healthChecks.update(rendered.healthChecks);
+    announcer.update(announcerView(objects, peers));
     const endedMs = clock.monotonicMs();
     renderTookMs = endedMs - startedMs;
     metrics.rendered(renderTookMs, endedMs - (firstChangeMs ?? startedMs), Object.keys(rendered.table.frontends).length);
@@ -152,7 +177,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
 
   async function watchAddresses(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const now = hostAddresses();
+      const now = ownAddresses();
       if (now.join() !== addresses.join()) {
         addresses = now;
         state.touch();
@@ -187,6 +212,11 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
           o,
         ),
         supervise('control', (s) => control.run(s), o),
+        supervise(
+          'announcer',
+          afterHost((s) => announcer.run(s)),
+          o,
+        ),
         supervise('addresses', watchAddresses, o),
         supervise('health-checks', (s) => healthChecks.run(s), o),
       ];
@@ -204,4 +234,10 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
   };
 }
 
-const pickRemembered = ({ services, slices, node, hostPortPods }: ClusterObjects): Remembered => ({ services, slices, node, hostPortPods });
+const pickRemembered = ({ services, slices, nodes, poolAddresses, hostPortPods }: ClusterObjects): Remembered => ({
+  services,
+  slices,
+  nodes: nodes.map(essentialNode),
+  poolAddresses,
+  hostPortPods,
+});

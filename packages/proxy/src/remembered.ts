@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { EndpointSlice, Node, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, IPAddress, Node, Pod, Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 
@@ -8,11 +8,12 @@ import type { Clock, Logger } from '@skiff/component-base';
 export interface Remembered {
   readonly services: readonly DeepReadonly<Service>[];
   readonly slices: readonly DeepReadonly<EndpointSlice>[];
-  readonly node: DeepReadonly<Node> | undefined;
+  readonly nodes: readonly DeepReadonly<Node>[];
+  readonly poolAddresses: readonly DeepReadonly<IPAddress>[];
   readonly hostPortPods: readonly DeepReadonly<Pod>[];
 }
 
-const format = 1;
+const format = 2;
 
 /** undefined when there is none, or none that this version can read. */
 export function loadRemembered(path: string, log: Logger): Remembered | undefined {

@@ -133,6 +133,7 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
         flag('kubeconfig', kubeconfigPath(config, 'controller-manager')),
         flag('cluster-cidr', config.podCidr),
         flag('service-cluster-ip-range', config.serviceCidr),
+        ...(config.loadBalancerCidr === '' ? [] : [flag('load-balancer-cidr', config.loadBalancerCidr)]),
         flag('root-ca-file', pki('ca.crt')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
@@ -175,6 +176,7 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
       flag('cluster-dns', dns),
       flag('cluster-domain', config.clusterDomain),
       flag('healthz-port', health(3)),
+      flag('liveness-port', health(6)),
     ]),
   ];
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Clock } from '@skiff/component-base';
+import type { Clock, Logger } from '@skiff/component-base';
+import { announcedPath, withdrawAll } from '../announce/announced-file.ts';
 import type { RunCommand } from './command.ts';
 import { removeChains } from './iptables.ts';
 import { hostNames } from './names.ts';
@@ -37,11 +38,12 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Ends proxy-data of the instance and removes its chains, links and namespace. Safe to repeat; touches no other instance. */
-export async function cleanUpHost(instance: string, deps: { run: RunCommand; clock: Clock }): Promise<void> {
+export async function cleanUpHost(instance: string, rootDir: string, deps: { run: RunCommand; clock: Clock; log: Logger }): Promise<void> {
   const names = hostNames(instance);
   for (const pid of findDataProcesses(instance)) kill(pid, 'SIGTERM');
   for (let i = 0; i < 40 && findDataProcesses(instance).length > 0; i++) await deps.clock.sleep(50);
   for (const pid of findDataProcesses(instance)) kill(pid, 'SIGKILL');
+  await withdrawAll(deps.run, announcedPath(rootDir), deps.log);
   await removeChains(deps.run, Object.values(names.chains));
   await removeNamespace(deps.run, names);
 }

@@ -5,7 +5,7 @@ import { applyIptables, canLeaveUntracked, forwardChain, missingJumps, saveTable
 import { ensureNamespace, releaseAddresses } from './namespace.ts';
 import { renderIptables, type HostConfig, type IptablesPlan } from './plan.ts';
 
-export type HostInputs = Pick<HostConfig, 'serviceCidrs' | 'nodeAddress' | 'extraAddresses' | 'rules'>;
+export type HostInputs = Pick<HostConfig, 'serviceCidrs' | 'nodeAddress' | 'extraAddresses' | 'peerAddresses' | 'rules'>;
 
 /** Keeps the host's side of the Service network as it should be, whoever reloads a firewall or deletes a link. */
 export interface HostSetup {

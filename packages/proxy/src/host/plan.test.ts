@@ -10,6 +10,8 @@ const config = (instance: string): HostConfig => ({
   shadowCidr: '10.220.0.0/16',
   nodeAddress: '192.168.1.5',
   extraAddresses: ['203.0.113.7'],
+  peerAddresses: ['192.168.1.6'],
+  livenessPort: 10261,
   rules: undefined,
 });
 

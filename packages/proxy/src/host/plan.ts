@@ -11,6 +11,9 @@ export interface HostConfig {
   readonly nodeAddress: string | undefined;
   /** External and load balancer addresses that this host answers for. */
   readonly extraAddresses: readonly string[];
+  /** Addresses of the other nodes, which may ask at `livenessPort` whether this one lives. */
+  readonly peerAddresses: readonly string[];
+  readonly livenessPort: number;
   /** undefined: not known yet; what an earlier run wrote stays. */
   readonly rules: NatRules | undefined;
 }
@@ -104,7 +107,13 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
           `-d ${clusterCidr} -m conntrack --ctstate DNAT -j ACCEPT`,
           `-s ${clusterCidr} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
         ],
-        [chains.input]: [...rules.refusals, `-i ${link} -j ACCEPT`],
+        [chains.input]: [
+          ...rules.refusals,
+          `-i ${link} -j ACCEPT`,
+          ...config.peerAddresses.map((a) => `-s ${a}/32 -p tcp --dport ${config.livenessPort} -j ACCEPT`),
+          // While one of these is the host's own for a moment (see tellSegment), it must not answer with resets.
+          ...config.extraAddresses.map((a) => `-d ${a}/32 -j DROP`),
+        ],
       },
       nat: {
         [chains.postrouting]: [

@@ -10,6 +10,8 @@ export interface Candidate {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly local: boolean;
+  /** Its node is known not to be ready. */
+  readonly lost: boolean;
   /** Zones and nodes that should use it (topology hints); undefined where a slice gives none. */
   readonly zones: readonly string[] | undefined;
   readonly nodes: readonly string[] | undefined;
@@ -22,6 +24,7 @@ const candidate = (e: DeepReadonly<SliceEndpoint>, address: string, port: number
   serving: e.conditions?.serving ?? e.conditions?.ready ?? true,
   terminating: e.conditions?.terminating ?? false,
   local: e.nodeName === node.name,
+  lost: e.nodeName !== undefined && node.lostNodes.includes(e.nodeName),
   zones: e.hints?.forZones?.map((z) => z.name),
   nodes: e.hints?.forNodes?.map((n) => n.name),
 });
@@ -51,10 +54,13 @@ export function collectCandidates(
   return [...found.values()];
 }
 
-/** Ready ones; if there is none, those that terminate but still serve (KEP-1669). */
+/** Ready ones; if there is none, those that terminate but still serve (KEP-1669); those of lost nodes only if nothing else is left. */
 export function selectUsable(candidates: readonly Candidate[]): readonly Candidate[] {
-  const ready = candidates.filter((c) => c.ready && !c.terminating);
-  return ready.length > 0 ? ready : candidates.filter((c) => c.ready || (c.serving && c.terminating));
+  const reachable = candidates.filter((c) => !c.lost);
+  const ready = reachable.filter((c) => c.ready && !c.terminating);
+  if (ready.length > 0) return ready;
+  const serving = reachable.filter((c) => c.ready || (c.serving && c.terminating));
+  return serving.length > 0 ? serving : candidates.filter((c) => c.ready);
 }
 
 /** Hints hold only when every ready endpoint has them and at least one is meant for this node or zone (KEP-2433, KEP-3015). */

@@ -21,6 +21,8 @@ export interface RenderedService {
 export interface RenderContext {
   readonly node: NodeView;
   readonly hostAddresses: readonly string[];
+  /** Addresses of all nodes. */
+  readonly nodeAddresses: ReadonlySet<string>;
   readonly clusterCidr: string;
 }
 
@@ -45,11 +47,11 @@ export const isServed = (service: DeepReadonly<Service>): boolean =>
 const clusterIPs = (service: DeepReadonly<Service>): readonly string[] => service.spec?.clusterIPs ?? [service.spec?.clusterIP ?? ''];
 const familyOf = (address: string): 'IPv4' | 'IPv6' => (isIP(address) === 6 ? 'IPv6' : 'IPv4');
 
-/** Addresses of load balancers that deliver packets unchanged (KEP-1860: ipMode VIP). */
-const loadBalancerAddresses = (service: DeepReadonly<Service>): readonly string[] =>
+/** Addresses of load balancers that deliver packets unchanged (KEP-1860: ipMode VIP), and those that are this host's own. */
+const loadBalancerAddresses = (service: DeepReadonly<Service>, hostAddresses: readonly string[]): readonly string[] =>
   service.spec?.type === 'LoadBalancer'
     ? (service.status?.loadBalancer?.ingress ?? []).flatMap((i) =>
-        i.ip !== undefined && i.ip !== '' && i.ipMode !== 'Proxy' ? [i.ip] : [],
+        i.ip !== undefined && i.ip !== '' && (i.ipMode !== 'Proxy' || hostAddresses.includes(i.ip)) ? [i.ip] : [],
       )
     : [];
 
@@ -119,20 +121,22 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
 
   add(spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster', { place: 'services', address: clusterIP, port: port.port });
 
-  const outside = [...(spec.externalIPs ?? []), ...loadBalancerAddresses(service)].filter((a) => familyOf(a) === family);
+  const balanced = loadBalancerAddresses(service, context.hostAddresses);
+  const outside = [...(spec.externalIPs ?? []), ...balanced].filter((a) => familyOf(a) === family);
   const ranges =
     spec.type === 'LoadBalancer' && (spec.loadBalancerSourceRanges?.length ?? 0) > 0
       ? { sourceRanges: spec.loadBalancerSourceRanges ?? [] }
       : {};
   for (const address of new Set(outside)) {
-    const restricted = loadBalancerAddresses(service).includes(address) ? ranges : {};
+    const restricted = balanced.includes(address) ? ranges : {};
     // An address of this host itself is taken from the host; others are led into the services namespace.
     if (context.hostAddresses.includes(address)) {
       add('cluster', { place: 'host', address, port: port.port, ...restricted });
       // On a laptop, people type localhost.
       if (family === 'IPv4' && address !== '127.0.0.1')
         add('cluster', { place: 'host', address: '127.0.0.1', port: port.port, ...restricted });
-    } else {
+    } else if (!context.nodeAddresses.has(address)) {
+      // What is sent to another node goes there.
       add('cluster', { place: 'services', address, port: port.port, ...restricted });
       extraAddresses.push(address);
     }

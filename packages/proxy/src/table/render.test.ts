@@ -34,11 +34,13 @@ const stopping = (address: string, serving: boolean): SliceEndpoint => ({
 
 function state(services: readonly Service[], slices: readonly EndpointSlice[], more: Partial<ProxyState> = {}): ProxyState {
   return {
-    node: { name: 'n1', zone: 'a', podCidrs: ['10.244.1.0/24'], internalAddresses: ['192.168.1.5'] },
+    node: { name: 'n1', zone: 'a', podCidrs: ['10.244.1.0/24'], lostNodes: [], internalAddresses: ['192.168.1.5'] },
     services,
     slicesOf: (key) => slices.filter((s) => `ns/${s.metadata?.labels?.['kubernetes.io/service-name']}` === key),
     pods: [],
     hostAddresses: ['127.0.0.1', '192.168.1.5'],
+    nodeAddresses: new Set(['192.168.1.5', '192.168.1.6']),
+    liveness: undefined,
     dns: { address: '10.96.0.10', relaySocket: '/run/dns.sock', tcp: { address: '169.254.64.0', port: 10_053 }, metrics: undefined },
     ...more,
   };

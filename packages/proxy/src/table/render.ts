@@ -35,11 +35,17 @@ function renderDns(dns: DnsPlace): { groups: Record<string, BackendGroup>; front
   return { groups, frontends };
 }
 
+/** A port at which other nodes see that connections are carried here: accepted and reset, since no endpoint is behind it. */
+const renderLiveness = (at: ProxyState['liveness']): { groups: Record<string, BackendGroup>; frontends: Frontend[] } =>
+  at === undefined
+    ? { groups: {}, frontends: [] }
+    : { groups: { liveness: { endpoints: [] } }, frontends: [{ place: 'host', protocol: 'TCP', ...at, group: 'liveness' }] };
+
 /** Puts the parts together. Where two Services claim one address and port, the first one in the list has it. */
 export function assemble(
   parts: Iterable<readonly [service: string, rendered: RenderedService]>,
   hostPorts: HostPortRules,
-  rest: { settings: TableSettings; dns: DnsPlace },
+  rest: { settings: TableSettings; dns: DnsPlace; liveness: ProxyState['liveness'] },
 ): Rendered {
   const groups: Record<string, BackendGroup> = {};
   const frontends: Record<string, Frontend> = {};
@@ -64,7 +70,7 @@ export function assemble(
     if (part.healthCheck !== undefined) healthChecks.push({ service, ...part.healthCheck });
   }
   const dns = renderDns(rest.dns);
-  for (const more of [hostPorts, dns]) {
+  for (const more of [hostPorts, dns, renderLiveness(rest.liveness)]) {
     Object.assign(groups, more.groups);
     for (const f of more.frontends) claim(f);
   }
@@ -86,7 +92,12 @@ export function createRenderer(config: RenderConfig): {
   let known = new Map<string, RenderedService>();
   return {
     render: (state, changed) => {
-      const context: RenderContext = { node: state.node, hostAddresses: state.hostAddresses, clusterCidr: config.clusterCidr };
+      const context: RenderContext = {
+        node: state.node,
+        hostAddresses: state.hostAddresses,
+        nodeAddresses: state.nodeAddresses,
+        clusterCidr: config.clusterCidr,
+      };
       const next = new Map<string, RenderedService>();
       const ordered = state.services.toSorted(byAge);
       for (const service of ordered) {
@@ -100,7 +111,7 @@ export function createRenderer(config: RenderConfig): {
         clusterCidr: config.clusterCidr,
         shadowCidr: config.shadowCidr,
       };
-      return assemble(next, renderHostPorts(state.pods), { settings, dns: state.dns });
+      return assemble(next, renderHostPorts(state.pods), { settings, dns: state.dns, liveness: state.liveness });
     },
   };
 }

@@ -12,12 +12,18 @@ export interface ProxyState {
   /** Addresses of this host; node ports are opened on them. */
   readonly hostAddresses: readonly string[];
   readonly dns: DnsPlace;
+  /** Addresses of all nodes, which are never taken from them. */
+  readonly nodeAddresses: ReadonlySet<string>;
+  /** Where other nodes see whether this one can carry connections; undefined: nobody asks. */
+  readonly liveness: { readonly address: string; readonly port: number } | undefined;
 }
 
 export interface NodeView {
   readonly name: string;
   readonly zone: string | undefined;
   readonly podCidrs: readonly string[];
+  /** Nodes that are not ready: their endpoints are used only when there are no others. */
+  readonly lostNodes: readonly string[];
   readonly internalAddresses: readonly string[];
 }
 

@@ -11,7 +11,7 @@ export interface Endpoint {
 
 /** The endpoints that one Service port chooses from under one traffic policy. */
 export interface BackendGroup {
-  /** Never empty: a Service without usable endpoints has no frontends. */
+  /** Never empty for a Service: without usable endpoints it has no frontends. */
   readonly endpoints: readonly Endpoint[];
   /** Session affinity by client address, in seconds since the client's last connection; absent: none. */
   readonly affinitySeconds?: number;
