@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * `npm test`: everything, from a clean clone. Installs packages and what the host lacks, then runs the static checks, the unit
- * tests, the tests against real servers and the end-to-end stories. With arguments, only the named parts:
- * check, unit, integration, e2e.
+ * tests, the tests against real servers and the end-to-end stories, on one host and on several. With arguments, only the named parts:
+ * check, unit, integration, e2e, hosts.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ const parts = {
   unit: { title: 'Unit tests', args: vitest('unit') },
   integration: { title: 'Tests against real servers', args: vitest('integration'), host: true },
   e2e: { title: 'End-to-end stories', args: vitest('e2e'), host: true },
+  hosts: { title: 'Stories on several hosts', args: vitest('hosts'), host: true },
 };
 
 const wanted = process.argv.slice(2);
