@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, ConfigError, saveConfig, type ClusterConfig } from '../config.ts';
+import { checkAddresses } from '../host/address-conflicts.ts';
 import { aptInstall } from '../host/apt.ts';
 import { engineFacts, startEngine, writeEngineConfiguration, type EngineFacts } from '../host/docker-engine.ts';
 import { findProgram, hostKind, missingRequirements } from '../host/requirements.ts';
@@ -125,6 +126,7 @@ export async function up(config: ClusterConfig, steps: Steps, o: { timeoutMs: nu
   if (!/^[a-z][a-z0-9]{0,9}$/.test(config.instance))
     throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${config.instance}"`);
   await ensureHost(config, steps);
+  if (!isAlive(readState(config.rootDir)?.supervisor)) for (const warning of await checkAddresses(config)) steps.line(`! ${warning}`);
   const kubeconfig = await steps.run('Certificates and kubeconfigs', async () => {
     saveConfig(config);
     return preparePki(config);

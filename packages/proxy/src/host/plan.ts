@@ -81,6 +81,9 @@ export interface IptablesPlan {
   readonly jumps: readonly Jump[];
 }
 
+/** The kubelets' tunnels to other nodes. */
+const tunnelLinkPrefix = 'skv-';
+
 /** `forwardFrom` is DOCKER-USER where Docker keeps that chain, since it survives Docker's restarts, and FORWARD elsewhere. */
 export function renderIptables(config: HostConfig, forwardFrom: string): IptablesPlan {
   const { link, chains } = config.names;
@@ -120,6 +123,8 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
           // What goes to a Service keeps its source: masquerading by others would hide the client pod.
           `-o ${link} -j ACCEPT`,
           `-s ${shadowCidr} -d ${clusterCidr} -j NETMAP --to ${clusterCidr}`,
+          // Through the tunnel to a node behind a router, answers come back only to the tunnel's own address.
+          `-s ${source}/32 -d ${clusterCidr} -o ${tunnelLinkPrefix}+ -j MASQUERADE`,
           ...(config.nodeAddress === undefined ? [] : [`-s ${source}/32 -d ${clusterCidr} -j SNAT --to-source ${config.nodeAddress}`]),
           ...[...config.serviceCidrs, shadowCidr].map((cidr) => `-s ${cidr} ! -o ${link} -j MASQUERADE`),
           ...rules.postrouting,
