@@ -18,7 +18,7 @@ import { describe, expect, it } from 'vitest';
 import { createAuthorization } from '../authz/authorization.ts';
 import type { AdmissionRequest, UserInfo } from '../contract.ts';
 import { FakeObjects } from '../object-access.fake.ts';
-import { forbiddenLabels } from './node-restriction.ts';
+import { forbiddenLabels } from './node-objects.ts';
 import { createAdmissionChain } from './plugin.ts';
 import { admissionPlugins } from './plugins.ts';
 import { mergeTolerations } from './runtime-class.ts';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { serviceAccount, type Container, type Pod, type ServiceAccount, type Volume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import { allReferences } from '../authz/pod-references.ts';
 import type { AdmissionRequest, ObjectAccess } from '../contract.ts';
 import { type AdmissionPlugin, isFor } from './plugin.ts';
 import { refuse } from './refuse.ts';
@@ -92,18 +93,16 @@ function forbiddenSecret(account: DeepReadonly<ServiceAccount>, pod: Pod): strin
 
 function mirrorProblem(pod: Pod): string | undefined {
   if ((pod.spec?.serviceAccountName ?? '') !== '') return 'a mirror pod may not reference service accounts';
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  const usesSecret =
-    (pod.spec?.volumes ?? []).some((v) => v.secret !== undefined || v.projected?.sources?.some((s) => s.secret !== undefined)) ||
-    (pod.spec?.imagePullSecrets ?? []).length > 0 ||
-    containers.some(
-      (c) => c.env?.some((e) => e.valueFrom?.secretKeyRef !== undefined) || c.envFrom?.some((e) => e.secretRef !== undefined),
-    );
-  if (usesSecret) return 'a mirror pod may not reference secrets';
+  if (allReferences(pod).secrets.size > 0) return 'a mirror pod may not reference secrets';
   if ((pod.spec?.volumes ?? []).some((v) => v.projected?.sources?.some((s) => s.serviceAccountToken !== undefined))) {
     return 'a mirror pod may not use ServiceAccountToken volume projections';
   }
   return undefined;
+}
+
+function refuseBadMirror(pod: Pod, r: AdmissionRequest): void {
+  const problem = mirrorProblem(pod);
+  if (problem !== undefined) throw refuse(r, problem);
 }
 
 /** Every pod runs as a ServiceAccount: `default` where none is named, with its pull secrets and a token mounted. */
@@ -127,7 +126,8 @@ export const serviceAccountAdmission = (
       (r.operation === 'CREATE' && isFor(r, '', 'pods')) || (r.operation === 'UPDATE' && isFor(r, '', 'pods', 'ephemeralcontainers')),
     mutate: async (r, signal) => {
       const pod = podOf(r);
-      if (r.operation !== 'CREATE' || pod.spec === undefined || isMirror(pod)) return;
+      if (r.operation !== 'CREATE' || pod.spec === undefined) return;
+      if (isMirror(pod)) return refuseBadMirror(pod, r);
       pod.spec.serviceAccountName ||= 'default';
       // The deprecated alias always says the same.
       pod.spec.serviceAccount = pod.spec.serviceAccountName;
@@ -139,11 +139,7 @@ export const serviceAccountAdmission = (
     },
     validate: async (r, signal) => {
       const pod = podOf(r);
-      if (r.operation === 'CREATE' && isMirror(pod)) {
-        const problem = mirrorProblem(pod);
-        if (problem !== undefined) throw refuse(r, problem);
-        return;
-      }
+      if (r.operation === 'CREATE' && isMirror(pod)) return refuseBadMirror(pod, r);
       const name = pod.spec?.serviceAccountName ?? '';
       if (name === '') throw refuse(r, `no service account specified for pod ${r.namespace}/${pod.metadata?.name ?? ''}`);
       const account = await find(r, name, signal);

@@ -1,9 +1,27 @@
-import { persistentVolume, pod, volumeAttachment, type PersistentVolume, type Pod, type VolumeAttachment } from '@skiff/api';
+import {
+  persistentVolume,
+  pod,
+  resourceSlice,
+  volumeAttachment,
+  type PersistentVolume,
+  type Pod,
+  type ResourceSlice,
+  type VolumeAttachment,
+} from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ObjectAccess } from '../contract.ts';
 import { podReferences } from './pod-references.ts';
 
-export type GraphKind = 'secret' | 'configMap' | 'claim' | 'serviceAccount' | 'volume' | 'volumeAttachment' | 'resourceClaim' | 'pod';
+export type GraphKind =
+  | 'secret'
+  | 'configMap'
+  | 'claim'
+  | 'serviceAccount'
+  | 'volume'
+  | 'volumeAttachment'
+  | 'resourceClaim'
+  | 'resourceSlice'
+  | 'pod';
 
 /** Which objects belong to which node, over the pods that are bound to it. */
 export interface NodeGraph extends Disposable {
@@ -19,7 +37,13 @@ export function createNodeGraph(objects: ObjectAccess): NodeGraph {
   /** PersistentVolume → the claim it is bound to, and secrets that only its driver names. */
   const volumes = new Map<string, { claim: string; secrets: readonly string[] }>();
   const volumesOfSecret = new Map<string, Set<string>>();
+  /** Objects that name their node themselves. */
   const attachments = new Map<string, string>();
+  const slices = new Map<string, string>();
+  const note = (map: Map<string, string>, name: string, node: string | undefined): void => {
+    if (node === undefined || node === '') map.delete(name);
+    else map.set(name, node);
+  };
 
   const count = (key: string, node: string, by: number): void => {
     const nodes = edges.get(key) ?? new Map<string, number>();
@@ -59,10 +83,8 @@ export function createNodeGraph(objects: ObjectAccess): NodeGraph {
   const subscriptions = [
     objects.subscribe<Pod>(pod, (key, o) => podChanged(`${key.namespace}/${key.name}`, o)),
     objects.subscribe<PersistentVolume>(persistentVolume, (key, o) => volumeChanged(key.name, o)),
-    objects.subscribe<VolumeAttachment>(volumeAttachment, (key, o) => {
-      if (o === undefined) attachments.delete(key.name);
-      else attachments.set(key.name, o.spec?.nodeName ?? '');
-    }),
+    objects.subscribe<VolumeAttachment>(volumeAttachment, (key, o) => note(attachments, key.name, o?.spec?.nodeName)),
+    objects.subscribe<ResourceSlice>(resourceSlice, (key, o) => note(slices, key.name, o?.spec?.nodeName)),
   ];
 
   const direct = (node: string, key: string): boolean => edges.get(key)?.has(node) === true;
@@ -73,6 +95,7 @@ export function createNodeGraph(objects: ObjectAccess): NodeGraph {
   return {
     reaches: (node, kind, namespace, name) => {
       if (kind === 'volumeAttachment') return attachments.get(name) === node;
+      if (kind === 'resourceSlice') return slices.get(name) === node;
       if (kind === 'volume') return reachesVolume(node, name);
       const key = keyOf(kind, namespace, name);
       if (direct(node, key)) return true;
@@ -98,6 +121,8 @@ function edgesOfPod(p: DeepReadonly<Pod>): string[] {
     const name = c.resourceClaimName ?? generated;
     if (name !== undefined) keys.push(keyOf('resourceClaim', namespace, name));
   }
+  const extended = p.status?.extendedResourceClaimStatus?.resourceClaimName;
+  if (extended !== undefined && extended !== '') keys.push(keyOf('resourceClaim', namespace, extended));
   return keys;
 }
 
@@ -110,10 +135,12 @@ function volumeSecrets(v: DeepReadonly<PersistentVolume>, claimNamespace: string
   };
   for (const ref of [
     spec?.cephfs?.secretRef,
+    spec?.cinder?.secretRef,
     spec?.flexVolume?.secretRef,
     spec?.rbd?.secretRef,
     spec?.scaleIO?.secretRef,
     spec?.iscsi?.secretRef,
+    spec?.storageos?.secretRef,
     spec?.csi?.nodePublishSecretRef,
     spec?.csi?.nodeStageSecretRef,
     spec?.csi?.nodeExpandSecretRef,

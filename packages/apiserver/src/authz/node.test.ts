@@ -1,4 +1,4 @@
-import { persistentVolume, pod, type PersistentVolume, type Pod } from '@skiff/api';
+import { persistentVolume, pod, resourceSlice, type PersistentVolume, type Pod, type ResourceSlice } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
 import { type AuthorizationAttributes, resourceAttributes } from './authorizer.ts';
 import { createNodeAuthorizer } from './node.ts';
@@ -33,6 +33,9 @@ objects.put<PersistentVolume>(persistentVolume, {
     csi: { driver: 'd', volumeHandle: 'h', nodePublishSecretRef: { name: 'publish', namespace: 'sys' } },
   },
 } as PersistentVolume);
+
+for (const nodeName of ['n1', 'n2'])
+  objects.put<ResourceSlice>(resourceSlice, { metadata: { name: `slice-${nodeName}` }, spec: { nodeName } } as ResourceSlice);
 
 const ask = (a: Partial<AuthorizationAttributes>, user = kubelet) =>
   authorizer.authorize(resourceAttributes(user, { verb: 'get', namespace: 'a', ...a }));
@@ -73,6 +76,31 @@ describe('Node authorizer', () => {
     ['token reviews', { group: 'authentication.k8s.io', resource: 'tokenreviews', verb: 'create', namespace: '' }, true],
   ];
   it.each(cases)('%s', (_name, attributes, allowed) => expect(ask(attributes).decision).toBe(allowed ? 'allow' : 'no-opinion'));
+
+  // Compared with upstream's apiserver 1.36.
+  const slices = { group: 'resource.k8s.io', resource: 'resourceslices', namespace: '' };
+  const unrelated = "no relationship found between node 'n1' and this object";
+  const reasons: [Partial<AuthorizationAttributes>, string | undefined][] = [
+    [{ resource: 'secrets', name: 'other' }, unrelated],
+    [{ resource: 'secrets', verb: 'list' }, 'No Object name found'],
+    [{ resource: 'secrets', name: 'mounted', namespace: '' }, 'can only read namespaced object of this type'],
+    [{ resource: 'secrets', name: 'mounted', verb: 'update' }, 'can only read resources of this type'],
+    [{ resource: 'persistentvolumes', verb: 'list', namespace: '' }, 'can only get individual resources of this type'],
+    [{ resource: 'persistentvolumeclaims', subresource: 'status', name: 'claim' }, 'can only get/update/patch this type'],
+    [{ resource: 'pods', verb: 'list', namespace: '' }, 'can only list/watch pods with spec.nodeName field selector'],
+    [{ resource: 'nodes', verb: 'list', namespace: '' }, "node 'n1' cannot read all nodes, only its own Node object"],
+    [{ resource: 'nodes', name: 'n2', namespace: '' }, "node 'n1' cannot read 'n2', only its own Node object"],
+    [{ ...slices, name: 'slice-n1' }, undefined],
+    [{ ...slices, name: 'slice-n1', verb: 'delete' }, undefined],
+    [{ ...slices, name: 'slice-n2', verb: 'patch' }, unrelated],
+    [{ ...slices, verb: 'list', fieldSelector: 'spec.nodeName=n1' }, undefined],
+    [{ ...slices, verb: 'list' }, 'can only list/watch/deletecollection resourceslices with nodeName field selector'],
+    [{ ...slices, name: 'slice-n1', subresource: 'status' }, 'cannot authorize ResourceSlice subresources'],
+    [{ resource: 'serviceaccounts', verb: 'create', name: '' }, 'can only create tokens for individual service accounts'],
+  ];
+  it.each(reasons)('says about %j: %s', (attributes, reason) =>
+    expect(ask(attributes)).toEqual({ decision: reason === undefined ? 'allow' : 'no-opinion', reason: reason ?? '' }),
+  );
 
   it('has no opinion on others, and no trust in nameless nodes', () => {
     expect(ask({ resource: 'secrets', name: 'mounted' }, { name: 'bob', groups: [] })).toEqual({ decision: 'no-opinion', reason: '' });

@@ -107,10 +107,26 @@ const pods: ResourcePolicy = (node, a, graph) => {
   }
 };
 
-const resourceSlices: ResourcePolicy = (node, a) => {
+const resourceSlices: ResourcePolicy = (node, a, graph) => {
   if (a.subresource !== '') return no('cannot authorize ResourceSlice subresources');
-  if (a.verb === 'create') return allow;
-  return selectsNode(a, node) ? allow : no('can only list/watch/deletecollection resourceslices with nodeName field selector');
+  switch (a.verb) {
+    case 'create':
+      // Whose it will be is not known yet: NodeRestriction checks it.
+      return allow;
+    case 'get':
+    case 'update':
+    case 'patch':
+    case 'delete':
+      return related('resourceSlice')(node, a, graph);
+    case 'watch':
+    case 'list':
+    case 'deletecollection':
+      return selectsNode(a, node) ? allow : no('can only list/watch/deletecollection resourceslices with nodeName field selector');
+    default:
+      return no(
+        'only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection',
+      );
+  }
 };
 
 /** By group/resource. */

@@ -11,9 +11,12 @@ export interface PodReferences {
 
 type Container = Pick<NonNullable<PodSpec['containers']>[number], 'env' | 'envFrom'>;
 
-/** Everything that the pod's volumes, environment and image pulls name. Mirror pods get nothing: nodes make those themselves. */
-export function podReferences(pod: DeepReadonly<Pod>): PodReferences | undefined {
-  if (pod.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined) return undefined;
+/** What gives its node a right to read it. Mirror pods give nothing: nodes make those themselves. */
+export const podReferences = (pod: DeepReadonly<Pod>): PodReferences | undefined =>
+  pod.metadata?.annotations?.['kubernetes.io/config.mirror'] === undefined ? allReferences(pod) : undefined;
+
+/** Everything that the pod's volumes, environment and image pulls name. */
+export function allReferences(pod: DeepReadonly<Pod>): PodReferences {
   const secrets = new Set<string>();
   const configMaps = new Set<string>();
   const claims = new Set<string>();
@@ -49,6 +52,7 @@ export function podReferences(pod: DeepReadonly<Pod>): PodReferences | undefined
     for (const ref of [
       v.azureFile,
       v.cephfs?.secretRef,
+      v.cinder?.secretRef,
       v.flexVolume?.secretRef,
       v.rbd?.secretRef,
       v.scaleIO?.secretRef,
@@ -61,4 +65,38 @@ export function podReferences(pod: DeepReadonly<Pod>): PodReferences | undefined
     }
   }
   return { secrets, configMaps, claims, serviceAccount: spec?.serviceAccountName ?? '' };
+}
+
+type VolumeView = NonNullable<DeepReadonly<PodSpec>['volumes']>[number];
+
+function referenceOfVolume(v: VolumeView): string | undefined {
+  if (v.configMap !== undefined) return 'configmaps (via configmap volumes)';
+  if (v.secret !== undefined) return 'secrets (via secret volumes)';
+  if (v.csi !== undefined) return 'csidrivers (via CSI volumes)';
+  if (v.glusterfs !== undefined) return 'endpoints (via glusterFS volumes)';
+  if (v.persistentVolumeClaim !== undefined) return 'persistentvolumeclaims';
+  if (v.ephemeral !== undefined) return 'persistentvolumeclaims (via ephemeral volumes)';
+  if (v.azureFile !== undefined) return 'secrets (via azureFile volumes)';
+  for (const source of v.projected?.sources ?? []) {
+    if (source.configMap !== undefined) return 'configmaps (via projected volumes)';
+    if (source.secret !== undefined) return 'secrets (via projected volumes)';
+    if (source.serviceAccountToken !== undefined) return 'serviceaccounts (via projected volumes)';
+    if (source.clusterTrustBundle !== undefined) return 'clustertrustbundles';
+    if (source.podCertificate !== undefined) return 'podcertificates';
+  }
+  return undefined;
+}
+
+/** What of the API a pod refers to first, in upstream's words: what a pod that a node made up itself must not. */
+export function firstApiReference(pod: DeepReadonly<Pod>): string | undefined {
+  const refs = allReferences(pod);
+  if (refs.serviceAccount !== '') return 'serviceaccounts';
+  if (refs.secrets.size > 0) return 'secrets';
+  if (refs.configMaps.size > 0) return 'configmaps';
+  if ((pod.spec?.resourceClaims ?? []).length > 0) return 'resourceclaims';
+  for (const v of pod.spec?.volumes ?? []) {
+    const reference = referenceOfVolume(v);
+    if (reference !== undefined) return reference;
+  }
+  return undefined;
 }

@@ -15,6 +15,7 @@ export const resourceSlice = defineResource<ResourceSlice>({
   storageVersionHash: 'KsC072WgaEY=',
   returnsDeletedObject: true,
   enforcement: 'stored',
+  selectableFields: { 'spec.nodeName': (s) => s.spec?.nodeName ?? '', 'spec.driver': (s) => s.spec?.driver ?? '' },
   strategy: specStrategy<ResourceSlice>(
     { generation: { spec: 'io.k8s.api.resource.v1.ResourceSliceSpec' }, status: false },
     {
