@@ -35,3 +35,5 @@ export * from './label-selector-validation.ts';
 export * from './name-validation.ts';
 export * from './object-meta-validation.ts';
 export * from './protobuf-decode.ts';
+export * from './protobuf-encode.ts';
+export { ProtobufWriter } from './protobuf-writer.ts';

@@ -3,12 +3,12 @@ import { parseJson } from './json.ts';
 import { setKey } from './json-exact.ts';
 import type { Json, JsonObject } from './object.ts';
 import { ProtobufError, ProtobufReader } from './protobuf-reader.ts';
+import { isVarint, type MessageShape, messageShape, protobufMagic, wrappedLists } from './protobuf-shape.ts';
 import type { FieldSchema, ScalarName, SchemaRegistry, StructSchema, TypeSchema } from './schema.ts';
 
 export { ProtobufError } from './protobuf-reader.ts';
+export { protobufMagic } from './protobuf-shape.ts';
 
-/** What `application/vnd.kubernetes.protobuf` begins with; runtime.Unknown follows. */
-export const protobufMagic: Buffer = Buffer.from('k8s\0', 'latin1');
 /** The messages of gogoproto nest; deeper ones than any type has are refused. */
 const maxDepth = 100;
 
@@ -49,37 +49,6 @@ export function decodeProtobufMessage(registry: SchemaRegistry, schemaName: stri
   return new MessageDecoder(registry).struct(struct, raw, 0);
 }
 
-/** Field numbers of a message; embedded structs are messages of their own, whose fields belong to the outer object. */
-interface MessageShape {
-  readonly fields: Map<number, FieldSchema>;
-  readonly embedded: Map<number, MessageShape>;
-}
-const shapes = new WeakMap<StructSchema, MessageShape>();
-
-function shapeOf(struct: StructSchema): MessageShape {
-  let shape = shapes.get(struct);
-  if (shape !== undefined) return shape;
-  shape = { fields: new Map(), embedded: new Map() };
-  for (const field of struct.fields) {
-    if (field.number === undefined) continue;
-    let at = shape;
-    for (const number of field.inline ?? []) {
-      let inner = at.embedded.get(number);
-      if (inner === undefined) {
-        inner = { fields: new Map(), embedded: new Map() };
-        at.embedded.set(number, inner);
-      }
-      at = inner;
-    }
-    at.fields.set(field.number, field);
-  }
-  shapes.set(struct, shape);
-  return shape;
-}
-
-/** Named slices that are messages with one repeated field. */
-const wrappedLists: ReadonlySet<string> = new Set(['v1.ExtraValue', 'v1.Verbs']);
-
 class MessageDecoder {
   readonly #registry: SchemaRegistry;
 
@@ -89,7 +58,7 @@ class MessageDecoder {
 
   struct(struct: StructSchema, raw: Buffer, depth: number): JsonObject {
     const out: JsonObject = {};
-    this.#message(shapeOf(struct), raw, out, depth);
+    this.#message(messageShape(struct), raw, out, depth);
     return out;
   }
 
@@ -204,8 +173,6 @@ class MessageDecoder {
     return alternatives.length > 0 ? alternatives : (schema ?? null);
   }
 }
-
-const isVarint = (scalar: ScalarName): boolean => scalar === 'int32' || scalar === 'int64' || scalar === 'boolean';
 
 function scalarValue(scalar: ScalarName, reader: ProtobufReader, wire: number): Json {
   switch (scalar) {

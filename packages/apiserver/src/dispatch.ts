@@ -1,4 +1,3 @@
-import { builtinSchemas } from '@skiff/api';
 import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
 import type {
   ApiRequest,
@@ -13,7 +12,8 @@ import type {
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import { negotiateOutput, parseMediaType, wantsPretty } from './request/negotiate.ts';
 import { methodNotServed, resourceNotServed } from './request/responses.ts';
-import { ProtobufBodies, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
+import { protobufBodies, protobufMediaType, stringifyExactly } from './request/protobuf-body.ts';
+import { isCustom } from './registry/render.ts';
 import { type Exchange, header } from './server/exchange.ts';
 import { hasNoBody, noBody, readBody } from './server/request-body.ts';
 
@@ -87,7 +87,10 @@ export async function toApiRequest(
   },
 ): Promise<ApiRequest> {
   const userAgent = header(x.request, 'user-agent');
-  let output = negotiateOutput(header(x.request, 'accept'), isRead(definition, r.info.subresource));
+  let output = negotiateOutput(header(x.request, 'accept'), {
+    transformable: isRead(definition, r.info.subresource),
+    protobuf: !isCustom(definition),
+  });
   if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
   let contentType = header(x.request, 'content-type');
   if (contentType !== '') contentType = parseMediaType(contentType).mediaType;
@@ -127,13 +130,11 @@ const patchTypes: ReadonlySet<string> = new Set([
 ]);
 const unsupportedPatchType = (): StatusError => new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
 
-const protobuf = new ProtobufBodies(builtinSchemas);
-
 /** The JSON of a protobuf body: behind this point there is only JSON and YAML. Throws BadRequest. */
 function fromProtobuf(received: Buffer): Buffer {
   if (received.length === 0) return received;
   try {
-    return Buffer.from(stringifyExactly(protobuf.decodeObject(received)));
+    return Buffer.from(stringifyExactly(protobufBodies.decodeObject(received)));
   } catch (error) {
     if (error instanceof ProtobufError) throw badRequest(error.message);
     throw error;

@@ -4,13 +4,14 @@ import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/comp
 import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
-import type { ApiResponse, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
+import type { ApiResponse, OutputFormat, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
 import { callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
 import { deprecationWarning } from './request/deprecations.ts';
 import type { InFlight } from './in-flight.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
 import type { PathTable } from './paths.ts';
 import { wantsPretty } from './request/negotiate.ts';
+import { protobufMediaType } from './request/protobuf-body.ts';
 import { decodePath, isLongRunning, parseRequestInfo } from './request/request-info.ts';
 import { errorResponse, methodNotServed, pageNotFound, requestTimeout, resourceNotServed, warningHeaders } from './request/responses.ts';
 import { type Exchange, header } from './server/exchange.ts';
@@ -227,7 +228,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     }
     try {
       const response = errorResponse(error, {
-        mediaType: header(x.request, 'accept') === 'application/yaml' ? 'yaml' : 'json',
+        mediaType: errorMediaType(header(x.request, 'accept')),
         pretty: o.pretty,
       });
       // What the client still sends is not read; on HTTP/1.1 the connection can't be used again then.
@@ -238,6 +239,12 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       destroyResponse(x.response);
     }
   }
+}
+
+/** Errors come in what the client likes best, where that is one of the forms that every Status has. */
+function errorMediaType(accept: string): OutputFormat['mediaType'] {
+  if (accept === 'application/yaml') return 'yaml';
+  return accept.startsWith(protobufMediaType) ? 'protobuf' : 'json';
 }
 
 function writeWarnings(x: Exchange, warnings: readonly string[]): void {

@@ -63,7 +63,7 @@ export function discoveryRoutes(deps: {
   };
 
   const plain = (r: PathRequest, value: unknown): ApiResponse => {
-    const output = negotiateOutput(header(r.request, 'accept'), false);
+    const output = negotiateOutput(header(r.request, 'accept'), { transformable: false, protobuf: false });
     return objectResponse(200, value, { ...output, pretty: output.pretty || r.pretty });
   };
 

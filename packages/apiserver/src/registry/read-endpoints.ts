@@ -4,9 +4,11 @@ import type { ApiRequest, ApiResponse, OpenWatch } from '../contract.ts';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import type { WatchFormat } from '../storage/watch-hub.ts';
 import { encodeContinue } from './continue-token.ts';
-import { notAcceptable, present } from './present.ts';
+import { protobufMediaType } from '../request/protobuf-body.ts';
+import { present, presentMessage, streamNotAcceptable } from './present.ts';
 import { readEntry, resolveListState, type ListState } from './reads.ts';
-import { apiVersionOf, itemShape, listHead, type ListMetadata, renderList, renderObject } from './render.ts';
+import { apiVersionOf, isCustom, itemShape, listHead, type ListMetadata, renderList, renderObject } from './render.ts';
+import { protobufWatchFormat, renderProtobuf, renderProtobufList } from './render-protobuf.ts';
 import { type ListOptions, parseListOptions } from './request-options.ts';
 import { type ParsedSelection, parseSelection } from './selection.ts';
 import { toApiError } from './store-errors.ts';
@@ -20,6 +22,10 @@ const subject = (d: ResourceDefinition): { group: string; resource: string } => 
 /** One object in the negotiated form. */
 export function presentEntry(resource: ServedResource, entry: StoredEntry, r: ApiRequest, code: number, nowMs: number): ApiResponse {
   const form = resource.view.formOf(entry);
+  if (r.output.mediaType === 'protobuf' && r.output.as !== 'PartialObjectMetadataList') {
+    const shape = r.output.as === undefined ? 'object' : 'metadata';
+    return presentMessage(code, renderProtobuf(resource.definition, form, entry.revision, shape));
+  }
   switch (r.output.as ?? 'Object') {
     case 'Object':
       return present(code, [renderObject(form, entry.revision)], r.output);
@@ -115,16 +121,20 @@ export async function listObjects(resource: ServedResource, r: ApiRequest, clock
   const options = parseListOptions(r.query, 'list');
   const selection = parseSelection(definition, { namespace: r.info.namespace, ...options });
   try {
-    return presentList(resource, await listPage(resource, selection, options), r, clock.now());
+    return await presentList(resource, await listPage(resource, selection, options), r, clock.now());
   } catch (error) {
     throw toApiError(error, subject(definition), 'list');
   }
 }
 
 /** A list in the negotiated form, made piece by piece as it is pulled. */
-export function presentList(resource: ServedResource, page: ListPage, r: ApiRequest, nowMs: number): ApiResponse {
+export async function presentList(resource: ServedResource, page: ListPage, r: ApiRequest, nowMs: number): Promise<ApiResponse> {
   const { definition, view } = resource;
   const formOf = view.formOf.bind(view);
+  if (r.output.mediaType === 'protobuf' && r.output.as !== 'PartialObjectMetadata') {
+    const list = await renderProtobufList(definition, page, { formOf, shape: r.output.as === undefined ? 'object' : 'metadata' });
+    return { code: 200, contentType: protobufMediaType, ...list };
+  }
   switch (r.output.as ?? 'List') {
     case 'List': {
       const list = renderList(
@@ -156,10 +166,11 @@ export async function watchObjects(resource: ServedResource, r: ApiRequest, open
   const { definition, codec } = resource;
   const options = parseListOptions(r.query, 'watch');
   const selection = parseSelection(definition, { namespace: r.info.namespace, ...options });
-  if (r.output.mediaType !== 'json') throw notAcceptable();
+  if (r.output.mediaType === 'yaml') throw streamNotAcceptable(!isCustom(definition));
   let format: WatchFormat;
   let firstFormat: WatchFormat | undefined;
-  if (r.output.as === 'Table') {
+  if (r.output.mediaType === 'protobuf') format = protobufWatchFormat(definition, r.output.as === undefined ? 'object' : 'metadata');
+  else if (r.output.as === 'Table') {
     const include = parseIncludeObject(r.query);
     format = tableWatchFormat(definition, { include, withColumns: false, nowMs: clock.now });
     firstFormat = tableWatchFormat(definition, { include, withColumns: true, nowMs: clock.now });

@@ -198,7 +198,7 @@ export async function handleDeleteCollection(t: WriteTarget, deps: WriteDeps, r:
         if (!isNotFound(error)) throw error;
       }
     }
-    return presentList(t.resource, page, r, w.nowMs);
+    return await presentList(t.resource, page, r, w.nowMs);
   } catch (error) {
     throw toApiError(error, subjectOf(w), 'delete');
   }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { negotiateOutput, wantsPretty } from './negotiate.ts';
 
+const custom = { transformable: true, protobuf: false };
+const builtin = { transformable: true, protobuf: true };
+
 describe('negotiateOutput', () => {
   it.each([
     ['', { mediaType: 'json' }],
@@ -18,14 +21,27 @@ describe('negotiateOutput', () => {
     ],
     ['application/json;stream=watch', { mediaType: 'json' }],
     ['application/json;pretty=1', { pretty: true }],
-  ])('%s', (accept, expected) => expect(negotiateOutput(accept, true)).toMatchObject(expected));
+  ])('%s', (accept, expected) => expect(negotiateOutput(accept, custom)).toMatchObject(expected));
+
+  it('serves built-in kinds as protobuf, but no tables', () => {
+    expect(negotiateOutput('application/vnd.kubernetes.protobuf, application/json', builtin)).toMatchObject({ mediaType: 'protobuf' });
+    expect(negotiateOutput('*/*', builtin)).toMatchObject({ mediaType: 'json' });
+    expect(
+      negotiateOutput(
+        'application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json;as=Table;g=meta.k8s.io;v=v1',
+        builtin,
+      ),
+    ).toMatchObject({ mediaType: 'json', as: 'Table' });
+  });
 
   it('lists what there is', () => {
-    expect(() => negotiateOutput('text/html', true)).toThrow('406: Not Acceptable');
-    expect(() => negotiateOutput('application/json;as=Foo;g=meta.k8s.io;v=v1', true)).toThrow(
+    expect(() => negotiateOutput('text/html', custom)).toThrow('406: Not Acceptable');
+    expect(() => negotiateOutput('application/json;as=Foo;g=meta.k8s.io;v=v1', custom)).toThrow(
       'only the following media types are accepted: application/json, application/yaml',
     );
-    expect(() => negotiateOutput('application/json;as=Table;g=meta.k8s.io;v=v1', false)).toThrow('only the following');
+    expect(() => negotiateOutput('application/json;as=Table;g=meta.k8s.io;v=v1', { ...custom, transformable: false })).toThrow(
+      'only the following',
+    );
   });
 });
 

@@ -9,7 +9,16 @@ interface AcceptClause {
   readonly params: ReadonlyMap<string, string>;
 }
 
-const servedMediaTypes = ['application/json', 'application/yaml'] as const;
+/** What is served where an object has no protobuf form (custom resources, discovery); built-in kinds add protobuf. */
+const jsonMediaTypes = ['application/json', 'application/yaml'];
+const builtinMediaTypes = [...jsonMediaTypes, 'application/vnd.kubernetes.protobuf'];
+
+/** Where an answer is needed: what forms it can take. */
+export interface Negotiable {
+  /** Also as Table and PartialObjectMetadata. */
+  readonly transformable: boolean;
+  readonly protobuf: boolean;
+}
 
 /** Lower-case media type and parameters of one header value. */
 export function parseMediaType(value: string): { mediaType: string; params: ReadonlyMap<string, string> } {
@@ -46,14 +55,21 @@ const notAcceptable = (accepted: readonly string[]): StatusError =>
 
 const transforms: ReadonlySet<string> = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
+const formats: Readonly<Record<string, OutputFormat['mediaType']>> = {
+  'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
+};
+
 function formatOf(clause: AcceptClause, mediaType: string, transformable: boolean): OutputFormat | undefined {
   const as = clause.params.get('as') ?? '';
   const group = clause.params.get('g') ?? '';
   const version = clause.params.get('v') ?? '';
   const stream = clause.params.get('stream') ?? '';
   if (stream !== '' && stream !== 'watch') return undefined;
-  const base = { mediaType: mediaType === 'application/yaml' ? 'yaml' : 'json', pretty: clause.params.get('pretty') === '1' } as const;
+  const base = { mediaType: formats[mediaType] ?? 'json', pretty: clause.params.get('pretty') === '1' } as const;
   if (as === '' && group === '' && version === '') return base;
+  // Tables have no protobuf form.
+  if (as === 'Table' && base.mediaType === 'protobuf') return undefined;
   if (!transformable || !transforms.has(as) || group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
   return { ...base, as: as as NonNullable<OutputFormat['as']>, asVersion: version };
 }
@@ -62,14 +78,14 @@ const cacheLimit = 512;
 const cache = new Map<string, OutputFormat | StatusError>();
 
 /**
- * The format that an Accept header asks for; `transformable` endpoints also serve Table and PartialObjectMetadata. Throws
+ * The format that an Accept header asks for. Throws
  * NotAcceptable with the list of what there is. Parsed headers are remembered: clients send the same ones over and over.
  */
-export function negotiateOutput(accept: string, transformable: boolean): OutputFormat {
-  const key = transformable ? `t ${accept}` : accept;
+export function negotiateOutput(accept: string, o: Negotiable): OutputFormat {
+  const key = `${o.transformable ? 't' : ''}${o.protobuf ? 'p' : ''} ${accept}`;
   let found = cache.get(key);
   if (found === undefined) {
-    found = negotiate(accept, transformable);
+    found = negotiate(accept, o);
     if (cache.size >= cacheLimit) cache.clear();
     cache.set(key, found);
   }
@@ -77,23 +93,24 @@ export function negotiateOutput(accept: string, transformable: boolean): OutputF
   return found;
 }
 
-function negotiate(accept: string, transformable: boolean): OutputFormat | StatusError {
+function negotiate(accept: string, { transformable, protobuf }: Negotiable): OutputFormat | StatusError {
+  const served = protobuf ? builtinMediaTypes : jsonMediaTypes;
   if (accept === '') return { mediaType: 'json', pretty: false };
   const clauses = parseAccept(accept);
   let nameMatches = false;
   for (const clause of clauses) {
-    for (const served of servedMediaTypes) {
-      const [type, subtype] = served.split('/');
+    for (const mediaType of served) {
+      const [type, subtype] = mediaType.split('/');
       const matches =
         (clause.type === type && (clause.subtype === subtype || clause.subtype === '*')) || (clause.type === '*' && clause.subtype === '*');
       if (!matches) continue;
       nameMatches = true;
-      const format = formatOf(clause, served, transformable);
+      const format = formatOf(clause, mediaType, transformable);
       if (format !== undefined) return format;
     }
   }
-  if (nameMatches) return notAcceptable(servedMediaTypes);
-  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${servedMediaTypes.join(', ')}`, {
+  if (nameMatches) return notAcceptable(served);
+  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${served.join(', ')}`, {
     details: {},
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinSchemas } from '@skiff/api';
-import { createTypedCodec, parseJson } from '@skiff/apimachinery';
+import { createProtobufEncoder, createTypedCodec, type JsonObject, parseJson, protobufEnvelope } from '@skiff/apimachinery';
 import { describe, expect, it } from 'vitest';
 import { ProtobufBodies, stringifyExactly } from './protobuf-body.ts';
 
@@ -24,6 +24,16 @@ describe.skipIf(!present)('protobuf bodies say the same as JSON ones', () => {
     const fromProtobuf = codec.decode(parseJson(stringifyExactly(decoder.decodeObject(readFileSync(`${fixtures}${file}`)))));
     const fromJson = codec.decode(parseJson(readFileSync(`${fixtures}${file.replace(/pb$/, 'json')}`)));
     expect(codec.encode(fromProtobuf.object).bytes.toString()).toBe(codec.encode(fromJson.object).bytes.toString());
+  });
+});
+
+describe.skipIf(!present)('objects are written as Go writes them', () => {
+  const encoder = createProtobufEncoder(builtinSchemas);
+  it.each(files)('%s', (file) => {
+    const schemaName = schemaOf.get(file.slice(0, -3)) ?? '';
+    const object = parseJson(readFileSync(`${fixtures}${file.replace(/pb$/, 'json')}`)).value as JsonObject;
+    const written = protobufEnvelope(object['apiVersion'] as string, object['kind'] as string, encoder.message(schemaName, object));
+    expect(written.toString('hex')).toBe(readFileSync(`${fixtures}${file}`).toString('hex'));
   });
 });
 

@@ -1,27 +1,40 @@
 import {
+  createProtobufEncoder,
   decodeProtobufMessage,
   type Json,
   type JsonObject,
+  type ProtobufEncoder,
+  protobufEnvelope,
   ProtobufError,
   readProtobufEnvelope,
   type SchemaRegistry,
 } from '@skiff/apimachinery';
+import { builtinSchemas } from '@skiff/api';
 
 export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
 
-/** Turns protobuf bodies of built-in kinds into the objects that JSON bodies would have been. */
+/** Turns protobuf bodies of built-in kinds into the objects that JSON bodies would have been, and such objects into bodies. */
 export class ProtobufBodies {
   readonly #registry: SchemaRegistry;
+  readonly encoder: ProtobufEncoder;
   #schemaOfKind: Map<string, string> | undefined;
 
   constructor(registry: SchemaRegistry) {
     this.#registry = registry;
+    this.encoder = createProtobufEncoder(registry);
   }
 
   /** A body with its `k8s\0` envelope → the object with kind and apiVersion. Throws ProtobufError. */
   decodeObject(body: Buffer): JsonObject {
     const { apiVersion, kind, raw } = readProtobufEnvelope(body);
     return { kind, apiVersion, ...decodeProtobufMessage(this.#registry, this.#schemaName(apiVersion, kind), raw) };
+  }
+
+  /** The body of an object of any built-in kind. Throws ProtobufError where the kind is none. */
+  encodeObject(object: JsonObject): Buffer {
+    const { apiVersion, kind } = object;
+    if (typeof apiVersion !== 'string' || typeof kind !== 'string') throw new ProtobufError('an object without kind and apiVersion');
+    return protobufEnvelope(apiVersion, kind, this.encoder.message(this.#schemaName(apiVersion, kind), object));
   }
 
   #schemaName(apiVersion: string, kind: string): string {
@@ -42,6 +55,8 @@ export class ProtobufBodies {
     return found;
   }
 }
+
+export const protobufBodies = new ProtobufBodies(builtinSchemas);
 
 /** JSON text that keeps integers beyond 2^53 exact. */
 export function stringifyExactly(value: Json | undefined): string {

@@ -1,21 +1,26 @@
-import { internalError, isStatusError, StatusError } from '@skiff/apimachinery';
+import { internalError, isStatusError, type JsonObject, StatusError } from '@skiff/apimachinery';
 import type { ApiResponse, OutputFormat } from '../contract.ts';
+import { protobufBodies, protobufMediaType } from './protobuf-body.ts';
 import { yamlText } from './yaml-text.ts';
 
-/** A JSON (or YAML) answer, ending in a newline as upstream's. */
+/** An answer made of one value; JSON ends in a newline as upstream's. */
 export function objectResponse(
   code: number,
   value: unknown,
   output: Pick<OutputFormat, 'mediaType' | 'pretty'>,
   headers?: Readonly<Record<string, string>>,
 ): ApiResponse {
+  const more = headers === undefined ? {} : { headers };
+  if (output.mediaType === 'protobuf') {
+    return { code, contentType: protobufMediaType, body: [protobufBodies.encodeObject(value as JsonObject)], ...more };
+  }
   const yaml = output.mediaType === 'yaml';
   const text = yaml ? yamlText(value) : output.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
   return {
     code,
     contentType: yaml ? 'application/yaml' : 'application/json',
     body: [Buffer.from(text)],
-    ...(headers === undefined ? {} : { headers }),
+    ...more,
   };
 }
 

@@ -15,7 +15,7 @@ import {
 } from '@skiff/apimachinery';
 import { parse as parseYaml } from 'yaml';
 import type { ApiRequest, ApiResponse, ResourceEndpoint } from '../contract.ts';
-import { yamlText } from '../request/yaml-text.ts';
+import { present } from '../registry/present.ts';
 
 /** The kind in the body: for a subresource another than the definition's. */
 export interface ReviewKind {
@@ -77,13 +77,7 @@ function decode<T extends KubeObject>(r: ApiRequest, kind: ReviewKind): T {
 
 function respond<T extends KubeObject>(r: ApiRequest, kind: ReviewKind, object: T): ApiResponse {
   const text = createTypedCodec<T>(builtinSchemas, kind.schemaName).encodeResponse(object as never);
-  const value: unknown = r.output.mediaType === 'yaml' || r.output.pretty ? JSON.parse(text) : undefined;
-  if (r.output.mediaType === 'yaml') return { code: 201, contentType: 'application/yaml', body: [Buffer.from(yamlText(value))] };
-  return {
-    code: 201,
-    contentType: 'application/json',
-    body: [Buffer.from(r.output.pretty ? JSON.stringify(value, undefined, 2) : `${text}\n`)],
-  };
+  return present(201, [Buffer.from(`${text}\n`)], r.output);
 }
 
 /** An endpoint that stores nothing: what is posted comes back with its status filled in by `evaluate`, which may change it freely. */

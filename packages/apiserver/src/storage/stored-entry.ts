@@ -35,6 +35,8 @@ export interface ServedForm {
   readonly labels: Readonly<Record<string, string>>;
   /** The resource's selectable fields, `metadata.name` and `metadata.namespace` included. */
   readonly fields: Readonly<Record<string, string>>;
+  /** The object as a protobuf message with this resourceVersion, once a client has asked for that. */
+  message?: { readonly revision: Revision; readonly bytes: Buffer };
 }
 
 export function createStoredEntry(entry: Entry, namespace: string, name: string): StoredEntry {
