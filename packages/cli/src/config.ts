@@ -2,8 +2,14 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 
+export type HostRole = 'control-plane' | 'node';
+
 /** Everything that tells one cluster on a host from another. Kept in `<rootDir>/cluster.json`, so that later commands need no flags. */
 export interface ClusterConfig {
+  /** What runs here: the control plane and a node, or the node of a host that joined. */
+  readonly role: HostRole;
+  /** URLs of apiservers for a host that joined, the one it was told of first. */
+  readonly servers: readonly string[];
   readonly instance: string;
   readonly rootDir: string;
   readonly nodeName: string;
@@ -49,6 +55,8 @@ export function defaultNodeAddress(): string {
 }
 
 export const defaultConfig = (): ClusterConfig => ({
+  role: 'control-plane',
+  servers: [],
   instance: 'skiff',
   rootDir: '/var/lib/skiff',
   nodeName: hostname().toLowerCase(),

@@ -3,29 +3,40 @@ import { join } from 'node:path';
 import { createLogger, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
 import { ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
+import { apiRequest, hostAccess } from './cluster/api-request.ts';
+import { ensureHost } from './host/ensure-host.ts';
 import { findProgram } from './host/requirements.ts';
 import { CommandFailed } from './host/run.ts';
+import { addJoinCommand } from './join/join-command.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
-import { adminGet } from './up/cluster-client.ts';
+import { addTokenCommand } from './token/token-command.ts';
 import { createSteps } from './up/steps.ts';
-import { ensureHost, preparePki, up } from './up/up.ts';
+import { preparePki, up } from './up/up.ts';
 import { UserError } from './user-error.ts';
 
 const defaults = defaultConfig();
 const steps = createSteps(process.stdout, () => Date.now());
 
-/** Options that make a cluster its own; each overrides what an earlier `up` stored. */
-const clusterOptions: readonly [string, keyof ClusterConfig, string, 'number' | 'string'][] = [
+type OptionRow = readonly [string, keyof ClusterConfig, string, 'number' | 'string'];
+
+/** Options of every host; each overrides what an earlier `up` stored. */
+const hostOptions: readonly OptionRow[] = [
   ['--instance <name>', 'instance', 'name of this cluster on the host; interfaces, namespaces and labels carry it', 'string'],
   ['--node-name <name>', 'nodeName', 'name of the node', 'string'],
   ['--node-address <ip>', 'nodeAddress', 'address of this host that pods and other hosts reach', 'string'],
+  ['--kubelet-port <port>', 'kubeletPort', 'port of the kubelet', 'number'],
+  ['--health-port-base <port>', 'healthPortBase', 'first of four loopback ports for health and metrics', 'number'],
+  ['--docker-socket <path>', 'dockerSocket', 'socket of Docker Engine', 'string'],
+];
+
+/** Options that make a cluster its own. */
+const clusterOptions: readonly OptionRow[] = [
+  ...hostOptions,
   ['--secure-port <port>', 'securePort', 'port of the apiserver', 'number'],
   ['--etcd-client-port <port>', 'etcdClientPort', 'loopback port of etcd for clients', 'number'],
   ['--etcd-peer-port <port>', 'etcdPeerPort', 'loopback port of etcd for peers', 'number'],
-  ['--kubelet-port <port>', 'kubeletPort', 'port of the kubelet', 'number'],
-  ['--health-port-base <port>', 'healthPortBase', 'first of four loopback ports for health and metrics', 'number'],
   ['--service-cidr <cidr>', 'serviceCidr', 'range of ClusterIPs', 'string'],
   ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
   ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
@@ -35,7 +46,6 @@ const clusterOptions: readonly [string, keyof ClusterConfig, string, 'number' | 
     'addresses on the hosts’ segment for Services of type LoadBalancer: CIDRs or ranges a-b, with commas; none: the nodes’ own',
     'string',
   ],
-  ['--docker-socket <path>', 'dockerSocket', 'socket of Docker Engine', 'string'],
 ];
 
 function configFrom(options: Record<string, unknown>): ClusterConfig {
@@ -59,6 +69,14 @@ const upCommand = withRoot(program.command('up').description('start a cluster on
 for (const [flags, , help] of clusterOptions) upCommand.addOption(new Option(flags, help));
 upCommand.action(async (options: Record<string, unknown>) => {
   const started = Date.now();
+  const known = loadConfig(options['rootDir'] as string);
+  if (known?.role === 'node') {
+    // A host that has joined comes back by the same command as any other.
+    const { rejoin } = await import('./join/join.ts');
+    await rejoin(known, steps, { timeoutMs: Number(options['timeout']) * 1000 });
+    steps.line(`\nNode ${known.nodeName} is up (${((Date.now() - started) / 1000).toFixed(1)} s).`);
+    return;
+  }
   const config = configFrom(options);
   const result = await up(config, steps, { timeoutMs: Number(options['timeout']) * 1000 });
   steps.line();
@@ -68,6 +86,14 @@ upCommand.action(async (options: Record<string, unknown>) => {
   steps.line('  kubectl get nodes,pods -A');
   steps.line('  npm run demo');
 });
+
+addJoinCommand(program, {
+  defaultRootDir: defaults.rootDir,
+  steps,
+  options: hostOptions.map(([flags, , help]) => new Option(flags.replace('--node-address', '--node-ip, --node-address'), help)),
+  configFrom,
+});
+addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps });
 
 withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))
   .option('--workloads', 'remove the containers of all pods as well')
@@ -124,7 +150,7 @@ withRoot(program.command('run').description('run one process of the cluster in t
 
 withRoot(program.command('healthy').description('succeed when the apiserver is ready')).action(async (options: { rootDir: string }) => {
   const config = loadConfig(options.rootDir);
-  const answer = config === undefined ? undefined : await adminGet(config, '/readyz').catch(() => undefined);
+  const answer = config === undefined ? undefined : await apiRequest(hostAccess(config), { path: '/readyz' }).catch(() => undefined);
   process.exitCode = answer?.code === 200 ? 0 : 1;
 });
 
@@ -144,5 +170,5 @@ try {
 } catch (error) {
   if (!(error instanceof UserError || error instanceof ConfigError || error instanceof CommandFailed)) throw error;
   process.stderr.write(`\n${error.message}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UserError ? error.exitCode : 1;
 }

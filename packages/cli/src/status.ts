@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadConfig } from './config.ts';
 import { isAlive, readState } from './supervisor/state.ts';
-import { nodeReadiness } from './up/cluster-client.ts';
+import { nodeReadiness } from './cluster/api-request.ts';
 import type { Steps } from './up/steps.ts';
 
 /** Prints the processes and the node; true when all of it is well. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '@skiff/component-base';
@@ -34,11 +35,11 @@ const readPem = async (source: PemSource | undefined): Promise<string | undefine
 
 /** Opens a session; certificates in files are read anew. Throws RequestError with `maybeProcessed: false`. */
 export async function connectHttp2(server: string, config: ClientConfig, clock: Clock): Promise<Http2Connection> {
-  const [ca, cert, key] = await Promise.all([
-    readPem(config.certificateAuthority),
-    readPem(config.clientCertificate),
-    readPem(config.clientKey),
-  ]);
+  const stamp = credentialStamp(config);
+  const { certificateAuthority, clientCertificate, clientKey } = config;
+  const [ca, cert] = await Promise.all([readPem(certificateAuthority), readPem(clientCertificate)]);
+  // Where both are one file, it is read once: it may be replaced at any time.
+  const key = isSameFile(clientCertificate, clientKey) ? cert : await readPem(clientKey);
   const session = http2.connect(server, {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
@@ -62,12 +63,24 @@ export async function connectHttp2(server: string, config: ClientConfig, clock: 
     });
   });
   session.setLocalWindowSize(sessionWindowBytes);
-  return new Http2Connection(session, server, clock);
+  return new Http2Connection(session, { server, clock, credentialStamp: stamp });
+}
+
+const isSameFile = (a: PemSource | undefined, b: PemSource | undefined): boolean =>
+  a !== undefined && b !== undefined && 'file' in a && 'file' in b && a.file === b.file;
+
+/** Changes when the files of the client's certificate do. */
+export function credentialStamp(config: ClientConfig): string {
+  return [config.clientCertificate, config.clientKey, config.certificateAuthority]
+    .map((source) => (source === undefined || 'pem' in source ? '' : (statSync(source.file, { throwIfNoEntry: false })?.mtimeMs ?? '')))
+    .join(' ');
 }
 
 /** One HTTP/2 session: streams, health pings, and an end when it has been idle. */
 export class Http2Connection {
   readonly server: string;
+  /** Of the certificate it was made with. */
+  readonly credentialStamp: string;
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
   #active = 0;
@@ -76,11 +89,12 @@ export class Http2Connection {
   #lastUsedMs: number;
   #timer: Disposable;
 
-  constructor(session: ClientHttp2Session, server: string, clock: Clock) {
+  constructor(session: ClientHttp2Session, o: { server: string; clock: Clock; credentialStamp: string }) {
     this.#session = session;
-    this.server = server;
-    this.#clock = clock;
-    this.#lastUsedMs = clock.monotonicMs();
+    this.server = o.server;
+    this.credentialStamp = o.credentialStamp;
+    this.#clock = o.clock;
+    this.#lastUsedMs = o.clock.monotonicMs();
     session.on('error', (error: Error) => {
       this.#failure = error;
     });
@@ -92,7 +106,7 @@ export class Http2Connection {
       this.#timer[Symbol.dispose]();
     });
     session.unref();
-    this.#timer = clock.after(pingIntervalMs, () => this.#checkHealth());
+    this.#timer = o.clock.after(pingIntervalMs, () => this.#checkHealth());
   }
 
   /** Whether it takes one more request. */

@@ -18,3 +18,6 @@ export * from './leader-election.ts';
 export { LruCache } from './lru-cache.ts';
 export * from './discovery.ts';
 export { createReflector, type Reflector, type ReflectorConfig, type ReflectorSink } from './reflector.ts';
+export * from './certificates/pkcs10.ts';
+export * from './certificates/request-certificate.ts';
+export * from './certificates/certificate-manager.ts';

@@ -1,7 +1,10 @@
 import type { Clock } from '@skiff/component-base';
 import type { ClientConfig } from './client-config.ts';
 import { RequestError } from './contract.ts';
-import { connectHttp2, type Http2Connection, type HttpRequest, type HttpResponse } from './http2-connection.ts';
+import { connectHttp2, credentialStamp, type Http2Connection, type HttpRequest, type HttpResponse } from './http2-connection.ts';
+
+/** How often the files are looked at, by requests that are made anyway. */
+const credentialCheckMs = 2_000;
 
 export type Send = (request: HttpRequest) => Promise<HttpResponse>;
 export type Middleware = (next: Send) => Send;
@@ -20,6 +23,7 @@ export function createTransport(config: ClientConfig, clock: Clock): Transport {
   let current = 0;
   let connections: Http2Connection[] = [];
   let opening: Promise<Http2Connection> | undefined;
+  let nextLookMs = 0;
 
   const open = async (): Promise<Http2Connection> => {
     let failure: unknown;
@@ -41,7 +45,16 @@ export function createTransport(config: ClientConfig, clock: Clock): Transport {
     });
   };
 
+  /** Certificates in files are renewed by others: a connection made with an older one ends once what runs on it has ended. */
+  const retireOld = (): void => {
+    if (clock.monotonicMs() < nextLookMs) return;
+    nextLookMs = clock.monotonicMs() + credentialCheckMs;
+    const stamp = credentialStamp(config);
+    for (const connection of connections) if (connection.credentialStamp !== stamp) connection.close();
+  };
+
   const acquire = async (): Promise<Http2Connection> => {
+    retireOld();
     connections = connections.filter((c) => !c.gone);
     const usable = connections.find((c) => c.usable);
     if (usable !== undefined) return usable;

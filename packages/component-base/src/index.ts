@@ -1,3 +1,4 @@
+export * from './certificate-file.ts';
 export * from './clock.ts';
 export * from './exit-message.ts';
 export * from './flags.ts';

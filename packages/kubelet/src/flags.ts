@@ -40,6 +40,17 @@ export const kubeletFlags = {
   'client-ca-file': { type: 'string', help: 'CA of the clients that may use the server' },
   'tls-cert-file': { type: 'string', help: 'certificate of the server; self-signed when absent' },
   'tls-private-key-file': { type: 'string', help: 'key of the server' },
+  'cert-dir': { type: 'string', help: 'where certificates of the node lie; <root-dir>/pki when absent' },
+  'rotate-certificates': {
+    type: 'boolean',
+    default: false,
+    help: 'renew the client certificate before it expires, where the kubeconfig names a file with key and certificate',
+  },
+  'rotate-server-certificates': {
+    type: 'boolean',
+    default: false,
+    help: "get the server's certificate from the cluster and renew it, in kubelet-serving.pem of --cert-dir",
+  },
   'seccomp-default': { type: 'boolean', default: false, help: "confine pods that name no seccomp profile with the runtime's" },
   'container-log-max-size': { type: 'string', default: '10m', help: "size at which a container's log is rotated, as Docker writes sizes" },
   'container-log-max-files': { type: 'integer', default: 5, help: 'files that a log may have' },

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createClient, loadKubeconfig } from '@skiff/client';
+import { createClient, keepClientCertificate, kubeletClientSigner, loadKubeconfig } from '@skiff/client';
 import {
   createLogger,
   exitMessage,
@@ -21,6 +21,7 @@ import { runCommand } from './host/run-command.ts';
 import { createKubelet, type KubeletConfig } from './kubelet.ts';
 import { cleanUpPodNetwork } from './network/clean-up.ts';
 import { defaultVni } from './network/names.ts';
+import { nodeIdentity } from './server/node-certificates.ts';
 import { runServer } from './server/server.ts';
 
 type KubeletFlags = Flags<typeof kubeletFlags>;
@@ -104,7 +105,8 @@ async function main(): Promise<void> {
       { run: runCommand, clock: systemClock, log },
     );
   const signal = processSignal();
-  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }), { clock: systemClock, log });
+  const clientConfig = loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' });
+  const client = createClient(clientConfig, { clock: systemClock, log });
   const networkKubeconfig = flags['network-kubeconfig'];
   const networkClient =
     networkKubeconfig === undefined
@@ -112,6 +114,7 @@ async function main(): Promise<void> {
       : createClient(loadKubeconfig(networkKubeconfig, { userAgent: 'kubelet-network/v1.36.2' }), { clock: systemClock, log });
   const runtime = await createRuntime(flags, log);
   const config = configOf(flags);
+  const certificateDirectory = flags['cert-dir'] ?? path.join(config.rootDirectory, 'pki');
   const kubelet = createKubelet(config, { client, networkClient, runtime, clock: systemClock, log });
   const serve = (s: AbortSignal): Promise<void> =>
     runServer(
@@ -124,12 +127,24 @@ async function main(): Promise<void> {
         clientCaFile: flags['client-ca-file'],
         certFile: flags['tls-cert-file'],
         keyFile: flags['tls-private-key-file'],
+        ...(flags['rotate-server-certificates'] ? { servingFile: path.join(certificateDirectory, 'kubelet-serving.pem') } : {}),
         configuration: flags,
       },
       { parts: kubelet.parts, client, clock: systemClock, log },
       s,
     );
-  await Promise.all([kubelet.run(signal), supervise('server', serve, { signal, clock: systemClock, log })]);
+  const identity = nodeIdentity(config.nodeName);
+  await Promise.all([
+    kubelet.run(signal),
+    supervise('server', serve, { signal, clock: systemClock, log }),
+    flags['rotate-certificates']
+      ? keepClientCertificate(
+          { config: clientConfig, signerName: kubeletClientSigner, identity },
+          { client, clock: systemClock, log },
+          signal,
+        )
+      : undefined,
+  ]);
   client.close();
   networkClient.close();
   runtime.close();

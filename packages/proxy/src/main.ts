@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { createClient, loadKubeconfig } from '@skiff/client';
+import { clientSigner, createClient, keepClientCertificate, loadKubeconfig } from '@skiff/client';
 import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { createDataLink } from './data-link.ts';
 import { dataMain, dataVersion } from './data-version.ts';
@@ -12,6 +12,12 @@ import { netnsPath } from './host/namespace.ts';
 import { createMetrics } from './metrics.ts';
 import { createProxy, memoryPath } from './proxy.ts';
 import { loadRemembered } from './remembered.ts';
+
+/** The proxies of all hosts are one user. */
+const proxyCertificate = {
+  signerName: clientSigner,
+  identity: { commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] },
+};
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) {
@@ -53,7 +59,8 @@ async function main(args: readonly string[]): Promise<void> {
       },
     },
   );
-  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'skiff-proxy/0.1.0' }));
+  const clientConfig = loadKubeconfig(flags.kubeconfig, { userAgent: 'skiff-proxy/0.1.0' });
+  const client = createClient(clientConfig);
   const proxy = createProxy(
     {
       names,
@@ -72,7 +79,10 @@ async function main(args: readonly string[]): Promise<void> {
   );
   const signal = processSignal();
   log.info({ instance: flags.instance, namespace: names.netns }, 'starting');
-  await proxy.run(signal);
+  await Promise.all([
+    proxy.run(signal),
+    keepClientCertificate({ config: clientConfig, ...proxyCertificate }, { client, clock, log }, signal),
+  ]);
   client.close();
 }
 

@@ -37,6 +37,20 @@ export const componentRoles: readonly BootstrapRole[] = [
     name: 'system:certificates.k8s.io:legacy-unknown-approver',
     rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/legacy-unknown')],
   },
+  { name: 'kubeadm:get-nodes', rules: [rule('', 'nodes', 'get')] },
+  {
+    // What the approving controller decides here beside what it decides upstream.
+    name: 'skiff:certificate-approver',
+    rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client,kubernetes.io/kubelet-serving')],
+  },
+  {
+    // The certificate of a host's proxy: its kubelet asks for the first, it asks for the next ones itself.
+    name: 'skiff:node-proxy-client',
+    rules: [
+      rule('certificates.k8s.io', 'certificatesigningrequests', 'create,get,list,watch'),
+      rule('certificates.k8s.io', 'certificatesigningrequests/nodeproxyclient', 'create'),
+    ],
+  },
   {
     name: 'system:discovery',
     rules: [urls('/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/', 'get')],

@@ -3,6 +3,17 @@ import { type BootstrapRole, rule } from './rbac-notation.ts';
 /** Roles inside kube-system and kube-public. */
 export const namespaceRoles: readonly BootstrapRole[] = [
   {
+    // Whoever wants to join reads it before it can prove anything; it is signed with the tokens.
+    namespace: 'kube-public',
+    name: 'kubeadm:bootstrap-signer-clusterinfo',
+    rules: [rule('', 'configmaps', 'get', 'cluster-info')],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'skiff:cluster-config',
+    rules: [rule('', 'configmaps', 'get', 'skiff-config')],
+  },
+  {
     namespace: 'kube-public',
     name: 'system:controller:bootstrap-signer',
     rules: [

@@ -1,5 +1,8 @@
 import { account, type BootstrapBinding, group, user } from './rbac-notation.ts';
 
+/** Bootstrap tokens that may bring in nodes. */
+const bootstrappers = group('system:bootstrappers:kubeadm:default-node-token');
+
 /** Bindings of component and user roles; controllers' follow from their roles' names. */
 export const clusterRoleBindings: readonly BootstrapBinding[] = [
   { name: 'cluster-admin', role: 'cluster-admin', subjects: [group('system:masters')] },
@@ -21,10 +24,37 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
     role: 'system:service-account-issuer-discovery',
     subjects: [group('system:serviceaccounts')],
   },
+  // Joining, under kubeadm's names: tokens ask for a kubelet's first certificate, nodes for their next ones.
+  { name: 'kubeadm:kubelet-bootstrap', role: 'system:node-bootstrapper', subjects: [bootstrappers] },
+  {
+    name: 'kubeadm:node-autoapprove-bootstrap',
+    role: 'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
+    subjects: [bootstrappers],
+  },
+  {
+    name: 'kubeadm:node-autoapprove-certificate-rotation',
+    role: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+    subjects: [group('system:nodes')],
+  },
+  { name: 'kubeadm:get-nodes', role: 'kubeadm:get-nodes', subjects: [bootstrappers] },
+  { name: 'skiff:certificate-approver', role: 'skiff:certificate-approver', subjects: [user('system:kube-controller-manager')] },
+  { name: 'skiff:node-proxy-client', role: 'skiff:node-proxy-client', subjects: [group('system:nodes'), group('system:node-proxier')] },
   { name: 'system:volume-scheduler', role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },
 ];
 
 export const roleBindings: readonly BootstrapBinding[] = [
+  {
+    namespace: 'kube-public',
+    name: 'kubeadm:bootstrap-signer-clusterinfo',
+    role: 'kubeadm:bootstrap-signer-clusterinfo',
+    subjects: [user('system:anonymous')],
+  },
+  {
+    namespace: 'kube-system',
+    name: 'skiff:cluster-config',
+    role: 'skiff:cluster-config',
+    subjects: [bootstrappers, group('system:nodes')],
+  },
   {
     namespace: 'kube-public',
     name: 'system:controller:bootstrap-signer',

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { HostRole } from '../config.ts';
 
 /** A program Skiff needs on the host, the Debian package that has it, and what to tell people elsewhere. */
 interface Requirement {
@@ -7,12 +8,20 @@ interface Requirement {
   readonly debianPackage: string;
   readonly elsewhere: string;
   readonly optional?: boolean;
+  /** Not needed where only a node runs. */
+  readonly controlPlane?: boolean;
 }
 
 export const requirements: readonly Requirement[] = [
   { program: 'dockerd', debianPackage: 'docker.io', elsewhere: 'Docker Engine 20.10 or newer' },
-  { program: 'etcd', debianPackage: 'etcd-server', elsewhere: 'etcd 3.4 or newer, in PATH' },
-  { program: 'redis-server', debianPackage: 'redis-server', elsewhere: 'Redis 6 or newer, in PATH', optional: true },
+  { program: 'etcd', debianPackage: 'etcd-server', elsewhere: 'etcd 3.4 or newer, in PATH', controlPlane: true },
+  {
+    program: 'redis-server',
+    debianPackage: 'redis-server',
+    elsewhere: 'Redis 6 or newer, in PATH',
+    optional: true,
+    controlPlane: true,
+  },
   { program: 'ip', debianPackage: 'iproute2', elsewhere: 'iproute2 (the program `ip`)' },
   { program: 'iptables', debianPackage: 'iptables', elsewhere: 'iptables' },
   { program: 'nsenter', debianPackage: 'util-linux', elsewhere: 'util-linux (the program `nsenter`)' },
@@ -54,5 +63,9 @@ export function hostKind(osRelease = existsSync('/etc/os-release') ? readFileSyn
   return ids.includes('debian') || ids.includes('ubuntu') ? 'debian' : 'other';
 }
 
-export const missingRequirements = (hasEngine: boolean): readonly Requirement[] =>
-  requirements.filter((r) => !(r.program === 'dockerd' && hasEngine) && findProgram(r.program) === undefined);
+/** What a host of this role lacks. `hasEngine`: an engine answers, wherever its program is. */
+export const missingRequirements = (o: { hasEngine: boolean; role: HostRole }): readonly Requirement[] =>
+  requirements.filter(
+    (r) =>
+      !(r.program === 'dockerd' && o.hasEngine) && !(r.controlPlane === true && o.role === 'node') && findProgram(r.program) === undefined,
+  );

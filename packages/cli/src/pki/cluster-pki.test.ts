@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readCertificateFile } from '@skiff/component-base';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ensureClusterPki } from './cluster-pki.ts';
 
@@ -27,7 +28,7 @@ describe('ensureClusterPki', () => {
     expect(apiserver.verify(ca.publicKey)).toBe(true);
     expect(apiserver.checkIP('10.96.0.1')).toBe('10.96.0.1');
     expect(apiserver.checkHost('kubernetes')).toBe('kubernetes');
-    expect(certificate('kubelet-client').subject).toBe('O=system:nodes\nCN=system:node:node-1');
+    expect(readCertificateFile(join(rootDir, 'pki/kubelet-client.pem'))?.subject).toBe('O=system:nodes\nCN=system:node:node-1');
     expect(certificate('etcd/client').verify(certificate('etcd/ca').publicKey)).toBe(true);
     expect(statSync(join(rootDir, 'pki/ca.key')).mode & 0o777).toBe(0o600);
     const config = JSON.parse(readFileSync(adminKubeconfig, 'utf8')) as { users: { user: Record<string, string> }[] };

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { readCertificate } from './certificate-facts.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readCertificate, readCertificateFile, writeCertificateFile } from '@skiff/component-base';
 import type { CertificateRequest, KeyAndCertificate } from './certificates.ts';
+import { ensureKubeconfig, renderKubeconfig, writeFile, type KubeconfigCredential } from './kubeconfig.ts';
 
 const authorityDays = 3650;
 const leafDays = 365;
@@ -9,6 +10,11 @@ const leafDays = 365;
 const issuing = (): Promise<typeof import('./certificates.ts')> => import('./certificates.ts');
 /** A leaf with less left than this is made anew by the next `up`. */
 const renewBelowMs = 90 * 86_400_000;
+
+/** Files in `pki/` that the processes of a host renew themselves: key and certificate in one. */
+export const kubeletClientFile = 'kubelet-client.pem';
+export const kubeletServingFile = 'kubelet-serving.pem';
+export const proxyClientFile = 'proxy-client.pem';
 
 export interface PkiRequest {
   /** Folder that gets `pki/` and `kubeconfig/`. */
@@ -21,13 +27,6 @@ export interface PkiRequest {
   /** `https://127.0.0.1:6443`: what kubeconfigs on this host say. */
   readonly server: string;
   readonly nowMs: number;
-}
-
-function writeFile(path: string, text: string, mode: number): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, text, { mode });
-  renameSync(temporary, path);
 }
 
 /** Writes `<base>.key` (0600) and `<base>.crt`. */
@@ -65,18 +64,19 @@ async function ensureLeaf(
   return pair;
 }
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
-
-function kubeconfigText(o: { server: string; authority: string; user: string; pair: KeyAndCertificate }): string {
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'skiff', cluster: { server: o.server, 'certificate-authority-data': base64(o.authority) } }],
-    users: [{ name: o.user, user: { 'client-certificate-data': base64(o.pair.certificate), 'client-key-data': base64(o.pair.key) } }],
-    contexts: [{ name: 'skiff', context: { cluster: 'skiff', user: o.user } }],
-    'current-context': 'skiff',
-  };
-  return `${JSON.stringify(config, null, 2)}\n`;
+/** A first certificate for what renews its own later: a file with key and certificate. */
+async function ensureCertificateFile(
+  file: string,
+  authority: KeyAndCertificate,
+  request: Omit<CertificateRequest, 'days'>,
+  nowMs: number,
+): Promise<void> {
+  const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
+  const found = readCertificateFile(file);
+  const subject = [...(request.organizations ?? []).map((o) => `O=${o}`), `CN=${request.commonName}`].join('\n');
+  if (found?.subject === subject && found.notAfterMs - nowMs > renewBelowMs && wanted.every((n) => found.names.includes(n))) return;
+  const pair = await (await issuing()).issueCertificate(authority, { ...request, days: leafDays }, nowMs);
+  writeCertificateFile(file, pair.key + pair.certificate);
 }
 
 /**
@@ -98,7 +98,12 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     usages: ['client'],
   });
   const loopback = ['127.0.0.1', '::1'];
-  const [, , , , , , admin, controllerManager, scheduler, kubelet, proxy] = await Promise.all([
+  const own = (name: string, request: Omit<CertificateRequest, 'days'>): Promise<void> =>
+    ensureCertificateFile(join(pki, name), ca, request, o.nowMs);
+  const [admin, controllerManager, scheduler] = await Promise.all([
+    leaf('admin', ca, client('kubernetes-admin', 'system:masters')),
+    leaf('controller-manager', ca, client('system:kube-controller-manager')),
+    leaf('scheduler', ca, client('system:kube-scheduler')),
     leaf('apiserver', ca, {
       commonName: 'kube-apiserver',
       usages: ['server'],
@@ -109,18 +114,15 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     leaf('front-proxy-client', frontProxyCa, client('front-proxy-client')),
     leaf('etcd/server', etcdCa, { commonName: 'etcd', usages: ['server', 'client'], dnsNames: ['localhost', 'etcd'], addresses: loopback }),
     leaf('etcd/client', etcdCa, client('kube-apiserver-etcd-client')),
-    leaf('kubelet', ca, {
+    own(kubeletServingFile, {
       commonName: `system:node:${o.nodeName}`,
       organizations: ['system:nodes'],
       usages: ['server'],
       dnsNames: [o.nodeName],
       addresses: o.nodeAddresses,
     }),
-    leaf('admin', ca, client('kubernetes-admin', 'system:masters')),
-    leaf('controller-manager', ca, client('system:kube-controller-manager')),
-    leaf('scheduler', ca, client('system:kube-scheduler')),
-    leaf('kubelet-client', ca, client(`system:node:${o.nodeName}`, 'system:nodes')),
-    leaf('proxy', ca, client('system:kube-proxy')),
+    own(kubeletClientFile, client(`system:node:${o.nodeName}`, 'system:nodes')),
+    own(proxyClientFile, client('system:kube-proxy', 'system:node-proxier')),
   ]);
   if (!existsSync(join(pki, 'sa.key'))) {
     const { generateKey, publicKeyOf } = await issuing();
@@ -128,17 +130,16 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     writeFile(join(pki, 'sa.pub'), publicKeyOf(key), 0o644);
     writeFile(join(pki, 'sa.key'), key, 0o600);
   }
-  const kubeconfigs: readonly [string, string, KeyAndCertificate][] = [
-    ['admin', 'kubernetes-admin', admin],
-    ['controller-manager', 'system:kube-controller-manager', controllerManager],
-    ['scheduler', 'system:kube-scheduler', scheduler],
-    ['kubelet', `system:node:${o.nodeName}`, kubelet],
-    ['proxy', 'system:kube-proxy', proxy],
+  const kubeconfigs: readonly [string, string, KubeconfigCredential][] = [
+    ['admin', 'kubernetes-admin', { pair: admin }],
+    ['controller-manager', 'system:kube-controller-manager', { pair: controllerManager }],
+    ['scheduler', 'system:kube-scheduler', { pair: scheduler }],
+    ['kubelet', `system:node:${o.nodeName}`, { file: `../pki/${kubeletClientFile}` }],
+    ['proxy', 'system:kube-proxy', { file: `../pki/${proxyClientFile}` }],
   ];
-  for (const [name, user, pair] of kubeconfigs) {
-    const path = join(o.rootDir, 'kubeconfig', `${name}.conf`);
-    const text = kubeconfigText({ server: o.server, authority: ca.certificate, user, pair });
-    if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFile(path, text, 0o600);
+  for (const [name, user, credential] of kubeconfigs) {
+    const text = renderKubeconfig({ servers: [o.server], authority: ca.certificate, user, credential });
+    ensureKubeconfig(join(o.rootDir, 'kubeconfig', `${name}.conf`), text);
   }
   return { adminKubeconfig: join(o.rootDir, 'kubeconfig', 'admin.conf') };
 }

@@ -38,13 +38,16 @@ function nodeProcess(name: string, main: string, flags: readonly string[], nodeO
 const smallHeap = ['--max-semi-space-size=2'];
 
 export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
+const healthPort = (config: ClusterConfig, n: number): number => config.healthPortBase + n;
 export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
 
-/** Everything that `up` runs, in the order in which it starts; it is stopped in reverse. `redis`: one is there to be used. */
+/** Everything that runs on this host, in the order in which it starts; it is stopped in reverse. `redis`: one is there to be used. */
 export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
+  return config.role === 'node' ? nodeProcesses(config) : [...controlPlaneProcesses(config, o), ...nodeProcesses(config)];
+}
+
+function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
   const pki = (name: string): string => join(config.rootDir, 'pki', name);
-  const dns = addressIn(config.serviceCidr, 10);
-  const health = (n: number): number => config.healthPortBase + n;
   const etcd = findProgram('etcd') ?? 'etcd';
   const clientUrl = `https://127.0.0.1:${config.etcdClientPort}`;
   const peerUrl = `http://127.0.0.1:${config.etcdPeerPort}`;
@@ -137,16 +140,23 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
         flag('root-ca-file', pki('ca.crt')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
-        flag('secure-port', health(1)),
+        flag('secure-port', healthPort(config, 1)),
       ],
       smallHeap,
     ),
     nodeProcess(
       'scheduler',
       mainOf('scheduler'),
-      [flag('kubeconfig', kubeconfigPath(config, 'scheduler')), flag('secure-port', health(2))],
+      [flag('kubeconfig', kubeconfigPath(config, 'scheduler')), flag('secure-port', healthPort(config, 2))],
       smallHeap,
     ),
+  ];
+}
+
+/** What every host of a cluster runs. */
+function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
+  const dns = addressIn(config.serviceCidr, 10);
+  return [
     nodeProcess('kubelet', mainOf('kubelet'), [
       flag('kubeconfig', kubeconfigPath(config, 'kubelet')),
       flag('root-dir', join(config.rootDir, 'kubelet')),
@@ -154,16 +164,17 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
       flag('hostname-override', config.nodeName),
       flag('node-ip', config.nodeAddress),
       flag('port', config.kubeletPort),
-      flag('healthz-port', health(0)),
+      flag('healthz-port', healthPort(config, 0)),
       flag('cluster-dns', dns),
       flag('cluster-domain', config.clusterDomain),
       flag('docker-socket', config.dockerSocket),
       flag('cluster-cidr', config.podCidr),
       flag('non-masquerade-cidr', config.serviceCidr),
       flag('network-kubeconfig', kubeconfigPath(config, 'proxy')),
-      flag('client-ca-file', pki('ca.crt')),
-      flag('tls-cert-file', pki('kubelet.crt')),
-      flag('tls-private-key-file', pki('kubelet.key')),
+      flag('client-ca-file', join(config.rootDir, 'pki/ca.crt')),
+      flag('cert-dir', join(config.rootDir, 'pki')),
+      '--rotate-certificates',
+      '--rotate-server-certificates',
     ]),
     nodeProcess('proxy', mainOf('proxy'), [
       flag('kubeconfig', kubeconfigPath(config, 'proxy')),
@@ -175,8 +186,8 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
       flag('shadow-cidr', config.shadowCidr),
       flag('cluster-dns', dns),
       flag('cluster-domain', config.clusterDomain),
-      flag('healthz-port', health(3)),
-      flag('liveness-port', health(6)),
+      flag('healthz-port', healthPort(config, 3)),
+      flag('liveness-port', healthPort(config, 6)),
     ]),
   ];
 }

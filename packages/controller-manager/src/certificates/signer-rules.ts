@@ -1,6 +1,6 @@
 import type { RequestedIdentity } from './certificate-request.ts';
 
-const clientSigner = 'kubernetes.io/kube-apiserver-client';
+export const clientSigner = 'kubernetes.io/kube-apiserver-client';
 export const kubeletClientSigner = 'kubernetes.io/kube-apiserver-client-kubelet';
 export const kubeletServingSigner = 'kubernetes.io/kubelet-serving';
 
@@ -47,3 +47,11 @@ export const isKnownSigner = (name: string): boolean => Object.hasOwn(rules, nam
 /** Why a request may not be signed; undefined when it may. */
 export const refusal = (signerName: string, identity: RequestedIdentity, usages: readonly string[]): string | undefined =>
   rules[signerName]?.(identity, new Set(usages));
+
+/** The proxies of all hosts are one user; a request for it names nothing else. */
+export const isProxyIdentity = (identity: RequestedIdentity, usages: readonly string[]): boolean =>
+  identity.commonName === 'system:kube-proxy' &&
+  identity.organizations.length === 1 &&
+  identity.organizations[0] === 'system:node-proxier' &&
+  [identity.dnsNames, identity.ipAddresses, identity.emailAddresses, identity.uris].every((names) => names.length === 0) &&
+  usagesAre(new Set(usages), 'client auth');

@@ -3,16 +3,18 @@ import {
   node as nodes,
   subjectAccessReview,
   type CertificateSigningRequest,
+  type Node,
   type SubjectAccessReview,
 } from '@skiff/api';
-import { defineController, primary, type Client } from '@skiff/client';
+import { keyOf, type DeepReadonly } from '@skiff/apimachinery';
+import { defineController, mapped, primary, type Client } from '@skiff/client';
 import { formatTime } from '@skiff/component-base';
 import type { RequestedIdentity } from '../certificates/certificate-request.ts';
 import { hasFailed, isApproved, isDenied, type RequestView } from '../certificates/request-state.ts';
-import { kubeletClientSigner, kubeletServingSigner, refusal } from '../certificates/signer-rules.ts';
+import { clientSigner, isProxyIdentity, kubeletClientSigner, kubeletServingSigner, refusal } from '../certificates/signer-rules.ts';
 import type { ControllerDescriptor } from '../descriptor.ts';
 
-/** Whether the requester may create requests of this subresource: selfnodeclient, nodeclient. */
+/** Whether the requester may create requests of this subresource: selfnodeclient, nodeclient, nodeproxyclient. */
 async function isAllowed(client: Client, request: RequestView, o: { subresource: string; signal: AbortSignal }): Promise<boolean> {
   const { username = '', uid, groups, extra } = request.spec;
   const spec: NonNullable<SubjectAccessReview['spec']> = {
@@ -32,6 +34,15 @@ async function isAllowed(client: Client, request: RequestView, o: { subresource:
   return review.status?.allowed === true;
 }
 
+const nodePrefix = 'system:node:';
+const addressesOf = (node: DeepReadonly<Node>): readonly string[] => (node.status?.addresses ?? []).map((a) => a.address);
+
+const isWaitingFor = (request: RequestView, nodeName: string): boolean =>
+  request.spec.signerName === kubeletServingSigner &&
+  request.spec.username === nodePrefix + nodeName &&
+  !isApproved(request) &&
+  !isDenied(request);
+
 /** A serving certificate names what its Node is known by, and the node asks for it itself. */
 function isOwnServing(request: RequestView, identity: RequestedIdentity, addresses: ReadonlySet<string>): boolean {
   if (request.spec.username !== identity.commonName || addresses.size === 0) return false;
@@ -40,7 +51,8 @@ function isOwnServing(request: RequestView, identity: RequestedIdentity, address
 
 /**
  * Approves client certificates of kubelets after asking the authorizer, as upstream does; and, which upstream leaves to the
- * administrator, serving certificates that a node asks for itself for no other than its Node's own addresses.
+ * administrator, serving certificates that a node asks for itself for no other than its Node's own addresses, and the one
+ * identity of all proxies.
  */
 export const certificateApprovingController: ControllerDescriptor = {
   name: 'certificatesigningrequest-approving-controller',
@@ -48,7 +60,20 @@ export const certificateApprovingController: ControllerDescriptor = {
     defineController({
       name: 'certificatesigningrequest-approving-controller',
       concurrency: 2,
-      sources: [primary(certificateSigningRequest)],
+      sources: [
+        primary(certificateSigningRequest),
+        // A serving certificate may be asked for before its Node was seen here, or got its address.
+        mapped(
+          nodes,
+          (node, { informers }) =>
+            informers
+              .informer(certificateSigningRequest)
+              .list()
+              .filter((r) => isWaitingFor(r, node.metadata?.name ?? ''))
+              .map(keyOf),
+          { changed: (a, b) => addressesOf(a).join(' ') !== addressesOf(b).join(' ') },
+        ),
+      ],
       create: ({ informers, clock }) => {
         const informer = informers.informer(certificateSigningRequest);
         const nodeInformer = informers.informer(nodes);
@@ -70,7 +95,7 @@ export const certificateApprovingController: ControllerDescriptor = {
           const request = informer.get(key);
           if (request === undefined || isApproved(request) || isDenied(request) || hasFailed(request)) return;
           const { signerName, username, usages = [] } = request.spec;
-          if (signerName !== kubeletClientSigner && signerName !== kubeletServingSigner) return;
+          if (signerName !== kubeletClientSigner && signerName !== kubeletServingSigner && signerName !== clientSigner) return;
           const { parseCertificateRequest } = await import('../certificates/certificate-request.ts');
           const { identity } = await parseCertificateRequest(request.spec.request);
           const reason = refusal(signerName, identity, usages);
@@ -78,9 +103,14 @@ export const certificateApprovingController: ControllerDescriptor = {
             log.info({ reason }, 'not approved');
             return;
           }
+          if (signerName === clientSigner) {
+            if (isProxyIdentity(identity, usages) && (await isAllowed(client, request, { subresource: 'nodeproxyclient', signal })))
+              await approve(request, 'Auto approving client certificate of a host’s proxy after SubjectAccessReview.', { client, signal });
+            return;
+          }
           if (signerName === kubeletServingSigner) {
-            const node = nodeInformer.get({ name: identity.commonName.slice('system:node:'.length) });
-            const addresses = new Set((node?.status?.addresses ?? []).map((a) => a.address));
+            const node = nodeInformer.get({ name: identity.commonName.slice(nodePrefix.length) });
+            const addresses = new Set(node === undefined ? [] : addressesOf(node));
             if (isOwnServing(request, identity, addresses))
               await approve(request, 'Auto approving kubelet serving certificate for the addresses of its own Node.', { client, signal });
             return;

@@ -3,9 +3,10 @@ import https from 'node:https';
 import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { Client } from '@skiff/client';
-import { aborted, type Clock, type Logger } from '@skiff/component-base';
+import { aborted, type Clock, type Logger, readCertificateFile } from '@skiff/component-base';
 import type { KubeletParts } from '../kubelet.ts';
 import { accessOf, createAuthenticator, createAuthorizer } from './authentication.ts';
+import { servingCertificate } from './node-certificates.ts';
 import { HttpError, routes } from './routes.ts';
 import { selfSigned } from './self-signed.ts';
 import { serveUpgrade } from './upgrades.ts';
@@ -20,6 +21,8 @@ export interface ServerConfig {
   readonly clientCaFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
+  /** Kept by `servingCertificate`; used instead of the two above. A self-signed one serves until it is there. */
+  readonly servingFile?: string;
   readonly configuration: object;
 }
 
@@ -49,6 +52,13 @@ function urlOf(request: IncomingMessage): URL {
   }
 }
 
+async function readCredentials(config: ServerConfig): Promise<{ cert: string; key: string }> {
+  if (config.servingFile === undefined && config.certFile !== undefined && config.keyFile !== undefined)
+    return { cert: await readFile(config.certFile, 'utf8'), key: await readFile(config.keyFile, 'utf8') };
+  const stored = config.servingFile === undefined ? undefined : readCertificateFile(config.servingFile);
+  return stored === undefined ? selfSigned(config.nodeName, config.nodeAddresses) : { cert: stored.pem, key: stored.pem };
+}
+
 /** Serves the kubelet's API until `signal` aborts. Every request is authenticated and authorized by the API, /healthz too. */
 export async function runServer(
   config: ServerConfig,
@@ -58,18 +68,10 @@ export async function runServer(
   const { log } = deps;
   const authenticate = createAuthenticator(deps);
   const authorize = createAuthorizer(config.nodeName, deps);
-  const credentials =
-    config.certFile === undefined || config.keyFile === undefined
-      ? await selfSigned(config.nodeName, config.nodeAddresses)
-      : { cert: await readFile(config.certFile, 'utf8'), key: await readFile(config.keyFile, 'utf8') };
+  const credentials = await readCredentials(config);
   const ca = config.clientCaFile === undefined ? undefined : await readFile(config.clientCaFile, 'utf8');
-  const server = https.createServer({
-    ...credentials,
-    ...(ca === undefined ? {} : { ca }),
-    requestCert: ca !== undefined,
-    rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-  });
+  const trust = { ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.2' } as const;
+  const server = https.createServer({ ...credentials, ...trust, requestCert: ca !== undefined, rejectUnauthorized: false });
   const upgraded = new Set<Duplex>();
 
   const admit = async (request: IncomingMessage, url: URL): Promise<KubeletParts> => {
@@ -139,7 +141,16 @@ export async function runServer(
   });
   await listen(server, config.port, config.address);
   if (config.healthzPort !== 0) await listen(health, config.healthzPort, '127.0.0.1');
-  await aborted(signal);
+  const { servingFile, nodeName } = config;
+  const certificate =
+    servingFile === undefined
+      ? undefined
+      : servingCertificate(
+          { file: servingFile, nodeName, addresses: [...config.nodeAddresses, nodeName] },
+          // Connections that stand go on as they are.
+          { ...deps, changed: (pem) => server.setSecureContext({ cert: pem, key: pem, ...trust }) },
+        );
+  await Promise.all([certificate?.run(signal), aborted(signal)]);
   for (const socket of upgraded) socket.destroy();
   await Promise.all([stop(server), config.healthzPort === 0 ? Promise.resolve() : stop(health)]);
 }

@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { dirname, resolve } from 'node:path';
+import type { ClusterConfig } from '../config.ts';
+import { kubeconfigPath } from '../supervisor/processes.ts';
+
+/** How to call an apiserver; all PEM. Without a certificate and a token the caller is anonymous. */
+export interface ApiAccess {
+  readonly servers: readonly string[];
+  /** undefined: the server is not checked; for what is proved in another way. */
+  readonly ca: string | undefined;
+  readonly certificate?: { readonly cert: string; readonly key: string };
+  readonly token?: string;
+}
+export interface ApiAnswer {
+  readonly code: number;
+  readonly body: string;
+  readonly server: string;
+  /** The server's clock, milliseconds since the epoch; NaN when it does not tell. */
+  readonly serverTimeMs: number;
+  /** The address of this host that the server sees, where nothing translates it. */
+  readonly localAddress: string;
+}
+
+interface KubeconfigOfSkiff {
+  clusters: {
+    cluster: { server: string; 'certificate-authority-data': string; extensions?: { name: string; extension: { servers: string[] } }[] };
+  }[];
+  users: {
+    user: { 'client-certificate-data'?: string; 'client-key-data'?: string; 'client-certificate'?: string; 'client-key'?: string };
+  }[];
+}
+
+const decode = (data: string | undefined): string => Buffer.from(data ?? '', 'base64').toString('utf8');
+
+/** Reads a kubeconfig that Skiff itself wrote. Throws when it is none or a file it names is absent. */
+export function readAccess(path: string): ApiAccess {
+  const config = JSON.parse(readFileSync(path, 'utf8')) as KubeconfigOfSkiff;
+  const cluster = config.clusters[0]?.cluster;
+  const user = config.users[0]?.user;
+  if (cluster === undefined || user === undefined) throw new Error(`${path} is not a kubeconfig of Skiff`);
+  const file = (name: string | undefined): string => readFileSync(resolve(dirname(path), name ?? ''), 'utf8');
+  const certificate =
+    user['client-certificate-data'] === undefined
+      ? { cert: file(user['client-certificate']), key: file(user['client-key']) }
+      : { cert: decode(user['client-certificate-data']), key: decode(user['client-key-data']) };
+  const further = cluster.extensions?.find((e) => e.name === 'skiff.io/servers')?.extension.servers ?? [];
+  return { servers: [...new Set([cluster.server, ...further])], ca: decode(cluster['certificate-authority-data']), certificate };
+}
+
+interface ApiCall {
+  readonly path: string;
+  /** GET when absent. */
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+}
+
+const answerLimitBytes = 8 * 1024 * 1024;
+
+class NoAnswer extends Error {
+  readonly code = 'ETIMEDOUT';
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs / 1000} s`);
+  }
+}
+
+function callServer(access: ApiAccess, server: string, call: ApiCall): Promise<ApiAnswer> {
+  const timeoutMs = call.timeoutMs ?? 3000;
+  return new Promise((resolve, reject) => {
+    const req = request(
+      `${server}${call.path}`,
+      {
+        method: call.method ?? 'GET',
+        ...(access.ca === undefined ? { rejectUnauthorized: false } : { ca: access.ca }),
+        // A connection of its own: another call may trust differently.
+        agent: false,
+        ...access.certificate,
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          accept: 'application/json',
+          'user-agent': 'skiff',
+          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }),
+        },
+      },
+      (res) => {
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        const localAddress = res.socket.localAddress ?? '';
+        res.on('data', (c: Buffer) => {
+          chunks.push(c);
+          bytes += c.length;
+          if (bytes > answerLimitBytes) req.destroy(new Error('the answer is too long'));
+        });
+        res.on('end', () =>
+          resolve({
+            code: res.statusCode ?? 0,
+            body: Buffer.concat(chunks).toString(),
+            server,
+            serverTimeMs: Date.parse(res.headers.date ?? ''),
+            localAddress,
+          }),
+        );
+        res.on('error', reject);
+      },
+    );
+    req.on('error', (error) => reject(error.name === 'TimeoutError' || error.name === 'AbortError' ? new NoAnswer(timeoutMs) : error));
+    req.end(call.body === undefined ? undefined : JSON.stringify(call.body));
+  });
+}
+
+/**
+ * One call of the API, on the first server that answers. Light on purpose: `up` and `join` ask a few times and must not load a whole
+ * client. Throws when nobody answers.
+ */
+export async function apiRequest(access: ApiAccess, call: ApiCall): Promise<ApiAnswer> {
+  let failure: unknown;
+  for (const server of access.servers) {
+    try {
+      return await callServer(access, server, call);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure instanceof Error ? failure : new Error(String(failure));
+}
+
+/** Who this host is to the API by itself: the administrator on a control plane, else its kubelet. */
+export const hostAccess = (config: ClusterConfig): ApiAccess =>
+  readAccess(kubeconfigPath(config, config.role === 'control-plane' ? 'admin' : 'kubelet'));
+
+/** The message of an error answer, which is a Status; a proxy's may be plain text. */
+export function messageOf(answer: ApiAnswer): string {
+  try {
+    return (JSON.parse(answer.body) as { message?: string }).message ?? `code ${answer.code}`;
+  } catch {
+    return answer.body.trim().slice(0, 200) || `code ${answer.code}`;
+  }
+}
+
+interface NodeFacts {
+  metadata: { name: string };
+  status?: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
+}
+
+/** Whether the node of this host is Ready, with what it says if not. */
+export async function nodeReadiness(config: ClusterConfig): Promise<{ ready: boolean; why: string }> {
+  let answer: ApiAnswer;
+  try {
+    answer = await apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}` });
+  } catch (error) {
+    return { ready: false, why: `the apiserver does not answer yet (${error instanceof Error ? error.message : String(error)})` };
+  }
+  if (answer.code === 404) return { ready: false, why: 'the kubelet has not registered its node yet' };
+  if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
+  const node = JSON.parse(answer.body) as NodeFacts;
+  const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
+  return { ready: ready?.status === 'True', why: ready?.message ?? 'the node has no Ready condition yet' };
+}

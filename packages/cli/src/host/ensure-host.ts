@@ -1,0 +1,55 @@
+import type { HostRole } from '../config.ts';
+import type { Steps } from '../up/steps.ts';
+import { UserError } from '../user-error.ts';
+import { aptInstall } from './apt.ts';
+import { engineFacts, startEngine, writeEngineConfiguration, type EngineFacts } from './docker-engine.ts';
+import { findProgram, hostKind, missingRequirements } from './requirements.ts';
+import { runOk } from './run.ts';
+
+/** Looks for what Skiff needs; installs it where it may, else says precisely what is missing. Resolves with a running engine. */
+export async function ensureHost(config: { dockerSocket: string; role: HostRole }, steps: Steps): Promise<EngineFacts> {
+  if (process.platform !== 'linux') {
+    throw new UserError('Skiff runs on Linux. On macOS and Windows use `docker compose up`, which runs it inside Docker Desktop.');
+  }
+  if (process.getuid?.() !== 0)
+    throw new UserError('Skiff makes network namespaces and mounts, so it has to be run as root (try it with sudo).', 'usage');
+  const found = await steps.run(config.role === 'node' ? 'Docker Engine' : 'Docker Engine, etcd, Redis', async (note) => {
+    const engine = await engineFacts(config.dockerSocket);
+    const missing = missingRequirements({ hasEngine: engine !== undefined, role: config.role });
+    note(missing.length === 0 ? await describeVersions(engine, config.role) : `missing: ${missing.map((m) => m.program).join(', ')}`);
+    return { engine, missing };
+  });
+  if (found.missing.length > 0) {
+    const needed = found.missing.filter((m) => m.optional !== true);
+    if (hostKind() === 'debian') {
+      const engineMissing = found.missing.some((m) => m.program === 'dockerd');
+      await steps.run('Installing from the distribution', async (note) => {
+        const packages = found.missing.map((m) => m.debianPackage);
+        if (engineMissing) packages.push('cgroupfs-mount', 'ca-certificates');
+        note(packages.join(' '));
+        await aptInstall(packages);
+        if (engineMissing) writeEngineConfiguration();
+      });
+    } else if (needed.length > 0) {
+      throw new UserError(`This host lacks:\n${needed.map((m) => `  - ${m.elsewhere}`).join('\n')}\nPlease install it and run this again.`);
+    }
+  }
+  const engine =
+    found.engine ??
+    (await steps.run('Starting Docker Engine', async (note) => {
+      const facts = await startEngine(config.dockerSocket);
+      note(facts.version);
+      return facts;
+    }));
+  if (!engine.liveRestore) {
+    steps.line('! This engine runs without live-restore: a restart of dockerd will restart containers. See "live-restore" in the README.');
+  }
+  return engine;
+}
+
+async function describeVersions(engine: EngineFacts | undefined, role: HostRole): Promise<string> {
+  if (role === 'node') return engine?.version ?? 'installed, not running';
+  const etcd = findProgram('etcd');
+  const version = etcd === undefined ? '' : (/etcd Version: (\S+)/.exec(await runOk(etcd, ['--version']))?.[1] ?? '');
+  return `engine ${engine?.version ?? 'installed, not running'}, etcd ${version}, ${findProgram('redis-server') === undefined ? 'no Redis (Events go to etcd)' : 'Redis'}`;
+}

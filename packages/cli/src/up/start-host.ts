@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeReadiness } from '../cluster/api-request.ts';
+import type { ClusterConfig } from '../config.ts';
+import { isAlive, readState } from '../supervisor/state.ts';
+import { UserError } from '../user-error.ts';
+
+/** Starts the processes of this host, unless they run already. Resolves with whether they did. */
+export function ensureSupervisor(config: ClusterConfig): boolean {
+  const running = isAlive(readState(config.rootDir)?.supervisor);
+  if (!running) startSupervisor(config);
+  return running;
+}
+
+function startSupervisor(config: ClusterConfig): void {
+  mkdirSync(join(config.rootDir, 'log'), { recursive: true, mode: 0o750 });
+  mkdirSync(join(config.rootDir, 'run'), { recursive: true, mode: 0o750 });
+  const log = openSync(join(config.rootDir, 'log/supervisor.log'), 'a');
+  const main = fileURLToPath(new URL('../main.js', import.meta.url));
+  spawn(process.execPath, [main, 'supervise', '--root-dir', config.rootDir], { detached: true, stdio: ['ignore', log, log] }).unref();
+}
+
+/** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time. */
+export async function waitReady(config: ClusterConfig, note: (text: string) => void, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const { ready, why } = await nodeReadiness(config);
+    if (ready) return note(config.nodeName);
+    note(why);
+    if (Date.now() > deadline)
+      throw new UserError(`The node is not Ready after ${timeoutMs / 1000} s: ${why}\n${failingProcesses(config)}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+function failingProcesses(config: ClusterConfig): string {
+  const processes = Object.entries(readState(config.rootDir)?.processes ?? {});
+  const failing = processes.filter(([, p]) => p.restarts > 0 || p.lastExit !== undefined);
+  if (failing.length === 0) return `Logs are in ${join(config.rootDir, 'log')}.`;
+  return failing
+    .map(([name, p]) => {
+      const log = join(config.rootDir, 'log', `${name}.log`);
+      const tail = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').slice(-5).join('\n    ') : '';
+      return `  ${name}: ended with ${p.lastExit ?? 'an error'}, restarted ${p.restarts} times; the end of ${log}:\n    ${tail}`;
+    })
+    .join('\n');
+}
