@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
-import type { RevisionedStore } from '@skiff/storage';
+import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createAdmissionChain } from './admission/plugin.ts';
 import { admissionPlugins } from './admission/plugins.ts';
@@ -12,6 +12,8 @@ import { attributesOf, forbiddenError, unionAuthorizer } from './authz/authorize
 import { alwaysAllowPaths } from './authz/privileged.ts';
 import { runRoleAggregation } from './bootstrap/aggregate-roles.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
+import { runKubernetesService } from './bootstrap/kubernetes-service.ts';
+import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
@@ -29,7 +31,7 @@ import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
 import { UnsentBytes } from './server/unsent.ts';
 
 export interface ApiServerDeps {
-  readonly store: RevisionedStore;
+  readonly store: DurableStore;
   readonly ephemeralStore?: RevisionedStore;
   readonly clock: Clock;
   readonly log: Logger;
@@ -49,6 +51,7 @@ const bodyLimitBytes = 3 * 1024 * 1024;
 const unsentLimits = { processBytes: 256 * 1024 * 1024, stallMs: 60_000 };
 const certificateCheckMs = 10_000;
 const drainMs = 10_000;
+const farewellMs = 1_000;
 
 /** Assembles the server. Does no I/O before `run`. */
 export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): ApiServer {
@@ -123,18 +126,17 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       log,
     });
 
-    const bootstrap = createBootstrap(
-      {
-        advertiseAddress: config.advertiseAddress,
-        get securePort() {
-          return port;
-        },
-        serviceClusterIpRanges: config.serviceClusterIpRanges,
-        clientCaPem: material.clientCa?.pem,
-        requestHeader: { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames },
+    const systemObjects: SystemObjectsConfig = {
+      advertiseAddress: config.advertiseAddress,
+      get securePort() {
+        return port;
       },
-      { objects: registry.objects, log },
-    );
+      serviceClusterIpRanges: config.serviceClusterIpRanges,
+      clientCaPem: material.clientCa?.pem,
+      requestHeader: { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames },
+    };
+    const { objects, members } = registry;
+    const bootstrap = createBootstrap(systemObjects, { objects, members, log });
 
     const kubelets = createKubeletClient(config.kubelet);
     const metricsRegistry = new MetricsRegistry();
@@ -201,6 +203,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       const run = (s: AbortSignal): Promise<void> => runRoleAggregation({ objects: registry.objects, clock, log }, s);
       loops.push(supervise('cluster-role-aggregation', run, { signal: background.signal, clock, log }));
     };
+    let membership: Promise<void> | undefined;
     const bringUp = async (): Promise<void> => {
       await registry.ready(signal);
       await supervise(
@@ -209,6 +212,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           await bootstrap.run();
           state.initialized = true;
           startAggregation();
+          membership ??= runKubernetesService(systemObjects, { objects, members, clock, log }, signal);
           announce({ port });
           log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
           await aborted(s);
@@ -223,6 +227,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       if (!signal.aborted) throw error;
     } finally {
       state.stopping = true;
+      // The others take this one out while it still answers.
+      if (membership !== undefined) await Promise.race([membership, clock.sleep(farewellMs)]);
       if (config.shutdownDelayMs > 0 && state.initialized) await clock.sleep(config.shutdownDelayMs);
       stopping.abort(new Error('the server is shutting down'));
       await listener.close();

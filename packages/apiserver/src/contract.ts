@@ -4,7 +4,7 @@
  */
 import type { DeepReadonly, JsonObject, KubeObject, ResourceDefinition, SchemaRegistry } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
-import type { RevisionedStore } from '@skiff/storage';
+import type { DurableStore, RevisionedStore } from '@skiff/storage';
 
 export interface UserInfo {
   readonly name: string;
@@ -50,6 +50,8 @@ export interface ApiRequest {
   readonly contentType: string;
   readonly output: OutputFormat;
   readonly userAgent: string;
+  /** What the header `skiff-leader` says: the write holds only while its sender is the leader. */
+  readonly leader?: string;
   /** Aborts when the client is gone or the deadline is over. */
   readonly signal: AbortSignal;
   /** Texts for `Warning: 299` headers; append before the answer is returned. */
@@ -123,12 +125,22 @@ export interface ObjectAccess {
   delete(d: ResourceDefinition, namespace: string, name: string): Promise<void>;
 }
 
+/** The apiservers on this store that live. */
+export interface ServerMembers {
+  /** As of the applied revision. */
+  list(): readonly { readonly ip: string; readonly port: number }[];
+  subscribe(changed: () => void): Disposable;
+  /** Is one of them until `signal` aborts; resolves when it no longer is. */
+  join(self: { readonly ip: string; readonly port: number }, o: { ttlSeconds: number; signal: AbortSignal }): Promise<void>;
+}
+
 export interface ResourceRegistry {
   /** undefined: no such resource → 404. */
   lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
   /** Everything served, for discovery and OpenAPI. */
   definitions(): readonly ResourceDefinition[];
   readonly objects: ObjectAccess;
+  readonly members: ServerMembers;
   /** Resolves when the caches have caught up with the store as it was at the call. */
   ready(signal: AbortSignal): Promise<void>;
   /** Fills and follows the caches until aborted. */
@@ -183,7 +195,7 @@ export interface RegistryConfig {
 }
 
 export interface RegistryDeps {
-  readonly store: RevisionedStore;
+  readonly store: DurableStore;
   /** For definitions with `ttlSeconds`; absent = `store` (under leases). */
   readonly ephemeralStore?: RevisionedStore;
   readonly clock: Clock;

@@ -1,3 +1,4 @@
+import { leaderHeader } from './registry/leader-guard.ts';
 import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
 import type {
   ApiRequest,
@@ -87,6 +88,7 @@ export async function toApiRequest(
   },
 ): Promise<ApiRequest> {
   const userAgent = header(x.request, 'user-agent');
+  const leader = header(x.request, leaderHeader);
   let output = negotiateOutput(header(x.request, 'accept'), {
     transformable: isRead(definition, r.info.subresource),
     protobuf: !isCustom(definition),
@@ -109,6 +111,7 @@ export async function toApiRequest(
     contentType,
     output,
     userAgent,
+    ...(leader === '' ? {} : { leader }),
     get signal() {
       return lifetime.signal;
     },

@@ -11,7 +11,7 @@ import {
   systemClock,
   type Logger,
 } from '@skiff/component-base';
-import { createEtcdStore, createMemoryStore, createRedisStore, type RevisionedStore } from '@skiff/storage';
+import { createEtcdStore, createMemoryStore, createRedisStore, type DurableStore } from '@skiff/storage';
 import { createApiServer } from './api-server.ts';
 import { configFromFlags } from './config.ts';
 import { apiServerFlags } from './flags.ts';
@@ -22,7 +22,7 @@ type ApiServerFlags = Flags<typeof apiServerFlags>;
 /** What upstream takes in a request's headers; node's own limit can only be set on its command line. */
 const headerBytes = 1_048_576;
 
-function openStore(flags: ApiServerFlags, log: Logger): RevisionedStore {
+function openStore(flags: ApiServerFlags, log: Logger): DurableStore {
   const deps = { clock: systemClock, log: log.child({ part: 'store' }) };
   if (flags['storage-backend'] === 'memory') return createMemoryStore({}, deps);
   if (flags['storage-backend'] !== 'etcd') throw new FlagError(`--storage-backend takes etcd or memory, not "${flags['storage-backend']}"`);

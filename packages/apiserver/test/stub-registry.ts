@@ -87,6 +87,11 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
     objects,
     lookup: (group, version, resource, sub) => endpoints.get(`${group}/${version}/${resource}/${sub}`),
     definitions: () => [pod, namespace, node] as readonly ResourceDefinition[],
+    members: {
+      list: () => [],
+      subscribe: () => ({ [Symbol.dispose]: () => undefined }),
+      join: (_, o) => new Promise((resolve) => o.signal.addEventListener('abort', () => resolve(), { once: true })),
+    },
     ready: () => Promise.resolve(),
     run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
   };

@@ -1,4 +1,5 @@
-import { hasReason, type KubeObject, type ResourceRef } from '@skiff/apimachinery';
+import { hasReason, isStatusError, type KubeObject, type ResourceRef } from '@skiff/apimachinery';
+import { FakeClock } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import { createClient } from './create-client.ts';
 import { RequestError } from './contract.ts';
@@ -33,6 +34,28 @@ describe('client', () => {
     await client.create(configMaps, { metadata: key });
     await client.get(configMaps, key);
     expect(live.requests).toHaveLength(2);
+    client.close();
+  });
+
+  it('leaves a server that answers with errors only', async () => {
+    await using first = await startFakeApiserver();
+    await using second = await startFakeApiserver();
+    const clock = new FakeClock();
+    const client = createClient({ servers: [first.url, second.url] }, { clock });
+    await client.create(configMaps, { metadata: key });
+    first.intercept = ({ stream }) => {
+      stream.respond({ ':status': 500 });
+      stream.end('the store is away');
+      return true;
+    };
+    const answers: unknown[] = [];
+    for (let i = 0; i < 4; i++) {
+      const answer: unknown = await client.list(configMaps, 'ns').catch((e: unknown) => e);
+      answers.push(isStatusError(answer) ? answer.code : 'answered');
+      await clock.advance(3_000);
+    }
+    expect(answers).toEqual([500, 500, 500, 'answered']);
+    expect(second.requests).toHaveLength(1);
     client.close();
   });
 

@@ -15,6 +15,7 @@ import type { Client, DeleteOptions, ListOptions, PatchType, WriteOptions } from
 import type { HttpResponse } from './http2-connection.ts';
 import { authorize, impersonate, retryAfter, retryUnanswered } from './middleware.ts';
 import { formatQuery, listQuery, objectPath, resourcePath, watchQuery } from './resource-path.ts';
+import { createServerPool, type ServerPool } from './server-pool.ts';
 import { createTransport, type Middleware, type Send } from './transport.ts';
 import { decodeWatch } from './watch-stream.ts';
 
@@ -72,11 +73,16 @@ const writeQuery = (o: WriteOptions | undefined): Readonly<Record<string, string
 
 /**
  * A Client over HTTP/2. Does no I/O before the first call; idle sessions do not keep the process alive.
+ * `servers`: a pool that others look at or change too; else the configured servers, in their order.
  * `middleware` wraps everything the client sends, outermost first (logging, metrics, faults in tests).
  */
-export function createClient(config: ClientConfig, deps: { clock?: Clock; log?: Logger; middleware?: readonly Middleware[] } = {}): Client {
+export function createClient(
+  config: ClientConfig,
+  deps: { clock?: Clock; log?: Logger; middleware?: readonly Middleware[]; servers?: ServerPool } = {},
+): Client {
   const clock = deps.clock ?? systemClock;
-  const transport = createTransport(config, clock);
+  const pool = deps.servers ?? createServerPool({ configured: config.servers }, { clock });
+  const transport = createTransport(config, { clock, pool });
   const chain = [
     ...(deps.middleware ?? []),
     retryAfter(clock, deps.log ?? silentLogger),

@@ -4,6 +4,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHt
 import type { Clock } from '@skiff/component-base';
 import type { ClientConfig, PemSource } from './client-config.ts';
 import { RequestError } from './contract.ts';
+import { isLoopback } from './server-pool.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -21,12 +22,15 @@ export interface HttpResponse {
   cancel(): void;
 }
 
-const connectTimeoutMs = 10_000;
-/** client-go's numbers: a health ping after 30 s, the connection is given up when it isn't answered in 15 s. */
-const pingIntervalMs = 30_000;
-const pingTimeoutMs = 15_000;
+/**
+ * Health pings while something is under way. A machine without power says nothing: it is found by them in 3 to 7 s. The one that this
+ * process runs on itself gets client-go's numbers.
+ */
+const remotePing = { intervalMs: 3_000, timeoutMs: 4_000 };
+const loopbackPing = { intervalMs: 30_000, timeoutMs: 15_000 };
 /** A connection nobody used for this long is closed. */
 const idleCloseMs = 5 * 60_000;
+const abandonMs = 500;
 const streamWindowBytes = 1 << 20;
 const sessionWindowBytes = 16 << 20;
 
@@ -34,7 +38,13 @@ const readPem = async (source: PemSource | undefined): Promise<string | undefine
   source === undefined ? undefined : 'pem' in source ? source.pem : await readFile(source.file, 'utf8');
 
 /** Opens a session; certificates in files are read anew. Throws RequestError with `maybeProcessed: false`. */
-export async function connectHttp2(server: string, config: ClientConfig, clock: Clock): Promise<Http2Connection> {
+export async function connectHttp2(
+  server: string,
+  config: ClientConfig,
+  /** `lost`: the open connection broke; not called when it was closed or the server said goodbye. */
+  o: { clock: Clock; connectTimeoutMs: number; lost?: () => void },
+): Promise<Http2Connection> {
+  const { clock, connectTimeoutMs } = o;
   const stamp = credentialStamp(config);
   const { certificateAuthority, clientCertificate, clientKey } = config;
   const [ca, cert] = await Promise.all([readPem(certificateAuthority), readPem(clientCertificate)]);
@@ -53,6 +63,8 @@ export async function connectHttp2(server: string, config: ClientConfig, clock: 
     const timer = clock.after(connectTimeoutMs, () => session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)));
     const onError = (error: Error): void => {
       timer[Symbol.dispose]();
+      // Nobody waits for it any more; what it may still say is of no interest.
+      session.on('error', () => undefined);
       reject(new RequestError(`cannot connect to ${server}: ${error.message}`, { cause: error, maybeProcessed: false }));
     };
     session.once('error', onError);
@@ -63,7 +75,7 @@ export async function connectHttp2(server: string, config: ClientConfig, clock: 
     });
   });
   session.setLocalWindowSize(sessionWindowBytes);
-  return new Http2Connection(session, { server, clock, credentialStamp: stamp });
+  return new Http2Connection(session, { server, clock, credentialStamp: stamp, lost: o.lost });
 }
 
 const isSameFile = (a: PemSource | undefined, b: PemSource | undefined): boolean =>
@@ -83,20 +95,23 @@ export class Http2Connection {
   readonly credentialStamp: string;
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
+  readonly #ping: typeof remotePing;
   #active = 0;
   #draining = false;
   #failure: Error | undefined;
   #lastUsedMs: number;
   #timer: Disposable;
 
-  constructor(session: ClientHttp2Session, o: { server: string; clock: Clock; credentialStamp: string }) {
+  constructor(session: ClientHttp2Session, o: { server: string; clock: Clock; credentialStamp: string; lost: (() => void) | undefined }) {
     this.#session = session;
     this.server = o.server;
     this.credentialStamp = o.credentialStamp;
     this.#clock = o.clock;
+    this.#ping = isLoopback(o.server) ? loopbackPing : remotePing;
     this.#lastUsedMs = o.clock.monotonicMs();
     session.on('error', (error: Error) => {
       this.#failure = error;
+      o.lost?.();
     });
     session.on('goaway', () => {
       this.#draining = true;
@@ -106,7 +121,7 @@ export class Http2Connection {
       this.#timer[Symbol.dispose]();
     });
     session.unref();
-    this.#timer = o.clock.after(pingIntervalMs, () => this.#checkHealth());
+    this.#timer = o.clock.after(this.#ping.intervalMs, () => this.#checkHealth());
   }
 
   /** Whether it takes one more request. */
@@ -125,6 +140,12 @@ export class Http2Connection {
   close(): void {
     this.#draining = true;
     this.#session.close();
+  }
+
+  /** Takes no more requests; what is not answered shortly, and every watch, is cut. */
+  abandon(why: string): void {
+    this.#draining = true;
+    this.#clock.after(abandonMs, () => this.#session.destroy(new Error(`left ${this.server}: ${why}`)));
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -203,16 +224,16 @@ export class Http2Connection {
     if (this.#session.destroyed) return;
     if (this.#active === 0) {
       if (this.#clock.monotonicMs() - this.#lastUsedMs >= idleCloseMs) return this.close();
-      this.#timer = this.#clock.after(pingIntervalMs, () => this.#checkHealth());
+      this.#timer = this.#clock.after(this.#ping.intervalMs, () => this.#checkHealth());
       return;
     }
-    const timeout = this.#clock.after(pingTimeoutMs, () =>
-      this.#session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)),
+    const timeout = this.#clock.after(this.#ping.timeoutMs, () =>
+      this.#session.destroy(new Error(`no answer to a ping within ${this.#ping.timeoutMs} ms`)),
     );
     this.#timer = timeout;
     this.#session.ping((error) => {
       timeout[Symbol.dispose]();
-      if (error === null && !this.#session.destroyed) this.#timer = this.#clock.after(pingIntervalMs, () => this.#checkHealth());
+      if (error === null && !this.#session.destroyed) this.#timer = this.#clock.after(this.#ping.intervalMs, () => this.#checkHealth());
     });
   }
 }

@@ -2,6 +2,8 @@ export * from './client-config.ts';
 export * from './contract.ts';
 export * from './create-client.ts';
 export * from './kubeconfig.ts';
+export * from './control-plane.ts';
+export { createServerPool, type ServerPool } from './server-pool.ts';
 export type { HttpRequest, HttpResponse } from './http2-connection.ts';
 export type { Middleware, Send } from './transport.ts';
 export { resourcePath } from './resource-path.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createClient, keepClientCertificate, kubeletClientSigner, loadKubeconfig } from '@skiff/client';
+import { connectControlPlane, keepClientCertificate, kubeletClientSigner } from '@skiff/client';
 import {
   createLogger,
   exitMessage,
@@ -105,13 +105,14 @@ async function main(): Promise<void> {
       { run: runCommand, clock: systemClock, log },
     );
   const signal = processSignal();
-  const clientConfig = loadKubeconfig(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' });
-  const client = createClient(clientConfig, { clock: systemClock, log });
+  const controlPlane = connectControlPlane(flags.kubeconfig, { userAgent: 'kubelet/v1.36.2' }, { clock: systemClock, log });
+  const { client } = controlPlane;
   const networkKubeconfig = flags['network-kubeconfig'];
-  const networkClient =
+  const networkPlane =
     networkKubeconfig === undefined
-      ? client
-      : createClient(loadKubeconfig(networkKubeconfig, { userAgent: 'kubelet-network/v1.36.2' }), { clock: systemClock, log });
+      ? undefined
+      : connectControlPlane(networkKubeconfig, { userAgent: 'kubelet-network/v1.36.2' }, { clock: systemClock, log });
+  const networkClient = networkPlane?.client ?? client;
   const runtime = await createRuntime(flags, log);
   const config = configOf(flags);
   const certificateDirectory = flags['cert-dir'] ?? path.join(config.rootDirectory, 'pki');
@@ -136,10 +137,12 @@ async function main(): Promise<void> {
   const identity = nodeIdentity(config.nodeName);
   await Promise.all([
     kubelet.run(signal),
+    controlPlane.follow(signal),
+    networkPlane?.follow(signal),
     supervise('server', serve, { signal, clock: systemClock, log }),
     flags['rotate-certificates']
       ? keepClientCertificate(
-          { config: clientConfig, signerName: kubeletClientSigner, identity },
+          { config: controlPlane.config, signerName: kubeletClientSigner, identity },
           { client, clock: systemClock, log },
           signal,
         )

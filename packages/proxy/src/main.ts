@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { clientSigner, createClient, keepClientCertificate, loadKubeconfig } from '@skiff/client';
+import { clientSigner, connectControlPlane, keepClientCertificate } from '@skiff/client';
 import { createLogger, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { createDataLink } from './data-link.ts';
 import { dataMain, dataVersion } from './data-version.ts';
@@ -59,8 +59,8 @@ async function main(args: readonly string[]): Promise<void> {
       },
     },
   );
-  const clientConfig = loadKubeconfig(flags.kubeconfig, { userAgent: 'skiff-proxy/0.1.0' });
-  const client = createClient(clientConfig);
+  const controlPlane = connectControlPlane(flags.kubeconfig, { userAgent: 'skiff-proxy/0.1.0' }, { clock, log });
+  const { client } = controlPlane;
   const proxy = createProxy(
     {
       names,
@@ -81,7 +81,8 @@ async function main(args: readonly string[]): Promise<void> {
   log.info({ instance: flags.instance, namespace: names.netns }, 'starting');
   await Promise.all([
     proxy.run(signal),
-    keepClientCertificate({ config: clientConfig, ...proxyCertificate }, { client, clock, log }, signal),
+    controlPlane.follow(signal),
+    keepClientCertificate({ config: controlPlane.config, ...proxyCertificate }, { client, clock, log }, signal),
   ]);
   client.close();
 }

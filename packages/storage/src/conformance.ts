@@ -3,6 +3,7 @@ import {
   type Change,
   type ChangeBatch,
   CompactedError,
+  type DurableStore,
   FutureRevisionError,
   type Revision,
   type RevisionedStore,
@@ -344,4 +345,78 @@ function expectOrdered(batches: readonly ChangeBatch[], after: Revision): void {
     expect(batch.appliedRevision).toBeGreaterThan(applied);
     applied = batch.appliedRevision;
   }
+}
+
+/** What a DurableStore adds: writes under a guard, and keys that live as long as who holds them. `crash` ends a client without a goodbye. */
+export function describeDurableStore(
+  name: string,
+  make: () => Promise<AsyncDisposable & { open(): DurableStore; crash?(store: DurableStore): Promise<void> }>,
+): void {
+  describe(`DurableStore: ${name}`, () => {
+    let fixture: Awaited<ReturnType<typeof make>>;
+    let store: DurableStore;
+    beforeAll(async () => {
+      fixture = await make();
+      store = fixture.open();
+    });
+    afterAll(async () => {
+      await store?.[Symbol.asyncDispose]();
+      await fixture?.[Symbol.asyncDispose]();
+    });
+    const seen = async (prefix: string, type: Change['type'], after: Revision): Promise<Change> => {
+      const controller = new AbortController();
+      try {
+        for await (const batch of store.watch(prefix, { after, signal: controller.signal })) {
+          const found = batch.changes.find((c) => c.type === type);
+          if (found !== undefined) return found;
+        }
+      } finally {
+        controller.abort();
+      }
+      throw new Error('the watch ended');
+    };
+
+    it('writes and deletes only while the guard stands where it was', async () => {
+      const made = await store.put('/guarded/lease', bytes('a'), { expected: 0 });
+      const guard = { key: '/guarded/lease', revision: made.revision };
+      const first = await store.put('/guarded/x', bytes('1'), { expected: 0, guard });
+      expect(first.outcome).toBe('committed');
+      await store.put('/guarded/lease', bytes('b'), { expected: made.revision });
+      const kept = { outcome: 'lost', current: { key: '/guarded/x', revision: first.revision } };
+      expect(await store.put('/guarded/x', bytes('2'), { expected: first.revision, guard })).toMatchObject(kept);
+      expect(await store.delete('/guarded/x', { expected: first.revision, guard })).toMatchObject(kept);
+      expect(await store.put('/guarded/y', bytes('2'), { expected: 0, guard })).toMatchObject({ outcome: 'lost', current: undefined });
+      expect((await store.get('/guarded/y')).entry).toBeUndefined();
+      const absent = { key: '/guarded/none', revision: 0 };
+      expect(await store.put('/guarded/x', bytes('3'), { expected: first.revision, guard: absent })).toMatchObject({
+        outcome: 'committed',
+      });
+    });
+
+    it('holds a key until told to let go, without writing meanwhile', async () => {
+      const after = await store.currentRevision();
+      const controller = new AbortController();
+      const holding = store.hold('/held/a', bytes('me'), { ttlSeconds: 3, signal: controller.signal });
+      const put = await seen('/held/', 'put', after);
+      expect(put.value?.toString()).toBe('me');
+      expect(await store.currentRevision()).toBe(put.revision);
+      controller.abort();
+      await holding;
+      expect((await store.get('/held/a')).entry).toBeUndefined();
+    });
+
+    it('lets go of the keys of a client that died', async (test) => {
+      if (fixture.crash === undefined) return test.skip('nothing outlives this store');
+      const doomed = fixture.open();
+      const after = await store.currentRevision();
+      const controller = new AbortController();
+      const holding = doomed.hold('/held/b', bytes('me'), { ttlSeconds: 2, signal: controller.signal });
+      await seen('/held/b', 'put', after);
+      await fixture.crash(doomed);
+      const gone = await seen('/held/b', 'delete', after);
+      expect(gone.previous?.value.toString()).toBe('me');
+      controller.abort();
+      await holding;
+    });
+  });
 }

@@ -38,10 +38,16 @@ export interface ChangeBatch {
 export type WriteResult =
   | { readonly outcome: 'committed'; readonly revision: Revision /** what a delete removed */; readonly previous?: Entry }
   | {
-      readonly outcome: 'lost' /** the current entry; undefined when the key is gone */;
+      readonly outcome: 'lost' /** the current entry; undefined when the key is gone. As expected: it was the guard that did not hold */;
       readonly current: Entry | undefined;
       readonly revision: Revision;
     };
+
+/** A condition of a write on another key: its last change was at `revision`; 0 = it must not exist. Checked in the same transaction. */
+export interface Guard {
+  readonly key: string;
+  readonly revision: Revision;
+}
 
 export interface RevisionedStore extends AsyncDisposable {
   /** Linearizable unless `at` is given. Throws CompactedError when `at` is below the compacted revision, FutureRevisionError when it is ahead. */
@@ -52,8 +58,8 @@ export interface RevisionedStore extends AsyncDisposable {
     o?: { at?: Revision; after?: string; limit?: number },
   ): Promise<{ entries: readonly Entry[]; revision: Revision; more: boolean; count: number }>;
   /** Compare-and-set: `expected` 0 = must not exist, else the revision of the current entry. `ttlSeconds`: expires; a delete is then logged. */
-  put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number }): Promise<WriteResult>;
-  delete(key: string, o: { expected: Revision }): Promise<WriteResult>;
+  put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number; guard?: Guard }): Promise<WriteResult>;
+  delete(key: string, o: { expected: Revision; guard?: Guard }): Promise<WriteResult>;
   /** Linearizable: at least every write acknowledged before the call. Not coalesced here. */
   currentRevision(): Promise<Revision>;
   /**
@@ -69,6 +75,15 @@ export interface RevisionedStore extends AsyncDisposable {
   compactedRevision(): Promise<Revision>;
   /** Resolves when the store answers; throws why it doesn't. For readiness checks. */
   ping(): Promise<void>;
+}
+
+/** A store that outlives everything that uses it: also the place where processes see each other live. */
+export interface DurableStore extends RevisionedStore {
+  /**
+   * Keeps `key` at `value` for as long as the caller lives: it goes within about `ttlSeconds` when this process dies or can no longer reach the
+   * store, at once when `signal` aborts (resolves then), and comes back by itself. Keeping it writes nothing.
+   */
+  hold(key: string, value: Uint8Array, o: { ttlSeconds: number; signal: AbortSignal }): Promise<void>;
 }
 
 /** The asked history is gone. */

@@ -26,10 +26,11 @@ export interface RangeResponse {
   readonly count: number;
 }
 
-/** Put or delete a key if its last change was at `expected`; else read it. */
+/** Put or delete a key if its last change was at `expected`, and that of `guard` at its own; else read it. */
 export interface CompareAndSet {
   readonly key: Buffer;
   readonly expected: number;
+  readonly guard?: { readonly key: Buffer; readonly expected: number };
   /** Absent: delete. */
   readonly value?: Buffer;
   /** A lease id in decimal: these use all 63 bits. */
@@ -187,9 +188,9 @@ export function encodeRange(request: RangeRequest): Buffer {
   return writer.frame();
 }
 
-export function encodeCompareAndSet({ key, expected, value, lease }: CompareAndSet): Buffer {
+export function encodeCompareAndSet({ key, expected, guard, value, lease }: CompareAndSet): Buffer {
   const read: RangeRequest = { key };
-  return new BackwardsWriter(key.length * 3 + (value?.length ?? 0) + overhead)
+  const writer = new BackwardsWriter(key.length * 3 + (guard?.key.length ?? 0) + (value?.length ?? 0) + overhead)
     .message(3, (otherwise) => otherwise.message(1, (operation) => writeRange(operation, read)))
     .message(2, (operation) => {
       if (value === undefined) operation.message(3, (remove) => remove.number(3, 1).bytes(1, key));
@@ -198,9 +199,23 @@ export function encodeCompareAndSet({ key, expected, value, lease }: CompareAndS
           if (lease !== undefined) put.bigNumber(3, lease);
           put.bytes(2, value).bytes(1, key);
         });
-    })
-    .message(1, (compare) => compare.number(6, expected).bytes(3, key).number(2, 2))
-    .frame();
+    });
+  if (guard !== undefined) writer.message(1, (compare) => compare.number(6, guard.expected).bytes(3, guard.key).number(2, 2));
+  return writer.message(1, (compare) => compare.number(6, expected).bytes(3, key).number(2, 2)).frame();
+}
+
+/** `id` is the caller's choice. */
+export const encodeLeaseGrant = (id: number, ttlSeconds: number): Buffer =>
+  new BackwardsWriter(overhead).number(2, id).number(1, ttlSeconds).frame();
+/** A request that names a lease and nothing else: to revoke it, to keep it alive. */
+export const encodeLeaseId = (id: number): Buffer => new BackwardsWriter(overhead).number(1, id).frame();
+/** Seconds that the lease has left; 0: it is gone. */
+export function decodeLeaseKeepAlive(message: Buffer): number {
+  let ttlSeconds = 0;
+  readFields(message, (field, number) => {
+    if (field === 3) ttlSeconds = number;
+  });
+  return ttlSeconds;
 }
 
 export const encodeCompaction = (revision: number): Buffer => new BackwardsWriter(overhead).number(1, revision).frame();

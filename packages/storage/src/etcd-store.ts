@@ -6,7 +6,8 @@ import {
   type Entry,
   FutureRevisionError,
   type Revision,
-  type RevisionedStore,
+  type DurableStore,
+  type Guard,
   StoreUnavailableError,
   type WriteResult,
 } from './contract.ts';
@@ -25,6 +26,7 @@ import {
   type RangeResponse,
 } from './etcd-messages.ts';
 import { EtcdCallError, EtcdRpc, grpcCode } from './etcd-rpc.ts';
+import { holdKey } from './etcd-hold.ts';
 import { followStream, toEntry } from './etcd-watch.ts';
 import { compareKeys } from './key-order.ts';
 
@@ -35,11 +37,11 @@ const retryDelaysMs = [0, 50, 200, 500];
 const watchBackoffMs = { initial: 50, max: 2_000 };
 
 /** A RevisionedStore in etcd 3.4 or later. Connects on first use. */
-export function createEtcdStore(config: EtcdStoreConfig, deps: { clock?: Clock; log?: Logger } = {}): RevisionedStore {
+export function createEtcdStore(config: EtcdStoreConfig, deps: { clock?: Clock; log?: Logger } = {}): DurableStore {
   return new EtcdStore(config, deps.clock ?? systemClock, deps.log ?? silentLogger);
 }
 
-class EtcdStore implements RevisionedStore {
+class EtcdStore implements DurableStore {
   readonly #config: EtcdStoreConfig;
   #etcd: Promise<Etcd3> | undefined;
   readonly #calls: EtcdRpc;
@@ -123,22 +125,36 @@ class EtcdStore implements RevisionedStore {
     }
   }
 
-  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number }): Promise<WriteResult> {
+  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number; guard?: Guard }): Promise<WriteResult> {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     const put = (lease?: string): Promise<CompareAndSetResponse> =>
-      this.#compareAndSet({ key: Buffer.from(key), expected: o.expected, value: bytes, ...(lease && { lease }) });
+      this.#compareAndSet({ key: Buffer.from(key), expected: o.expected, ...guardOf(o), value: bytes, ...(lease && { lease }) });
     const response = o.ttlSeconds === undefined ? await put() : await this.#withLease(o.ttlSeconds, put);
     return response.succeeded ? { outcome: 'committed', revision: response.revision } : lost(key, response);
   }
 
-  async delete(key: string, o: { expected: Revision }): Promise<WriteResult> {
+  async delete(key: string, o: { expected: Revision; guard?: Guard }): Promise<WriteResult> {
     if (o.expected === 0) {
       const { entry, revision } = await this.get(key);
       return { outcome: 'lost', current: entry, revision };
     }
-    const response = await this.#compareAndSet({ key: Buffer.from(key), expected: o.expected });
+    const response = await this.#compareAndSet({ key: Buffer.from(key), expected: o.expected, ...guardOf(o) });
     if (!response.succeeded) return lost(key, response);
     return { outcome: 'committed', revision: response.revision, ...(response.kv && { previous: toEntry(response.kv, key) }) };
+  }
+
+  hold(key: string, value: Uint8Array, o: { ttlSeconds: number; signal: AbortSignal }): Promise<void> {
+    return holdKey({ key, value: Buffer.from(value), ...o }, { rpc: this.#calls, store: this, clock: this.#clock, log: this.#log });
+  }
+
+  /** A put under a lease of the caller's, whatever is there. */
+  async putUnderLease(key: string, value: Buffer, lease: number): Promise<void> {
+    let { entry } = await this.get(key);
+    for (;;) {
+      const response = await this.#compareAndSet({ key: Buffer.from(key), expected: entry?.revision ?? 0, value, lease: String(lease) });
+      if (response.succeeded) return;
+      entry = response.kv && toEntry(response.kv, key);
+    }
   }
 
   async currentRevision(): Promise<Revision> {
@@ -266,6 +282,9 @@ class EtcdStore implements RevisionedStore {
 }
 
 const at = (revision: Revision | undefined): { revision?: Revision } => (revision === undefined ? {} : { revision });
+
+const guardOf = ({ guard }: { guard?: Guard }): Pick<CompareAndSet, 'guard'> =>
+  guard === undefined ? {} : { guard: { key: Buffer.from(guard.key), expected: guard.revision } };
 
 const lost = (key: string, { kv, revision }: CompareAndSetResponse): WriteResult => ({
   outcome: 'lost',

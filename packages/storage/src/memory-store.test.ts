@@ -1,8 +1,9 @@
 import { FakeClock } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
-import { describeRevisionedStore } from './conformance.ts';
+import { describeDurableStore, describeRevisionedStore } from './conformance.ts';
 import { createMemoryStore } from './memory-store.ts';
 
+describeDurableStore('memory', async () => ({ open: () => createMemoryStore(), [Symbol.asyncDispose]: async () => undefined }));
 describeRevisionedStore('memory', async () => {
   const store = createMemoryStore();
   return { open: () => store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };

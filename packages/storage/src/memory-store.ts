@@ -3,10 +3,11 @@ import {
   type Change,
   type ChangeBatch,
   CompactedError,
+  type DurableStore,
   type Entry,
   FutureRevisionError,
+  type Guard,
   type Revision,
-  type RevisionedStore,
   StoreUnavailableError,
   ValueTooLargeError,
   type WriteResult,
@@ -33,11 +34,11 @@ const maxBatch = 1000;
  * A RevisionedStore in this process, for tests and for clusters that need not survive. Values are shared between readers, who
  * must not change them. Writes take effect synchronously, in the order of the calls.
  */
-export function createMemoryStore(config: MemoryStoreConfig = {}, deps: { clock?: Clock } = {}): RevisionedStore {
+export function createMemoryStore(config: MemoryStoreConfig = {}, deps: { clock?: Clock } = {}): DurableStore {
   return new MemoryStore(config, deps.clock ?? systemClock);
 }
 
-class MemoryStore implements RevisionedStore {
+class MemoryStore implements DurableStore {
   readonly #clock: Clock;
   readonly #maxValueBytes: number;
   #revision: Revision;
@@ -85,11 +86,11 @@ class MemoryStore implements RevisionedStore {
     return { entries, revision: at, more: count > entries.length, count };
   }
 
-  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number }): Promise<WriteResult> {
+  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number; guard?: Guard }): Promise<WriteResult> {
     this.#check();
     if (value.byteLength > this.#maxValueBytes) throw new ValueTooLargeError(value.byteLength);
     const current = this.#entryAt(key, this.#revision);
-    if ((current?.revision ?? 0) !== o.expected) return { outcome: 'lost', current, revision: this.#revision };
+    if ((current?.revision ?? 0) !== o.expected || this.#isBarred(o.guard)) return { outcome: 'lost', current, revision: this.#revision };
     const copy = Buffer.allocUnsafeSlow(value.byteLength);
     copy.set(value);
     const revision = ++this.#revision;
@@ -98,12 +99,25 @@ class MemoryStore implements RevisionedStore {
     return { outcome: 'committed', revision };
   }
 
-  async delete(key: string, o: { expected: Revision }): Promise<WriteResult> {
+  async delete(key: string, o: { expected: Revision; guard?: Guard }): Promise<WriteResult> {
     this.#check();
     const current = this.#entryAt(key, this.#revision);
-    if (current === undefined || current.revision !== o.expected) return { outcome: 'lost', current, revision: this.#revision };
+    if (current === undefined || current.revision !== o.expected || this.#isBarred(o.guard))
+      return { outcome: 'lost', current, revision: this.#revision };
     this.#remove(current);
     return { outcome: 'committed', revision: this.#revision, previous: current };
+  }
+
+  async hold(key: string, value: Uint8Array, o: { ttlSeconds: number; signal: AbortSignal }): Promise<void> {
+    const entry = (): Entry | undefined => this.#entryAt(key, this.#revision);
+    await this.put(key, value, { expected: entry()?.revision ?? 0 });
+    if (!o.signal.aborted) await new Promise<void>((resolve) => o.signal.addEventListener('abort', () => resolve(), { once: true }));
+    const left = entry();
+    if (left !== undefined && !this.#closed) this.#remove(left);
+  }
+
+  #isBarred(guard: Guard | undefined): boolean {
+    return guard !== undefined && (this.#entryAt(guard.key, this.#revision)?.revision ?? 0) !== guard.revision;
   }
 
   async currentRevision(): Promise<Revision> {

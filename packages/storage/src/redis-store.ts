@@ -5,6 +5,7 @@ import {
   CompactedError,
   type Entry,
   FutureRevisionError,
+  type Guard,
   type Revision,
   type RevisionedStore,
   StoreUnavailableError,
@@ -110,7 +111,8 @@ class RedisStore implements RevisionedStore {
     }
   }
 
-  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number }): Promise<WriteResult> {
+  async put(key: string, value: Uint8Array, o: { expected: Revision; ttlSeconds?: number; guard?: Guard }): Promise<WriteResult> {
+    if (o.guard !== undefined) throw new TypeError('what expires takes no guards');
     if (value.byteLength > (this.#config.maxValueBytes ?? 1_572_864)) throw new ValueTooLargeError(value.byteLength);
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     const ttlMs = o.ttlSeconds === undefined ? '' : o.ttlSeconds * 1000;
@@ -119,7 +121,8 @@ class RedisStore implements RevisionedStore {
     return toWriteResult(key, reply);
   }
 
-  async delete(key: string, o: { expected: Revision }): Promise<WriteResult> {
+  async delete(key: string, o: { expected: Revision; guard?: Guard }): Promise<WriteResult> {
+    if (o.guard !== undefined) throw new TypeError('what expires takes no guards');
     return toWriteResult(key, await this.#run('del', [key, o.expected], 'write'));
   }
 

@@ -2,7 +2,7 @@ import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { etcdUrl, findEtcdImages, startEtcd } from '../../../test/servers/etcd.ts';
 import type { ServerContainer } from '../../../test/servers/server.ts';
-import { describeRevisionedStore } from '../src/conformance.ts';
+import { describeDurableStore, describeRevisionedStore } from '../src/conformance.ts';
 import type { RevisionedStore } from '../src/contract.ts';
 import { createEtcdStore } from '../src/etcd-store.ts';
 
@@ -13,6 +13,16 @@ for (const { version, image } of images) {
     const server = await startEtcd(image);
     return {
       open: () => createEtcdStore({ endpoints: [etcdUrl(server)] }),
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  });
+
+  describeDurableStore(`etcd ${version}`, async () => {
+    const server = await startEtcd(image);
+    return {
+      open: () => createEtcdStore({ endpoints: [etcdUrl(server)] }),
+      // Closed under it: its holder can neither keep nor revoke.
+      crash: async (store) => await store[Symbol.asyncDispose](),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   });

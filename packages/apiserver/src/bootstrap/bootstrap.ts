@@ -1,11 +1,11 @@
 import type { Logger } from '@skiff/component-base';
-import type { ObjectAccess } from '../contract.ts';
+import type { ObjectAccess, ServerMembers } from '../contract.ts';
 import type { HealthCheck } from '../health/health.ts';
 import { ensureClusterDns } from './cluster-dns.ts';
 import { reconcileRbac } from './reconcile-rbac.ts';
+import { ensureKubernetesService } from './kubernetes-service.ts';
 import {
   ensureAuthenticationConfig,
-  ensureKubernetesService,
   ensureNamespaces,
   ensurePriorityClasses,
   ensureServiceCidr,
@@ -20,7 +20,10 @@ export interface Bootstrap {
 }
 
 /** Objects that every cluster has. Namespaces come first: everything else may live in them. */
-export function createBootstrap(config: SystemObjectsConfig, deps: { objects: ObjectAccess; log: Logger }): Bootstrap {
+export function createBootstrap(
+  config: SystemObjectsConfig,
+  deps: { objects: ObjectAccess; members: Pick<ServerMembers, 'list'>; log: Logger },
+): Bootstrap {
   const { objects, log } = deps;
   const steps = [
     { name: 'poststarthook/start-system-namespaces-controller', run: () => ensureNamespaces(objects) },
@@ -28,7 +31,7 @@ export function createBootstrap(config: SystemObjectsConfig, deps: { objects: Ob
     { name: 'poststarthook/scheduling/bootstrap-system-priority-classes', run: () => ensurePriorityClasses(objects) },
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
-    { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config) },
+    { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config, deps.members.list()) },
     { name: 'poststarthook/bootstrap-cluster-dns', run: () => ensureClusterDns(objects, config) },
   ];
   const done = new Set<string>();

@@ -19,7 +19,8 @@ export async function ensureObject<T extends KubeObject>(
       await objects.create(definition, wanted);
       return;
     } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
+      // The cache may be behind the other server, or this one. A Service that is there fails by its address, not by its name.
+      if (!hasReason(error, 'AlreadyExists') && (await objects.read(definition, namespace, name)) === undefined) throw error;
     }
   } else if (!adjust(structuredClone(found) as T)) return;
   await objects.update(definition, namespace, name, (draft) => (adjust(draft) ? draft : undefined));

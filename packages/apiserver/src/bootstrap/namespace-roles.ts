@@ -1,6 +1,6 @@
 import { type BootstrapRole, rule } from './rbac-notation.ts';
 
-/** Roles inside kube-system and kube-public. */
+/** Roles inside kube-system, kube-public and default. */
 export const namespaceRoles: readonly BootstrapRole[] = [
   {
     // Whoever wants to join reads it before it can prove anything; it is signed with the tokens.
@@ -12,6 +12,12 @@ export const namespaceRoles: readonly BootstrapRole[] = [
     namespace: 'kube-system',
     name: 'skiff:cluster-config',
     rules: [rule('', 'configmaps', 'get', 'skiff-config')],
+  },
+  {
+    // Not upstream's: kubelets fail over between the apiservers that this object names.
+    namespace: 'default',
+    name: 'skiff:apiserver-endpoints',
+    rules: [rule('', 'endpoints', 'get,list,watch', 'kubernetes')],
   },
   {
     namespace: 'kube-public',

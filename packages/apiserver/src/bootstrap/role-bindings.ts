@@ -43,6 +43,7 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
 ];
 
 export const roleBindings: readonly BootstrapBinding[] = [
+  { namespace: 'default', name: 'skiff:apiserver-endpoints', role: 'skiff:apiserver-endpoints', subjects: [group('system:nodes')] },
   {
     namespace: 'kube-public',
     name: 'kubeadm:bootstrap-signer-clusterinfo',

@@ -1,18 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   configMap,
-  endpointSlice,
-  endpoints,
   namespace,
   priorityClass,
-  service,
   serviceCIDR,
   type ConfigMap,
-  type Endpoints,
-  type EndpointSlice,
   type Namespace,
   type PriorityClass,
-  type Service,
   type ServiceCIDR,
 } from '@skiff/api';
 import type { ObjectAccess } from '../contract.ts';
@@ -47,8 +41,7 @@ const systemPriorityClasses: readonly PriorityClass[] = [
   },
 ];
 
-const serviceLabels = { component: 'apiserver', provider: 'kubernetes' };
-const isIpv6 = (address: string): boolean => address.includes(':');
+export const isIpv6 = (address: string): boolean => address.includes(':');
 
 /** The first usable address of a CIDR: that of the `kubernetes` Service. */
 export function firstServiceAddress(cidr: string): string {
@@ -102,76 +95,4 @@ export async function ensureServiceCidr(objects: ObjectAccess, config: SystemObj
     metadata: { name: 'kubernetes' },
     spec: { cidrs },
   });
-}
-
-/** The Service `default/kubernetes` and the endpoints behind it: this server's address. */
-export async function ensureKubernetesService(objects: ObjectAccess, config: SystemObjectsConfig): Promise<void> {
-  const port = config.securePort;
-  const clusterIP = firstServiceAddress(config.serviceClusterIpRanges[0] ?? '');
-  const servicePorts = [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }];
-  await ensureObject<Service>(
-    objects,
-    service,
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'kubernetes', namespace: 'default', labels: { ...serviceLabels } },
-      spec: {
-        clusterIP,
-        ipFamilies: [isIpv6(clusterIP) ? 'IPv6' : 'IPv4'],
-        ipFamilyPolicy: 'SingleStack',
-        ports: structuredClone(servicePorts),
-        sessionAffinity: 'None',
-        type: 'ClusterIP',
-      },
-    },
-    (draft) => {
-      const current = draft.spec?.ports?.[0];
-      if (draft.spec === undefined || (current?.targetPort === port && current.port === 443 && draft.spec.ports?.length === 1))
-        return false;
-      draft.spec.ports = structuredClone(servicePorts);
-      return true;
-    },
-  );
-  const subsets = [{ addresses: [{ ip: config.advertiseAddress }], ports: [{ name: 'https', port, protocol: 'TCP' }] }];
-  const skipMirror = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
-  await ensureObject<Endpoints>(
-    objects,
-    endpoints,
-    {
-      apiVersion: 'v1',
-      kind: 'Endpoints',
-      metadata: { name: 'kubernetes', namespace: 'default', labels: skipMirror },
-      subsets: structuredClone(subsets),
-    },
-    (draft) => {
-      if (isDeepStrictEqual(JSON.parse(JSON.stringify(draft.subsets ?? [])), subsets)) return false;
-      draft.subsets = structuredClone(subsets);
-      return true;
-    },
-  );
-  const slice = {
-    endpoints: [{ addresses: [config.advertiseAddress], conditions: { ready: true } }],
-    ports: [{ name: 'https', port, protocol: 'TCP' }],
-  };
-  await ensureObject<EndpointSlice>(
-    objects,
-    endpointSlice,
-    {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-      addressType: isIpv6(config.advertiseAddress) ? 'IPv6' : 'IPv4',
-      ...structuredClone(slice),
-    },
-    (draft) => {
-      const now = {
-        endpoints: draft.endpoints?.map((e) => ({ addresses: e.addresses, conditions: { ready: e.conditions?.ready } })),
-        ports: draft.ports,
-      };
-      if (isDeepStrictEqual(JSON.parse(JSON.stringify(now)), slice)) return false;
-      Object.assign(draft, structuredClone(slice));
-      return true;
-    },
-  );
 }

@@ -1,6 +1,7 @@
 import { alreadyExists, type KubeObject, StatusError } from '@skiff/apimachinery';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { pendingEntry, putEntry } from './entry-writes.ts';
+import { guardFor } from './leader-guard.ts';
 import { recordUpdate } from './managed-fields.ts';
 import { dedupOwnerReferences, ensureNamespace, fillSystemFields, generateName, metadataOf } from './object-metadata.ts';
 import { readStoredEntry } from './reads.ts';
@@ -53,9 +54,12 @@ async function storeOnce(w: WriteContext, draft: KubeObject): Promise<StoredEntr
       const existing = await readStoredEntry(resource.stored, key);
       return existing === undefined ? pendingEntry(resource, key, encoded, 0) : undefined;
     }
-    const attempt = await putEntry(resource, key, encoded, { expected: 0, ...ttlOf(w) });
-    if (attempt.committed) stored = attempt.entry;
-    return stored;
+    for (;;) {
+      const attempt = await putEntry(resource, key, encoded, { expected: 0, ...ttlOf(w), ...(await guardFor(resource, w.guard)) });
+      if (attempt.committed) stored = attempt.entry;
+      if (attempt.committed || attempt.current !== undefined) return stored;
+      w.guard?.lost();
+    }
   } finally {
     await finish?.(stored !== undefined);
   }

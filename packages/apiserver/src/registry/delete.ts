@@ -29,6 +29,7 @@ export async function deleteObject(w: WriteContext, name: string, options: Delet
   const outcome = await guaranteedUpdate(resource, {
     key: keyOf(resource, w.namespace, name),
     dryRun: w.dryRun,
+    guard: w.guard,
     signal: w.signal,
     change: async (entry) => {
       if (entry === undefined) throw notFound(subjectOf(w), name);

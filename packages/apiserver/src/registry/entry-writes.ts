@@ -1,4 +1,4 @@
-import { type Entry, UnknownOutcomeError } from '@skiff/storage';
+import { type Entry, type Guard, UnknownOutcomeError } from '@skiff/storage';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import type { EncodedObject } from './resource-codec.ts';
 import type { ServedResource } from './stored-resource.ts';
@@ -23,7 +23,7 @@ export async function putEntry(
   resource: ServedResource,
   key: string,
   encoded: EncodedObject,
-  o: { expected: number; ttlSeconds?: number },
+  o: { expected: number; ttlSeconds?: number; guard?: Guard },
 ): Promise<EntryWrite> {
   const { cache, follower } = resource.stored;
   const expectation = cache.expect(key, encoded.value, resource.view.slot, encoded.form);
@@ -47,11 +47,11 @@ export async function putEntry(
   }
 }
 
-export async function deleteEntry(resource: ServedResource, current: StoredEntry): Promise<EntryWrite> {
+export async function deleteEntry(resource: ServedResource, current: StoredEntry, o: { guard?: Guard } = {}): Promise<EntryWrite> {
   const { store } = resource.stored.follower;
   const deleted = (revision: number): EntryWrite => ({ committed: true, entry: { ...current, forms: current.forms.slice(), revision } });
   try {
-    const result = await store.delete(current.key, { expected: current.revision });
+    const result = await store.delete(current.key, { expected: current.revision, ...o });
     if (result.outcome === 'committed') return deleted(result.revision);
     return { committed: false, current: toCached(resource, result.current) };
   } catch (error) {

@@ -1,6 +1,7 @@
 import { isStatusError, StatusError } from '@skiff/apimachinery';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { deleteEntry, pendingEntry, putEntry } from './entry-writes.ts';
+import { guardFor, type LeaderGuard } from './leader-guard.ts';
 import { readStoredEntry } from './reads.ts';
 import type { EncodedObject } from './resource-codec.ts';
 import type { ServedResource } from './stored-resource.ts';
@@ -25,6 +26,7 @@ export interface GuaranteedUpdate {
   readonly key: string;
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
+  readonly guard?: LeaderGuard | undefined;
   /** Gets the current entry, undefined = absent. Runs again after a lost race, and on a newer state when it throws on one that may be stale. */
   change(current: StoredEntry | undefined): Promise<Change> | Change;
 }
@@ -64,8 +66,9 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
     }
     if (change.kind === 'delete') {
       if (current === undefined || o.dryRun) return { kind: 'deleted', entry: current };
-      const result = await deleteEntry(resource, current);
+      const result = await deleteEntry(resource, current, await guardFor(resource, o.guard));
       if (result.committed) return { kind: 'deleted', entry: result.entry };
+      o.guard?.lost();
       current = result.current;
     } else {
       const expected = current?.revision ?? 0;
@@ -74,8 +77,9 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
         continue;
       }
       const ttl = change.ttlSeconds === undefined ? {} : { ttlSeconds: change.ttlSeconds };
-      const result = await putEntry(resource, o.key, change.encoded, { expected, ...ttl });
+      const result = await putEntry(resource, o.key, change.encoded, { expected, ...ttl, ...(await guardFor(resource, o.guard)) });
       if (result.committed) return { kind: 'put', entry: result.entry };
+      o.guard?.lost();
       current = result.current;
     }
     confirmed = true;

@@ -42,6 +42,7 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
       warnings: [],
       options: {},
       admission: undefined,
+      guard: undefined,
       signal: deps.signal,
       nowMs,
       now: formatTime(nowMs),

@@ -1,7 +1,7 @@
-import { builtinResources, builtinSchemas } from '@skiff/api';
+import { builtinResources, builtinSchemas, lease as leases } from '@skiff/api';
 import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
 import { silentLogger, systemClock } from '@skiff/component-base';
-import { createMemoryStore, type RevisionedStore } from '@skiff/storage';
+import { createMemoryStore, type DurableStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ApiRequest, ApiResponse, RequestInfo, ResourceRegistry, WatchSink } from '../contract.ts';
 import { createRegistry } from './registry.ts';
@@ -12,7 +12,7 @@ afterEach(async () => {
   stop.clear();
 });
 
-async function start(store: RevisionedStore = createMemoryStore()): Promise<ResourceRegistry> {
+async function start(store: DurableStore = createMemoryStore()): Promise<ResourceRegistry> {
   const controller = new AbortController();
   const registry = createRegistry(
     {
@@ -51,6 +51,7 @@ interface Call {
   query?: string;
   body?: unknown;
   contentType?: string;
+  leader?: string;
   as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
 }
 
@@ -76,6 +77,7 @@ function request(c: Call): ApiRequest {
     contentType: c.contentType ?? 'application/json',
     output: { mediaType: 'json', pretty: false, ...(c.as === undefined ? {} : { as: c.as }) },
     userAgent: 'vitest/1',
+    ...(c.leader === undefined ? {} : { leader: c.leader }),
     signal: new AbortController().signal,
     warnings: [],
   };
@@ -118,6 +120,46 @@ describe('registry', () => {
     await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'a' })).rejects.toMatchObject({
       message: 'configmaps "a" not found',
     });
+  });
+
+  it('takes writes of a leader only while the Lease is its own, through whichever server they come', async () => {
+    const store = createMemoryStore();
+    const [a, b] = [await start(store), await start(store)];
+    const lease = { resource: 'leases', group: 'coordination.k8s.io' };
+    const spec = (holderIdentity: string, leaseTransitions: number): JsonObject => ({ holderIdentity, leaseTransitions });
+    await call(a, { ...lease, verb: 'create', body: configMap('l', { spec: spec('one/1', 3) }) });
+    const leader = 'default/l/3/one%2F1';
+    const write = (r: ResourceRegistry, name: string, claim = leader): Promise<{ code: number }> =>
+      call(r, { verb: 'create', resource: 'configmaps', body: configMap(name), leader: claim });
+    expect((await write(b, 'x')).code).toBe(201);
+    // A renewal between the look at the Lease and the commit only costs another look.
+    await Promise.all([
+      ...Array.from({ length: 20 }, (_, i) => write(i % 2 === 0 ? a : b, `x${i}`)),
+      ...Array.from({ length: 20 }, (_, i) =>
+        a.objects.update(leases as ResourceDefinition<KubeObject & { spec?: JsonObject }>, 'default', 'l', (draft) => ({
+          ...draft,
+          spec: { ...draft.spec, leaseDurationSeconds: i + 1 },
+        })),
+      ),
+    ]);
+    await call(b, {
+      ...lease,
+      verb: 'patch',
+      name: 'l',
+      body: { spec: spec('two', 4) },
+      contentType: 'application/merge-patch+json',
+    });
+    const deposed = { reason: 'Conflict', details: { causes: [{ reason: 'LeaderDeposed' }] } };
+    const edit = { resource: 'configmaps', name: 'x', leader };
+    for (const r of [a, b]) {
+      await expect(write(r, 'late')).rejects.toMatchObject(deposed);
+      await expect(call(r, { ...edit, verb: 'update', body: configMap('x', { data: { k: 'v' } }) })).rejects.toMatchObject(deposed);
+      await expect(call(r, { ...edit, verb: 'delete' })).rejects.toMatchObject(deposed);
+    }
+    await expect(write(a, 'late', 'default/none/0/one')).rejects.toMatchObject(deposed);
+    await expect(write(a, 'late', 'nonsense')).rejects.toMatchObject({ reason: 'BadRequest' });
+    expect((await write(a, 'later', 'default/l/4/two')).code).toBe(201);
+    expect((await call<{ items: KubeObject[] }>(a, { verb: 'list', resource: 'configmaps' })).object.items).toHaveLength(22);
   });
 
   it('pages at one revision', async () => {

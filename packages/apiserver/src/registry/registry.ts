@@ -22,7 +22,9 @@ import type { KindLookup } from './body-kind.ts';
 import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
 import { jobHooks } from './job-hooks.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
+import { createLeaderGuard, type LeaderGuard, parseLeaderClaim } from './leader-guard.ts';
 import { createObjectAccess } from './object-access.ts';
+import { createServerMembers } from './server-members.ts';
 import { createResourceCodec } from './resource-codec.ts';
 import { apiVersionOf } from './render.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
@@ -119,7 +121,18 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const objects = createObjectAccess({ clock, log, signal: lifetime.signal, served: servedOf, target });
   const services = createServiceAllocation(config, { objects, clock, log, store: deps.store, definition });
   if (services !== undefined) hooks['/services'] = services.hooks;
-  const writeDeps: WriteDeps = { clock, admission: deps.admission(objects), authorizeCreate: (r) => deps.authorizeCreate(r), kinds };
+  const leaderGuard = (claim: string): LeaderGuard => {
+    const d = definition('coordination.k8s.io', 'leases');
+    if (d === undefined) throw new Error('this registry serves no Leases');
+    return createLeaderGuard(parseLeaderClaim(claim), servedOf(d));
+  };
+  const writeDeps: WriteDeps = {
+    clock,
+    admission: deps.admission(objects),
+    authorizeCreate: (r) => deps.authorizeCreate(r),
+    leaderGuard,
+    kinds,
+  };
   const handlers = new Map<string, SubresourceHandler>(
     deps.subresources(objects).map((h) => [`${idOf({ ...h, plural: h.resource })}/${h.subresource}`, h]),
   );
@@ -177,6 +190,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     lookup: (group, version, resource, subresource) => endpoints.get(`${idOf({ group, version, plural: resource })}/${subresource}`),
     definitions: () => config.definitions,
     objects,
+    members: createServerMembers({ root: layout.root }, { store: deps.store, cache: durable.cache(`${layout.root}masterleases/`), log }),
     ready,
     async run(signal) {
       const scope = childSignal(signal);

@@ -6,7 +6,14 @@ import { UndecodableError } from '../storage/view.ts';
 export function toApiError(error: unknown, subject: ErrorSubject, action: string): unknown {
   if (isStatusError(error)) return error;
   const details = { ...(subject.group === '' ? {} : { group: subject.group }), kind: subject.resource };
-  if (error instanceof StoreUnavailableError || error instanceof UnknownOutcomeError) {
+  // Nobody is told to come back: a client that does so by itself would do twice what may have happened.
+  if (error instanceof UnknownOutcomeError) {
+    return new StatusError('Timeout', `Timeout: the ${action} operation may or may not have been done: ${error.message}`, {
+      details,
+      cause: error,
+    });
+  }
+  if (error instanceof StoreUnavailableError) {
     const qualified = subject.group === '' ? subject.resource : `${subject.resource}.${subject.group}`;
     return new StatusError(
       'ServerTimeout',

@@ -45,6 +45,7 @@ export async function updateObject(w: WriteContext, o: UpdateRequest): Promise<U
     const outcome = await guaranteedUpdate(resource, {
       key,
       dryRun: w.dryRun,
+      guard: w.guard,
       signal: w.signal,
       change: async (entry) => {
         await settle(run, false);

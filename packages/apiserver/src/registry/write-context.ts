@@ -14,6 +14,7 @@ import {
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
 import type { AdmissionChain, AdmissionOperation, AdmissionRequest, UserInfo } from '../contract.ts';
+import type { LeaderGuard } from './leader-guard.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import type { ServedResource } from './stored-resource.ts';
 
@@ -34,6 +35,8 @@ export interface WriteContext {
   /** undefined: no admission (the server's own writes). */
   readonly admission: AdmissionChain | undefined;
   readonly hooks: ResourceHooks | undefined;
+  /** undefined: the sender claims no leadership. */
+  readonly guard: LeaderGuard | undefined;
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;

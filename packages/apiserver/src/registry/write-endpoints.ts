@@ -15,6 +15,7 @@ import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
 import { deleteObject } from './delete.ts';
 import { checkBodyKind, type KindLookup } from './body-kind.ts';
 import { recordUpdate } from './managed-fields.ts';
+import type { LeaderGuard } from './leader-guard.ts';
 import { checkName, dedupOwnerReferences, ensureNamespace, metadataOf, wipeSystemFields } from './object-metadata.ts';
 import { presentValue } from './present.ts';
 import { listPage, presentEntry, presentList } from './read-endpoints.ts';
@@ -32,6 +33,7 @@ export interface WriteDeps {
   readonly clock: Clock;
   readonly admission: AdmissionChain;
   authorizeCreate(r: ApiRequest): Promise<void>;
+  leaderGuard(claim: string): LeaderGuard;
   readonly kinds: KindLookup;
 }
 
@@ -66,6 +68,7 @@ export function writeContext(
     warnings: r.warnings,
     options: o.options,
     admission: deps.admission,
+    guard: r.leader === undefined ? undefined : deps.leaderGuard(r.leader),
     signal: r.signal,
     nowMs,
     now: currentSecond(nowMs),

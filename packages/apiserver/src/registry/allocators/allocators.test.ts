@@ -1,7 +1,7 @@
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { ResourceDefinition } from '@skiff/apimachinery';
 import { silentLogger, systemClock } from '@skiff/component-base';
-import { createMemoryStore, type RevisionedStore } from '@skiff/storage';
+import { createMemoryStore, type DurableStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ResourceRegistry } from '../../contract.ts';
 import { createRegistry } from '../registry.ts';
@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-async function start(store: RevisionedStore, cidr = '10.96.0.0/24'): Promise<ResourceRegistry> {
+async function start(store: DurableStore, cidr = '10.96.0.0/24'): Promise<ResourceRegistry> {
   const controller = new AbortController();
   const registry = createRegistry(
     {

@@ -57,6 +57,7 @@ export async function bindPod(pods: ResourceDefinition, deps: SubresourceDeps, r
     await guaranteedUpdate(w.resource, {
       key: keyOf(w.resource, r.info.namespace, name),
       dryRun: w.dryRun,
+      guard: w.guard,
       signal: r.signal,
       change: (entry) => {
         if (entry === undefined) throw notFound(subjectOf(w), name);
