@@ -56,7 +56,7 @@ const reassertMs = 30_000;
 const turnMs = 1_500;
 const claimTimeoutMs = 2_000;
 /** The segment is told again and again: caches may refuse a change for a second, and messages get lost. */
-const tellAfterMs = [0, 1_100, 3_000, 10_000, 30_000];
+const tellAfterMs = [0, 300, 700, 1_200, 3_000, 10_000, 30_000];
 
 interface Announced {
   readonly segment: Segment;
@@ -68,7 +68,7 @@ interface Announced {
 export function createAnnouncer(config: Config, deps: Deps): Announcer {
   const { client, clock, log, run } = deps;
   const me = config.nodeName;
-  const liveness = createLiveness({ port: config.port });
+  const liveness = createLiveness({ port: config.port }, { clock });
   const announced = new Map<string, Announced>();
   const vacantSinceMs = new Map<string, number>();
   /** Taken without the API. */
@@ -147,6 +147,14 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     log.info({ address }, 'this node no longer announces the address of a load balancer');
   }
 
+  /** Until the segment is to be told again. */
+  const untilTellMs = (): number =>
+    Math.min(
+      ...[...announced.values()].map((s) =>
+        Math.max(10, s.sinceMs + (tellAfterMs[s.told] ?? Number.POSITIVE_INFINITY) - clock.monotonicMs()),
+      ),
+    );
+
   const remember = (): void => saveAnnounced(config.path, new Map([...announced].map(([a, s]) => [a, s.segment.link])));
 
   async function round(signal: AbortSignal): Promise<void> {
@@ -173,8 +181,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     }
     for (const known of [vacantSinceMs, unrecorded, claimed])
       for (const address of known.keys()) if (!wanted.has(address)) known.delete(address);
-    const telling = [...announced.values()].some((s) => s.told < tellAfterMs.length);
-    busy = watched.size > 0 || vacantSinceMs.size > 0 || telling;
+    busy = watched.size > 0 || vacantSinceMs.size > 0;
   }
 
   return {
@@ -191,7 +198,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
         using child = childSignal(signal);
         wake = () => child.abort();
         // Woken or timed out: both mean to look again. Without anything to look after, only an update wakes.
-        await clock.sleep(busy ? tickMs : reassertMs, child.signal).catch(() => undefined);
+        await clock.sleep(Math.min(busy ? tickMs : reassertMs, untilTellMs()), child.signal).catch(() => undefined);
         wake = () => undefined;
       }
     },

@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
+import type { Clock } from '@skiff/component-base';
 
 /** Watches other nodes by connecting to a port that their proxy-data has open: it answers as long as it can carry connections. */
 export interface Liveness {
-  /** Starts a look at each node, unless one is under way. */
+  /** Looks at each node that was not looked at just before. */
   look(nodes: ReadonlyMap<string, string>): Promise<void>;
   isDead(node: string): boolean;
   /** Forgets all but these. */
@@ -12,6 +13,8 @@ export interface Liveness {
 const timeoutMs = 700;
 /** So many looks in a row must fail. */
 const deadAfter = 2;
+/** Looks that follow each other faster say the same. */
+const apartMs = 800;
 
 function answers(address: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -29,12 +32,16 @@ function answers(address: string, port: number): Promise<boolean> {
   });
 }
 
-export function createLiveness(config: { port: number }): Liveness {
+export function createLiveness(config: { port: number }, deps: { clock: Clock }): Liveness {
   const failures = new Map<string, number>();
+  const lookedMs = new Map<string, number>();
   return {
     look: async (nodes) => {
       await Promise.all(
         [...nodes].map(async ([node, address]) => {
+          const nowMs = deps.clock.monotonicMs();
+          if (nowMs - (lookedMs.get(node) ?? Number.NEGATIVE_INFINITY) < apartMs) return;
+          lookedMs.set(node, nowMs);
           const alive = await answers(address, config.port);
           failures.set(node, alive ? 0 : (failures.get(node) ?? 0) + 1);
         }),
@@ -42,7 +49,7 @@ export function createLiveness(config: { port: number }): Liveness {
     },
     isDead: (node) => (failures.get(node) ?? 0) >= deadAfter,
     keep: (nodes) => {
-      for (const node of failures.keys()) if (!nodes.has(node)) failures.delete(node);
+      for (const known of [failures, lookedMs]) for (const node of known.keys()) if (!nodes.has(node)) known.delete(node);
     },
   };
 }

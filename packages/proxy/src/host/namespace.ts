@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { runOk, type RunCommand } from './command.ts';
+import { CommandFailed, runOk, type RunCommand } from './command.ts';
 import { hostMac, peerLink, servicesMac, type HostNames } from './names.ts';
 import { renderHostRoutes, renderServicesRoutes, servicesSysctls, type HostConfig } from './plan.ts';
 
@@ -54,5 +54,8 @@ export async function releaseAddresses(run: RunCommand, names: HostNames, addres
 /** Deletes namespace and veth pair. Processes in it must be gone before. */
 export async function removeNamespace(run: RunCommand, names: HostNames): Promise<void> {
   if (existsSync(netnsPath(names))) await runOk(run, 'ip', ['netns', 'delete', names.netns]);
-  if ((await run('ip', ['link', 'show', 'dev', names.link])).code === 0) await runOk(run, 'ip', ['link', 'delete', 'dev', names.link]);
+  // The kernel takes the link with the namespace, a little later.
+  const deleted = await run('ip', ['link', 'delete', 'dev', names.link]);
+  if (deleted.code !== 0 && (await run('ip', ['link', 'show', 'dev', names.link])).code === 0)
+    throw new CommandFailed(`the link ${names.link} can't be deleted: ${deleted.stderr.trim()}`);
 }
