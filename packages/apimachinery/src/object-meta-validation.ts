@@ -125,6 +125,7 @@ function validateManagedFields(entries: NonNullable<DeepReadonly<ObjectMeta>['ma
 /** `fieldManager` of create, update and patch options: printable, at most 128 bytes. */
 export function validateFieldManager(manager: string, path: string, errors: FieldErrors): void {
   if (Buffer.byteLength(manager) > 128) errors.tooLong(path, 128);
+  if (/^[ -~]*$/.test(manager)) return;
   let position = 0;
   for (const char of manager) {
     if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char)) {

@@ -40,7 +40,12 @@ export interface OutputFormat {
   readonly asVersion?: 'v1' | 'v1beta1';
 }
 
-export interface ApiRequest {
+/** How long something is wanted. Making a signal costs as much as looking an object up: it is made when it is first asked for. */
+export interface Lifetime {
+  readonly signal: AbortSignal;
+}
+
+export interface ApiRequest extends Lifetime {
   readonly info: RequestInfo;
   readonly user: UserInfo;
   readonly query: URLSearchParams;
@@ -168,8 +173,8 @@ export interface AdmissionRequest {
 
 /** Called inside the guaranteed-update closure and again when it re-runs: no side effects outside `memo`. Throws StatusError to refuse. */
 export interface AdmissionChain {
-  mutate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
-  validate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
+  mutate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
+  validate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
 }
 
 /** Subresources with I/O or logic of their own (exec, log, binding, eviction, token, proxy …): one file each, listed in a table. */

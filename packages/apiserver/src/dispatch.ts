@@ -3,7 +3,9 @@ import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from 
 import type {
   ApiRequest,
   ApiResponse,
+  Lifetime,
   OpenWatch,
+  OutputFormat,
   RequestInfo,
   ResourceEndpoint,
   ResourceRegistry,
@@ -82,7 +84,7 @@ export async function toApiRequest(
     readonly info: RequestInfo;
     readonly user: UserInfo;
     readonly query: URLSearchParams;
-    readonly lifetime: { readonly signal: AbortSignal };
+    readonly lifetime: Lifetime;
     readonly warnings: string[];
     readonly bodyLimitBytes: number;
   },
@@ -102,21 +104,52 @@ export async function toApiRequest(
     body = fromProtobuf(body);
     contentType = 'application/json';
   }
-  const { lifetime } = r;
-  return {
-    info: definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info,
-    user: r.user,
-    query: deprecatedWatchQuery(r.info, r.query),
-    body,
-    contentType,
-    output,
-    userAgent,
-    ...(leader === '' ? {} : { leader }),
-    get signal() {
-      return lifetime.signal;
+  const info = definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info;
+  return new ReceivedRequest(
+    {
+      info,
+      user: r.user,
+      query: deprecatedWatchQuery(r.info, r.query),
+      body,
+      contentType,
+      output,
+      userAgent,
+      leader,
+      warnings: r.warnings,
     },
-    warnings: r.warnings,
-  };
+    r.lifetime,
+  );
+}
+
+/** A class for the sake of its getter: one in an object literal is made anew for each request, and that is dear. */
+class ReceivedRequest implements ApiRequest {
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly query: URLSearchParams;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly output: OutputFormat;
+  readonly userAgent: string;
+  readonly leader?: string;
+  readonly warnings: string[];
+  readonly #lifetime: Lifetime;
+
+  constructor(r: Omit<ApiRequest, 'signal'>, lifetime: Lifetime) {
+    this.info = r.info;
+    this.user = r.user;
+    this.query = r.query;
+    this.body = r.body;
+    this.contentType = r.contentType;
+    this.output = r.output;
+    this.userAgent = r.userAgent;
+    if (r.leader !== undefined && r.leader !== '') this.leader = r.leader;
+    this.warnings = r.warnings;
+    this.#lifetime = lifetime;
+  }
+
+  get signal(): AbortSignal {
+    return this.#lifetime.signal;
+  }
 }
 
 /** What can only be created, as reviews and bindings, is never shown in tables. */

@@ -205,7 +205,16 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         lifetime.abort(error);
       }, ms);
       timer.unref();
-      work.then(resolve, reject).finally(() => clearTimeout(timer));
+      work.then(
+        (result) => {
+          clearTimeout(timer);
+          resolve(result);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          reject(error as Error);
+        },
+      );
     });
   }
 

@@ -17,12 +17,10 @@ export type Managed = Map<string, ManagedEntry>;
 
 /** Upstream's manager identifier: also what orders entries of the same second. */
 export function managerId(e: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string {
-  return JSON.stringify({
-    ...(e.manager === '' ? {} : { manager: e.manager }),
-    operation: e.operation,
-    ...(e.operation === 'Apply' ? {} : { apiVersion: e.apiVersion }),
-    ...(e.subresource === '' ? {} : { subresource: e.subresource }),
-  });
+  const manager = e.manager === '' ? '' : `"manager":${JSON.stringify(e.manager)},`;
+  const apiVersion = e.operation === 'Apply' ? '' : `,"apiVersion":${JSON.stringify(e.apiVersion)}`;
+  const subresource = e.subresource === '' ? '' : `,"subresource":${JSON.stringify(e.subresource)}`;
+  return `{${manager}"operation":"${e.operation}"${apiVersion}${subresource}}`;
 }
 
 /**
@@ -68,23 +66,30 @@ const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 
 /** Entries in upstream's order, with their sets in canonical form. Undefined when there are none. */
 export function encodeManagedFields(managed: Managed): ManagedFieldsEntry[] | undefined {
   if (managed.size === 0) return undefined;
-  const entries = [...managed.values()].sort(
-    (a, b) =>
-      compareText(a.operation, b.operation) ||
-      seconds(a.time) - seconds(b.time) ||
-      compareText(a.manager, b.manager) ||
-      compareText(a.apiVersion, b.apiVersion) ||
-      compareText(a.subresource, b.subresource),
-  );
-  return entries.map((e) => ({
-    ...(e.manager === '' ? {} : { manager: e.manager }),
-    operation: e.operation,
-    apiVersion: e.apiVersion,
-    ...(e.time === undefined ? {} : { time: e.time }),
-    fieldsType: 'FieldsV1',
-    fieldsV1: e.canonical === true ? e.fields : sortSet(e.fields),
-    ...(e.subresource === '' ? {} : { subresource: e.subresource }),
-  }));
+  const entries = [...managed.values()];
+  if (entries.length > 1) {
+    entries.sort(
+      (a, b) =>
+        compareText(a.operation, b.operation) ||
+        seconds(a.time) - seconds(b.time) ||
+        compareText(a.manager, b.manager) ||
+        compareText(a.apiVersion, b.apiVersion) ||
+        compareText(a.subresource, b.subresource),
+    );
+  }
+  return entries.map(encodeEntry);
+}
+
+function encodeEntry(e: ManagedEntry): ManagedFieldsEntry {
+  const out: ManagedFieldsEntry = {};
+  if (e.manager !== '') out.manager = e.manager;
+  out.operation = e.operation;
+  out.apiVersion = e.apiVersion;
+  if (e.time !== undefined) out.time = e.time;
+  out.fieldsType = 'FieldsV1';
+  out.fieldsV1 = e.canonical === true ? e.fields : sortSet(e.fields);
+  if (e.subresource !== '') out.subresource = e.subresource;
+  return out;
 }
 
 const maxUpdateManagers = 10;
@@ -92,6 +97,7 @@ const oldUpdatesManager = 'ancient-changes';
 
 /** Merges the oldest updaters of the same version into one entry when there are more than ten. */
 export function capUpdateManagers(managed: Managed): void {
+  if (managed.size <= maxUpdateManagers) return;
   const updaters = [...managed].filter(([, e]) => e.operation === 'Update');
   if (updaters.length <= maxUpdateManagers) return;
   updaters.sort(([a, x], [b, y]) => seconds(x.time) - seconds(y.time) || compareText(a, b));

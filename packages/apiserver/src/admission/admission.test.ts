@@ -49,9 +49,9 @@ function world() {
       ...r,
       object: r.object as JsonObject,
     };
-    const signal = new AbortController().signal;
-    await chain.mutate(request, signal);
-    await chain.validate(request, signal);
+    const lifetime = new AbortController();
+    await chain.mutate(request, lifetime);
+    await chain.validate(request, lifetime);
     return request.object as JsonObject;
   };
   return { objects, plugins, admit };

@@ -72,7 +72,7 @@ async function verdict(r: Asked): Promise<string | undefined> {
   };
   expect(plugin.handles(request)).toBe(true);
   try {
-    await plugin.mutate?.(request, new AbortController().signal);
+    await plugin.mutate?.(request, new AbortController());
     return undefined;
   } catch (error) {
     return (error as Error).message;

@@ -1,13 +1,13 @@
-import type { AdmissionRequest } from '../contract.ts';
+import type { AdmissionRequest, Lifetime } from '../contract.ts';
 
 /** What a plugin sees of a request: by operation and resource, before anything else is asked. */
 export interface AdmissionPlugin {
   readonly name: string;
   handles(r: AdmissionRequest): boolean;
   /** May change `r.object`. Runs again when the write is retried: no side effects. Throws StatusError to refuse. */
-  mutate?(r: AdmissionRequest, signal: AbortSignal): void | Promise<void>;
+  mutate?(r: AdmissionRequest, lifetime: Lifetime): void | Promise<void>;
   /** Sees what would be stored. Throws StatusError to refuse. */
-  validate?(r: AdmissionRequest, signal: AbortSignal): void | Promise<void>;
+  validate?(r: AdmissionRequest, lifetime: Lifetime): void | Promise<void>;
 }
 
 /** Is the request about this resource itself (subresource '') or one of its subresources? */
@@ -16,17 +16,17 @@ export const isFor = (r: AdmissionRequest, group: string, resource: string, subr
 
 /** Plugins in order. First all mutate, later, on the final object, all validate. */
 export function createAdmissionChain(plugins: readonly AdmissionPlugin[]): {
-  mutate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
-  validate(r: AdmissionRequest, signal: AbortSignal): Promise<void>;
+  mutate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
+  validate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
 } {
   const mutating = plugins.filter((p) => p.mutate !== undefined);
   const validating = plugins.filter((p) => p.validate !== undefined);
   return {
-    mutate: async (r, signal) => {
-      for (const p of mutating) if (p.handles(r)) await p.mutate?.(r, signal);
+    mutate: async (r, lifetime) => {
+      for (const p of mutating) if (p.handles(r)) await p.mutate?.(r, lifetime);
     },
-    validate: async (r, signal) => {
-      for (const p of validating) if (p.handles(r)) await p.validate?.(r, signal);
+    validate: async (r, lifetime) => {
+      for (const p of validating) if (p.handles(r)) await p.validate?.(r, lifetime);
     },
   };
 }

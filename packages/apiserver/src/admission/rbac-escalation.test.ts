@@ -42,7 +42,7 @@ function write(definition: unknown, user: UserInfo, object: unknown, oldObject: 
     memo: new Map(),
   } as AdmissionRequest;
   expect(plugin.handles(r)).toBe(true);
-  void plugin.validate?.(r, new AbortController().signal);
+  void plugin.validate?.(r, new AbortController());
 }
 const as = (name: string, groups: string[] = []): UserInfo => ({ name, groups });
 const binding = (to: string) => ({ metadata: { name: 'x' }, roleRef: { apiGroup, kind: 'ClusterRole', name: to }, subjects: [] });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { serviceAccount, type Container, type Pod, type ServiceAccount, type Volume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { allReferences } from '../authz/pod-references.ts';
-import type { AdmissionRequest, ObjectAccess } from '../contract.ts';
+import type { AdmissionRequest, Lifetime, ObjectAccess } from '../contract.ts';
 import { type AdmissionPlugin, isFor } from './plugin.ts';
 import { refuse } from './refuse.ts';
 
@@ -110,11 +110,11 @@ export const serviceAccountAdmission = (
   objects: ObjectAccess,
   sleep: (delayMs: number, signal: AbortSignal) => Promise<void>,
 ): AdmissionPlugin => {
-  const find = async (r: AdmissionRequest, name: string, signal: AbortSignal): Promise<DeepReadonly<ServiceAccount>> => {
+  const find = async (r: AdmissionRequest, name: string, lifetime: Lifetime): Promise<DeepReadonly<ServiceAccount>> => {
     let found: DeepReadonly<ServiceAccount> | undefined = objects.get<ServiceAccount>(serviceAccount, r.namespace, name);
     // A new namespace's default account is made by a controller: it may take a moment.
     for (let i = 0; found === undefined && i < (name === 'default' ? lookupAttempts : 1); i++) {
-      if (i > 0) await sleep(lookupDelayMs, signal);
+      if (i > 0) await sleep(lookupDelayMs, lifetime.signal);
       found = await objects.read<ServiceAccount>(serviceAccount, r.namespace, name);
     }
     if (found === undefined) throw refuse(r, `error looking up service account ${r.namespace}/${name}: serviceaccount "${name}" not found`);
@@ -124,25 +124,25 @@ export const serviceAccountAdmission = (
     name: 'ServiceAccount',
     handles: (r) =>
       (r.operation === 'CREATE' && isFor(r, '', 'pods')) || (r.operation === 'UPDATE' && isFor(r, '', 'pods', 'ephemeralcontainers')),
-    mutate: async (r, signal) => {
+    mutate: async (r, lifetime) => {
       const pod = podOf(r);
       if (r.operation !== 'CREATE' || pod.spec === undefined) return;
       if (isMirror(pod)) return refuseBadMirror(pod, r);
       pod.spec.serviceAccountName ||= 'default';
       // The deprecated alias always says the same.
       pod.spec.serviceAccount = pod.spec.serviceAccountName;
-      const account = await find(r, pod.spec.serviceAccountName, signal);
+      const account = await find(r, pod.spec.serviceAccountName, lifetime);
       if (pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(pod, r);
       if ((pod.spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
         pod.spec.imagePullSecrets = (account.imagePullSecrets ?? []).map((s) => ({ ...s }));
       }
     },
-    validate: async (r, signal) => {
+    validate: async (r, lifetime) => {
       const pod = podOf(r);
       if (r.operation === 'CREATE' && isMirror(pod)) return refuseBadMirror(pod, r);
       const name = pod.spec?.serviceAccountName ?? '';
       if (name === '') throw refuse(r, `no service account specified for pod ${r.namespace}/${pod.metadata?.name ?? ''}`);
-      const account = await find(r, name, signal);
+      const account = await find(r, name, lifetime);
       if (!/^(?:1|t|T|true|TRUE|True)$/.test(account.metadata?.annotations?.[enforceMountableSecrets] ?? '')) return;
       const problem = forbiddenSecret(account, pod);
       if (problem !== undefined) throw refuse(r, problem);

@@ -30,7 +30,7 @@ export async function deleteObject(w: WriteContext, name: string, options: Delet
     key: keyOf(resource, w.namespace, name),
     dryRun: w.dryRun,
     guard: w.guard,
-    signal: w.signal,
+    lifetime: w.lifetime,
     change: async (entry) => {
       if (entry === undefined) throw notFound(subjectOf(w), name);
       const object = resource.codec.parse(resource.view.formOf(entry));
@@ -58,8 +58,8 @@ export async function deleteObject(w: WriteContext, name: string, options: Delet
 async function validateDeletion(w: WriteContext, name: string, object: KubeObject): Promise<void> {
   if (w.admission === undefined) return;
   const request = admissionRequest(w, 'DELETE', { name, object: undefined, old: object });
-  await w.admission.mutate(request, w.signal);
-  await w.admission.validate(request, w.signal);
+  await w.admission.mutate(request, w.lifetime);
+  await w.admission.validate(request, w.lifetime);
 }
 
 function checkPreconditions(w: WriteContext, object: DeepReadonly<KubeObject>, options: DeleteOptions): void {

@@ -1,4 +1,5 @@
 import { isStatusError, StatusError } from '@skiff/apimachinery';
+import type { Lifetime } from '../contract.ts';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { deleteEntry, pendingEntry, putEntry } from './entry-writes.ts';
 import { guardFor, type LeaderGuard } from './leader-guard.ts';
@@ -25,8 +26,8 @@ export interface UpdateOutcome {
 export interface GuaranteedUpdate {
   readonly key: string;
   readonly dryRun: boolean;
-  readonly signal?: AbortSignal;
   readonly guard?: LeaderGuard | undefined;
+  readonly lifetime?: Lifetime;
   /** Gets the current entry, undefined = absent. Runs again after a lost race, and on a newer state when it throws on one that may be stale. */
   change(current: StoredEntry | undefined): Promise<Change> | Change;
 }
@@ -48,8 +49,8 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
     current = read;
     return false;
   };
-  for (;;) {
-    if (o.signal?.aborted) throw requestTimeout();
+  for (let attempt = 1; ; attempt++) {
+    if (attempt > 1 && o.lifetime?.signal.aborted) throw requestTimeout();
     let change: Change;
     try {
       change = await o.change(current);

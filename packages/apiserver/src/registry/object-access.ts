@@ -43,7 +43,7 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
       options: {},
       admission: undefined,
       guard: undefined,
-      signal: deps.signal,
+      lifetime: deps,
       nowMs,
       now: formatTime(nowMs),
       memo: new Map(),

@@ -142,9 +142,12 @@ const isFieldValidation = (text: string): text is FieldValidation => text === 'I
 /** The manager that a write is recorded under: the client's choice, else its user agent up to the first slash, without unprintables. */
 export function managerOf(o: Pick<WriteOptions, 'fieldManager'>, userAgent: string): string {
   if (o.fieldManager !== '') return o.fieldManager;
+  const slash = userAgent.indexOf('/');
+  const program = slash < 0 ? userAgent : userAgent.slice(0, slash);
+  if (/^[ -~]{0,128}$/.test(program)) return program;
   let manager = '';
   let bytes = 0;
-  for (const char of userAgent.split('/', 1)[0] ?? '') {
+  for (const char of program) {
     if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char)) continue;
     bytes += Buffer.byteLength(char);
     if (bytes > 128) break;

@@ -46,7 +46,7 @@ export async function updateObject(w: WriteContext, o: UpdateRequest): Promise<U
       key,
       dryRun: w.dryRun,
       guard: w.guard,
-      signal: w.signal,
+      lifetime: w.lifetime,
       change: async (entry) => {
         await settle(run, false);
         if (entry !== undefined) return await changeExisting(w, o, run, entry);
@@ -119,7 +119,7 @@ async function changeExisting(w: WriteContext, o: UpdateRequest, run: UpdateRun,
   ensureNamespace(meta, resource.definition, w.namespace);
   run.finish = await w.hooks?.beforeUpdate?.(draft, old, { dryRun: w.dryRun });
   prepareUpdate(w, draft, meta, old);
-  await w.admission?.validate(admissionRequest(w, 'UPDATE', { name: o.name, object: draft, old }), w.signal);
+  await w.admission?.validate(admissionRequest(w, 'UPDATE', { name: o.name, object: draft, old }), w.lifetime);
 
   run.revision = entry.revision;
   run.encoded = encodeUnlessTimestampsOnly(w, draft, old, entry);

@@ -13,7 +13,7 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
-import type { AdmissionChain, AdmissionOperation, AdmissionRequest, UserInfo } from '../contract.ts';
+import type { AdmissionChain, AdmissionOperation, AdmissionRequest, Lifetime, UserInfo } from '../contract.ts';
 import type { LeaderGuard } from './leader-guard.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import type { ServedResource } from './stored-resource.ts';
@@ -37,7 +37,7 @@ export interface WriteContext {
   readonly hooks: ResourceHooks | undefined;
   /** undefined: the sender claims no leadership. */
   readonly guard: LeaderGuard | undefined;
-  readonly signal: AbortSignal;
+  readonly lifetime: Lifetime;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   /** The same, RFC 3339, seconds. */
@@ -90,7 +90,7 @@ export async function mutate(
 ): Promise<KubeObject> {
   if (w.admission === undefined) return o.object;
   const request = admissionRequest(w, operation, o);
-  await w.admission.mutate(request, w.signal);
+  await w.admission.mutate(request, w.lifetime);
   const object = request.object as KubeObject;
   w.resource.codec.applyDefaults(object);
   return object;

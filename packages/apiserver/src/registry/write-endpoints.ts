@@ -69,7 +69,7 @@ export function writeContext(
     options: o.options,
     admission: deps.admission,
     guard: r.leader === undefined ? undefined : deps.leaderGuard(r.leader),
-    signal: r.signal,
+    lifetime: r,
     nowMs,
     now: currentSecond(nowMs),
     memo: new Map(),

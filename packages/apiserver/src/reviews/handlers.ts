@@ -88,8 +88,8 @@ async function admitToken(chain: AdmissionChain, definition: ResourceDefinition,
     warnings: r.warnings,
     memo: new Map(),
   };
-  await chain.mutate(attributes, r.signal);
-  await chain.validate(attributes, r.signal);
+  await chain.mutate(attributes, r);
+  await chain.validate(attributes, r);
 }
 
 /** All reviews and the token subresource. */

@@ -45,20 +45,20 @@ export async function bindPod(pods: ResourceDefinition, deps: SubresourceDeps, r
     subresource: 'binding',
   };
   const request = admissionRequest(w, 'CREATE', { name, object: binding, old: undefined });
-  await deps.admission.mutate(request, r.signal);
+  await deps.admission.mutate(request, r);
   if (meta.name !== name) throw badRequest('name in URL does not match name in Binding object');
   const errors = new FieldErrors();
   const target = binding.target ?? {};
   if (target.kind && target.kind !== 'Node') errors.notSupported('target.kind', target.kind, ['Node', '<empty>']);
   if (!target.name) errors.required('target.name');
   if (!errors.empty) throw new StatusError('', errors.list.map(formatFieldError).join(', '));
-  await deps.admission.validate(request, r.signal);
+  await deps.admission.validate(request, r);
   try {
     await guaranteedUpdate(w.resource, {
       key: keyOf(w.resource, r.info.namespace, name),
       dryRun: w.dryRun,
       guard: w.guard,
-      signal: r.signal,
+      lifetime: r,
       change: (entry) => {
         if (entry === undefined) throw notFound(subjectOf(w), name);
         const pod: BoundPod = w.resource.codec.parse(w.resource.view.formOf(entry));

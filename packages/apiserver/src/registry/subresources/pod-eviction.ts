@@ -80,9 +80,9 @@ async function evict(pods: ResourceDefinition, deps: SubresourceDeps, r: ApiRequ
     subresource: 'eviction',
   };
   const request = admissionRequest(w, 'CREATE', { name, object: eviction, old: undefined });
-  await deps.admission.mutate(request, r.signal);
+  await deps.admission.mutate(request, r);
   if (meta.name !== name) throw badRequest('name in URL does not match name in Eviction object');
-  await deps.admission.validate(request, r.signal);
+  await deps.admission.validate(request, r);
   // Admission has seen the eviction; the deletion that follows from it is the server's own.
   const own: WriteContext = { ...w, admission: undefined };
   // The condition is part of the status, which the pod's own strategy would leave as it was.
