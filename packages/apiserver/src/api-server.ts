@@ -26,9 +26,14 @@ import { createPathTable } from './paths.ts';
 import { createPipeline } from './pipeline.ts';
 import { createReviewHandlers } from './reviews/handlers.ts';
 import { createRoutes } from './routes.ts';
+import type { Exchange } from './server/exchange.ts';
 import { createListener } from './server/listener.ts';
 import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
 import { UnsentBytes } from './server/unsent.ts';
+import { createDialer } from './tunnel/dialer.ts';
+import { createDrainCoordinator } from './tunnel/drain.ts';
+import { createTunnelService } from './tunnel/tunnel-service.ts';
+import { createTunnels } from './tunnel/tunnels.ts';
 
 export interface ApiServerDeps {
   readonly store: DurableStore;
@@ -138,7 +143,9 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const { objects, members } = registry;
     const bootstrap = createBootstrap(systemObjects, { objects, members, log });
 
-    const kubelets = createKubeletClient(config.kubelet);
+    const tunnels = createTunnels({ objects: registry.objects, clock, log: log.child({ part: 'tunnel' }) });
+    const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
+    const kubelets = createKubeletClient(config.kubelet, { dialer });
     const metricsRegistry = new MetricsRegistry();
     registerProcessMetrics([metricsRegistry], startedAtSeconds);
     const inFlight = createInFlight(config.inFlight);
@@ -176,9 +183,22 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       },
     );
 
+    const tunnelService = createTunnelService(
+      { maxConnections: config.tunnel.maxConnections },
+      {
+        tunnels,
+        drains: createDrainCoordinator({ objects: registry.objects, tunnels, clock, log: log.child({ part: 'drain' }) }),
+        authenticate: authentication.authenticate,
+        stopping: stopping.signal,
+        clock,
+        log: log.child({ part: 'tunnel' }),
+      },
+    );
+    const serveRequest = (x: Exchange): Promise<void> => (tunnelService.handles(x) ? tunnelService.serve(x) : pipeline(x));
+
     const listener = createListener(
       { address: config.bindAddress, port: config.securePort, goawayChance: config.goawayChance, drainMs },
-      { material, serve: pipeline, log },
+      { material, serve: serveRequest, log },
     );
     port = await listener.listen();
     log.info({ port }, 'listening');
@@ -198,6 +218,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         },
       }),
       sweepUnsent(unsent, clock, background.signal),
+      supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];
     const startAggregation = (): void => {
       const run = (s: AbortSignal): Promise<void> => runRoleAggregation({ objects: registry.objects, clock, log }, s);

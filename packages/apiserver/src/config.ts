@@ -4,6 +4,7 @@ import type { DefaultTolerations } from './admission/default-toleration-seconds.
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import type { TlsFileNames } from './server/tls-files.ts';
+import { type DialMode, dialModes } from './tunnel/dialer.ts';
 
 export type AuthorizationMode = 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny';
 const authorizationModes: readonly AuthorizationMode[] = ['Node', 'RBAC', 'AlwaysAllow', 'AlwaysDeny'];
@@ -25,6 +26,14 @@ export interface KubeletClientConfig {
   readonly preferredAddressTypes: readonly string[];
 }
 
+export interface TunnelConfig {
+  readonly mode: DialMode;
+  /** For one way to a node: through its tunnel, or directly. */
+  readonly dialTimeoutMs: number;
+  /** Through the tunnel of one node, at once. */
+  readonly maxConnections: number;
+}
+
 export interface ApiServerConfig {
   readonly bindAddress: string;
   /** 0 picks a free one. */
@@ -33,6 +42,7 @@ export interface ApiServerConfig {
   readonly keyPrefix: string;
   readonly tls: TlsFileNames;
   readonly kubelet: KubeletClientConfig;
+  readonly tunnel: TunnelConfig;
   readonly serviceAccounts: ServiceAccountConfig;
   readonly serviceClusterIpRanges: readonly string[];
   readonly serviceNodePortRange: { readonly from: number; readonly to: number };
@@ -65,6 +75,12 @@ function parsePortRange(text: string): { from: number; to: number } {
   return { from, to };
 }
 
+function dialModeOf(text: string): DialMode {
+  const mode = dialModes.find((m) => m === text);
+  if (mode === undefined) throw new FlagError(`--node-connection takes ${dialModes.join(', ')}, not "${text}"`);
+  return mode;
+}
+
 /** Checks what the parser can't. Throws FlagError. */
 export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfig {
   const [issuer, ...otherIssuers] = f['service-account-issuer'];
@@ -94,6 +110,11 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
       keyFile: f['kubelet-client-key'],
       caFile: f['kubelet-certificate-authority'],
       preferredAddressTypes: f['kubelet-preferred-address-types'],
+    },
+    tunnel: {
+      mode: dialModeOf(f['node-connection']),
+      dialTimeoutMs: f['node-connection-timeout'],
+      maxConnections: f['max-node-connections'],
     },
     serviceAccounts: {
       keyFiles: f['service-account-key-file'],

@@ -26,6 +26,13 @@ export const apiServerFlags = {
     default: ['InternalIP', 'Hostname', 'ExternalIP'],
     help: "which of a node's addresses to use, in order",
   },
+  'node-connection': {
+    type: 'string',
+    default: 'prefer-tunnel',
+    help: "how kubelets and pods are reached: prefer-tunnel (the node's tunnel, else its address), tunnel, direct",
+  },
+  'node-connection-timeout': { type: 'duration', default: '10s', help: 'for a connection to a kubelet or pod; for each of the two ways' },
+  'max-node-connections': { type: 'integer', default: 1000, help: "connections at once through one node's tunnel" },
   'service-account-key-file': {
     type: 'list',
     default: [],

@@ -50,6 +50,7 @@ export async function startTestServer(
       caFile: pki.file('ca.crt'),
       preferredAddressTypes: ['InternalIP'],
     },
+    tunnel: { mode: 'prefer-tunnel', dialTimeoutMs: 5_000, maxConnections: 1000 },
     serviceAccounts: {
       keyFiles: [],
       signingKeyFile: pki.file('sa.key'),

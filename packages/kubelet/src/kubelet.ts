@@ -22,7 +22,7 @@ import { computeNodeResources, readUsage } from './node/machine.ts';
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
-import { createFixedDrain } from './pod/drain.ts';
+import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
 import { pullKeyring } from './pod/pull-keyring.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
@@ -32,6 +32,7 @@ import { createProbeManager } from './probe/probe-manager.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
+import type { Tunnels } from './tunnel/start-tunnels.ts';
 import { createVolumeManager } from './volumes/volume-manager.ts';
 
 export interface KubeletConfig {
@@ -88,6 +89,7 @@ export function createKubelet(
     /** May read all nodes. */
     networkClient: Client;
     runtime: ContainerRuntime;
+    drain: Tunnels['drain'];
     clock: Clock;
     log: Logger;
   },
@@ -246,7 +248,7 @@ export function createKubelet(
         });
         return found.handler;
       },
-      drain: createFixedDrain({ services: () => serviceInformer.list(), clock }),
+      drain: createDrain({ ask: deps.drain, services: () => serviceInformer.list(), clock }),
       fits: (pod) => checkFit(pod, { others: activeBeside(pod), allocatable: node.allocatable() }),
       admit: (pod) =>
         admitPod(pod, {

@@ -18,11 +18,12 @@ import type { ContainerRuntime } from '@skiff/cri';
 import { createDockerRuntime } from '@skiff/cri-docker';
 import { kubeletFlags } from './flags.ts';
 import { runCommand } from './host/run-command.ts';
-import { createKubelet, type KubeletConfig } from './kubelet.ts';
+import { createKubelet, type Kubelet, type KubeletConfig } from './kubelet.ts';
 import { cleanUpPodNetwork } from './network/clean-up.ts';
 import { defaultVni } from './network/names.ts';
 import { nodeIdentity } from './server/node-certificates.ts';
-import { runServer } from './server/server.ts';
+import { createConnectionInlet, runServer } from './server/server.ts';
+import { createTunnels } from './tunnel/start-tunnels.ts';
 
 type KubeletFlags = Flags<typeof kubeletFlags>;
 
@@ -116,7 +117,19 @@ async function main(): Promise<void> {
   const runtime = await createRuntime(flags, log);
   const config = configOf(flags);
   const certificateDirectory = flags['cert-dir'] ?? path.join(config.rootDirectory, 'pki');
-  const kubelet = createKubelet(config, { client, networkClient, runtime, clock: systemClock, log });
+  const inlet = createConnectionInlet();
+  const kubelet: Kubelet = createKubelet(config, {
+    client,
+    networkClient,
+    runtime,
+    drain: (request, timeoutMs) => tunnels.drain(request, timeoutMs),
+    clock: systemClock,
+    log,
+  });
+  const tunnels = createTunnels(
+    { enabled: flags.tunnel, maxConnections: flags['max-tunnel-connections'], proxyControlSocket: flags['proxy-control-socket'] },
+    { client: clientConfig, parts: kubelet.parts, inlet, clock: systemClock, log },
+  );
   const serve = (s: AbortSignal): Promise<void> =>
     runServer(
       {
@@ -131,7 +144,7 @@ async function main(): Promise<void> {
         ...(flags['rotate-server-certificates'] ? { servingFile: path.join(certificateDirectory, 'kubelet-serving.pem') } : {}),
         configuration: flags,
       },
-      { parts: kubelet.parts, client, clock: systemClock, log },
+      { parts: kubelet.parts, client, inlet, clock: systemClock, log },
       s,
     );
   const identity = nodeIdentity(config.nodeName);
@@ -140,6 +153,7 @@ async function main(): Promise<void> {
     controlPlane.follow(signal),
     networkPlane?.follow(signal),
     supervise('server', serve, { signal, clock: systemClock, log }),
+    supervise('tunnels', (s) => tunnels.run(s), { signal, clock: systemClock, log }),
     flags['rotate-certificates']
       ? keepClientCertificate(
           { config: controlPlane.config, signerName: kubeletClientSigner, identity },

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Node } from '@skiff/api';
 import { type DeepReadonly, StatusError } from '@skiff/apimachinery';
 import type { KubeletClientConfig } from '../config.ts';
+import type { Dialer, Route } from '../tunnel/dialer.ts';
+import { DialingAgent, type DialingOptions } from './dialing-agent.ts';
 import { type KubeletAddress, kubeletAddress } from './node-address.ts';
 
 /** A request to send on; `path` is already encoded and carries its query. */
 export interface BackendRequest {
   readonly scheme: 'http' | 'https';
-  readonly host: string;
-  readonly port: number;
+  readonly route: Route;
   readonly method: string;
   readonly path: string;
   readonly headers: OutgoingHttpHeaders;
@@ -33,6 +33,9 @@ interface Credentials {
   readonly ca?: string;
 }
 
+/** Kubelets close what is idle for longer. */
+const idleMs = 30_000;
+
 async function readCredentials(config: KubeletClientConfig): Promise<Credentials> {
   const read = (file: string | undefined): Promise<string> | undefined => (file === undefined ? undefined : readFile(file, 'utf8'));
   const [cert, key, ca] = await Promise.all([read(config.certFile), read(config.keyFile), read(config.caFile)]);
@@ -40,29 +43,31 @@ async function readCredentials(config: KubeletClientConfig): Promise<Credentials
 }
 
 /** Connections to kubelets, pods and services. The credentials are read when first needed. */
-export function createKubeletClient(config: KubeletClientConfig): KubeletClient {
+export function createKubeletClient(config: KubeletClientConfig, deps: { dialer: Dialer }): KubeletClient {
+  const { dialer } = deps;
   let credentials: Promise<Credentials> | undefined;
-  const agents = { checked: undefined as Agent | undefined, unchecked: undefined as Agent | undefined };
-  const kubeletAgent = async (insecure: boolean): Promise<Agent> => {
+  // Kubelets are asked often; what pods serve may close a connection at any time.
+  const pods = { http: new DialingAgent({}, { dialer }), https: new DialingAgent({}, { dialer, tls: { rejectUnauthorized: false } }) };
+  const kubelets = { checked: undefined as DialingAgent | undefined, unchecked: undefined as DialingAgent | undefined };
+  const kubeletAgent = async (insecure: boolean): Promise<DialingAgent> => {
     credentials ??= readCredentials(config).catch((error: unknown) => {
       credentials = undefined;
       throw error;
     });
     const c = await credentials;
     const kind = insecure || c.ca === undefined ? 'unchecked' : 'checked';
-    return (agents[kind] ??= new Agent({ ...c, keepAlive: true, maxFreeSockets: 4, timeout: 0, rejectUnauthorized: kind === 'checked' }));
+    const tls = { ...c, rejectUnauthorized: kind === 'checked' };
+    return (kubelets[kind] ??= new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: idleMs }, { dialer, tls }));
   };
   return {
     addressOf: (node) => kubeletAddress(node, config.preferredAddressTypes),
     open: async (r) => {
-      const common = { host: r.host, port: r.port, method: r.method, path: r.path, headers: r.headers, setHost: false };
-      if (r.scheme === 'http') return httpRequest(common);
-      if (!r.kubelet) return httpsRequest({ ...common, rejectUnauthorized: false, agent: false });
-      return httpsRequest({ ...common, agent: await kubeletAgent(r.insecure === true) });
+      const agent = r.kubelet && r.scheme === 'https' ? await kubeletAgent(r.insecure === true) : pods[r.scheme];
+      const options: DialingOptions = { agent, route: r.route, method: r.method, path: r.path, headers: r.headers, setHost: false };
+      return httpRequest(options);
     },
     close: () => {
-      agents.checked?.destroy();
-      agents.unchecked?.destroy();
+      for (const agent of [kubelets.checked, kubelets.unchecked, pods.http, pods.https]) agent?.destroy();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Node } from '@skiff/api';
 import { badRequest, type DeepReadonly, internalError } from '@skiff/apimachinery';
+import type { Route } from '../tunnel/dialer.ts';
 
 export interface KubeletAddress {
   readonly host: string;
@@ -7,6 +8,9 @@ export interface KubeletAddress {
 }
 
 const defaultKubeletPort = 10250;
+
+/** The kubelet of a node, through the node's tunnel or directly. */
+export const kubeletRoute = (node: string, address: KubeletAddress): Route => ({ node, target: { kubelet: {} }, ...address });
 
 /** Where the kubelet of a node listens: the first address of a preferred type, and the port that its status names. */
 export function kubeletAddress(node: DeepReadonly<Node>, preferredTypes: readonly string[]): KubeletAddress {

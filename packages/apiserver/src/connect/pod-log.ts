@@ -6,6 +6,7 @@ import { drained, responseClosed } from '../server/respond.ts';
 import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
 import { chooseContainer } from './container-choice.ts';
 import { answerOf, type KubeletClient, readErrorBody } from './kubelet-client.ts';
+import { kubeletRoute } from './node-address.ts';
 import { sendToWebSocket, wantsWebSocket } from './websocket-reader.ts';
 
 interface LogOptions {
@@ -93,7 +94,7 @@ export function podLog(deps: { objects: ObjectAccess; kubelets: KubeletClient })
       const address = kubelets.addressOf(host);
       const request = await kubelets.open({
         scheme: 'https',
-        ...address,
+        route: kubeletRoute(nodeName, address),
         method: 'GET',
         path: `/containerLogs/${namespace}/${name}/${container}?${options.query.toString()}`,
         headers: { host: `${address.host}:${address.port}`, 'user-agent': 'skiff-apiserver' },

@@ -6,6 +6,7 @@ import { queryBoolean } from '../request/request-info.ts';
 import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
 import { chooseContainer } from './container-choice.ts';
 import type { KubeletClient } from './kubelet-client.ts';
+import { kubeletRoute } from './node-address.ts';
 import { passUpgrade, upgradeHeaders, upgradeRequired, wantsUpgrade } from './upgrade.ts';
 
 type Stream = 'exec' | 'attach' | 'portforward';
@@ -59,7 +60,7 @@ function podStream(stream: Stream, deps: { objects: ObjectAccess; kubelets: Kube
       const address = kubelets.addressOf(host);
       const request = await kubelets.open({
         scheme: 'https',
-        ...address,
+        route: kubeletRoute(nodeName, address),
         method: r.exchange.request.method ?? 'POST',
         path,
         headers: upgradeHeaders(r.exchange, `${address.host}:${address.port}`),

@@ -1,13 +1,13 @@
 import { endpoints, node, pod, service, type Endpoints, type Node, type Pod, type Service } from '@skiff/api';
-import { badRequest, notFound, serviceUnavailable } from '@skiff/apimachinery';
+import { badRequest, type DeepReadonly, notFound, serviceUnavailable } from '@skiff/apimachinery';
 import type { ObjectAccess } from '../contract.ts';
 import type { KubeletClient } from './kubelet-client.ts';
-import { isGlobalUnicast, splitSchemeNamePort } from './node-address.ts';
+import type { Route } from '../tunnel/dialer.ts';
+import { isGlobalUnicast, kubeletRoute, splitSchemeNamePort } from './node-address.ts';
 
 export interface ProxyTarget {
   readonly scheme: 'http' | 'https';
-  readonly host: string;
-  readonly port: number;
+  readonly route: Route;
   /** Reached with the apiserver's kubelet certificate. */
   readonly kubelet: boolean;
 }
@@ -20,6 +20,12 @@ function portNumber(text: string, what: string, id: string): number {
   return port;
 }
 
+/** A port of a pod, through the tunnel of the pod's node or directly. */
+function podRoute(target: DeepReadonly<Pod>, host: string, port: number): Route {
+  const node = target.spec?.nodeName ?? '';
+  return { ...(node === '' ? {} : { node, target: { pod: { host, port } } }), host, port };
+}
+
 /** A pod by its own address; without a port the first that it declares. */
 export async function podTarget(objects: ObjectAccess, namespace: string, id: string): Promise<ProxyTarget> {
   const { scheme, name, port } = splitSchemeNamePort(id, 'pod');
@@ -29,7 +35,8 @@ export async function podTarget(objects: ObjectAccess, namespace: string, id: st
   const address = found.status?.podIPs?.[0]?.ip ?? found.status?.podIP ?? '';
   if (!isGlobalUnicast(address)) throw badRequest('address not allowed');
   const used = scheme === '' ? 'http' : scheme;
-  return { scheme: used, host: address, port: port !== '' ? portNumber(port, 'pod', id) : (declared ?? defaultPort[used]), kubelet: false };
+  const chosen = port !== '' ? portNumber(port, 'pod', id) : (declared ?? defaultPort[used]);
+  return { scheme: used, route: podRoute(found, address, chosen), kubelet: false };
 }
 
 /** One of the ready pods behind a Service, for the port that is named or numbered. */
@@ -46,7 +53,7 @@ export async function serviceTarget(objects: ObjectAccess, namespace: string, id
   const behind = objects.get<Endpoints>(endpoints, namespace, name) ?? (await objects.read<Endpoints>(endpoints, namespace, name));
   if (behind === undefined) throw notFound({ group: '', resource: 'endpoints' }, name);
   if ((behind.subsets ?? []).length === 0) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-  const candidates: { host: string; port: number }[] = [];
+  const candidates: Route[] = [];
   for (const subset of behind.subsets ?? []) {
     const match = (subset.ports ?? []).find((p) => (p.name ?? '') === portName);
     if (match === undefined) continue;
@@ -55,12 +62,12 @@ export async function serviceTarget(objects: ObjectAccess, namespace: string, id
       if (a.targetRef?.kind !== 'Pod' || a.targetRef.namespace !== namespace) continue;
       const target = objects.get<Pod>(pod, namespace, a.targetRef.name ?? '');
       const own = target?.status?.podIPs?.map((p) => p.ip) ?? [target?.status?.podIP];
-      if (own.includes(a.ip) && isGlobalUnicast(a.ip)) candidates.push({ host: a.ip, port: match.port });
+      if (target !== undefined && own.includes(a.ip) && isGlobalUnicast(a.ip)) candidates.push(podRoute(target, a.ip, match.port));
     }
   }
   const chosen = candidates[Math.floor(Math.random() * candidates.length)];
   if (chosen === undefined) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(id)}`);
-  return { scheme: scheme === '' ? 'http' : scheme, ...chosen, kubelet: false };
+  return { scheme: scheme === '' ? 'http' : scheme, route: chosen, kubelet: false };
 }
 
 /** The kubelet of a node, or another port of the node. */
@@ -70,6 +77,7 @@ export function nodeTarget(objects: ObjectAccess, kubelets: KubeletClient, id: s
   if (found === undefined) throw notFound({ group: '', resource: 'nodes' }, name);
   const address = kubelets.addressOf(found);
   if (!isGlobalUnicast(address.host)) throw badRequest('address not allowed');
-  if (port === '' || port === String(address.port)) return { scheme: 'https', ...address, kubelet: true };
-  return { scheme: scheme === '' ? 'http' : scheme, host: address.host, port: portNumber(port, 'node', id), kubelet: false };
+  if (port === '' || port === String(address.port)) return { scheme: 'https', route: kubeletRoute(name, address), kubelet: true };
+  // What else listens on a node is not reached through its tunnel.
+  return { scheme: scheme === '' ? 'http' : scheme, route: { host: address.host, port: portNumber(port, 'node', id) }, kubelet: false };
 }

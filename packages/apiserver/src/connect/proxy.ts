@@ -55,7 +55,8 @@ export function splitProxyUrl(url: string, namespaced: boolean): { prefix: strin
 async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: KubeletClient): Promise<void> {
   const x = r.exchange;
   const { prefix, path, query } = splitProxyUrl(x.request.url ?? '', r.info.namespace !== '');
-  const host = `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+  const { route } = target;
+  const host = `${route.host.includes(':') ? `[${route.host}]` : route.host}:${route.port}`;
   const base = { ...target, method: x.request.method ?? 'GET', path: `${path === '' ? '/' : path}${query}` };
   if (wantsUpgrade(x)) {
     await passUpgrade(x, await kubelets.open({ ...base, headers: upgradeHeaders(x, host) }), r.signal);

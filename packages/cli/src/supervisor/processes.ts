@@ -175,6 +175,7 @@ function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
       flag('cert-dir', join(config.rootDir, 'pki')),
       '--rotate-certificates',
       '--rotate-server-certificates',
+      flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
     ]),
     nodeProcess('proxy', mainOf('proxy'), [
       flag('kubeconfig', kubeconfigPath(config, 'proxy')),

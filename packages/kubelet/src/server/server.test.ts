@@ -12,7 +12,7 @@ import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixtu
 import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
 import { renderExitStatus } from './command-session.ts';
-import { runServer } from './server.ts';
+import { createConnectionInlet, runServer } from './server.ts';
 import { createSizeParser } from './spdy-session.ts';
 
 const freePort = (): Promise<number> =>
@@ -66,7 +66,7 @@ describe('kubelet server', () => {
         keyFile: undefined,
         configuration: {},
       },
-      { parts: Promise.resolve(parts), client: reviews, clock: systemClock, log: silentLogger },
+      { parts: Promise.resolve(parts), client: reviews, inlet: createConnectionInlet(), clock: systemClock, log: silentLogger },
       stop.signal,
     );
     await waitFor(port);

@@ -26,6 +26,34 @@ export interface ServerConfig {
   readonly configuration: object;
 }
 
+/** Where connections come in that did not come to the port: the tunnel's. */
+export interface ConnectionInlet {
+  /** Served as if it had come to the port; destroyed while there is no server. */
+  offer(connection: Duplex): void;
+  attach(serve: (connection: Duplex) => void): Disposable;
+}
+
+export function createConnectionInlet(): ConnectionInlet {
+  let serve: ((connection: Duplex) => void) | undefined;
+  return {
+    offer: (connection) => {
+      if (serve === undefined) connection.destroy(new Error("the kubelet's server is not running"));
+      else serve(connection);
+    },
+    attach: (to) => {
+      serve = to;
+      return {
+        [Symbol.dispose]: () => {
+          if (serve === to) serve = undefined;
+        },
+      };
+    },
+  };
+}
+
+/** The apiserver keeps connections for its next request; it lets go of them before this. */
+const keepAliveMs = 90_000;
+
 type Listening = http.Server | https.Server;
 
 const listen = (server: Listening, port: number, address: string): Promise<void> =>
@@ -62,7 +90,7 @@ async function readCredentials(config: ServerConfig): Promise<{ cert: string; ke
 /** Serves the kubelet's API until `signal` aborts. Every request is authenticated and authorized by the API, /healthz too. */
 export async function runServer(
   config: ServerConfig,
-  deps: { parts: Promise<KubeletParts>; client: Client; clock: Clock; log: Logger },
+  deps: { parts: Promise<KubeletParts>; client: Client; inlet: ConnectionInlet; clock: Clock; log: Logger },
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = deps;
@@ -71,7 +99,13 @@ export async function runServer(
   const credentials = await readCredentials(config);
   const ca = config.clientCaFile === undefined ? undefined : await readFile(config.clientCaFile, 'utf8');
   const trust = { ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.2' } as const;
-  const server = https.createServer({ ...credentials, ...trust, requestCert: ca !== undefined, rejectUnauthorized: false });
+  const server = https.createServer({
+    ...credentials,
+    ...trust,
+    requestCert: ca !== undefined,
+    rejectUnauthorized: false,
+    keepAliveTimeout: keepAliveMs,
+  });
   const upgraded = new Set<Duplex>();
 
   const admit = async (request: IncomingMessage, url: URL): Promise<KubeletParts> => {
@@ -140,6 +174,7 @@ export async function runServer(
     response.writeHead(known ? 200 : 404, { 'Content-Type': 'text/plain; charset=utf-8' }).end(known ? 'ok' : '404 page not found');
   });
   await listen(server, config.port, config.address);
+  using _inlet = deps.inlet.attach((connection) => server.emit('connection', connection));
   if (config.healthzPort !== 0) await listen(health, config.healthzPort, '127.0.0.1');
   const { servingFile, nodeName } = config;
   const certificate =

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { type Endpoints, endpoints } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { Clock, Logger } from '@skiff/component-base';
+import { DialError, type TunnelConnection, type TunnelTarget } from '@skiff/tunnel';
+import type { ObjectAccess } from '../contract.ts';
+import type { NodeTunnel } from './node-tunnel.ts';
+import { grpcStatus } from './server-call.ts';
+
+/** A tunnel over which nothing was heard for so long is asked; without an answer in `answerMs` it is dead. Nodes ping every 5 s. */
+const silenceMs = 8_000;
+const answerMs = 4_000;
+const checkIntervalMs = 4_000;
+
+interface Member {
+  readonly tunnel: NodeTunnel;
+  /** Throws when its credentials are no longer good. */
+  readonly checkIdentity: () => Promise<void>;
+  heardMs: number;
+  asking: boolean;
+}
+
+/** The tunnels of all nodes to this server. */
+export interface Tunnels {
+  /** Different for each run of each server. */
+  readonly serverId: string;
+  has(nodeName: string): boolean;
+  get(nodeName: string): NodeTunnel | undefined;
+  all(): readonly NodeTunnel[];
+  /** Rejects with DialError. */
+  dial(nodeName: string, target: TunnelTarget, timeoutMs: number): Promise<TunnelConnection>;
+  /** The newest tunnel of a node is its tunnel; an older one is ended. */
+  join(tunnel: NodeTunnel, checkIdentity: () => Promise<void>): void;
+  leave(tunnel: NodeTunnel): void;
+  /** Ends tunnels whose peer is dead or whose certificate has expired; tells nodes of the other servers. Ends them all with the signal. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** The addresses of every server, from the Endpoints that they keep. */
+export function serverAddresses(object: DeepReadonly<Endpoints> | undefined): readonly string[] {
+  const out = new Set<string>();
+  for (const subset of object?.subsets ?? []) {
+    const port = subset.ports?.find((p) => (p.name ?? '') === 'https')?.port ?? subset.ports?.[0]?.port;
+    if (port === undefined) continue;
+    for (const { ip } of subset.addresses ?? []) out.add(ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
+  }
+  return [...out].toSorted();
+}
+
+export function createTunnels(deps: { objects: ObjectAccess; clock: Clock; log: Logger }): Tunnels {
+  const { objects, clock, log } = deps;
+  const members = new Map<string, Member>();
+  const kubernetes = { namespace: 'default', name: 'kubernetes' };
+  const servers = (): readonly string[] => serverAddresses(objects.get<Endpoints>(endpoints, kubernetes.namespace, kubernetes.name));
+
+  const leave = (tunnel: NodeTunnel): void => {
+    tunnel.ended();
+    if (members.get(tunnel.nodeName)?.tunnel !== tunnel) return;
+    members.delete(tunnel.nodeName);
+    log.info({ node: tunnel.nodeName }, 'the tunnel of a node is gone');
+  };
+  const cut = (member: Member, why: string): void => {
+    log.warn({ node: member.tunnel.nodeName, why }, 'the tunnel of a node is cut');
+    member.tunnel.session?.destroy();
+    leave(member.tunnel);
+  };
+  /** Asks a silent peer. One that is there answers the ping even when its program is busy only within limits: it gets some time. */
+  const ask = (member: Member): void => {
+    const { session } = member.tunnel;
+    if (session === undefined || session.destroyed) return leave(member.tunnel);
+    member.asking = true;
+    const timer = clock.after(answerMs, () => {
+      member.asking = false;
+      if (members.get(member.tunnel.nodeName) === member) cut(member, `nothing was heard for ${silenceMs + answerMs} ms`);
+    });
+    session.ping((error: Error | null) => {
+      timer[Symbol.dispose]();
+      member.asking = false;
+      if (error === null) member.heardMs = clock.monotonicMs();
+    });
+  };
+  const check = async (member: Member): Promise<void> => {
+    try {
+      await member.checkIdentity();
+    } catch (error) {
+      member.tunnel.end(grpcStatus.unauthenticated, (error as Error).message);
+      return cut(member, `its credentials are not good any more: ${(error as Error).message}`);
+    }
+    if (!member.asking && clock.monotonicMs() - member.heardMs > silenceMs) ask(member);
+  };
+
+  return {
+    serverId: randomUUID(),
+    has: (nodeName) => members.get(nodeName)?.tunnel.open === true,
+    get: (nodeName) => members.get(nodeName)?.tunnel,
+    all: () => [...members.values()].map((m) => m.tunnel),
+    dial: (nodeName, target, timeoutMs) => {
+      const tunnel = members.get(nodeName)?.tunnel;
+      if (tunnel === undefined) return Promise.reject(new DialError('UNAVAILABLE', `node "${nodeName}" has no tunnel to this server`));
+      return tunnel.dial(target, timeoutMs);
+    },
+    join: (tunnel, checkIdentity) => {
+      const older = members.get(tunnel.nodeName);
+      const member: Member = { tunnel, checkIdentity, heardMs: clock.monotonicMs(), asking: false };
+      members.set(tunnel.nodeName, member);
+      older?.tunnel.end(grpcStatus.aborted, 'a newer tunnel of this node has come');
+      tunnel.session?.on('ping', () => {
+        member.heardMs = clock.monotonicMs();
+      });
+      tunnel.send({ servers: { addresses: servers() } });
+      log.info({ node: tunnel.nodeName, again: older !== undefined }, 'a node has opened its tunnel');
+    },
+    leave,
+    run: async (signal) => {
+      let told = servers().join();
+      using _subscription = objects.subscribe<Endpoints>(endpoints, (key, object) => {
+        if (key.namespace !== kubernetes.namespace || key.name !== kubernetes.name) return;
+        const addresses = serverAddresses(object);
+        if (addresses.join() === told) return;
+        told = addresses.join();
+        for (const member of members.values()) member.tunnel.send({ servers: { addresses } });
+      });
+      while (!signal.aborted) {
+        await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
+        if (!signal.aborted) await Promise.all([...members.values()].map(check));
+      }
+      for (const { tunnel } of members.values()) {
+        tunnel.end(grpcStatus.unavailable, 'the server is stopping');
+        leave(tunnel);
+      }
+    },
+  };
+}

@@ -1,0 +1,181 @@
+import { aborted, childSignal, type Clock, type Logger } from '@skiff/component-base';
+import type { DrainRequest, DrainResponse } from '@skiff/tunnel';
+import type { ChannelConfig, StreamEnd, TunnelChannel } from '@skiff/tunnel/node';
+import { openTunnel, type TunnelNode, type TunnelSession } from './tunnel-session.ts';
+
+export type TunnelCredentials = Omit<ChannelConfig, 'server'>;
+
+export interface NodeTunnelsConfig {
+  /** Where to begin, as host:port. The servers tell of each other. */
+  readonly servers: readonly string[];
+  readonly maxConnections: number;
+}
+
+export interface NodeTunnelsDeps {
+  readonly node: TunnelNode;
+  /** Read for each tunnel: certificates are renewed. */
+  readonly credentials: () => Promise<TunnelCredentials>;
+  readonly createChannel: (config: ChannelConfig) => TunnelChannel;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+}
+
+export interface NodeTunnels {
+  /** Asks one of the servers; undefined when none could be asked. */
+  drain(request: DrainRequest, timeoutMs: number): Promise<DrainResponse | undefined>;
+  /** Keeps a tunnel to every server until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const backoff = { initialMs: 250, maxMs: 5_000 };
+/** A tunnel that lasted for so long was a good one: the next attempt comes soon. */
+const goodMs = 10_000;
+const credentialsCheckMs = 60_000;
+
+/** The time before the next attempt: doubled each time, and never the same for two nodes. */
+export const reconnectDelayMs = (failures: number, random: number): number =>
+  Math.min(backoff.initialMs * 2 ** Math.min(failures, 16), backoff.maxMs) * (0.5 + random / 2);
+
+interface ServerTunnel {
+  readonly channel: TunnelChannel;
+  readonly server: string;
+}
+
+/** The tunnels of this node, one to each server. */
+export function createNodeTunnels(config: NodeTunnelsConfig, deps: NodeTunnelsDeps): NodeTunnels {
+  const { clock, log } = deps;
+  /** By server id: who is connected, and what to wait for by those who reach the same server by another address. */
+  const connected = new Map<string, ServerTunnel & { readonly over: Promise<unknown> }>();
+  const known = new Set(config.servers);
+  const replaced = new Set<TunnelSession>();
+  let changed: () => void = () => undefined;
+  let lastProblem = '';
+
+  const learn = (addresses: readonly string[]): void => {
+    if (addresses.length === 0) return;
+    // What the node was started with stays: it may be the only way in after a restore.
+    const wanted = new Set([...config.servers, ...addresses]);
+    if ([...wanted].toSorted().join() === [...known].toSorted().join()) return;
+    known.clear();
+    for (const a of wanted) known.add(a);
+    changed();
+  };
+
+  /** Opens one tunnel; resolves when it is over, or when newer credentials want a new one. */
+  const once = async (server: string, signal: AbortSignal): Promise<'good' | 'failed' | 'again'> => {
+    const credentials = await deps.credentials();
+    const startedMs = clock.monotonicMs();
+    let session: TunnelSession | undefined;
+    let duplicateOf: Promise<unknown> | undefined;
+    let serverId: string | undefined;
+    const channel = deps.createChannel({ ...credentials, server });
+    const stopped = childSignal(signal);
+    try {
+      const opened = openTunnel(channel, config, {
+        node: deps.node,
+        log,
+        on: {
+          welcome: (id) => {
+            const other = connected.get(id);
+            if (other !== undefined && other.server !== server) {
+              duplicateOf = other.over;
+              return false;
+            }
+            serverId = id;
+            connected.set(id, { channel, server, over: opened.ended });
+            log.info({ server }, 'the tunnel is open');
+            return true;
+          },
+          servers: learn,
+        },
+      });
+      session = opened;
+      const rotated = waitForOther(credentials, stopped.signal);
+      const end = await Promise.race([opened.ended, rotated, aborted(signal).then(() => undefined)]);
+      if (signal.aborted) return 'good';
+      if (end === 'rotated') {
+        // The server ends the old tunnel when the new one is there; connections in it go on.
+        replaced.add(opened);
+        void opened.ended.then(() => replaced.delete(opened));
+        session = undefined;
+        return 'again';
+      }
+      if (duplicateOf !== undefined) {
+        await Promise.race([duplicateOf, aborted(signal)]);
+        return 'again';
+      }
+      report(server, end as StreamEnd, serverId !== undefined);
+      return clock.monotonicMs() - startedMs > goodMs ? 'good' : 'failed';
+    } finally {
+      stopped.abort();
+      stopped[Symbol.dispose]();
+      if (serverId !== undefined && connected.get(serverId)?.channel === channel && session !== undefined) connected.delete(serverId);
+      if (signal.aborted) session?.stop();
+    }
+  };
+  const report = (server: string, end: StreamEnd, wasOpen: boolean): void => {
+    const problem = `${server} ${end.code} ${end.message}`;
+    // The same failure again and again is told once.
+    if (wasOpen) log.warn({ server, code: end.code, reason: end.message }, 'the tunnel is gone; it is opened again');
+    else if (problem !== lastProblem) log.warn({ server, code: end.code, reason: end.message }, 'no tunnel could be opened; trying again');
+    lastProblem = wasOpen ? '' : problem;
+  };
+  /** Resolves once the credentials are no longer those. */
+  const waitForOther = async (first: TunnelCredentials, signal: AbortSignal): Promise<'rotated'> => {
+    for (;;) {
+      await clock.sleep(credentialsCheckMs, signal).catch(() => undefined);
+      if (signal.aborted) return 'rotated';
+      const now = await deps.credentials().catch(() => first);
+      if (now.cert !== first.cert || now.ca !== first.ca) return 'rotated';
+    }
+  };
+  const keep = async (server: string, signal: AbortSignal): Promise<void> => {
+    for (let failures = 0; !signal.aborted; ) {
+      let outcome: Awaited<ReturnType<typeof once>> = 'failed';
+      try {
+        outcome = await once(server, signal);
+      } catch (error) {
+        log.error({ err: error, server }, 'no tunnel could be opened');
+      }
+      failures = outcome === 'failed' ? failures + 1 : 0;
+      if (outcome === 'again' || signal.aborted) continue;
+      await clock.sleep(reconnectDelayMs(failures, deps.random()), signal).catch(() => undefined);
+    }
+  };
+
+  return {
+    drain: async (request, timeoutMs) => {
+      for (const { channel, server } of connected.values()) {
+        try {
+          return await channel.drain(request, timeoutMs);
+        } catch (error) {
+          log.warn({ err: error, server, pod: request.podName }, 'a server could not drain a pod');
+        }
+      }
+      return undefined;
+    },
+    run: async (signal) => {
+      const running = new Map<string, { stop(): void; done: Promise<void> }>();
+      while (!signal.aborted) {
+        const news = new Promise<void>((resolve) => {
+          changed = resolve;
+        });
+        for (const server of known) {
+          if (running.has(server)) continue;
+          const child = childSignal(signal);
+          const done = keep(server, child.signal).finally(() => child[Symbol.dispose]());
+          running.set(server, { stop: () => child.abort(), done });
+        }
+        for (const [server, r] of running) {
+          if (known.has(server)) continue;
+          r.stop();
+          running.delete(server);
+        }
+        await Promise.race([news, aborted(signal)]);
+      }
+      for (const session of replaced) session.stop();
+      await Promise.all([...running.values()].map((r) => r.done));
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export { type ChannelConfig, type ControlStream, createTunnelChannel, grpcStatus, type StreamEnd, type TunnelChannel } from './channel.ts';
+export { loadTunnelDefinition } from './definition.ts';
