@@ -143,7 +143,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const { objects, members } = registry;
     const bootstrap = createBootstrap(systemObjects, { objects, members, log });
 
-    const tunnels = createTunnels({ objects: registry.objects, clock, log: log.child({ part: 'tunnel' }) });
+    const tunnels = createTunnels({ clock, log: log.child({ part: 'tunnel' }) });
     const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
     const kubelets = createKubeletClient(config.kubelet, { dialer });
     const metricsRegistry = new MetricsRegistry();

@@ -128,7 +128,7 @@ async function main(): Promise<void> {
   });
   const tunnels = createTunnels(
     { enabled: flags.tunnel, maxConnections: flags['max-tunnel-connections'], proxyControlSocket: flags['proxy-control-socket'] },
-    { client: clientConfig, parts: kubelet.parts, inlet, clock: systemClock, log },
+    { controlPlane, parts: kubelet.parts, inlet, clock: systemClock, log },
   );
   const serve = (s: AbortSignal): Promise<void> =>
     runServer(

@@ -41,7 +41,6 @@ export interface AddressesDrained {
 
 export interface ServerMessage {
   readonly welcome?: { readonly serverId: string };
-  readonly servers?: { readonly addresses: readonly string[] };
   readonly dial?: Dial;
   readonly drainAddresses?: DrainAddresses;
 }

@@ -7,8 +7,6 @@ const definition = loadTunnelDefinition();
 
 const serverMessages: readonly ServerMessage[] = [
   { welcome: { serverId: 'ä1' } },
-  { servers: { addresses: ['10.0.0.1:6443', '[fd00::1]:6443'] } },
-  { servers: { addresses: [] } },
   { dial: { id: '7', target: { kubelet: {} }, timeoutMs: 10_000 } },
   { dial: { id: '8', target: { pod: { host: '10.244.0.5', port: 65_535 } }, timeoutMs: 0 } },
   { dial: { id: '9', target: { address: { host: 'web.example', port: 80 } }, timeoutMs: 4_294_967_295 } },

@@ -129,9 +129,8 @@ const target = nested(codec<NonNullable<Dial['target']>>({ kubelet: [1, empty], 
 
 export const serverMessage = codec<ServerMessage>({
   welcome: [1, nested(codec<{ serverId: string }>({ serverId: [1, text] }))],
-  servers: [2, nested(codec<{ addresses: readonly string[] }>({ addresses: [1, texts] }))],
-  dial: [3, nested(codec<Dial>({ id: [1, text], target: [2, target], timeoutMs: [3, uint32] }))],
-  drainAddresses: [4, nested(codec<DrainAddresses>({ id: [1, text], addresses: [2, texts], lingerMs: [3, uint32] }))],
+  dial: [2, nested(codec<Dial>({ id: [1, text], target: [2, target], timeoutMs: [3, uint32] }))],
+  drainAddresses: [3, nested(codec<DrainAddresses>({ id: [1, text], addresses: [2, texts], lingerMs: [3, uint32] }))],
 });
 
 export const nodeMessage = codec<NodeMessage>({

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Endpoints, endpoints } from '@skiff/api';
-import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 import { DialError, type TunnelConnection, type TunnelTarget } from '@skiff/tunnel';
-import type { ObjectAccess } from '../contract.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
 import { grpcStatus } from './server-call.ts';
 
@@ -32,26 +29,13 @@ export interface Tunnels {
   /** The newest tunnel of a node is its tunnel; an older one is ended. */
   join(tunnel: NodeTunnel, checkIdentity: () => Promise<void>): void;
   leave(tunnel: NodeTunnel): void;
-  /** Ends tunnels whose peer is dead or whose certificate has expired; tells nodes of the other servers. Ends them all with the signal. */
+  /** Ends tunnels whose peer is dead or whose certificate has expired; with the signal all of them. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** The addresses of every server, from the Endpoints that they keep. */
-export function serverAddresses(object: DeepReadonly<Endpoints> | undefined): readonly string[] {
-  const out = new Set<string>();
-  for (const subset of object?.subsets ?? []) {
-    const port = subset.ports?.find((p) => (p.name ?? '') === 'https')?.port ?? subset.ports?.[0]?.port;
-    if (port === undefined) continue;
-    for (const { ip } of subset.addresses ?? []) out.add(ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
-  }
-  return [...out].toSorted();
-}
-
-export function createTunnels(deps: { objects: ObjectAccess; clock: Clock; log: Logger }): Tunnels {
-  const { objects, clock, log } = deps;
+export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
+  const { clock, log } = deps;
   const members = new Map<string, Member>();
-  const kubernetes = { namespace: 'default', name: 'kubernetes' };
-  const servers = (): readonly string[] => serverAddresses(objects.get<Endpoints>(endpoints, kubernetes.namespace, kubernetes.name));
 
   const leave = (tunnel: NodeTunnel): void => {
     tunnel.ended();
@@ -107,19 +91,10 @@ export function createTunnels(deps: { objects: ObjectAccess; clock: Clock; log: 
       tunnel.session?.on('ping', () => {
         member.heardMs = clock.monotonicMs();
       });
-      tunnel.send({ servers: { addresses: servers() } });
       log.info({ node: tunnel.nodeName, again: older !== undefined }, 'a node has opened its tunnel');
     },
     leave,
     run: async (signal) => {
-      let told = servers().join();
-      using _subscription = objects.subscribe<Endpoints>(endpoints, (key, object) => {
-        if (key.namespace !== kubernetes.namespace || key.name !== kubernetes.name) return;
-        const addresses = serverAddresses(object);
-        if (addresses.join() === told) return;
-        told = addresses.join();
-        for (const member of members.values()) member.tunnel.send({ servers: { addresses } });
-      });
       while (!signal.aborted) {
         await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
         if (!signal.aborted) await Promise.all([...members.values()].map(check));

@@ -1,3 +1,4 @@
+import type { ServerPool } from '@skiff/client';
 import { aborted, childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { DrainRequest, DrainResponse } from '@skiff/tunnel';
 import type { ChannelConfig, StreamEnd, TunnelChannel } from '@skiff/tunnel/node';
@@ -6,13 +7,13 @@ import { openTunnel, type TunnelNode, type TunnelSession } from './tunnel-sessio
 export type TunnelCredentials = Omit<ChannelConfig, 'server'>;
 
 export interface NodeTunnelsConfig {
-  /** Where to begin, as host:port. The servers tell of each other. */
-  readonly servers: readonly string[];
   readonly maxConnections: number;
 }
 
 export interface NodeTunnelsDeps {
   readonly node: TunnelNode;
+  /** URLs of the servers, as they are now. */
+  readonly servers: Pick<ServerPool, 'servers' | 'subscribe'>;
   /** Read for each tunnel: certificates are renewed. */
   readonly credentials: () => Promise<TunnelCredentials>;
   readonly createChannel: (config: ChannelConfig) => TunnelChannel;
@@ -37,6 +38,12 @@ const credentialsCheckMs = 60_000;
 export const reconnectDelayMs = (failures: number, random: number): number =>
   Math.min(backoff.initialMs * 2 ** Math.min(failures, 16), backoff.maxMs) * (0.5 + random / 2);
 
+/** `host:port` of a server's URL. */
+export function authorityOf(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname}:${port === '' ? '443' : port}`;
+}
+
 interface ServerTunnel {
   readonly channel: TunnelChannel;
   readonly server: string;
@@ -47,20 +54,8 @@ export function createNodeTunnels(config: NodeTunnelsConfig, deps: NodeTunnelsDe
   const { clock, log } = deps;
   /** By server id: who is connected, and what to wait for by those who reach the same server by another address. */
   const connected = new Map<string, ServerTunnel & { readonly over: Promise<unknown> }>();
-  const known = new Set(config.servers);
   const replaced = new Set<TunnelSession>();
-  let changed: () => void = () => undefined;
   let lastProblem = '';
-
-  const learn = (addresses: readonly string[]): void => {
-    if (addresses.length === 0) return;
-    // What the node was started with stays: it may be the only way in after a restore.
-    const wanted = new Set([...config.servers, ...addresses]);
-    if ([...wanted].toSorted().join() === [...known].toSorted().join()) return;
-    known.clear();
-    for (const a of wanted) known.add(a);
-    changed();
-  };
 
   /** Opens one tunnel; resolves when it is over, or when newer credentials want a new one. */
   const once = async (server: string, signal: AbortSignal): Promise<'good' | 'failed' | 'again'> => {
@@ -69,7 +64,7 @@ export function createNodeTunnels(config: NodeTunnelsConfig, deps: NodeTunnelsDe
     let session: TunnelSession | undefined;
     let duplicateOf: Promise<unknown> | undefined;
     let serverId: string | undefined;
-    const channel = deps.createChannel({ ...credentials, server });
+    const channel = deps.createChannel({ ...credentials, server: authorityOf(server) });
     const stopped = childSignal(signal);
     try {
       const opened = openTunnel(channel, config, {
@@ -87,7 +82,6 @@ export function createNodeTunnels(config: NodeTunnelsConfig, deps: NodeTunnelsDe
             log.info({ server }, 'the tunnel is open');
             return true;
           },
-          servers: learn,
         },
       });
       session = opened;
@@ -157,23 +151,22 @@ export function createNodeTunnels(config: NodeTunnelsConfig, deps: NodeTunnelsDe
     },
     run: async (signal) => {
       const running = new Map<string, { stop(): void; done: Promise<void> }>();
-      while (!signal.aborted) {
-        const news = new Promise<void>((resolve) => {
-          changed = resolve;
-        });
-        for (const server of known) {
+      const follow = (servers: readonly string[]): void => {
+        for (const server of servers) {
           if (running.has(server)) continue;
           const child = childSignal(signal);
           const done = keep(server, child.signal).finally(() => child[Symbol.dispose]());
           running.set(server, { stop: () => child.abort(), done });
         }
         for (const [server, r] of running) {
-          if (known.has(server)) continue;
+          if (servers.includes(server)) continue;
           r.stop();
           running.delete(server);
         }
-        await Promise.race([news, aborted(signal)]);
-      }
+      };
+      using _subscription = deps.servers.subscribe(follow);
+      follow(deps.servers.servers);
+      await aborted(signal);
       for (const session of replaced) session.stop();
       await Promise.all([...running.values()].map((r) => r.done));
     },

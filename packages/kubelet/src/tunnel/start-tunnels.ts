@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ClientConfig, PemSource } from '@skiff/client';
+import type { ClientConfig, ControlPlane, PemSource } from '@skiff/client';
 import { aborted, type Clock, type Logger } from '@skiff/component-base';
 import type { DrainRequest, DrainResponse } from '@skiff/tunnel';
 import type { KubeletParts } from '../kubelet.ts';
@@ -38,18 +38,19 @@ async function readCredentials(client: ClientConfig): Promise<TunnelCredentials>
   };
 }
 
-/** `host:port` of a server's URL. */
-export function serverOf(url: string): string {
-  const { hostname, port } = new URL(url);
-  return `${hostname}:${port === '' ? '443' : port}`;
-}
-
 /** The node's tunnels, with the kubelet behind them. gRPC is loaded when they run. */
 export function createTunnels(
   config: TunnelsConfig,
-  deps: { client: ClientConfig; parts: Promise<KubeletParts>; inlet: ConnectionInlet; clock: Clock; log: Logger },
+  deps: {
+    controlPlane: Pick<ControlPlane, 'config' | 'servers'>;
+    parts: Promise<KubeletParts>;
+    inlet: ConnectionInlet;
+    clock: Clock;
+    log: Logger;
+  },
 ): Tunnels {
-  const { client, clock, log } = deps;
+  const { clock, log } = deps;
+  const { config: client, servers } = deps.controlPlane;
   let tunnels: NodeTunnels | undefined;
   return {
     drain: async (request, timeoutMs) => tunnels?.drain(request, timeoutMs),
@@ -63,8 +64,9 @@ export function createTunnels(
       const { createTunnelChannel } = await import('@skiff/tunnel/node');
       const socket = config.proxyControlSocket;
       tunnels = createNodeTunnels(
-        { servers: client.servers.map(serverOf), maxConnections: config.maxConnections },
+        { maxConnections: config.maxConnections },
         {
+          servers,
           node: {
             connect: (dial) => connectTarget(dial, parts),
             serveKubelet: (connection) => deps.inlet.offer(connection),

@@ -17,7 +17,6 @@ export interface TunnelNode {
 export interface SessionEvents {
   /** The server has said who it is. False: there is a tunnel to it already, this one ends. */
   welcome(serverId: string): boolean;
-  servers(addresses: readonly string[]): void;
 }
 
 export interface TunnelSession {
@@ -99,7 +98,6 @@ export function openTunnel(
         if (on.welcome(m.welcome.serverId)) answer({ register: {} });
         else control.end();
       }
-      if (m.servers) on.servers(m.servers.addresses);
       if (m.dial) onDial(m.dial);
       if (m.drainAddresses) {
         const { id } = m.drainAddresses;
