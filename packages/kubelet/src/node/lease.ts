@@ -1,7 +1,7 @@
 import { lease as leases, type Lease } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
-import { type Clock, formatMicroTime, type Logger } from '@skiff/component-base';
+import { childSignal, type Clock, formatMicroTime, type Logger } from '@skiff/component-base';
 
 export interface LeaseConfig {
   readonly nodeName: string;
@@ -12,7 +12,10 @@ export interface LeaseConfig {
 
 const namespace = 'kube-node-lease';
 
-/** Tells the control plane that the node lives, by one small write each interval. */
+/**
+ * Tells the control plane that the node lives, by one small write each interval. Without a Node there is no Lease: nobody would
+ * remove it.
+ */
 export async function renewNodeLease(
   config: LeaseConfig,
   deps: { client: Client; clock: Clock; log: Logger },
@@ -22,7 +25,7 @@ export async function renewNodeLease(
   const key = { namespace, name: config.nodeName };
   let current: Lease | undefined;
 
-  const renew = async (): Promise<void> => {
+  const renew = async (signal: AbortSignal): Promise<void> => {
     const renewTime = formatMicroTime(clock.now());
     if (current === undefined) {
       current = await client.get(leases, key, { signal }).catch((error: unknown) => {
@@ -33,7 +36,8 @@ export async function renewNodeLease(
     const uid = config.nodeUid();
     const spec = { ...current?.spec, holderIdentity: config.nodeName, leaseDurationSeconds: config.durationSeconds, renewTime };
     if (current === undefined) {
-      const ownerReferences = uid === undefined ? [] : [{ apiVersion: 'v1', kind: 'Node', name: config.nodeName, uid }];
+      if (uid === undefined) return;
+      const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: config.nodeName, uid }];
       current = await client.create<Lease>(leases, { metadata: { name: config.nodeName, namespace, ownerReferences }, spec }, { signal });
     } else current = await client.update<Lease>(leases, { ...current, spec }, { signal });
   };
@@ -41,7 +45,9 @@ export async function renewNodeLease(
   while (!signal.aborted) {
     let waitMs = config.renewIntervalMs;
     try {
-      await renew();
+      // A server that takes the request and never answers must not cost more than one interval.
+      using attempt = childSignal(signal, config.renewIntervalMs);
+      await renew(attempt.signal);
     } catch (error) {
       if (signal.aborted) return;
       // Somebody else wrote it, or it is gone: read it again.

@@ -59,6 +59,27 @@ export function createNodeReporter(
   let told: DeepReadonly<NodeStatus> | undefined;
   let info: Awaited<ReturnType<typeof readSystemInfo>> | undefined;
 
+  /** The Node was there and is not: somebody deleted it. */
+  let deleted = false;
+  deps.informer.subscribe({
+    onAdd: () => {
+      deleted = false;
+    },
+    onUpdate: (node) => {
+      // While we were silent, somebody said of us that nobody knows how we are.
+      if (node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'Unknown') === true) poke();
+    },
+    onDelete: () => {
+      deleted = true;
+      registered = undefined;
+      log.error('the Node object was deleted: this kubelet reports nothing more until it is restarted, or the object made anew');
+    },
+  });
+  const poke = (): void => {
+    woken = true;
+    wake();
+  };
+
   const current = (): DeepReadonly<Node> | undefined => deps.informer.get({ name: config.name }) ?? registered;
   const labels = (): Record<string, string> => ({
     'kubernetes.io/hostname': config.name,
@@ -159,10 +180,8 @@ export function createNodeReporter(
 
   const report = async (signal: AbortSignal): Promise<void> => {
     const known = current();
-    if (known === undefined) {
-      registered = await registerOnce(signal);
-      return;
-    }
+    // As upstream: who deletes a Node means it, and a kubelet that still runs must not bring it back.
+    if (known === undefined || deleted) return;
     const before = known.status ?? {};
     const next = await computeStatus(before);
     const due = clock.monotonicMs() - reportedAtMs >= config.reportIntervalMs;
@@ -180,10 +199,7 @@ export function createNodeReporter(
   return {
     current,
     allocatable: () => current()?.status?.allocatable ?? deps.resources.allocatable,
-    poke: () => {
-      woken = true;
-      wake();
-    },
+    poke,
     imagesChanged: () => {
       imagesAtMs = Number.NEGATIVE_INFINITY;
     },
@@ -204,7 +220,6 @@ export function createNodeReporter(
       while (!signal.aborted) {
         await report(signal).catch((error: unknown) => {
           if (signal.aborted) return;
-          if (hasReason(error, 'NotFound')) registered = undefined;
           log.warn({ err: error }, 'the node status could not be written');
         });
         if (!woken) {

@@ -39,10 +39,28 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
   let before = new Set<string>();
   let root: AbortSignal = new AbortController().signal;
 
+  /** Other pods of that name: after a partition, one that was deleted by force may still run here when its successor comes. */
+  const namesakesOf = (pod: PodSnapshot): readonly PodWorker[] =>
+    [...workers.values()].filter(
+      (w) =>
+        w.pod.metadata.name === pod.metadata.name &&
+        w.pod.metadata.namespace === pod.metadata.namespace &&
+        w.pod.metadata.uid !== pod.metadata.uid,
+    );
   const startWorker = (pod: PodSnapshot): PodWorker => {
     const { uid } = pod.metadata;
     const fresh = !before.has(uid);
-    const worker = new PodWorker(pod, { context: deps.context(), signal: root, ...(fresh ? { observed: nothingObserved } : {}) });
+    const namesake = namesakesOf(pod).map((w) => w.done);
+    if (namesake.length > 0)
+      deps
+        .context()
+        .log.info({ uid, pod: pod.metadata.name, namespace: pod.metadata.namespace }, 'waits for the end of an older pod of its name');
+    const worker = new PodWorker(pod, {
+      context: deps.context(),
+      signal: root,
+      ...(fresh ? { observed: nothingObserved } : {}),
+      ...(namesake.length > 0 ? { after: Promise.all(namesake).then(() => undefined) } : {}),
+    });
     workers.set(uid, worker);
     void worker.done.then(() => workers.delete(uid));
     return worker;
@@ -83,20 +101,26 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
       log.info({ pods: before.size, running: containers.filter((c) => c.state === 'running').length }, 'took over what was running');
   };
 
-  /** Ends what no pod of the API stands behind. */
-  const endOrphans = async (): Promise<void> => {
-    const context = deps.context();
-    const { runtime, hostMount, volumes, cgroups, log } = context;
+  /** Begins to end containers that no pod of the API stands behind. Returns the UIDs of all pods that the runtime has something of. */
+  const endOrphans = async (isKnown: (uid: string) => boolean): Promise<ReadonlySet<string>> => {
+    const { runtime, hostMount, log } = deps.context();
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
     const uids = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
     for (const uid of uids) {
-      if (uid === '' || workers.has(uid)) continue;
+      if (uid === '' || isKnown(uid)) continue;
       const observed = await observePod(uid, new Map(), { runtime, local: hostMount.local });
-      if (workers.has(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) continue;
+      if (isKnown(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) continue;
       log.info({ uid }, 'ending containers of a pod that is gone');
       before.add(uid);
       startWorker(restorePod(uid, observed.sandboxes, observed.containers)).remove();
     }
+    return uids;
+  };
+  /** Files and cgroups that pods left. */
+  const sweep = async (): Promise<void> => {
+    const context = deps.context();
+    const { hostMount, volumes, cgroups } = context;
+    const uids = await endOrphans((uid) => workers.has(uid));
     // Where the engine's files can't be seen, every link would look broken.
     if (hostMount.local('/') === '/') await context.logLinks.sweep();
     const onDisk = await readdir(hostMount.local(podsDirectory(context.rootDirectory))).catch(() => [] as string[]);
@@ -135,7 +159,7 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
   const housekeeping = async (signal: AbortSignal): Promise<void> => {
     const { clock, log } = deps.context();
     while (!signal.aborted) {
-      await endOrphans().catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
+      await sweep().catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
       await clock.sleep(housekeepingMs, signal).catch(() => undefined);
     }
   };
@@ -166,6 +190,12 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
         }
       }
       await Promise.race([deps.source.synced, aborted(signal)]);
+      if (signal.aborted) return;
+      // Who comes back after a long absence ends what is no longer wanted here before it starts anything new.
+      const wanted = new Set(deps.source.list().map((pod) => pod.metadata?.uid ?? ''));
+      await endOrphans((uid) => wanted.has(uid) || workers.has(uid)).catch((error: unknown) =>
+        log.error({ err: error }, 'what is left of former pods could not be found; housekeeping will'),
+      );
       if (signal.aborted) return;
       using _subscription = subscribe();
       markAdopted();

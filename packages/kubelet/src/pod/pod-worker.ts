@@ -52,9 +52,10 @@ export class PodWorker {
   #admitted = false;
   readonly #grant = new ResourceGrant();
   #asked = false;
+  #held = false;
 
-  /** `observed`: what is known of it already; a pod that is new to the runtime has `nothingObserved`. */
-  constructor(pod: PodSnapshot, o: { context: PodContext; signal: AbortSignal; observed?: ObservedPod }) {
+  /** `observed`: what is known already; `nothingObserved` for a pod that is new. `after`: nothing is started before it resolves. */
+  constructor(pod: PodSnapshot, o: { context: PodContext; signal: AbortSignal; observed?: ObservedPod; after?: Promise<void> }) {
     this.#pod = pod;
     this.#context = o.context;
     this.#root = o.signal;
@@ -62,6 +63,8 @@ export class PodWorker {
       this.#observed = o.observed;
       this.#stale = false;
     }
+    this.#held = o.after !== undefined;
+    void o.after?.then(() => this.#release());
     this.#applyPod();
     this.done = this.#run();
   }
@@ -113,6 +116,10 @@ export class PodWorker {
     this.invalidate();
   }
 
+  #release(): void {
+    this.#held = false;
+    this.poke();
+  }
   #applyPod(): void {
     if (this.#pod.metadata.deletionTimestamp !== undefined) this.#stop('deleted', this.#graceSeconds());
     else if (isTerminalPhase(this.#pod.status.phase)) this.#stop('completed', this.#graceSeconds());
@@ -178,7 +185,7 @@ export class PodWorker {
 
   /** Returns true when there is nothing left to do for this pod, ever. */
   async #step(): Promise<boolean> {
-    if (this.#state.phase === 'syncing') await this.#sync();
+    if (this.#state.phase === 'syncing' && !this.#held) await this.#sync();
     if (this.#state.phase === 'terminating') await this.#terminate(this.#state.graceSeconds, this.#state.cause);
     if (this.#state.phase === 'terminated') await this.#cleanUp();
     return this.#state.phase === 'finished' && (await this.#finish());
@@ -369,8 +376,7 @@ export class PodWorker {
 
   /** What stays of a pod that is over are its ended containers, for their logs; they go with the API's object. */
   async #finish(): Promise<boolean> {
-    const context = this.#context;
-    const pod = this.#pod;
+    const [context, pod] = [this.#context, this.#pod];
     if (!this.#removed && (pod.metadata.deletionTimestamp === undefined || this.#asked)) return false;
     this.#stale = true;
     const observed = await this.#observe();

@@ -1,0 +1,110 @@
+import type { Pod } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { Informer, InformerHandler } from '@skiff/client';
+import { describe, expect, it } from 'vitest';
+import { createPodManager, type PodManager } from './pod-manager.ts';
+import { createFakeNode, type FakeNode, fakePod } from './pod-context.fixture.ts';
+
+/** What the API has for this node, as an informer shows it. */
+class Source {
+  readonly #pods = new Map<string, Pod>();
+  readonly #handlers = new Set<InformerHandler<Pod>>();
+  readonly synced = Promise.resolve();
+  list(): readonly DeepReadonly<Pod>[] {
+    return [...this.#pods.values()];
+  }
+  subscribe(handler: InformerHandler<Pod>): Disposable {
+    for (const pod of this.#pods.values()) handler.onAdd?.(pod);
+    this.#handlers.add(handler);
+    return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };
+  }
+  put(pod: Pod): void {
+    const name = pod.metadata?.name ?? '';
+    const old = this.#pods.get(name);
+    this.#pods.set(name, pod);
+    for (const h of this.#handlers) old === undefined ? h.onAdd?.(pod) : h.onUpdate?.(pod, old);
+  }
+  remove(name: string): void {
+    const pod = this.#pods.get(name);
+    this.#pods.delete(name);
+    if (pod !== undefined) for (const h of this.#handlers) h.onDelete?.(pod);
+  }
+}
+
+interface Running extends AsyncDisposable {
+  readonly manager: PodManager;
+}
+/** A kubelet's pod manager on a node; another one on the same node is a restarted kubelet. */
+function startManager(node: FakeNode, source: Source): Running {
+  const abort = new AbortController();
+  const manager = createPodManager({ source: source as unknown as Informer<Pod>, context: () => node.context });
+  const running = manager.run(abort.signal);
+  return {
+    manager,
+    [Symbol.asyncDispose]: async () => {
+      abort.abort(new Error('the kubelet stops'));
+      await node.settle();
+      await running;
+    },
+  };
+}
+
+/** It takes 10 s to end after its signal. */
+const slow = { containers: [{ name: 'c', image: 'fake:1', command: ['stubborn'] }], terminationGracePeriodSeconds: 10 };
+const starts = (node: FakeNode): number => node.fake.calls.filter((c) => c.startsWith('startContainer')).length;
+
+const podUids = async (node: FakeNode): Promise<readonly (string | undefined)[]> =>
+  (await node.fake.runtime.listContainers()).map((c) => c.labels['io.kubernetes.pod.uid']).sort();
+
+describe('pod manager', () => {
+  it('starts a pod only after an older one of its name has ended', async () => {
+    await using node = createFakeNode();
+    const source = new Source();
+    source.put(fakePod(slow, { uid: 'old' }));
+    await using _kubelet = startManager(node, source);
+    await node.settle();
+    expect(starts(node)).toBe(1);
+    // Deleted by force while the node was away, and made anew: one update to the informer.
+    source.put(fakePod(slow, { uid: 'new' }));
+    await node.settle(9000);
+    expect(starts(node)).toBe(1);
+    await node.settle(2000);
+    expect(starts(node)).toBe(2);
+    expect(await podUids(node)).toEqual(['new']);
+  });
+
+  it('does not start a pod that is deleted while it waits', async () => {
+    await using node = createFakeNode();
+    const source = new Source();
+    source.put(fakePod(slow, { uid: 'old' }));
+    await using kubelet = startManager(node, source);
+    await node.settle();
+    source.put(fakePod(slow, { uid: 'new' }));
+    await node.settle();
+    source.remove('p');
+    await node.settle(11_000);
+    expect(starts(node)).toBe(1);
+    expect(kubelet.manager.workers()).toEqual([]);
+  });
+
+  it('ends what nobody wants any more before it starts anything of the same name, after a restart too', async () => {
+    await using node = createFakeNode();
+    const before = new Source();
+    before.put(fakePod(slow, { uid: 'old' }));
+    before.put(fakePod(slow, { uid: 'stays', name: 'q' }));
+    {
+      await using _kubelet = startManager(node, before);
+      await node.settle();
+    }
+    expect(starts(node)).toBe(2);
+    const after = new Source();
+    after.put(fakePod(slow, { uid: 'new' }));
+    after.put(fakePod(slow, { uid: 'stays', name: 'q' }));
+    await using _restarted = startManager(node, after);
+    await node.settle(9000);
+    expect(starts(node)).toBe(2);
+    await node.settle(2000);
+    expect(starts(node)).toBe(3);
+    expect(await podUids(node)).toEqual(['new', 'stays']);
+  });
+});
