@@ -48,6 +48,17 @@ export const snapshot = (pod: Pod): PodSnapshot => {
   return made;
 };
 
+/** Rounds without file operations after which nothing more is expected to happen by itself. */
+const quietRounds = 10;
+/** File operations of real time lie between steps of the fake clock. */
+async function quiet(clock: FakeClock): Promise<void> {
+  for (let still = 0; still < quietRounds; ) {
+    await clock.advance(0);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    still = process.getActiveResourcesInfo().some((name) => /^(?:FSReq|CloseReq)/.test(name)) ? 0 : still + 1;
+  }
+}
+
 export function createFakeNode(
   o: { programs?: Readonly<Record<string, FakeProgram>>; tokens?: ServiceAccountTokens; clock?: FakeClock } = {},
 ): FakeNode {
@@ -167,17 +178,10 @@ export function createFakeNode(
       return worker;
     },
     settle: async (ms = 0) => {
-      // File operations of real time lie between steps of the fake clock.
-      for (let i = 0; i < 40; i++) {
-        await clock.advance(0);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+      await quiet(clock);
       if (ms === 0) return;
       await clock.advance(ms);
-      for (let i = 0; i < 40; i++) {
-        await clock.advance(0);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+      await quiet(clock);
     },
     [Symbol.asyncDispose]: async () => {
       abort.abort(new Error('the test is over'));

@@ -22,7 +22,10 @@ class Source {
     const name = pod.metadata?.name ?? '';
     const old = this.#pods.get(name);
     this.#pods.set(name, pod);
-    for (const h of this.#handlers) old === undefined ? h.onAdd?.(pod) : h.onUpdate?.(pod, old);
+    for (const h of this.#handlers) {
+      if (old === undefined) h.onAdd?.(pod);
+      else h.onUpdate?.(pod, old);
+    }
   }
   remove(name: string): void {
     const pod = this.#pods.get(name);
@@ -53,8 +56,8 @@ function startManager(node: FakeNode, source: Source): Running {
 const slow = { containers: [{ name: 'c', image: 'fake:1', command: ['stubborn'] }], terminationGracePeriodSeconds: 10 };
 const starts = (node: FakeNode): number => node.fake.calls.filter((c) => c.startsWith('startContainer')).length;
 
-const podUids = async (node: FakeNode): Promise<readonly (string | undefined)[]> =>
-  (await node.fake.runtime.listContainers()).map((c) => c.labels['io.kubernetes.pod.uid']).sort();
+const podUids = async (node: FakeNode): Promise<readonly string[]> =>
+  (await node.fake.runtime.listContainers()).map((c) => c.labels['io.kubernetes.pod.uid'] ?? '').sort((a, b) => (a < b ? -1 : 1));
 
 describe('pod manager', () => {
   it('starts a pod only after an older one of its name has ended', async () => {
