@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, openSync, closeSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { createInterface } from 'node:readline';
@@ -76,6 +76,10 @@ export class Host {
   get pid(): number {
     if (this.#running === undefined) throw new Error(`host ${this.name} is off`);
     return this.#running.pid;
+  }
+
+  get hasEngine(): boolean {
+    return this.#config.engine !== 'none';
   }
 
   get on(): boolean {
@@ -172,12 +176,17 @@ export class Host {
     return runInside(this.pid, program, args, this.#env, o);
   }
 
-  /** As `run`; throws with what was printed unless the exit code is 0. Returns standard output. */
-  async ok(program: string, args: readonly string[] = [], o: RunOptions = {}): Promise<string> {
+  /** As `run`; throws with what was printed unless the exit code is 0. */
+  async runOk(program: string, args: readonly string[] = [], o: RunOptions = {}): Promise<CommandResult> {
     const result = await this.run(program, args, o);
     if (result.code !== 0)
       throw new Error(`${this.name}: ${program} ${args.join(' ')}: exit code ${result.code}\n${result.stdout}${result.stderr}`);
-    return result.stdout;
+    return result;
+  }
+
+  /** Standard output of a program that has to succeed. */
+  async ok(program: string, args: readonly string[] = [], o: RunOptions = {}): Promise<string> {
+    return (await this.runOk(program, args, o)).stdout;
   }
 
   /** Starts a program in the host and leaves it running; it ends with the host at the latest. */
@@ -240,6 +249,26 @@ export class Host {
     await once(socket, 'connect');
     socket.write(`${address} ${port}\n`);
     return socket;
+  }
+
+  /** A port of this machine's loopback that leads to a port of the host, for as long as the test runs; also over reboots of the host. */
+  async forward(port: number, address = '127.0.0.1'): Promise<{ readonly port: number; close(): void }> {
+    const server = createServer({ allowHalfOpen: true }, (outer) => {
+      outer.on('error', () => outer.destroy());
+      this.connect(port, address).then(
+        (inner) => {
+          inner.on('error', () => outer.destroy());
+          inner.on('close', () => outer.destroy());
+          outer.on('close', () => inner.destroy());
+          outer.pipe(inner).pipe(outer);
+        },
+        () => outer.destroy(),
+      );
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    server.unref();
+    return { port: (server.address() as AddressInfo).port, close: () => server.close() };
   }
 
   async #startRelay(): Promise<void> {

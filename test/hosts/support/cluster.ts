@@ -1,0 +1,93 @@
+import { createClient, parseKubeconfig, type Client } from '@skiff/client';
+import { busyboxImage, nodeImage } from '@skiff/testing/host-image';
+import { testImages, webProgram } from '../../e2e/support/images.ts';
+import { splitWords, type CommandResult } from '../../e2e/support/cluster.ts';
+import type { Host } from '../../lab/host.ts';
+import type { RunOptions } from '../../lab/inside.ts';
+import { startLab, type Lab, type LabOptions } from '../../lab/lab.ts';
+
+export interface ClusterOptions extends LabOptions {
+  /** How many of the hosts are in the cluster, from the first on; default all that have an engine. */
+  readonly members?: number;
+  /** Further flags for `skiff up` on the first host. */
+  readonly up?: readonly string[];
+  /** Further flags for `skiff join`. */
+  readonly join?: readonly string[];
+}
+
+/** A cluster over the hosts of a lab; the first host is its control plane. */
+export interface HostsCluster extends AsyncDisposable {
+  readonly lab: Lab;
+  readonly control: Host;
+  /** The hosts that are nodes. */
+  readonly nodes: readonly Host[];
+  /** An administrator's client, in the test's own process. */
+  readonly client: Client;
+  /** ms that `skiff up` took, and that `skiff join` took on each further host. */
+  readonly upMs: number;
+  readonly joinMs: readonly number[];
+  /** kubectl on the control plane's host; throws with what it printed when it fails. */
+  kubectl(args: string, o?: RunOptions): Promise<string>;
+  tryKubectl(args: string, o?: RunOptions): Promise<CommandResult>;
+  /** Creates or changes objects. */
+  apply(...objects: readonly object[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The images of the stories: busybox, and the web server in two versions. */
+export const storyImages = (): LabOptions['images'] & {} => {
+  const web = nodeImage(testImages.web1, { '/web.js': webProgram }, ['node', '/web.js']);
+  return [
+    busyboxImage(testImages.busybox),
+    { ...web, environment: { VERSION: '1' } },
+    { ...web, name: testImages.web2, environment: { VERSION: '2' } },
+  ];
+};
+
+/** Runs the command that `skiff token create --print-join-command` printed. Resolves with how many ms it took. */
+export async function joinHost(control: Host, host: Host, flags: readonly string[] = []): Promise<number> {
+  const [program = '', ...args] = splitWords(await control.ok('skiff', ['token', 'create', '--print-join-command']));
+  const started = performance.now();
+  await host.ok(program, [...args, ...flags]);
+  return performance.now() - started;
+}
+
+/** `skiff up` on the first host and `skiff join` on the others, at once. Everything is gone with `close`. */
+export async function startCluster(o: ClusterOptions): Promise<HostsCluster> {
+  const lab = await startLab({ images: storyImages(), ...o });
+  try {
+    const nodes = lab.hosts.filter((h) => h.hasEngine).slice(0, o.members);
+    const control = lab.host(0);
+    const upMs = (await control.runOk('skiff', ['up', ...(o.up ?? [])])).ms;
+    const joinMs = await Promise.all(nodes.slice(1).map((h) => joinHost(control, h, o.join)));
+    const api = await control.forward(6443);
+    const kubeconfig = parseKubeconfig(await control.ok('cat', ['/var/lib/skiff/kubeconfig/admin.conf']), {
+      directory: control.path('/var/lib/skiff/kubeconfig'),
+      userAgent: 'skiff-stories',
+    });
+    const client = createClient({ ...kubeconfig, servers: [`https://127.0.0.1:${api.port}`] });
+    const cluster: HostsCluster = {
+      lab,
+      control,
+      nodes,
+      client,
+      upMs,
+      joinMs,
+      kubectl: (args, options) => control.kubectl(args, options),
+      tryKubectl: (args, options) => control.tryKubectl(args, options),
+      async apply(...objects) {
+        await control.kubectl('apply -f -', { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }) });
+      },
+      async close() {
+        client.close();
+        api.close();
+        await lab.close();
+      },
+      [Symbol.asyncDispose]: () => cluster.close(),
+    };
+    return cluster;
+  } catch (error) {
+    await lab.close();
+    throw error;
+  }
+}

@@ -1,0 +1,109 @@
+import type { InsideProcess } from '../../lab/inside.ts';
+
+/** What came of many requests, each on a connection of its own to the stories' web server. */
+export interface Tally {
+  readonly answered: number;
+  /** How often each kind of failure came. */
+  readonly failed: Readonly<Record<string, number>>;
+  /** Answers by pod, and by the client address that the pod saw. */
+  readonly pods: Readonly<Record<string, number>>;
+  readonly clients: Readonly<Record<string, number>>;
+  readonly ms: number;
+  /** The slowest answer, in ms. */
+  readonly slowestMs: number;
+  /** When failures came, in ms since the start; the first hundred. */
+  readonly failedAtMs: readonly number[];
+}
+
+/**
+ * A program for `node -e`: arguments are the number of requests (0: until its input ends), how many at a time, how many a second
+ * (0: as fast as it goes), and URLs, taken in turn. Prints `on`, then the tally as JSON. An answer is `version pod client`.
+ */
+export const requestsProgram = `
+const http = require('http');
+const [count, atOnce, perSecond, ...urls] = process.argv.slice(1).map((a, i) => (i < 3 ? Number(a) : a));
+const began = performance.now();
+const tally = { answered: 0, failed: {}, pods: {}, clients: {}, ms: 0, slowestMs: 0, failedAtMs: [] };
+const add = (table, key) => { table[key] = (table[key] || 0) + 1; };
+const one = (url) => new Promise((done) => {
+  const from = performance.now();
+  const fail = (why) => { add(tally.failed, why); if (tally.failedAtMs.length < 100) tally.failedAtMs.push(Math.round(from - began)); done(); };
+  const request = http.request(url, { agent: false, timeout: 10000 }, (answer) => {
+    let text = '';
+    answer.on('data', (d) => { text += d; });
+    answer.on('error', (e) => fail(e.code || e.message));
+    answer.on('end', () => {
+      if (answer.statusCode !== 200) return fail('status ' + answer.statusCode);
+      const [, pod, client] = text.trim().split(' ');
+      tally.answered++; add(tally.pods, pod); add(tally.clients, client);
+      tally.slowestMs = Math.max(tally.slowestMs, Math.round(performance.now() - from));
+      done();
+    });
+  });
+  request.on('timeout', () => request.destroy(new Error('timed out')));
+  request.on('error', (e) => fail(e.code || e.message));
+  request.end();
+});
+let ended = false;
+if (count === 0) process.stdin.on('end', () => { ended = true; }).resume();
+let sent = 0;
+const more = () => !ended && (count === 0 || sent < count);
+const worker = async () => {
+  while (more()) {
+    const n = sent++;
+    if (perSecond > 0) {
+      const wait = began + (n * 1000) / perSecond - performance.now();
+      if (wait > 0) await new Promise((r) => setTimeout(r, wait));
+      if (ended) return;
+    }
+    await one(urls[n % urls.length]);
+  }
+};
+console.log('on');
+Promise.all(Array.from({ length: atOnce }, worker)).then(() => {
+  tally.ms = Math.round(performance.now() - began);
+  console.log(JSON.stringify(tally));
+  process.exit(0);
+});
+`;
+
+export const requestArguments = (o: { count: number; atOnce?: number; perSecond?: number }, urls: readonly string[]): readonly string[] => [
+  '-e',
+  requestsProgram,
+  String(o.count),
+  String(o.atOnce ?? 16),
+  String(o.perSecond ?? 0),
+  ...urls,
+];
+
+export const parseTally = (output: string): Tally => JSON.parse(output.trim().split('\n').at(-1) ?? '') as Tally;
+
+export const failures = (tally: Tally): number => Object.values(tally.failed).reduce((a, b) => a + b, 0);
+
+/** Requests that go on until they are ended. */
+export interface Load {
+  end(): Promise<Tally>;
+}
+
+/** Takes a program that was started with `requestArguments({ count: 0, … })`; resolves when it sends. */
+export async function followLoad(started: InsideProcess): Promise<Load> {
+  let output = '';
+  let errors = '';
+  await new Promise<void>((resolve, reject) => {
+    started.child.stderr.on('data', (d: Buffer) => {
+      errors += d.toString();
+    });
+    started.child.stdout.on('data', (d: Buffer) => {
+      output += d.toString();
+      if (output.startsWith('on')) resolve();
+    });
+    started.ended.then((code) => reject(new Error(`the load ended with ${code}: ${errors}`)), reject);
+  });
+  return {
+    async end() {
+      started.child.stdin.end();
+      await started.ended;
+      return parseTally(output);
+    },
+  };
+}
