@@ -3,7 +3,7 @@ import { pod as podResource, service as serviceResource } from '@skiff/api';
 import { eventually } from '../e2e/support/cluster.ts';
 import type { Host } from '../lab/host.ts';
 import { startCluster, type HostsCluster } from './support/cluster.ts';
-import { failures, parseTally, requestArguments, type Tally } from './support/requests.ts';
+import { expectAll, parseTally, requestArguments, type Tally } from './support/requests.ts';
 import { daemonSet, deployment, service } from './support/workloads.ts';
 
 const replicas = 10;
@@ -74,7 +74,7 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
     for (const host of cluster.nodes) {
       for (const urls of [[`http://${addresses.clusterIP}/`], nodePorts(addresses.nodePort), [`http://${addresses.loadBalancer}/`]]) {
         const tally = await fromHost(host, 1000, urls);
-        expect(tally.failed, `${host.name} ${urls[0]}`).toEqual({});
+        expectAll(tally, `${host.name} to ${urls[0]}`);
         expect(tally.answered).toBe(1000);
         expect(Object.keys(tally.pods).length).toBe(replicas);
         // Some node of the cluster is the client: the one that carried the request.
@@ -86,7 +86,7 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
   it('answers 1,000 requests from a pod on every host by DNS name and ClusterIP, and shows the pod’s own address', async () => {
     for (const client of clients) {
       const tally = await fromPod(client.name, 1000, ['http://web/', `http://${addresses.clusterIP}/`]);
-      expect(tally.failed, client.host.name).toEqual({});
+      expectAll(tally, `pod on ${client.host.name}`);
       expect(Object.keys(tally.pods).length).toBe(replicas);
       expect(Object.keys(tally.clients)).toEqual([client.address]);
     }
@@ -95,7 +95,7 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
   it('answers pods by NodePort of every node and by LoadBalancer address as well', async () => {
     for (const client of clients) {
       const tally = await fromPod(client.name, 400, [...nodePorts(addresses.nodePort), `http://${addresses.loadBalancer}/`]);
-      expect(tally.failed, client.host.name).toEqual({});
+      expectAll(tally, `pod on ${client.host.name}`);
       expect(Object.keys(tally.pods).length).toBe(replicas);
     }
   });
@@ -107,7 +107,7 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
         30,
         clients.map((to) => `http://${to.address}:8080/`),
       );
-      expect(tally.failed, from.host.name).toEqual({});
+      expectAll(tally, `pod on ${from.host.name}`);
       expect(Object.keys(tally.clients)).toEqual([from.address]);
     }
   });
@@ -127,10 +127,10 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
 
   it('shows pods the true client outside where the Service is Local, and the node elsewhere', async () => {
     const local = await fromHost(outside, 600, [...nodePorts(addresses.localNodePort), `http://${addresses.localLoadBalancer}/`]);
-    expect(local.failed).toEqual({});
+    expectAll(local, 'from outside, Local');
     expect(Object.keys(local.clients)).toEqual([outside.address]);
     const spread = await fromHost(outside, 600, [...nodePorts(addresses.nodePort), `http://${addresses.loadBalancer}/`]);
-    expect(failures(spread)).toBe(0);
+    expectAll(spread, 'from outside');
     expect(Object.keys(spread.pods).length).toBe(replicas);
     expect(cluster.nodes.map((h) => h.address)).toEqual(expect.arrayContaining(Object.keys(spread.clients)));
   });

@@ -180,7 +180,8 @@ export async function startLab(o: LabOptions): Promise<Lab> {
   };
   try {
     await Promise.all(hosts.map((h) => h.start()));
-    if (o.images !== undefined) for (const h of hosts) await h.loadImages(o.images);
+    const images = o.images ?? [];
+    await Promise.all(hosts.filter((h) => h.hasEngine).map((h) => h.loadImages(images)));
   } catch (error) {
     await lab.close();
     throw error;

@@ -78,6 +78,15 @@ export const requestArguments = (o: { count: number; atOnce?: number; perSecond?
 
 export const parseTally = (output: string): Tally => JSON.parse(output.trim().split('\n').at(-1) ?? '') as Tally;
 
+/** Throws, with what failed and when, unless every request was answered. */
+export function expectAll(tally: Tally, what: string): void {
+  if (failures(tally) === 0) return;
+  const when = tally.failedAtMs.slice(0, 20).join(', ');
+  throw new Error(
+    `${what}: ${failures(tally)} of ${failures(tally) + tally.answered} requests failed: ${JSON.stringify(tally.failed)}, at ms ${when}`,
+  );
+}
+
 export const failures = (tally: Tally): number => Object.values(tally.failed).reduce((a, b) => a + b, 0);
 
 /** Requests that go on until they are ended. */
