@@ -71,3 +71,8 @@ export { resourceClaim } from './resource/v1/resource-claim.ts';
 export { resourceClaimTemplate } from './resource/v1/resource-claim-template.ts';
 export { resourceSlice } from './resource/v1/resource-slice.ts';
 export { builtinResources } from './resources.ts';
+export { addResources } from './core/v1/resource-list.ts';
+export * from './quota/evaluator.ts';
+export { quotaEvaluator, quotaResources } from './quota/evaluators.ts';
+export { podResourceTotals } from './quota/pod-resources.ts';
+export * from './quota/resource-lists.ts';

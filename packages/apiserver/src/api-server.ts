@@ -101,6 +101,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
               objects,
               authorization: authorizer.current,
               defaultTolerations: config.defaultTolerations,
+              clock,
               sleep: clock.sleep,
             }),
           );

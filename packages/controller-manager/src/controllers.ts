@@ -20,6 +20,7 @@ import { pvProtectionController } from './controllers/pv-protection.ts';
 import { pvcProtectionController } from './controllers/pvc-protection.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
 import { replicationControllerController } from './controllers/replication-controller.ts';
+import { resourceQuotaController } from './controllers/resource-quota.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
 import { serviceLoadBalancerController } from './controllers/service-lb.ts';
@@ -35,6 +36,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   namespaceController,
   serviceAccountController,
   rootCaPublisher,
+  resourceQuotaController,
   garbageCollector,
   endpointSliceController,
   endpointSliceMirroringController,

@@ -30,7 +30,7 @@ function world() {
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'default', namespace: 'a' }, imagePullSecrets: [{ name: 'pull' }] });
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'quiet', namespace: 'a' }, automountServiceAccountToken: false });
   const authorization = createAuthorization(['Node', 'RBAC'], objects);
-  const plugins = admissionPlugins({ objects, authorization, sleep: () => Promise.resolve() });
+  const plugins = admissionPlugins({ objects, authorization, clock: Date, sleep: () => Promise.resolve() });
   const chain = createAdmissionChain(plugins);
   const admit = async (
     r: Partial<Omit<AdmissionRequest, 'object'>> & { definition: ResourceDefinition; object: unknown },

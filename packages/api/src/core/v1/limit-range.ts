@@ -13,7 +13,6 @@ export const limitRange = defineResource<LimitRange>({
   shortNames: ['limits'],
   schemaName: 'io.k8s.api.core.v1.LimitRange',
   storageVersionHash: 'EBKMFVe6cwo=',
-  enforcement: 'stored',
   defaults: defaultLimitRange,
   strategy: {
     validateName: nameIsDNSSubdomain,

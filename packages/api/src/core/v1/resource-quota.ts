@@ -15,7 +15,6 @@ export const resourceQuota = defineResource<ResourceQuota>({
   schemaName: 'io.k8s.api.core.v1.ResourceQuota',
   storageVersionHash: '8uhSgffRX6w=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<ResourceQuota>(
     {},
