@@ -1,4 +1,5 @@
 import { endpointSlice, node as nodes, pod as pods, service as services, type Endpoint } from '@skiff/api';
+import { formatKey, keyOf } from '@skiff/apimachinery';
 import { defineController, mapped, primary } from '@skiff/client';
 import type { ControllerDescriptor } from '../descriptor.ts';
 import { applySlicePlan } from '../endpoint-slice/apply-slices.ts';
@@ -13,7 +14,8 @@ import {
   type PodView,
   type ServiceView,
 } from '../endpoint-slice/pod-endpoint.ts';
-import { nodesToServices, podsToServices } from '../endpoint-slice/service-sources.ts';
+import { nodesToServices, podsToServices, zonesToServices } from '../endpoint-slice/service-sources.ts';
+import { allocateZones, wantsTopologyHints, zoneShares } from '../endpoint-slice/topology-hints.ts';
 import { mapMatcher } from '../label-selector.ts';
 import { controllerReference, isControlledBy } from '../owner-references.ts';
 
@@ -48,6 +50,7 @@ export const endpointSliceController: ControllerDescriptor = {
         primary(services),
         podsToServices,
         nodesToServices,
+        zonesToServices,
         mapped(endpointSlice, (slice) => {
           const name = slice.metadata?.labels?.[serviceNameLabel];
           return name === undefined || !isOurs(slice) ? [] : [`${slice.metadata?.namespace ?? ''}/${name}`];
@@ -62,6 +65,38 @@ export const endpointSliceController: ControllerDescriptor = {
           const name = slice.metadata?.labels?.[serviceNameLabel];
           return name === undefined ? [] : [`${slice.metadata?.namespace ?? ''}/${name}`];
         });
+
+        /** Services whose hints follow from the annotation, with what was last said about them. */
+        const hinted = new Map<string, string>();
+        /** Adds hints to endpoints that are ready, or says why there are none; each only when it changes. */
+        const addHints = (service: ServiceView, type: AddressType, groups: readonly EndpointGroup[]): readonly EndpointGroup[] => {
+          const id = `${keyOf(service)} ${type}`;
+          const tell = (state: string, kind: 'Normal' | 'Warning', reason: string, message: string): void => {
+            if (hinted.get(id) !== state) events.event(service, kind, reason, `${message}, addressType: ${type}`);
+            hinted.set(id, state);
+          };
+          if (!wantsTopologyHints(service)) {
+            if (hinted.get(id) === 'enabled') tell('', 'Warning', 'TopologyAwareHintsDisabled', 'Topology Aware Hints has been disabled');
+            hinted.delete(id);
+            return groups;
+          }
+          const result = allocateZones(
+            groups.flatMap((g) => g.endpoints),
+            zoneShares(nodeInformer.list()),
+          );
+          if ('disabled' in result) {
+            tell(result.disabled, 'Warning', 'TopologyAwareHintsDisabled', result.disabled);
+            return groups;
+          }
+          tell('enabled', 'Normal', 'TopologyAwareHintsEnabled', 'Topology Aware Hints has been enabled');
+          return groups.map((g) => ({
+            ports: g.ports,
+            endpoints: g.endpoints.map((e) => {
+              const zone = result.zones.get(e);
+              return zone === undefined ? e : { ...e, hints: { forZones: [{ name: zone }] } };
+            }),
+          }));
+        };
 
         const groupsOf = (service: ServiceView, selected: readonly PodView[], type: AddressType): readonly EndpointGroup[] => {
           const groups = new Map<string, { ports: EndpointGroup['ports']; endpoints: Endpoint[] }>();
@@ -80,6 +115,7 @@ export const endpointSliceController: ControllerDescriptor = {
 
         return async (key, run) => {
           const service = serviceInformer.get(key);
+          if (service === undefined) for (const type of ['IPv4', 'IPv6']) hinted.delete(`${formatKey(key)} ${type}`);
           // Slices of a deleted Service are garbage; those of others aren't this controller's.
           if (service === undefined || service.spec?.type === 'ExternalName' || service.spec?.selector === undefined) return;
           if (service.metadata?.deletionTimestamp !== undefined) return;
@@ -101,7 +137,7 @@ export const endpointSliceController: ControllerDescriptor = {
               await applySlicePlan(
                 planSlices({
                   addressType: type,
-                  groups: groupsOf(service, selected, type),
+                  groups: addHints(service, type, groupsOf(service, selected, type)),
                   existing: mine,
                   metadata,
                   maxEndpoints,

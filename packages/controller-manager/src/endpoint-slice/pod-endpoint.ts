@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Endpoint, DiscoveryV1EndpointPort, Node, Pod, Service, ServicePort } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { isReady, isTerminal } from '../pods/pod-state.ts';
+import { wantsTopologyHints } from './topology-hints.ts';
 
 export type PodView = DeepReadonly<Pod>;
 export type ServiceView = DeepReadonly<Service>;
@@ -62,7 +63,7 @@ export function podEndpoint(pod: PodView, o: { service: ServiceView; node: DeepR
   const ready = o.service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
   const zone = o.node?.metadata?.labels?.[zoneLabel];
   const nodeName = pod.spec?.nodeName;
-  const hints = ready ? endpointHints(o.service, zone, nodeName) : undefined;
+  const hints = ready && !wantsTopologyHints(o.service) ? endpointHints(o.service, zone, nodeName) : undefined;
   return {
     addresses: [...addressesOf(pod, o.type)],
     conditions: { ready, serving, terminating },

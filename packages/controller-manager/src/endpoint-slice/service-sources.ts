@@ -3,6 +3,7 @@ import { keyOf } from '@skiff/apimachinery';
 import { mapped, type InformerFactory, type Source } from '@skiff/client';
 import { mapMatcher } from '../label-selector.ts';
 import { podEndpointChanged, zoneLabel, type PodView } from './pod-endpoint.ts';
+import { wantsTopologyHints, zoneFacts } from './topology-hints.ts';
 
 export const podNodeIndex = 'nodeName';
 
@@ -26,4 +27,16 @@ export const nodesToServices: Source = mapped(
     return new Set(podInformer.byIndex(podNodeIndex, node.metadata?.name ?? '').flatMap((pod) => servicesOf(pod, informers)));
   },
   { changed: (a, b) => a.metadata?.labels?.[zoneLabel] !== b.metadata?.labels?.[zoneLabel] },
+);
+
+/** The zones' shares of CPU wake the Services that are shared out by them. */
+export const zonesToServices: Source = mapped(
+  nodes,
+  (_, { informers }) =>
+    informers
+      .informer(services)
+      .list()
+      .filter(wantsTopologyHints)
+      .map((s) => keyOf(s)),
+  { changed: (a, b) => zoneFacts(a) !== zoneFacts(b) },
 );
