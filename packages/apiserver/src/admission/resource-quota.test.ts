@@ -34,7 +34,7 @@ function world(o: { quotas?: Record<string, { spec: ResourceQuota['spec']; used:
       memo: new Map(),
       ...more,
     };
-    const { signal } = new AbortController();
+    const signal = new AbortController();
     await chain.mutate(r, signal);
     await chain.validate(r, signal);
     return r.object as JsonObject;
