@@ -20,6 +20,8 @@ export interface ControlPlane {
   readonly config: ClientConfig;
   /** For whoever talks to every apiserver at once. */
   readonly servers: ServerPool;
+  /** For a leader election: whether this apiserver is the only one, as far as is known. */
+  readonly alone: { is(): boolean; subscribe(changed: () => void): Disposable };
   /** Follows the endpoints of the Service `kubernetes`, and remembers them beside the kubeconfig. Ends with `signal`. */
   follow(signal: AbortSignal): Promise<void>;
 }
@@ -72,12 +74,15 @@ export function connectControlPlane(
   const servers = createServerPool({ configured: config.servers, learned: known, ownAddresses }, { clock });
   const client = createClient(config, { clock, log, servers, ...(o.middleware === undefined ? {} : { middleware: o.middleware }) });
 
+  const listeners = new Set<() => void>();
+
   /** An empty list is no news: without any apiserver nobody could have told. */
   const learn = (object: Endpoints | undefined): void => {
     const found = object === undefined ? [] : serversOf(object).toSorted();
     if (found.length === 0 || JSON.stringify(found) === JSON.stringify(known)) return;
     known = found;
     servers.learn(found);
+    for (const changed of listeners) changed();
     try {
       writeServers(file, found);
     } catch (error) {
@@ -89,6 +94,14 @@ export function connectControlPlane(
     client,
     config,
     servers,
+    alone: {
+      is: () => known.length === 1,
+      subscribe: (changed) => {
+        const listener = (): void => changed();
+        listeners.add(listener);
+        return { [Symbol.dispose]: () => void listeners.delete(listener) };
+      },
+    },
     follow: (signal) =>
       createReflector<Endpoints>(
         {

@@ -17,6 +17,7 @@ export { fenceWrites, KeyFence, resourceId } from './write-fence.ts';
 export { createEventCorrelator } from './event-correlator.ts';
 export * from './event-recorder.ts';
 export * from './leader-election.ts';
+export { createLeaderFence, type LeaderFence } from './leader-fence.ts';
 export { LruCache } from './lru-cache.ts';
 export * from './discovery.ts';
 export { createReflector, type Reflector, type ReflectorConfig, type ReflectorSink } from './reflector.ts';

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Client } from './contract.ts';
 import { RequestError } from './contract.ts';
 import { StatusError, type KubeObject } from '@skiff/apimachinery';
-import { createLeaderElector, type LeaderElector } from './leader-election.ts';
+import type { HttpResponse } from './http2-connection.ts';
+import { createLeaderElector, type LeaderElectionConfig, type LeaderElector } from './leader-election.ts';
+import { createLeaderFence, type LeaderFence } from './leader-fence.ts';
 
 /** One Lease, compare-and-set; a client of it can be cut off. */
 function leaseServer() {
@@ -41,17 +43,36 @@ function leaseServer() {
     client,
     holder: () => lease?.spec?.['holderIdentity'],
     transitions: () => lease?.spec?.['leaseTransitions'],
+    seconds: () => lease?.spec?.['leaseDurationSeconds'],
     writes: () => revision,
   };
 }
 
 function elector(
   server: ReturnType<typeof leaseServer>,
-  o: { identity: string; clock: FakeClock; link?: { up: boolean }; release?: boolean },
+  o: {
+    identity: string;
+    clock: FakeClock;
+    link?: { up: boolean };
+    release?: boolean;
+    alone?: NonNullable<LeaderElectionConfig['alone']>;
+    fence?: LeaderFence | undefined;
+  },
 ): LeaderElector {
   return createLeaderElector(
-    { lease: { namespace: 'kube-system', name: 'test' }, identity: o.identity, ...(o.release === true ? { releaseOnCancel: true } : {}) },
-    { client: server.client(o.link ?? { up: true }), clock: o.clock, log: silentLogger, random: () => 0 },
+    {
+      lease: { namespace: 'kube-system', name: 'test' },
+      identity: o.identity,
+      ...(o.release === true ? { releaseOnCancel: true } : {}),
+      ...(o.alone === undefined ? {} : { alone: o.alone }),
+    },
+    {
+      client: server.client(o.link ?? { up: true }),
+      clock: o.clock,
+      log: silentLogger,
+      random: () => 0,
+      ...(o.fence === undefined ? {} : { fence: o.fence }),
+    },
   );
 }
 const untilAborted = (signal: AbortSignal): Promise<void> =>
@@ -86,6 +107,68 @@ describe('leader election', () => {
     stop.abort();
     await clock.advance(1);
     expect(await runB).toBe('stopped');
+  });
+
+  it('takes over at once from an earlier process of the same name, whose late writes carry another term', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer();
+    const link = { up: true };
+    const fences = [createLeaderFence(), createLeaderFence()];
+    const sent: unknown[] = [];
+    const write = async (fence: LeaderFence | undefined): Promise<void> => {
+      await fence?.middleware(async (r) => (sent.push(r.headers['skiff-leader']), {} as HttpResponse))({
+        method: 'POST',
+        path: '/x',
+        headers: {},
+      });
+    };
+    const first = elector(server, { identity: 'host', clock, link, fence: fences[0] });
+    const stop = new AbortController();
+    const runFirst = first.run(untilAborted, stop.signal);
+    await clock.advance(1);
+    link.up = false;
+    const second = elector(server, { identity: 'host', clock, fence: fences[1] });
+    const runSecond = second.run(untilAborted, stop.signal);
+    await clock.advance(1);
+    expect([second.isLeader, server.transitions()]).toEqual([true, 1]);
+    await write(fences[0]);
+    await write(fences[1]);
+    expect(sent).toEqual(['kube-system/test/0/host', 'kube-system/test/1/host']);
+    link.up = true;
+    await clock.advance(2_000);
+    // It finds another term on the lease and does not wait for its deadline.
+    expect([await runFirst, first.isLeader, second.isLeader]).toEqual(['lost', false, true]);
+    stop.abort();
+    await clock.advance(1);
+    expect(await runSecond).toBe('stopped');
+  });
+
+  it('renews rarely while alone, and shortens its lease as soon as it is not, for good', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer();
+    let isAlone = true;
+    const told = new Set<() => void>();
+    const alone = {
+      is: () => isAlone,
+      subscribe: (changed: () => void) => {
+        told.add(changed);
+        return { [Symbol.dispose]: () => told.delete(changed) };
+      },
+    };
+    const stop = new AbortController();
+    const run = elector(server, { identity: 'a', clock, alone }).run(untilAborted, stop.signal);
+    await clock.advance(240_000);
+    expect([server.writes(), server.seconds()]).toEqual([3, 300]);
+    isAlone = false;
+    for (const tell of told) tell();
+    await clock.advance(1);
+    expect([server.writes(), server.seconds()]).toEqual([4, 15]);
+    isAlone = true;
+    await clock.advance(20_000);
+    expect([server.writes(), server.seconds(), told.size]).toEqual([14, 15, 0]);
+    stop.abort();
+    await clock.advance(1);
+    expect(await run).toBe('stopped');
   });
 
   it('hands the lease over when it is told to stop', async () => {

@@ -2,12 +2,13 @@ import type { Lease } from '@skiff/api';
 import { hasReason, type ObjectKey, type ResourceRef } from '@skiff/apimachinery';
 import { childSignal, formatMicroTime, type Clock, type Logger } from '@skiff/component-base';
 import type { Client } from './contract.ts';
+import type { LeaderFence } from './leader-fence.ts';
 
 const leases: ResourceRef<Lease> = { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', plural: 'leases', scope: 'Namespaced' };
 
 export interface LeaderElectionConfig {
   readonly lease: ObjectKey;
-  /** Unique to this process. */
+  /** Of this candidate. One that is the same after a restart takes its lease over at once; then nothing else may run under it. */
   readonly identity: string;
   /** Others wait this long after they last saw a renewal. Default 15 s. */
   readonly leaseDurationMs?: number;
@@ -15,6 +16,11 @@ export interface LeaderElectionConfig {
   readonly renewDeadlineMs?: number;
   /** Default 2 s. */
   readonly retryPeriodMs?: number;
+  /**
+   * Tells when there is no other candidate. A leader alone renews rarely, and shortens its lease as soon as it is no longer alone; it does not
+   * go back, since a second candidate that is away for a while must find a lease that soon expires.
+   */
+  readonly alone?: { is(): boolean; subscribe(changed: () => void): Disposable };
   /** Hands the lease over at the end instead of letting it expire. Only where nothing goes on after `lead` has resolved. */
   readonly releaseOnCancel?: boolean;
 }
@@ -31,25 +37,44 @@ export interface LeaderElector {
 }
 
 const acquireJitter = 1.2;
+/** Of a leader without rivals: two writes in four minutes. */
+const quiet: Pace = { leaseDurationMs: 300_000, renewDeadlineMs: 240_000, renewPeriodMs: 120_000 };
+
+interface Pace {
+  readonly leaseDurationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly renewPeriodMs: number;
+}
 
 /** client-go's algorithm: what counts is when a change of the record was seen, by this process's clock, never the times in it. */
 export function createLeaderElector(
   config: LeaderElectionConfig,
-  deps: { client: Client; clock: Clock; log: Logger; random?: () => number },
+  deps: { client: Client; clock: Clock; log: Logger; random?: () => number; fence?: LeaderFence },
 ): LeaderElector {
   const { client, clock } = deps;
   const log = deps.log.child({ lease: `${config.lease.namespace ?? ''}/${config.lease.name}` });
   const random = deps.random ?? Math.random;
-  const leaseDurationMs = config.leaseDurationMs ?? 15_000;
-  const renewDeadlineMs = config.renewDeadlineMs ?? 10_000;
   const retryPeriodMs = config.retryPeriodMs ?? 2_000;
-  if (!(leaseDurationMs > renewDeadlineMs && renewDeadlineMs > retryPeriodMs * acquireJitter))
+  const normal: Pace = {
+    leaseDurationMs: config.leaseDurationMs ?? 15_000,
+    renewDeadlineMs: config.renewDeadlineMs ?? 10_000,
+    renewPeriodMs: retryPeriodMs,
+  };
+  if (!(normal.leaseDurationMs > normal.renewDeadlineMs && normal.renewDeadlineMs > retryPeriodMs * acquireJitter))
     throw new TypeError('leader election needs leaseDuration > renewDeadline > retryPeriod × 1.2');
   let observed: Lease | undefined;
   let observedAtMs = 0;
+  /** leaseTransitions of this process's own term: an earlier process of the same identity had another one. */
+  let ownTerm: number | undefined;
+  let hadCompany = false;
+  const pace = (): Pace => {
+    hadCompany ||= config.alone?.is() !== true;
+    return hadCompany ? normal : quiet;
+  };
 
   const holder = (): string => observed?.spec?.holderIdentity ?? '';
-  const isLeader = (): boolean => holder() === config.identity;
+  const transitions = (): number => observed?.spec?.leaseTransitions ?? 0;
+  const isLeader = (): boolean => ownTerm !== undefined && holder() === config.identity && transitions() === ownTerm;
   const isValid = (): boolean => observedAtMs + (observed?.spec?.leaseDurationSeconds ?? 0) * 1000 > clock.monotonicMs();
   const observe = (lease: Lease): void => {
     if (observed !== undefined && JSON.stringify(observed.spec) === JSON.stringify(lease.spec)) {
@@ -63,18 +88,24 @@ export function createLeaderElector(
 
   const renewed = (from: Lease | undefined): Lease => {
     const now = formatMicroTime(clock.now());
-    const mine = from?.spec?.holderIdentity === config.identity;
+    const mine = isLeader();
     return {
       metadata: { ...from?.metadata, ...config.lease },
       spec: {
         ...from?.spec,
         holderIdentity: config.identity,
-        leaseDurationSeconds: Math.floor(leaseDurationMs / 1000),
-        acquireTime: mine ? (from.spec?.acquireTime ?? now) : now,
+        leaseDurationSeconds: Math.floor(pace().leaseDurationMs / 1000),
+        acquireTime: mine ? (from?.spec?.acquireTime ?? now) : now,
         renewTime: now,
         leaseTransitions: from === undefined ? 0 : (from.spec?.leaseTransitions ?? 0) + (mine ? 0 : 1),
       },
     };
+  };
+
+  const acquired = (lease: Lease): void => {
+    observe(lease);
+    ownTerm = transitions();
+    deps.fence?.claim({ lease: config.lease, transitions: ownTerm, holder: config.identity });
   };
 
   const tryAcquireOrRenew = async (signal: AbortSignal): Promise<boolean> => {
@@ -93,12 +124,13 @@ export function createLeaderElector(
         current = await client.get(leases, config.lease, { signal });
       } catch (error) {
         if (!hasReason(error, 'NotFound')) throw error;
-        observe(await client.create(leases, renewed(undefined), { signal }));
+        acquired(await client.create(leases, renewed(undefined), { signal }));
         return true;
       }
       observe(current);
-      if (holder() !== '' && isValid() && !isLeader()) return false;
-      observe(await client.update(leases, renewed(current), { signal }));
+      // A leader that finds another term on its lease does not come back: what it began may be under way elsewhere.
+      if (!isLeader() && (ownTerm !== undefined || (holder() !== '' && holder() !== config.identity && isValid()))) return false;
+      acquired(await client.update(leases, renewed(current), { signal }));
       return true;
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'could not acquire or renew the lease');
@@ -114,17 +146,35 @@ export function createLeaderElector(
     }
   };
 
-  /** Resolves when the lease could not be renewed for `renewDeadlineMs`, or when `signal` aborts. */
+  /** Resolves when the lease is someone else's, could not be renewed until its deadline, or when `signal` aborts. */
   const keepRenewing = async (signal: AbortSignal): Promise<void> => {
     let renewedAtMs = clock.monotonicMs();
+    let delayMs = pace().renewPeriodMs;
     while (!signal.aborted) {
-      await sleep(retryPeriodMs, signal);
+      // The deadline of what was written last: others go by that.
+      const { renewDeadlineMs } = pace();
+      await sleepUntilCompany(delayMs, signal);
       if (signal.aborted) return;
       using attempt = childSignal(signal);
       const remainingMs = renewedAtMs + renewDeadlineMs - clock.monotonicMs();
       using _deadline = clock.after(Math.max(remainingMs, 0), () => attempt.abort(new Error('renew deadline')));
-      if (await tryAcquireOrRenew(attempt.signal)) renewedAtMs = clock.monotonicMs();
-      else if (clock.monotonicMs() - renewedAtMs >= renewDeadlineMs) return;
+      if (await tryAcquireOrRenew(attempt.signal)) {
+        renewedAtMs = clock.monotonicMs();
+        delayMs = pace().renewPeriodMs;
+      } else if (!isLeader() || clock.monotonicMs() - renewedAtMs >= renewDeadlineMs) return;
+      else delayMs = retryPeriodMs;
+    }
+  };
+
+  /** Ends early when the pace changes. */
+  const sleepUntilCompany = async (ms: number, signal: AbortSignal): Promise<void> => {
+    if (pace() === normal) return await sleep(ms, signal);
+    using waiting = childSignal(signal);
+    using _ = config.alone?.subscribe(() => pace() === normal && waiting.abort());
+    try {
+      await clock.sleep(ms, waiting.signal);
+    } catch (error) {
+      if (!waiting.signal.aborted) throw error;
     }
   };
 
@@ -146,6 +196,7 @@ export function createLeaderElector(
       return holder();
     },
     run: async (lead, signal) => {
+      ownTerm = undefined;
       while (!(await tryAcquireOrRenew(signal))) {
         await sleep(retryPeriodMs * (1 + random() * acquireJitter), signal);
         if (signal.aborted) return 'stopped';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createClient, createLeaderElector, loadKubeconfig } from '@skiff/client';
+import { connectControlPlane, createLeaderElector, createLeaderFence } from '@skiff/client';
 import {
   createLogger,
   exitMessage,
@@ -64,7 +64,14 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = parseFlags(controllerManagerFlags, args);
   const log = createLogger('controller-manager', flags.v);
   const signal = processSignal();
-  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-controller-manager/v0.1.0' }), { log });
+  const fence = createLeaderFence();
+  const controlPlane = connectControlPlane(
+    flags.kubeconfig,
+    { userAgent: 'kube-controller-manager/v0.1.0', middleware: [fence.middleware] },
+    { log },
+  );
+  const { client } = controlPlane;
+  const following = controlPlane.follow(signal);
   const metrics = createControllerMetrics();
   const config = configOf(flags);
   if (flags['service-account-private-key-file'] !== undefined)
@@ -83,13 +90,14 @@ async function main(args: readonly string[]): Promise<number> {
     const elector = createLeaderElector(
       {
         lease: config.leaderElection.lease,
-        identity: `${hostname()}_${randomUUID()}`,
+        identity: flags['leader-elect-identity'] ?? `${hostname()}_${randomUUID()}`,
+        alone: controlPlane.alone,
         leaseDurationMs: flags['leader-elect-lease-duration'],
         renewDeadlineMs: flags['leader-elect-renew-deadline'],
         retryPeriodMs: flags['leader-elect-retry-period'],
         releaseOnCancel: true,
       },
-      { client, clock: systemClock, log },
+      { client, clock: systemClock, log, fence },
     );
     lost = (await elector.run((term) => manager.run(term), signal)) === 'lost';
   }
@@ -98,7 +106,7 @@ async function main(args: readonly string[]): Promise<number> {
     log.error('leader election lost');
     return 1;
   }
-  await health;
+  await Promise.all([health, following]);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createClient, createEventRecorder, createInformerFactory, createLeaderElector, loadKubeconfig } from '@skiff/client';
+import { connectControlPlane, createEventRecorder, createInformerFactory, createLeaderElector, createLeaderFence } from '@skiff/client';
 import { createLogger, exitMessage, FlagError, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { schedulerFlags } from './flags.ts';
 import { runHealthServer } from './health-server.ts';
@@ -20,7 +20,14 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = parseFlags(schedulerFlags, args);
   const log = createLogger('scheduler', flags.v);
   const signal = processSignal();
-  const client = createClient(loadKubeconfig(flags.kubeconfig, { userAgent: 'kube-scheduler/v0.1.0' }), { log });
+  const fence = createLeaderFence();
+  const controlPlane = connectControlPlane(
+    flags.kubeconfig,
+    { userAgent: 'kube-scheduler/v0.1.0', middleware: [fence.middleware] },
+    { log },
+  );
+  const { client } = controlPlane;
+  const following = controlPlane.follow(signal);
   const clock = systemClock;
   const metrics = createSchedulerMetrics();
   const events = createEventRecorder({ component: 'default-scheduler' }, { client, clock, log });
@@ -41,13 +48,14 @@ async function main(args: readonly string[]): Promise<number> {
     const elector = createLeaderElector(
       {
         lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
-        identity: `${hostname()}_${randomUUID()}`,
+        identity: flags['leader-elect-identity'] ?? `${hostname()}_${randomUUID()}`,
+        alone: controlPlane.alone,
         leaseDurationMs: flags['leader-elect-lease-duration'],
         renewDeadlineMs: flags['leader-elect-renew-deadline'],
         retryPeriodMs: flags['leader-elect-retry-period'],
         releaseOnCancel: true,
       },
-      { client, clock, log },
+      { client, clock, log, fence },
     );
     lost = (await elector.run(run, signal)) === 'lost';
   }
@@ -56,7 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
     log.error('leader election lost');
     return 1;
   }
-  await health;
+  await Promise.all([health, following]);
   return 0;
 }
 

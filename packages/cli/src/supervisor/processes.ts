@@ -140,6 +140,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('root-ca-file', pki('ca.crt')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
+        flag('leader-elect-identity', config.nodeName),
         flag('secure-port', healthPort(config, 1)),
       ],
       smallHeap,
@@ -147,7 +148,11 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
     nodeProcess(
       'scheduler',
       mainOf('scheduler'),
-      [flag('kubeconfig', kubeconfigPath(config, 'scheduler')), flag('secure-port', healthPort(config, 2))],
+      [
+        flag('kubeconfig', kubeconfigPath(config, 'scheduler')),
+        flag('leader-elect-identity', config.nodeName),
+        flag('secure-port', healthPort(config, 2)),
+      ],
       smallHeap,
     ),
   ];
