@@ -34,6 +34,8 @@ export class TunnelConnection extends Duplex {
   constructor(carrier: FrameCarrier) {
     super({ allowHalfOpen: true, highWaterMark: bufferBytes });
     this.#carrier = carrier;
+    // A reset may come before the user has begun to listen, or after it lost interest; it must not end the process.
+    this.on('error', () => undefined);
   }
 
   /** A frame that came in. */

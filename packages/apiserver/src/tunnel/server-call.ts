@@ -20,8 +20,8 @@ export const grpcStatus = {
 const lingerMs = 30_000;
 const contentType = 'application/grpc+proto';
 
-/** Messages are percent-encoded outside of printable ASCII. */
-const encodeMessage = (text: string): string => encodeURIComponent(text).replaceAll('%20', ' ');
+/** Percent-encoded outside of printable ASCII, as gRPC wants it. */
+const encodeMessage = (text: string): string => text.replaceAll(/[^ -$&-~]/gu, encodeURIComponent);
 
 /** A call that is refused before it began. */
 export function refuseCall(x: Exchange, code: number, message: string): void {

@@ -14,6 +14,8 @@ export interface ChannelConfig {
   /** Name in the server's certificate, if not the host. */
   readonly serverName?: string;
   readonly insecure?: boolean;
+  /** Between pings, and how long to wait for their answers. A dead peer is noticed after twice the time. */
+  readonly pingMs?: number;
 }
 
 export interface ControlStream {
@@ -44,9 +46,7 @@ export interface TunnelChannel {
 
 export { status as grpcStatus };
 
-/** A dead peer is noticed after the sum of both. */
-const pingIntervalMs = 5_000;
-const pingTimeoutMs = 5_000;
+const defaultPingMs = 5_000;
 const windowBytes = 1024 * 1024;
 /** How long the peer may take to end a stream whose connection is over. */
 const lingerMs = 30_000;
@@ -71,8 +71,8 @@ export function createTunnelChannel(config: ChannelConfig): TunnelChannel {
   const { credentials: channelCredentials, sni } = credentialsOf(config, host);
   const client = new Client(`dns:///${config.server}`, channelCredentials, {
     ...(sni === undefined ? {} : { 'grpc.ssl_target_name_override': sni }),
-    'grpc.keepalive_time_ms': pingIntervalMs,
-    'grpc.keepalive_timeout_ms': pingTimeoutMs,
+    'grpc.keepalive_time_ms': config.pingMs ?? defaultPingMs,
+    'grpc.keepalive_timeout_ms': config.pingMs ?? defaultPingMs,
     'grpc-node.flow_control_window': windowBytes,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
