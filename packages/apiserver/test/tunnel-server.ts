@@ -128,7 +128,7 @@ export function startTestNode(o: {
       if (m.drainAddresses) {
         const { id, addresses } = m.drainAddresses;
         void (async () => {
-          const open = (await Promise.all(addresses.map((a) => o.drained?.(a) ?? 0))).reduce((sum, n) => sum + n, 0);
+          const open = (await Promise.all(addresses.map(async (a) => (await o.drained?.(a)) ?? 0))).reduce((sum, n) => sum + n, 0);
           control.send({ addressesDrained: { id, openConnections: open, finished: true, error: '' } });
         })();
       }
