@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { aborted, childSignal, type Clock, type Logger } from '@skiff/component-base';
 import { encodeLine, lineDecoder } from './data/frames.ts';
+import { boundDataLog, openDataLog } from './data-log.ts';
 import type { DataReply, DataRequest, DataStats, FrontendProblem } from './data/protocol.ts';
 import { namespaceInode } from './host/namespace.ts';
 import { diffTables } from './table/diff.ts';
@@ -40,17 +41,11 @@ interface Deps {
   onApplied?(problems: readonly FrontendProblem[]): void;
 }
 
-const logLimitBytes = 10 * 1024 * 1024;
+const logCheckMs = 60_000;
 const startTimeoutMs = 10_000;
 const answerTimeoutMs = 5_000;
 
 export const dataSocketPath = (rootDir: string): string => join(rootDir, 'data.sock');
-
-function openLog(rootDir: string): number {
-  const path = join(rootDir, 'proxy-data.log');
-  if (existsSync(path) && statSync(path).size > logLimitBytes) renameSync(path, `${path}.1`);
-  return openSync(path, 'a');
-}
 
 const tryConnect = (path: string): Promise<Socket | undefined> =>
   new Promise((resolve) => {
@@ -120,7 +115,7 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
 
   function start(): void {
     mkdirSync(config.rootDir, { recursive: true, mode: 0o750 });
-    const output = openLog(config.rootDir);
+    const output = openDataLog(config.rootDir);
     const hostNamespace = openSync('/proc/self/ns/net', 'r');
     const child = spawn('nsenter', [`--net=${config.netnsPath}`, ...dataCommand()], {
       detached: true,
@@ -193,7 +188,9 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
       else waiting.get(reply.id)?.(reply);
     };
     socket.on('data', lineDecoder(onReply));
+    const logCheck = setInterval(() => boundDataLog(config.rootDir), logCheckMs).unref();
     await closed;
+    clearInterval(logCheck);
     if (current === socket) current = undefined;
     for (const settle of waiting.values()) settle(undefined);
     child.signal.removeEventListener('abort', stop);

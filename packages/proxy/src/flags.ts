@@ -22,6 +22,11 @@ export const proxyFlags = {
   },
   'cluster-dns': { type: 'string', default: '10.96.0.10', help: 'ClusterIP at which DNS is answered.' },
   'cluster-domain': { type: 'string', default: 'cluster.local', help: 'Domain of Services and pods.' },
+  'nodeport-addresses': {
+    type: 'list',
+    default: [],
+    help: "Addresses of this host on which node ports are opened: CIDRs, or 'primary' for the node's own; none: all.",
+  },
   'healthz-port': { type: 'integer', default: 10256, help: 'Loopback port of /healthz and /metrics; 0: none.' },
   'liveness-port': {
     type: 'integer',

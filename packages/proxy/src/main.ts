@@ -11,6 +11,7 @@ import { hostNames } from './host/names.ts';
 import { netnsPath } from './host/namespace.ts';
 import { createMetrics } from './metrics.ts';
 import { createProxy, memoryPath } from './proxy.ts';
+import { nodePortAddresses } from './table/node-port-addresses.ts';
 import { loadRemembered } from './remembered.ts';
 
 /** The proxies of all hosts are one user. */
@@ -70,6 +71,7 @@ async function main(args: readonly string[]): Promise<void> {
       ...ranges,
       clusterDns: flags['cluster-dns'],
       clusterDomain: flags['cluster-domain'],
+      nodePortAddresses: nodePortAddresses(flags['nodeport-addresses']),
       healthzPort: flags['healthz-port'],
       livenessPort: flags['liveness-port'],
       resolvConf: flags['resolv-conf'],

@@ -19,6 +19,7 @@ import { announcedPath } from './announce/announced-file.ts';
 import { createAnnouncer } from './announce/announcer.ts';
 import { announcerView } from './announce/view.ts';
 import type { RunCommand } from './host/command.ts';
+import type { NodePortAddresses } from './table/node-port-addresses.ts';
 import { essentialNode, peerAddresses, peerOf } from './table/peers.ts';
 import { createMemory, type Remembered } from './remembered.ts';
 import type { ProxyMetrics } from './metrics.ts';
@@ -34,6 +35,7 @@ export interface ProxyConfig {
   readonly shadowCidr: string;
   readonly clusterDns: string;
   readonly clusterDomain: string;
+  readonly nodePortAddresses: NodePortAddresses;
   readonly healthzPort: number;
   readonly livenessPort: number;
   readonly resolvConf: string;
@@ -72,7 +74,11 @@ const readText = (path: string): string | undefined => {
 export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal: AbortSignal): Promise<void> } {
   const { clock, log, host, data, metrics } = deps;
   const informers = createInformerFactory({}, { client: deps.client, clock, log });
-  const renderer = createRenderer({ clusterCidr: config.clusterCidr, shadowCidr: config.shadowCidr });
+  const renderer = createRenderer({
+    clusterCidr: config.clusterCidr,
+    shadowCidr: config.shadowCidr,
+    nodePortAddresses: config.nodePortAddresses,
+  });
   const healthChecks = createHealthCheckPorts({ log });
   const relaySocket = join(config.rootDir, 'dns.sock');
   // An address that is announced is the host's own for moments only.

@@ -18,6 +18,8 @@ function dnatTo(match: string, endpoints: readonly Endpoint[]): readonly string[
 export function renderLocalPort(o: {
   protocol: Protocol;
   nodePort: number;
+  /** undefined: all of the host. */
+  nodePortAddresses: readonly string[] | undefined;
   port: number;
   outside: readonly string[];
   endpoints: readonly Endpoint[];
@@ -26,7 +28,11 @@ export function renderLocalPort(o: {
   const protocol = o.protocol.toLowerCase();
   const fromOutside = `! -s ${o.clusterCidr} -m addrtype ! --src-type LOCAL`;
   const matches = [
-    ...(o.nodePort > 0 ? [`${fromOutside} --dst-type LOCAL -p ${protocol} --dport ${o.nodePort}`] : []),
+    ...(o.nodePort === 0
+      ? []
+      : o.nodePortAddresses === undefined
+        ? [`${fromOutside} --dst-type LOCAL -p ${protocol} --dport ${o.nodePort}`]
+        : o.nodePortAddresses.map((address) => `-d ${address}/32 ${fromOutside} -p ${protocol} --dport ${o.nodePort}`)),
     ...o.outside.map((address) => `-d ${address}/32 ${fromOutside} -p ${protocol} --dport ${o.port}`),
   ];
   return {

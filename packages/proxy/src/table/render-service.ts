@@ -3,6 +3,7 @@ import type { EndpointSlice, Service, ServicePort } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { collectCandidates, selectEndpoints, type Selection } from './endpoints.ts';
 import { renderLocalPort, renderSctp } from './nat-rules.ts';
+import { exactNodePortAddresses, nodePortListeners, type NodePortAddresses } from './node-port-addresses.ts';
 import { namespacedName, serviceProxyNameLabel, type NodeView } from './state.ts';
 import type { BackendGroup, Endpoint, Frontend, Protocol } from './types.ts';
 
@@ -24,6 +25,7 @@ export interface RenderContext {
   /** Addresses of all nodes. */
   readonly nodeAddresses: ReadonlySet<string>;
   readonly clusterCidr: string;
+  readonly nodePortAddresses: NodePortAddresses;
 }
 
 const nothing: RenderedService = {
@@ -144,17 +146,19 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
 
   const nodePort = port.nodePort ?? 0;
   if (nodePort > 0)
-    for (const address of nodePortAddresses(protocol, family, context)) add('cluster', { place: 'host', address, port: nodePort });
+    for (const address of nodePortListeners(protocol, family, context)) add('cluster', { place: 'host', address, port: nodePort });
 
   const nat =
     spec.externalTrafficPolicy === 'Local' && family === 'IPv4'
-      ? renderLocalPort({ protocol, nodePort, port: port.port, outside, endpoints: selection.local, clusterCidr: context.clusterCidr })
+      ? renderLocalPort({
+          protocol,
+          nodePort,
+          nodePortAddresses: exactNodePortAddresses('IPv4', context),
+          port: port.port,
+          outside,
+          endpoints: selection.local,
+          clusterCidr: context.clusterCidr,
+        })
       : { prerouting: [], refusals: [] };
   return { ...nothing, groups, frontends, extraAddresses, ...nat };
-}
-
-/** TCP answers from the address that was asked anyway, and over either family; a UDP socket must be bound to its address. */
-function nodePortAddresses(protocol: Protocol, family: 'IPv4' | 'IPv6', context: RenderContext): readonly string[] {
-  if (protocol === 'TCP') return context.hostAddresses.some((a) => a.includes(':')) ? ['0.0.0.0', '::'] : ['0.0.0.0'];
-  return context.hostAddresses.filter((a) => familyOf(a) === family);
 }

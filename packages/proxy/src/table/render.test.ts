@@ -4,7 +4,7 @@ import { applyDelta, diffTables } from './diff.ts';
 import { createRenderer } from './render.ts';
 import type { ProxyState } from './state.ts';
 
-const config = { clusterCidr: '10.244.0.0/16', shadowCidr: '10.220.0.0/16' };
+const config = { clusterCidr: '10.244.0.0/16', shadowCidr: '10.220.0.0/16', nodePortAddresses: 'all' } as const;
 
 function service(name: string, spec: Service['spec'], more: Partial<Service> = {}): Service {
   return {
@@ -122,6 +122,14 @@ describe('a ClusterIP', () => {
     ];
     expect(listeners(state([web], [slice('web', nodes)]))).toEqual({ 'services TCP 10.96.0.50:80': ['10.244.2.2:8080'] });
   });
+  it('leaves out endpoints of nodes that are not ready, as long as there are others', () => {
+    const own = { node: { ...state([], []).node, lostNodes: ['n2'] } };
+    const both = [ready('10.244.1.2', { nodeName: 'n1' }), ready('10.244.2.2', { nodeName: 'n2' })];
+    const at = (endpoints: readonly SliceEndpoint[]) =>
+      listeners(state([service('web', { ports: http })], [slice('web', endpoints)], own))['services TCP 10.96.0.50:80'];
+    expect(at(both)).toEqual(['10.244.1.2:8080']);
+    expect(at(both.slice(1))).toEqual(['10.244.2.2:8080']);
+  });
   it('carries session affinity with its time', () => {
     const groups = (spec: Service['spec']) =>
       render(state([service('web', { ports: http, ...spec })], [slice('web', [ready('10.244.1.2')])])).table.groups;
@@ -147,6 +155,29 @@ describe('from outside', () => {
       'host UDP 127.0.0.1:30080',
       'host UDP 192.168.1.5:30080',
     ]);
+  });
+  it('node ports are opened only at the addresses that are wanted', () => {
+    const web = service('web', { type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ name: 'http', port: 80, nodePort: 30_080 }] });
+    const s = state([web], [slice('web', [ready('10.244.1.2', { nodeName: 'n1' })])]);
+    for (const nodePortAddresses of ['primary', ['192.168.0.0/16']] as const) {
+      const { table, host } = createRenderer({ ...config, nodePortAddresses }).render(s, undefined);
+      expect(Object.keys(table.frontends).filter((k) => k.startsWith('host'))).toEqual(['host TCP 192.168.1.5:30080']);
+      expect(host.rules.prerouting).toEqual([expect.stringContaining('-d 192.168.1.5/32')]);
+    }
+  });
+  it("other nodes' addresses are never taken from them, even by Services that name them", () => {
+    const status = {
+      loadBalancer: {
+        ingress: [
+          { ip: '192.168.1.5', ipMode: 'Proxy' },
+          { ip: '192.168.1.6', ipMode: 'VIP' },
+        ],
+      },
+    };
+    const web = service('web', { type: 'LoadBalancer', externalIPs: ['192.168.1.6'], ports: http }, { status });
+    const s = state([web], [slice('web', [ready('10.244.1.2')])]);
+    expect(render(s).host.extraAddresses).toEqual([]);
+    expect(Object.keys(listeners(s))).toEqual(['services TCP 10.96.0.50:80', 'host TCP 192.168.1.5:80', 'host TCP 127.0.0.1:80']);
   });
   it("addresses of load balancers lead into the services namespace, unless they are the host's own", () => {
     const spec = { type: 'LoadBalancer', ports: [{ name: 'http', port: 80 }], loadBalancerSourceRanges: ['10.0.0.0/8'] };

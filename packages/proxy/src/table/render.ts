@@ -1,4 +1,5 @@
 import type { NatRules } from '../host/plan.ts';
+import type { NodePortAddresses } from './node-port-addresses.ts';
 import { renderHostPorts, type HostPortRules } from './nat-rules.ts';
 import { renderService, type RenderContext, type RenderedService } from './render-service.ts';
 import { namespacedName, type DnsPlace, type ProxyState } from './state.ts';
@@ -14,6 +15,7 @@ export interface Rendered {
 export interface RenderConfig {
   readonly clusterCidr: string;
   readonly shadowCidr: string;
+  readonly nodePortAddresses: NodePortAddresses;
 }
 
 /** The built-in DNS server: one address, three ports; a Service with endpoints of its own at that address goes before it. */
@@ -97,6 +99,7 @@ export function createRenderer(config: RenderConfig): {
         hostAddresses: state.hostAddresses,
         nodeAddresses: state.nodeAddresses,
         clusterCidr: config.clusterCidr,
+        nodePortAddresses: config.nodePortAddresses,
       };
       const next = new Map<string, RenderedService>();
       const ordered = state.services.toSorted(byAge);
