@@ -19,6 +19,8 @@ export interface ControllerManagerConfig {
   /** The same for a node that has not reported anything yet. */
   readonly nodeStartupGracePeriodMs: number;
   readonly evictionRates: EvictionRates;
+  /** Nodes that were silent for so long are deleted; 0: none. */
+  readonly nodeRemovalAfterMs: number;
   readonly terminatedPodGcThreshold: number;
   readonly leaderElection: {
     /** Whether this process runs only as long as it holds the lease. */
@@ -43,6 +45,7 @@ export const defaultConfig: ControllerManagerConfig = {
     largeClusterSizeThreshold: 50,
     unhealthyZoneThreshold: 0.55,
   },
+  nodeRemovalAfterMs: 0,
   terminatedPodGcThreshold: 12_500,
   leaderElection: { elected: false, lease: { namespace: 'kube-system', name: 'kube-controller-manager' } },
 };

@@ -2,6 +2,7 @@ import { bootstrapSigner } from './controllers/bootstrap-signer.ts';
 import { certificateApprovingController } from './controllers/certificate-approving.ts';
 import { certificateCleaner } from './controllers/certificate-cleaner.ts';
 import { certificateSigningController } from './controllers/certificate-signing.ts';
+import { cloudNodeLifecycleController } from './controllers/cloud-node-lifecycle.ts';
 import { clusterRoleAggregationController } from './controllers/cluster-role-aggregation.ts';
 import { cronJobController } from './controllers/cron-job.ts';
 import { daemonSetController } from './controllers/daemon-set.ts';
@@ -44,6 +45,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   serviceLoadBalancerController,
   nodeIpamController,
   nodeLifecycleController,
+  cloudNodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,
   certificateApprovingController,

@@ -37,6 +37,11 @@ export const controllerManagerFlags = {
     default: 0.55,
     help: 'Share of nodes of a zone (and at least 3) that must be not ready for the zone to be unhealthy',
   },
+  'node-removal-after': {
+    type: 'duration',
+    default: '0',
+    help: 'Delete the Node of a host that has been silent for so long, unless it is of the control plane; 0 deletes none',
+  },
   'terminated-pod-gc-threshold': { type: 'integer', default: 12500, help: 'Ended pods beyond this number are deleted; 0 keeps all' },
   'leader-elect': { type: 'boolean', default: true, help: 'Campaign for the lease before running; for more than one replica' },
   'leader-elect-identity': {

@@ -43,6 +43,7 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
       largeClusterSizeThreshold: flags['large-cluster-size-threshold'],
       unhealthyZoneThreshold: flags['unhealthy-zone-threshold'],
     },
+    nodeRemovalAfterMs: flags['node-removal-after'],
     terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
     leaderElection: {
       elected: flags['leader-elect'],
