@@ -11,6 +11,7 @@ import { addJoinCommand } from './join/join-command.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
+import { addLeaveCommand } from './leave/leave-command.ts';
 import { addTokenCommand } from './token/token-command.ts';
 import { createSteps } from './up/steps.ts';
 import { preparePki, up } from './up/up.ts';
@@ -72,7 +73,7 @@ upCommand.action(async (options: Record<string, unknown>) => {
   const known = loadConfig(options['rootDir'] as string);
   if (known?.role === 'node') {
     // A host that has joined comes back by the same command as any other.
-    const { rejoin } = await import('./join/join.ts');
+    const { rejoin } = await import('./join/rejoin.ts');
     await rejoin(known, steps, { timeoutMs: Number(options['timeout']) * 1000 });
     steps.line(`\nNode ${known.nodeName} is up (${((Date.now() - started) / 1000).toFixed(1)} s).`);
     return;
@@ -93,6 +94,7 @@ addJoinCommand(program, {
   options: hostOptions.map(([flags, , help]) => new Option(flags.replace('--node-address', '--node-ip, --node-address'), help)),
   configFrom,
 });
+addLeaveCommand(program, { defaultRootDir: defaults.rootDir, steps });
 addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps });
 
 withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))

@@ -17,6 +17,7 @@ import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
 import { podCidrsOf } from './network/nodes/peer.ts';
 import { createPodNetwork } from './network/pod-network.ts';
 import { readHostDns } from './network/resolv-conf.ts';
+import { createApiContact } from './node/api-contact.ts';
 import { renewNodeLease } from './node/lease.ts';
 import { computeNodeResources, readUsage } from './node/machine.ts';
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts';
@@ -145,6 +146,8 @@ export function createKubelet(
       { run: runCommand, clock, log, sandboxes: () => runningSandboxes(runtime) },
     );
     followNodes(otherNodes, config.nodeName, network);
+    const leaseDurationMs = config.leaseDurationSeconds * 1000;
+    const contact = createApiContact(leaseDurationMs, clock);
     const node = createNodeReporter(
       {
         name: config.nodeName,
@@ -156,8 +159,20 @@ export function createKubelet(
         rootDirectory: config.rootDirectory,
         checkIntervalMs: config.checkIntervalMs,
         reportIntervalMs: config.reportIntervalMs,
+        settleMs: leaseDurationMs,
       },
-      { client, informer: nodeInformer, runtime, images, network, events, clock, log, resources },
+      {
+        client,
+        informer: nodeInformer,
+        runtime,
+        images,
+        network,
+        events,
+        clock,
+        log,
+        resources,
+        inContactSinceMs: () => contact.sinceMs(),
+      },
     );
     const learnCidr = (n: DeepReadonly<Node>): void => {
       const cidrs = config.podCidrs.length > 0 ? config.podCidrs : podCidrsOf(n);
@@ -279,7 +294,8 @@ export function createKubelet(
           nodeName: config.nodeName,
           nodeUid: () => node.current()?.metadata?.uid,
           durationSeconds: config.leaseDurationSeconds,
-          renewIntervalMs: (config.leaseDurationSeconds * 1000) / 4,
+          renewIntervalMs: leaseDurationMs / 4,
+          renewed: () => contact.noteAnswer(),
         },
         { client, clock, log },
         s,

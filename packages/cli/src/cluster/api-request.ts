@@ -152,7 +152,8 @@ export async function nodeReadiness(config: ClusterConfig): Promise<{ ready: boo
   } catch (error) {
     return { ready: false, why: `the apiserver does not answer yet (${error instanceof Error ? error.message : String(error)})` };
   }
-  if (answer.code === 404) return { ready: false, why: 'the kubelet has not registered its node yet' };
+  if (answer.code === 404)
+    return { ready: false, why: 'the cluster has no such node: it was deleted, or the kubelet has not registered it yet' };
   if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
   const node = JSON.parse(answer.body) as NodeFacts;
   const ready = node.status?.conditions?.find((c) => c.type === 'Ready');

@@ -1,8 +1,8 @@
-import { loadConfig } from '../config.ts';
-import { isAlive, readState, stopProcess, type ProcessIdentity, type ProcessState } from '../supervisor/state.ts';
+import { loadConfig, type ClusterConfig } from '../config.ts';
 import type { Steps } from '../up/steps.ts';
 import { removeCgroups } from './cgroups.ts';
 import { removeHostNetwork } from './host-network.ts';
+import { stopProcesses } from './stop-processes.ts';
 import { removeFolder, removeImages, removeWorkloads, unmountBelow } from './workloads.ts';
 
 /** Stops the processes of the cluster in `rootDir`; with `workloads` its containers too, with `wipe` every trace of it. Safe to repeat. */
@@ -12,25 +12,28 @@ export async function down(rootDir: string, steps: Steps, o: { workloads: boolea
     steps.line(`There is no cluster in ${rootDir}.`);
     return;
   }
-  const state = readState(rootDir);
-  await steps.run('Stopping the processes', async (note) => {
-    if (isAlive(state?.supervisor)) await stopProcess(state.supervisor, 90);
-    const left = Object.values(readState(rootDir)?.processes ?? {}).filter((p): p is ProcessState & ProcessIdentity => isAlive(p));
-    await Promise.all(left.map((p) => stopProcess(p, 10)));
-    note(state === undefined ? 'none were running' : 'stopped');
-  });
+  await stopProcesses(rootDir, steps);
   if (!o.workloads) {
-    steps.line('Containers go on running; `npm run up` finds them again. `npm run down -- --wipe` removes everything.');
+    steps.line(
+      config.role === 'node'
+        ? 'Containers go on running; `skiff join` finds them again. `skiff leave` takes this host out of the cluster.'
+        : 'Containers go on running; `npm run up` finds them again. `npm run down -- --wipe` removes everything.',
+    );
     return;
   }
+  await removeTraces(config, steps, { wipe: o.wipe });
+}
+
+/** Removes containers and network of a cluster whose processes are stopped; with `wipe` its images and state too. Safe to repeat. */
+export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wipe: boolean }): Promise<void> {
   await steps.run('Removing containers', async (note) => note(`${await removeWorkloads(config)} removed`));
   await steps.run('Removing the network', () => removeHostNetwork(config));
   if (!o.wipe) return;
   await steps.run('Removing images', async (note) => note(`${await removeImages(config)} removed`));
   await steps.run('Removing all state', async (note) => {
     removeCgroups(config);
-    await unmountBelow(rootDir);
-    removeFolder(rootDir);
-    note(rootDir);
+    await unmountBelow(config.rootDir);
+    removeFolder(config.rootDir);
+    note(config.rootDir);
   });
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { UserError } from '../user-error.ts';
 
 /** Certificates are dated back by five minutes; a host whose clock is further behind can't use its own. */
@@ -41,4 +42,23 @@ export function checkVersionSkew(own: string, server: string): void {
     `This Skiff is Kubernetes ${own}, the cluster is ${server}. A node may be up to three minor versions older than the control plane, never newer: use the version of Skiff that runs there.`,
     'usage',
   );
+}
+
+/** Throws UserError when something listens on the kubelet's port: most likely the kubelet of another cluster. */
+export async function checkPortFree(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '0.0.0.0', resolve);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new UserError(
+      `Something listens on port ${port} of this host, most likely the kubelet of another cluster. End it, or give this one another port with --kubelet-port.`,
+      'conflict',
+    );
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 }

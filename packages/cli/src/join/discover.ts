@@ -33,7 +33,7 @@ export function parseEndpoint(text: string): Endpoint {
   return { host: match[1] ?? '', port };
 }
 
-const urlOf = (endpoint: Endpoint): string => `https://${endpoint.host}:${endpoint.port}`;
+export const urlOf = (endpoint: Endpoint): string => `https://${endpoint.host}:${endpoint.port}`;
 
 /** Why nobody could be talked to, in words for people. */
 function unreachable(url: string, error: unknown): UserError {

@@ -33,8 +33,8 @@ export function addJoinCommand(
   const { steps } = o;
   const command = program
     .command('join')
-    .description('make this host a node of a cluster; without arguments: start it again, as after a reboot')
-    .argument('[host:port]', 'where an apiserver of the cluster listens')
+    .description('make this host a node of a cluster; without a token: start it again, as after a reboot')
+    .argument('[host:port]', 'where an apiserver of the cluster listens; without a token: where it does now')
     .option('--root-dir <path>', 'folder that holds all state', o.defaultRootDir)
     .option('--token <token>', 'bootstrap token, from `skiff token create` on the control plane')
     .option('--discovery-token-ca-cert-hash <hash...>', 'pin of the cluster’s CA: sha256:…')
@@ -44,26 +44,27 @@ export function addJoinCommand(
   command.action(async (address: string | undefined, options: JoinOptions) => {
     const started = Date.now();
     const timeoutMs = Number(options.timeout) * 1000;
-    const { join, rejoin } = await import('./join.ts');
+    const { parseEndpoint } = await import('./discover.ts');
+    const endpoint = address === undefined ? undefined : parseEndpoint(address);
     const seconds = (): string => `${((Date.now() - started) / 1000).toFixed(1)} s`;
-    if (address === undefined) {
+    if (endpoint === undefined || options.token === undefined) {
       const known = loadConfig(options.rootDir);
-      if (known === undefined || known.role !== 'node')
+      if (known?.role !== 'node') {
         throw new UserError(
-          'Which cluster? On its control plane, `skiff token create --print-join-command` prints the command to run here.',
+          'The address of an apiserver and a token are needed; on the control plane, `skiff token create --print-join-command` prints the command to run here.',
           'usage',
         );
-      await rejoin(known, steps, { timeoutMs });
-      steps.line(`\nNode ${known.nodeName} is back (${seconds()}).`);
+      }
+      const { rejoin } = await import('./rejoin.ts');
+      await rejoin(known, steps, { timeoutMs, ...(endpoint === undefined ? {} : { endpoint }) });
+      steps.line(`\nNode ${known.nodeName} is up (${seconds()}).`);
       return;
     }
-    if (options.token === undefined)
-      throw new UserError('--token is needed; `skiff token create` on the control plane makes one.', 'usage');
     const { parseToken } = await import('../token/bootstrap-token.ts');
-    const { parseEndpoint } = await import('./discover.ts');
+    const { join } = await import('./join.ts');
     const config = await join(
       {
-        endpoint: parseEndpoint(address),
+        endpoint,
         token: parseToken(options.token),
         pins: parsePins(options),
         config: o.configFrom(options),

@@ -1,20 +1,20 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { writeCertificateFile } from '@skiff/component-base';
-import { apiRequest, type ApiAccess, messageOf, readAccess } from '../cluster/api-request.ts';
+import { apiRequest, type ApiAccess, messageOf } from '../cluster/api-request.ts';
 import { kubernetesVersion, parseSettings, settingsMap, type ClusterSettings } from '../cluster/cluster-settings.ts';
 import { ConfigError, configPath, loadConfig, saveConfig, type ClusterConfig } from '../config.ts';
 import { checkAddresses } from '../host/address-conflicts.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { kubeletClientFile, proxyClientFile } from '../pki/cluster-pki.ts';
-import { ensureKubeconfig, renderKubeconfig, writeFile } from '../pki/kubeconfig.ts';
-import { kubeconfigPath } from '../supervisor/processes.ts';
+import { writeFile } from '../pki/kubeconfig.ts';
 import type { TokenParts } from '../token/bootstrap-token.ts';
 import { ensureSupervisor, waitReady } from '../up/start-host.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
-import { checkClock, checkNodeName, checkVersionSkew } from './checks.ts';
+import { checkClock, checkNodeName, checkPortFree, checkVersionSkew } from './checks.ts';
 import { discoverCluster, type DiscoveredCluster, type Endpoint } from './discover.ts';
+import { nodeIdentity, proxyIdentity, writeNodeKubeconfig } from './node-kubeconfigs.ts';
 
 export interface JoinOrder {
   readonly endpoint: Endpoint;
@@ -66,38 +66,21 @@ async function readSettings(access: ApiAccess, nodeName: string): Promise<Cluste
 async function obtainCredentials(config: ClusterConfig, cluster: DiscoveredCluster, token: TokenParts): Promise<void> {
   // Loaded here: a client takes a while.
   const { clientSigner, createClient, kubeletClientSigner, loadKubeconfig, requestCertificate } = await import('@skiff/client');
-  const { servers, ca: authority } = cluster;
   const pki = (name: string): string => joinPath(config.rootDir, 'pki', name);
   const wait = { signal: new AbortController().signal, timeoutMs: certificateTimeoutMs };
-  const user = `system:node:${config.nodeName}`;
+  const trust = { servers: cluster.servers, certificateAuthority: { pem: cluster.ca } };
 
-  const withToken = createClient({
-    servers,
-    certificateAuthority: { pem: authority },
-    token: `${token.id}.${token.secret}`,
-    userAgent: 'skiff',
-  });
-  const identity = { commonName: user, organizations: ['system:nodes'] };
-  writeCertificateFile(
-    pki(kubeletClientFile),
-    await requestCertificate({ signerName: kubeletClientSigner, identity }, { client: withToken, ...wait }),
-  );
+  const withToken = createClient({ ...trust, token: `${token.id}.${token.secret}`, userAgent: 'skiff' });
+  const node = { signerName: kubeletClientSigner, identity: nodeIdentity(config.nodeName) };
+  writeCertificateFile(pki(kubeletClientFile), await requestCertificate(node, { client: withToken, ...wait }));
   withToken.close();
-  writeFile(pki('ca.crt'), authority, 0o644);
-  const kubeletConfig = kubeconfigPath(config, 'kubelet');
-  ensureKubeconfig(kubeletConfig, renderKubeconfig({ servers, authority, user, credential: { file: `../pki/${kubeletClientFile}` } }));
+  writeFile(pki('ca.crt'), cluster.ca, 0o644);
 
-  const asNode = createClient(loadKubeconfig(kubeletConfig, { userAgent: 'skiff' }));
-  const proxy = { commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] };
-  writeCertificateFile(
-    pki(proxyClientFile),
-    await requestCertificate({ signerName: clientSigner, identity: proxy }, { client: asNode, ...wait }),
-  );
+  const asNode = createClient(loadKubeconfig(writeNodeKubeconfig(config, cluster.ca, 'kubelet'), { userAgent: 'skiff' }));
+  const proxy = { signerName: clientSigner, identity: proxyIdentity };
+  writeCertificateFile(pki(proxyClientFile), await requestCertificate(proxy, { client: asNode, ...wait }));
   asNode.close();
-  ensureKubeconfig(
-    kubeconfigPath(config, 'proxy'),
-    renderKubeconfig({ servers, authority, user: proxy.commonName, credential: { file: `../pki/${proxyClientFile}` } }),
-  );
+  writeNodeKubeconfig(config, cluster.ca, 'proxy');
 }
 
 function checkFree(config: ClusterConfig): void {
@@ -116,6 +99,7 @@ export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfi
   if (process.getuid?.() !== 0)
     throw new UserError('Skiff makes network namespaces and mounts, so it has to be run as root (try it with sudo).', 'usage');
   checkFree(order.config);
+  await checkPortFree(order.config.kubeletPort);
   const { cluster, settings } = await steps.run('The cluster is who it says', async (note) => {
     const found = await discoverCluster(order.endpoint, order.token, { pins: order.pins, signatureWaitMs });
     note(found.servers[0]?.replace('https://', '') ?? '');
@@ -146,16 +130,10 @@ export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfi
   return config;
 }
 
-async function startNode(config: ClusterConfig, steps: Steps, timeoutMs: number): Promise<void> {
+/** Starts kubelet and proxy and waits until the control plane sees a Ready node. */
+export async function startNode(config: ClusterConfig, steps: Steps, timeoutMs: number): Promise<void> {
   await steps.run('Starting kubelet and proxy', async (note) => {
     if (ensureSupervisor(config)) note('they run already');
   });
   await steps.run('Node is Ready', (note) => waitReady(config, note, timeoutMs));
-}
-
-/** Starts a host that has joined, as after a reboot. Safe to repeat. Throws UserError. */
-export async function rejoin(config: ClusterConfig, steps: Steps, o: { timeoutMs: number }): Promise<void> {
-  await ensureHost(config, steps);
-  readAccess(kubeconfigPath(config, 'kubelet'));
-  await startNode(config, steps, o.timeoutMs);
 }

@@ -5,9 +5,12 @@ import { childSignal, type Clock, formatMicroTime, type Logger } from '@skiff/co
 
 export interface LeaseConfig {
   readonly nodeName: string;
+  /** undefined: there is no Node, so nothing to tell. */
   readonly nodeUid: () => string | undefined;
   readonly durationSeconds: number;
   readonly renewIntervalMs: number;
+  /** Told of each success. */
+  readonly renewed: () => void;
 }
 
 const namespace = 'kube-node-lease';
@@ -48,6 +51,7 @@ export async function renewNodeLease(
       // A server that takes the request and never answers must not cost more than one interval.
       using attempt = childSignal(signal, config.renewIntervalMs);
       await renew(attempt.signal);
+      config.renewed();
     } catch (error) {
       if (signal.aborted) return;
       // Somebody else wrote it, or it is gone: read it again.

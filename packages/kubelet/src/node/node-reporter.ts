@@ -19,6 +19,8 @@ export interface NodeConfig {
   /** How often the state is looked at; it is written when it changed, else every `reportIntervalMs`. */
   readonly checkIntervalMs: number;
   readonly reportIntervalMs: number;
+  /** So long in contact after a gap, a deletion of the Node is no news of the gap. */
+  readonly settleMs: number;
 }
 
 export interface NodeReporter {
@@ -32,6 +34,14 @@ export interface NodeReporter {
   current(): DeepReadonly<Node> | undefined;
   allocatable(): Readonly<Record<string, string>>;
 }
+
+/**
+ * Whether a Node that is gone was taken away on purpose. Upstream's kubelet registers at its start only, so that `kubectl delete
+ * node` holds until somebody starts it again. A host that was cut off for long is removed by the control plane instead, and comes
+ * back by itself: it notices as soon as it is in contact again.
+ */
+export const isRemovedOnPurpose = (o: { inContactSinceMs: number; nowMs: number; settleMs: number }): boolean =>
+  o.nowMs - o.inContactSinceMs > o.settleMs;
 
 const imagesIntervalMs = 300_000;
 
@@ -47,6 +57,8 @@ export function createNodeReporter(
     clock: Clock;
     log: Logger;
     resources: NodeResources;
+    /** Since when the API has answered without a gap; monotonic milliseconds. */
+    inContactSinceMs: () => number;
   },
 ): NodeReporter {
   const { client, clock, log, runtime } = deps;
@@ -70,9 +82,15 @@ export function createNodeReporter(
       if (node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'Unknown') === true) poke();
     },
     onDelete: () => {
-      deleted = true;
       registered = undefined;
-      log.error('the Node object was deleted: this kubelet reports nothing more until it is restarted, or the object made anew');
+      deleted = isRemovedOnPurpose({
+        inContactSinceMs: deps.inContactSinceMs(),
+        nowMs: clock.monotonicMs(),
+        settleMs: config.settleMs,
+      });
+      if (deleted)
+        log.error('the Node object was deleted: this kubelet reports nothing more until it is restarted, or the object made anew');
+      else poke();
     },
   });
   const poke = (): void => {
@@ -181,7 +199,11 @@ export function createNodeReporter(
   const report = async (signal: AbortSignal): Promise<void> => {
     const known = current();
     // As upstream: who deletes a Node means it, and a kubelet that still runs must not bring it back.
-    if (known === undefined || deleted) return;
+    if (deleted) return;
+    if (known === undefined) {
+      registered = await registerOnce(signal);
+      return;
+    }
     const before = known.status ?? {};
     const next = await computeStatus(before);
     const due = clock.monotonicMs() - reportedAtMs >= config.reportIntervalMs;

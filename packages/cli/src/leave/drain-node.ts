@@ -1,0 +1,107 @@
+import { type ApiAccess, type ApiAnswer, apiRequest, messageOf } from '../cluster/api-request.ts';
+import { UserError } from '../user-error.ts';
+import { type DrainedPod, nameOf, planDrain } from './plan-drain.ts';
+
+const pollMs = 250;
+/** A refused eviction is tried again after this long, as kubectl does. */
+const retryMs = 2_000;
+
+interface DrainOrder {
+  readonly nodeName: string;
+  /** Without its kubelet pods are not stopped, only forgotten. */
+  readonly isRunning: boolean;
+  readonly timeoutMs: number;
+  /** Pods that nothing makes anew may go, and what is left at the end is not waited for. */
+  readonly force: boolean;
+}
+
+function expectSuccess(answer: ApiAnswer, what: string): ApiAnswer {
+  if (answer.code >= 300) throw new UserError(`${what}: ${messageOf(answer)}`, 'refused');
+  return answer;
+}
+
+/** No new pods come to the node; an administrator's `kubectl uncordon` undoes it. */
+async function cordon(access: ApiAccess, nodeName: string): Promise<boolean> {
+  const path = `/api/v1/nodes/${nodeName}`;
+  for (let tries = 0; ; tries++) {
+    const found = await apiRequest(access, { path });
+    if (found.code === 404) return false;
+    expectSuccess(found, 'The node can’t be read');
+    const node = JSON.parse(found.body) as { spec?: { unschedulable?: boolean } };
+    if (node.spec?.unschedulable === true) return true;
+    const answer = await apiRequest(access, { method: 'PUT', path, body: { ...node, spec: { ...node.spec, unschedulable: true } } });
+    // The kubelet and controllers write the Node as well.
+    if (answer.code === 409 && tries < 10) continue;
+    expectSuccess(answer, 'The node can’t be cordoned');
+    return true;
+  }
+}
+
+async function listPods(access: ApiAccess, nodeName: string): Promise<readonly DrainedPod[]> {
+  const selector = encodeURIComponent(`spec.nodeName=${nodeName}`);
+  const answer = expectSuccess(await apiRequest(access, { path: `/api/v1/pods?fieldSelector=${selector}` }), 'Its pods can’t be listed');
+  return (JSON.parse(answer.body) as { items?: DrainedPod[] }).items ?? [];
+}
+
+/** undefined when the pod goes; else why it doesn't yet. */
+async function evict(access: ApiAccess, pod: DrainedPod): Promise<string | undefined> {
+  const { namespace, name, uid } = pod.metadata;
+  const answer = await apiRequest(access, {
+    method: 'POST',
+    path: `/api/v1/namespaces/${namespace}/pods/${name}/eviction`,
+    body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions: { preconditions: { uid } } },
+  });
+  // Gone, or replaced by one of the same name elsewhere.
+  if (answer.code < 300 || answer.code === 404 || answer.code === 409) return undefined;
+  if (answer.code === 429) return messageOf(answer);
+  throw new UserError(`Pod ${nameOf(pod)} can't be evicted: ${messageOf(answer)}`, 'refused');
+}
+
+/**
+ * Cordons the node and evicts its pods, honouring PodDisruptionBudgets; resolves when they are gone, with how many there were, or
+ * undefined when the cluster has no such node any more. Throws UserError when that does not happen in time.
+ */
+export async function drainNode(access: ApiAccess, o: DrainOrder, note: (text: string) => void): Promise<number | undefined> {
+  if (!(await cordon(access, o.nodeName))) return undefined;
+  const deadline = Date.now() + o.timeoutMs;
+  const first = planDrain(await listPods(access, o.nodeName));
+  if (first.evict.length > 0 && !o.isRunning) {
+    if (o.force) return first.evict.length;
+    throw new UserError(
+      'The node is not running here, so its pods can’t end properly. Start it first (skiff join), or leave with --force.',
+      'conflict',
+    );
+  }
+  if (first.unmanaged.length > 0 && !o.force) {
+    throw new UserError(
+      `Nothing would make these pods anew elsewhere; --force gives them up: ${first.unmanaged.map(nameOf).join(', ')}\nThe node is cordoned; to keep it: kubectl uncordon ${o.nodeName}`,
+      'conflict',
+    );
+  }
+  const gone = new Set<string>();
+  const triedAtMs = new Map<string, number>();
+  const refusals = new Map<string, string>();
+  for (let left = first.evict; left.length > 0; left = planDrain(await listPods(access, o.nodeName)).evict) {
+    for (const pod of left) {
+      const { uid } = pod.metadata;
+      if (gone.has(uid) || Date.now() - (triedAtMs.get(uid) ?? 0) < retryMs) continue;
+      triedAtMs.set(uid, Date.now());
+      const refused = await evict(access, pod);
+      if (refused === undefined) gone.add(uid);
+      else refusals.set(uid, refused);
+    }
+    note(`${left.length} to go`);
+    if (Date.now() > deadline) {
+      if (o.force) return first.evict.length;
+      const why = left.map(
+        (pod) => `  ${nameOf(pod)}: ${gone.has(pod.metadata.uid) ? 'is still stopping' : (refusals.get(pod.metadata.uid) ?? '')}`,
+      );
+      throw new UserError(
+        `These pods are still on the node after ${o.timeoutMs / 1000} s:\n${why.join('\n')}\nThe node is cordoned. Try again, give them up with --force, or keep the node: kubectl uncordon ${o.nodeName}`,
+        'conflict',
+      );
+    }
+    await new Promise((r) => setTimeout(r, pollMs));
+  }
+  return first.evict.length;
+}

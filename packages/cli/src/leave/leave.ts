@@ -1,0 +1,62 @@
+import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
+import { loadConfig, type ClusterConfig } from '../config.ts';
+import { removeTraces } from '../down/down.ts';
+import { stopProcesses } from '../down/stop-processes.ts';
+import { isAlive, readState } from '../supervisor/state.ts';
+import type { Steps } from '../up/steps.ts';
+import { UserError } from '../user-error.ts';
+import { drainNode } from './drain-node.ts';
+
+export interface LeaveOptions {
+  readonly timeoutMs: number;
+  /** Leaves whatever stands in the way: pods that can't be evicted, a control plane that does not answer. */
+  readonly force: boolean;
+}
+
+/** Runs a part that needs the control plane. With `force` a failure is told and not thrown. */
+async function attempt(o: LeaveOptions, steps: Steps, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const failure =
+      error instanceof UserError
+        ? error
+        : new UserError(
+            `The control plane does not answer: ${error instanceof Error ? error.message : String(error)}\nWith --force this host leaves anyhow.`,
+            'unreachable',
+          );
+    if (!o.force) throw failure;
+    steps.line(`! ${failure.message.split('\n')[0] ?? ''}`);
+  }
+}
+
+async function deleteNode(config: ClusterConfig): Promise<void> {
+  const answer = await apiRequest(hostAccess(config), { method: 'DELETE', path: `/api/v1/nodes/${config.nodeName}` });
+  if (answer.code >= 300 && answer.code !== 404)
+    throw new UserError(
+      `Node ${config.nodeName} can't be deleted: ${messageOf(answer)}. Delete it with: kubectl delete node ${config.nodeName}`,
+      'refused',
+    );
+}
+
+/**
+ * The whole of `skiff leave`: the node's pods go elsewhere, its Node is deleted, and nothing of the cluster stays on this host.
+ * Safe to repeat. Throws UserError, after which the node still works.
+ */
+export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Promise<void> {
+  const config = loadConfig(rootDir);
+  if (config === undefined) throw new UserError(`This host is in no cluster (${rootDir}).`, 'usage');
+  if (config.role !== 'node')
+    throw new UserError('The control plane runs on this host, so it can’t leave; `skiff down --wipe` ends the cluster.', 'usage');
+  await attempt(o, steps, () =>
+    steps.run('Moving the pods elsewhere', async (note) => {
+      const isRunning = isAlive(readState(rootDir)?.supervisor);
+      const moved = await drainNode(hostAccess(config), { ...o, nodeName: config.nodeName, isRunning }, note);
+      note(moved === undefined ? 'the cluster has no such node' : `${moved} moved`);
+    }),
+  );
+  // A running kubelet would do its node's work to the end, and could register it again.
+  await stopProcesses(rootDir, steps);
+  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(config)));
+  await removeTraces(config, steps, { wipe: true });
+}

@@ -1,0 +1,124 @@
+import type { Node } from '@skiff/api';
+import { StatusError } from '@skiff/apimachinery';
+import type { Client, Informer, InformerHandler } from '@skiff/client';
+import { FakeClock, silentLogger } from '@skiff/component-base';
+import type { ImageService, RuntimeService } from '@skiff/cri';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { PodNetwork } from '../network/pod-network.ts';
+import { createApiContact } from './api-contact.ts';
+import { createNodeReporter } from './node-reporter.ts';
+
+/** An API with one Node, and an informer that hears of it at once. */
+function startReporter() {
+  const clock = new FakeClock();
+  const contact = createApiContact(40_000, clock);
+  let stored: Node | undefined;
+  let creates = 0;
+  let looks = 0;
+  let handler: InformerHandler<Node> = {};
+  const client = {
+    create: async (_r: unknown, object: Node) => {
+      creates += 1;
+      stored = { ...object, metadata: { ...object.metadata, uid: `uid-${creates}` } };
+      return stored;
+    },
+    get: async () => stored,
+    patch: async () => {
+      if (stored === undefined) throw new StatusError('NotFound', 'nodes "n" not found');
+      return stored;
+    },
+  } as unknown as Client;
+  const informer = {
+    get: () => stored,
+    subscribe: (h: InformerHandler<Node>) => {
+      handler = h;
+      return { [Symbol.dispose]: () => undefined };
+    },
+  } as unknown as Informer<Node>;
+  const reporter = createNodeReporter(
+    {
+      name: 'n',
+      addresses: ['10.0.0.1'],
+      port: 1,
+      labels: {},
+      taints: [],
+      maxPods: 1,
+      rootDirectory: '/',
+      checkIntervalMs: 10_000,
+      reportIntervalMs: 300_000,
+      settleMs: 40_000,
+    },
+    {
+      client,
+      informer,
+      runtime: {
+        status: async () => {
+          looks += 1;
+          return { ready: false, message: '', liveRestore: true, handlers: [''], recursiveReadOnlyMounts: false };
+        },
+      } as unknown as RuntimeService,
+      images: {} as ImageService,
+      network: { status: () => ({ ready: true, message: '' }), routes: () => [] } as unknown as PodNetwork,
+      events: { event: () => undefined },
+      clock,
+      log: silentLogger,
+      resources: { capacity: {}, allocatable: {} },
+      inContactSinceMs: () => contact.sinceMs(),
+    },
+  );
+  const stop = new AbortController();
+  const running = reporter.register(stop.signal).then(() => reporter.run(stop.signal));
+  return {
+    clock,
+    contact,
+    creates: () => creates,
+    reporter,
+    deleteNode: () => {
+      const old = stored;
+      stored = undefined;
+      if (old !== undefined) handler.onDelete?.(old);
+    },
+    /** How often the node's state was looked at, as before each write. */
+    looks: () => looks,
+    stop: async () => {
+      stop.abort(new Error('done'));
+      await running.catch(() => undefined);
+    },
+  };
+}
+
+describe('a Node that is deleted', () => {
+  let r: ReturnType<typeof startReporter>;
+  afterEach(() => r.stop());
+  const stay = async (ms: number): Promise<void> => {
+    for (let at = 0; at < ms; at += 10_000) {
+      r.contact.noteAnswer();
+      await r.clock.advance(10_000);
+    }
+  };
+
+  it('stays deleted while its kubelet is in contact', async () => {
+    r = startReporter();
+    await vi.waitFor(() => expect(r.creates()).toBe(1));
+    await stay(60_000);
+    r.deleteNode();
+    const looks = r.looks();
+    await stay(600_000);
+    expect(r.looks()).toBe(looks);
+    expect(r.creates()).toBe(1);
+    expect(r.reporter.current()).toBeUndefined();
+  });
+
+  it('is made anew by a kubelet that was cut off', async () => {
+    r = startReporter();
+    await vi.waitFor(() => expect(r.creates()).toBe(1));
+    await stay(60_000);
+    await r.clock.advance(400_000);
+    r.deleteNode();
+    await vi.waitFor(async () => {
+      await stay(10_000);
+      expect(r.creates()).toBe(2);
+    });
+    expect(r.reporter.current()?.metadata?.uid).toBe('uid-2');
+  });
+});
