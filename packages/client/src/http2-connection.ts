@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import net from 'node:net';
+import tls from 'node:tls';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '@skiff/component-base';
 import type { ClientConfig, PemSource } from './client-config.ts';
@@ -37,6 +39,14 @@ const sessionWindowBytes = 16 << 20;
 const readPem = async (source: PemSource | undefined): Promise<string | undefined> =>
   source === undefined ? undefined : 'pem' in source ? source.pem : await readFile(source.file, 'utf8');
 
+function connectSocket(url: URL, options: tls.ConnectionOptions): net.Socket {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+  if (url.protocol === 'http:') return net.connect({ host, port });
+  const servername = net.isIP(host) === 0 ? { servername: host } : {};
+  return tls.connect({ host, port, ALPNProtocols: ['h2'], ...servername, ...options });
+}
+
 /** Opens a session; certificates in files are read anew. Throws RequestError with `maybeProcessed: false`. */
 export async function connectHttp2(
   server: string,
@@ -50,17 +60,21 @@ export async function connectHttp2(
   const [ca, cert] = await Promise.all([readPem(certificateAuthority), readPem(clientCertificate)]);
   // Where both are one file, it is read once: it may be replaced at any time.
   const key = isSameFile(clientCertificate, clientKey) ? cert : await readPem(clientKey);
-  const session = http2.connect(server, {
+  const socket = connectSocket(new URL(server), {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
     ...(config.insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
+  });
+  const session = http2.connect(server, {
+    createConnection: () => socket,
     settings: { enablePush: false, initialWindowSize: streamWindowBytes },
     maxSessionMemory: 1000,
   });
   await new Promise<void>((resolve, reject) => {
-    const timer = clock.after(connectTimeoutMs, () => session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)));
+    // A session without a connection takes no notice of its own `destroy` (Node 20): its socket is what must end.
+    const timer = clock.after(connectTimeoutMs, () => socket.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)));
     const onError = (error: Error): void => {
       timer[Symbol.dispose]();
       // Nobody waits for it any more; what it may still say is of no interest.
