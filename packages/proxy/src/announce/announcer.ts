@@ -57,10 +57,13 @@ const turnMs = 1_500;
 const claimTimeoutMs = 2_000;
 /** The segment is told again and again: caches may refuse a change for a second, and messages get lost. */
 const tellAfterMs = [0, 300, 700, 1_200, 3_000, 10_000, 30_000];
+/** Nobody has anything else in a cache for an address that is new, and each telling disturbs this host's own connections to it. */
+const tellNewAfterMs = [0];
 
 interface Announced {
   readonly segment: Segment;
   readonly sinceMs: number;
+  readonly tellAfterMs: readonly number[];
   told: number;
   assertedMs: number;
 }
@@ -117,13 +120,19 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     return outcome === 'mine' || unrecorded.has(a.address);
   }
 
-  async function announce(address: string): Promise<void> {
+  async function announce({ address, holder }: AnnouncedAddress): Promise<void> {
     const segment = segmentOf(address);
     if (segment === undefined) return;
     const nowMs = clock.monotonicMs();
     let state = announced.get(address);
     if (state === undefined || state.segment.link !== segment.link) {
-      state = { segment, sinceMs: nowMs, told: 0, assertedMs: Number.NEGATIVE_INFINITY };
+      state = {
+        segment,
+        sinceMs: nowMs,
+        tellAfterMs: holder === '' ? tellNewAfterMs : tellAfterMs,
+        told: 0,
+        assertedMs: Number.NEGATIVE_INFINITY,
+      };
       announced.set(address, state);
       remember();
     }
@@ -131,7 +140,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
       await ensureProxyNeighbour(run, address, segment);
       state.assertedMs = nowMs;
     }
-    const dueMs = tellAfterMs[state.told];
+    const dueMs = state.tellAfterMs[state.told];
     if (dueMs !== undefined && nowMs - state.sinceMs >= dueMs) {
       state.told++;
       await tellSegment(run, address, segment);
@@ -151,7 +160,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
   const untilTellMs = (): number =>
     Math.min(
       ...[...announced.values()].map((s) =>
-        Math.max(10, s.sinceMs + (tellAfterMs[s.told] ?? Number.POSITIVE_INFINITY) - clock.monotonicMs()),
+        Math.max(10, s.sinceMs + (s.tellAfterMs[s.told] ?? Number.POSITIVE_INFINITY) - clock.monotonicMs()),
       ),
     );
 
@@ -171,7 +180,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     if (signal.aborted) return;
     const wanted = new Set(addresses.map((a) => a.address));
     for (const a of addresses) {
-      if (await settle(a, signal)) await announce(a.address);
+      if (await settle(a, signal)) await announce(a);
       else await withdraw(a.address);
     }
     for (const address of announced.keys()) if (!wanted.has(address)) await withdraw(address);

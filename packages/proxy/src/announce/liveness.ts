@@ -26,7 +26,8 @@ function answers(address: string, port: number): Promise<boolean> {
       socket.destroy();
       resolve(alive);
     };
-    const timer = setTimeout(() => settle(false), timeoutMs);
+    // When this process was not run for a while, the timer is due before the answer that lies ready: that is looked at first.
+    const timer = setTimeout(() => setImmediate(settle, false), timeoutMs);
     socket.on('connect', () => settle(true));
     socket.on('error', () => settle(false));
   });
