@@ -278,7 +278,7 @@ describe('a dead peer', () => {
     await joined(server, 'far');
     const connection = await dial(echo.port, 5000, 'far');
     for (const w of wires) w.unpipe().pause();
-    await server.clock.advance(8_000);
+    await server.clock.advance(6_000);
     expect(server.tunnels.has('far')).toBe(true);
     await server.clock.advance(12_000);
     await closed(connection);

@@ -5,9 +5,9 @@ import type { NodeTunnel } from './node-tunnel.ts';
 import { grpcStatus } from './server-call.ts';
 
 /** A tunnel over which nothing was heard for so long is asked; without an answer in `answerMs` it is dead. Nodes ping every 5 s. */
-const silenceMs = 8_000;
-const answerMs = 4_000;
-const checkIntervalMs = 4_000;
+const silenceMs = 6_000;
+const answerMs = 3_000;
+const checkIntervalMs = 2_000;
 
 interface Member {
   readonly tunnel: NodeTunnel;

@@ -29,14 +29,19 @@ export interface NodeTunnels {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const backoff = { initialMs: 250, maxMs: 5_000 };
+const firstDelayMs = 250;
+/** A server that restarts is back in seconds; one that is gone for longer is asked less often. */
+const longestDelayMs = { soon: 1_000, later: 5_000 };
+const soonAttempts = 15;
 /** A tunnel that lasted for so long was a good one: the next attempt comes soon. */
 const goodMs = 10_000;
 const credentialsCheckMs = 60_000;
 
-/** The time before the next attempt: doubled each time, and never the same for two nodes. */
-export const reconnectDelayMs = (failures: number, random: number): number =>
-  Math.min(backoff.initialMs * 2 ** Math.min(failures, 16), backoff.maxMs) * (0.5 + random / 2);
+/** The time before the next attempt, never the same for two nodes. */
+export function reconnectDelayMs(failures: number, random: number): number {
+  const longestMs = failures <= soonAttempts ? longestDelayMs.soon : longestDelayMs.later;
+  return Math.min(firstDelayMs * 2 ** Math.min(failures, 10), longestMs) * (0.5 + random / 2);
+}
 
 /** `host:port` of a server's URL. */
 export function authorityOf(url: string): string {

@@ -27,7 +27,7 @@ export interface TunnelSession {
 }
 
 /** How long the server may take to say who it is. */
-const welcomeMs = 10_000;
+const welcomeMs = 5_000;
 
 /**
  * One tunnel to one server.
