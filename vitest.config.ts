@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests read the packages' sources (export condition `skiff-source`), so they need no build. */
@@ -49,7 +50,8 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts', 'test/hosts/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          // Stories wait a good part of their time (for leases to run out, say), and each has hosts of its own.
+          maxWorkers: availableParallelism() >= 4 ? 2 : 1,
         },
       },
     ],

@@ -15,7 +15,7 @@ const parts = {
   unit: { title: 'Unit tests', args: vitest('unit') },
   integration: { title: 'Tests against real servers', args: vitest('integration'), host: true },
   e2e: { title: 'End-to-end stories', args: vitest('e2e'), host: true },
-  hosts: { title: 'Stories on several hosts', args: vitest('hosts'), host: true },
+  hosts: { title: 'Stories on several hosts', args: vitest('hosts'), host: true, packages: { nft: 'nftables' } },
 };
 
 const wanted = process.argv.slice(2);
@@ -34,6 +34,12 @@ if (chosen.some(([, part]) => part.host)) {
   if (setup.status !== 0) process.exit(1);
   env.SKIFF_KUBECTL = ensureKubectl();
   env.SKIFF_MORE_KUBECTLS ??= otherKubectls().join(':');
+}
+/** Programs that only tests need, with the Debian packages that have them. */
+for (const [program, debianPackage] of chosen.flatMap(([, part]) => Object.entries(part.packages ?? {}))) {
+  if (spawnSync('which', [program]).status === 0) continue;
+  const installed = spawnSync('apt-get', ['install', '-y', '--no-install-recommends', debianPackage], { stdio: 'inherit' });
+  if (installed.status !== 0) throw new Error(`the tests need ${program} (Debian package ${debianPackage})`);
 }
 for (const [, part] of chosen) {
   const started = Date.now();
