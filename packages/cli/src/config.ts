@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { parseDuration } from '@skiff/component-base';
 
 export type HostRole = 'control-plane' | 'node';
 
@@ -27,6 +28,10 @@ export interface ClusterConfig {
   readonly clusterDomain: string;
   /** Addresses for Services of type LoadBalancer, as CIDRs or ranges a-b with commas between; '': the nodes' own. */
   readonly loadBalancerCidr: string;
+  /** How long a node may be silent before it counts as lost, in Go's syntax. Its kubelet's Lease follows. */
+  readonly nodeMonitorGracePeriod: string;
+  /** Seconds that pods which say nothing about it stay on a lost node. */
+  readonly defaultTolerationSeconds: string;
   readonly dockerSocket: string;
   /** Without Redis, Events live in etcd under leases. */
   readonly redis: boolean;
@@ -43,6 +48,27 @@ export function addressIn(cidr: string, n: number): string {
   }
   const value = octets.reduce((sum, o) => sum * 256 + o, 0) + n;
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+}
+
+/** Kubernetes' own, and enough for the grace period that goes with it. */
+const usualLeaseSeconds = 40;
+
+/**
+ * Duration of a node's Lease, which is renewed every quarter of it: a node gets several chances within the grace period. Throws
+ * when that is no duration, or one in which a busy node can't keep up.
+ */
+export function leaseDurationSeconds(gracePeriod: string): number {
+  const graceMs = parseDuration(gracePeriod);
+  if (graceMs === undefined || graceMs < 5_000)
+    throw new ConfigError(`the grace period of nodes must be a duration of 5s or more, not "${gracePeriod}"`);
+  return Math.min(usualLeaseSeconds, Math.floor((graceMs * 0.8) / 1000));
+}
+
+/** Throws ConfigError for times by which no node could be told from a lost one. */
+export function checkNodeTimes(config: Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'defaultTolerationSeconds'>): void {
+  leaseDurationSeconds(config.nodeMonitorGracePeriod);
+  if (!/^\d{1,9}$/.test(config.defaultTolerationSeconds))
+    throw new ConfigError(`--default-toleration-seconds takes a number of seconds, not "${config.defaultTolerationSeconds}"`);
 }
 
 /** First address that is not loopback, link-local or one of Docker's bridges. */
@@ -71,6 +97,8 @@ export const defaultConfig = (): ClusterConfig => ({
   shadowCidr: '10.220.0.0/16',
   clusterDomain: 'cluster.local',
   loadBalancerCidr: '',
+  nodeMonitorGracePeriod: '50s',
+  defaultTolerationSeconds: '300',
   dockerSocket: '/var/run/docker.sock',
   redis: true,
 });

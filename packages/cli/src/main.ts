@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
-import { ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
+import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
 import { ensureHost } from './host/ensure-host.ts';
 import { findProgram } from './host/requirements.ts';
@@ -47,6 +47,13 @@ const clusterOptions: readonly OptionRow[] = [
     'addresses on the hosts’ segment for Services of type LoadBalancer: CIDRs or ranges a-b, with commas; none: the nodes’ own',
     'string',
   ],
+  ['--node-monitor-grace-period <duration>', 'nodeMonitorGracePeriod', 'how long a node may be silent before it counts as lost', 'string'],
+  [
+    '--default-toleration-seconds <seconds>',
+    'defaultTolerationSeconds',
+    'how long pods that say nothing about it stay on a lost node before others take their place',
+    'string',
+  ],
 ];
 
 function configFrom(options: Record<string, unknown>): ClusterConfig {
@@ -57,7 +64,9 @@ function configFrom(options: Record<string, unknown>): ClusterConfig {
     if (value !== undefined) config[key] = type === 'number' ? Number(value) : value;
   }
   if (options['redis'] === false) config['redis'] = false;
-  return config as unknown as ClusterConfig;
+  const made = config as unknown as ClusterConfig;
+  checkNodeTimes(made);
+  return made;
 }
 
 // Commands load what they need when they run: each start counts.

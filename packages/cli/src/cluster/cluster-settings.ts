@@ -7,7 +7,10 @@ const skiffVersion = '0.1.0';
 export const kubernetesVersion = 'v1.36.2+skiff';
 
 /** What hosts of one cluster agree on; kept in the ConfigMap kube-system/skiff-config. */
-export type ClusterSettings = Pick<ClusterConfig, 'serviceCidr' | 'podCidr' | 'shadowCidr' | 'clusterDomain' | 'loadBalancerCidr'>;
+export type ClusterSettings = Pick<
+  ClusterConfig,
+  'serviceCidr' | 'podCidr' | 'shadowCidr' | 'clusterDomain' | 'loadBalancerCidr' | 'nodeMonitorGracePeriod' | 'defaultTolerationSeconds'
+>;
 
 /** The ConfigMap's keys. */
 const keys: Readonly<Record<keyof ClusterSettings, string>> = {
@@ -16,6 +19,8 @@ const keys: Readonly<Record<keyof ClusterSettings, string>> = {
   shadowCidr: 'shadow-cidr',
   clusterDomain: 'cluster-domain',
   loadBalancerCidr: 'load-balancer-cidr',
+  nodeMonitorGracePeriod: 'node-monitor-grace-period',
+  defaultTolerationSeconds: 'default-toleration-seconds',
 };
 
 export const renderSettings = (config: ClusterConfig): Readonly<Record<string, string>> => ({

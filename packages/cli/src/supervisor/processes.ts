@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addressIn, type ClusterConfig } from '../config.ts';
+import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.ts';
 import { findProgram } from '../host/requirements.ts';
 
 /** One process of the cluster on this host. */
@@ -123,6 +123,8 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('service-account-issuer', `https://kubernetes.default.svc.${config.clusterDomain}`),
         flag('service-cluster-ip-range', config.serviceCidr),
         flag('authorization-mode', 'Node,RBAC'),
+        flag('default-not-ready-toleration-seconds', config.defaultTolerationSeconds),
+        flag('default-unreachable-toleration-seconds', config.defaultTolerationSeconds),
         flag('proxy-client-cert-file', pki('front-proxy-client.crt')),
         flag('proxy-client-key-file', pki('front-proxy-client.key')),
         flag('requestheader-client-ca-file', pki('front-proxy-ca.crt')),
@@ -137,6 +139,9 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('cluster-cidr', config.podCidr),
         flag('service-cluster-ip-range', config.serviceCidr),
         ...(config.loadBalancerCidr === '' ? [] : [flag('load-balancer-cidr', config.loadBalancerCidr)]),
+        flag('node-monitor-grace-period', config.nodeMonitorGracePeriod),
+        // As often as the Leases are renewed when these are quicker than usual.
+        flag('node-monitor-period', `${Math.min(5, leaseDurationSeconds(config.nodeMonitorGracePeriod) / 4)}s`),
         flag('root-ca-file', pki('ca.crt')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
@@ -181,6 +186,7 @@ function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
       '--rotate-certificates',
       '--rotate-server-certificates',
       flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
+      flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
     ]),
     nodeProcess('proxy', mainOf('proxy'), [
       flag('kubeconfig', kubeconfigPath(config, 'proxy')),

@@ -54,9 +54,6 @@ export class NodeMonitor {
     const { clock, config, informers, log } = this.#context;
     const all = informers.informer(nodes).list();
     this.#noteMembers(all);
-    for (const node of all)
-      this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
-
     // A stopped process saw no heartbeats either: at most one period counts, and none in which the API didn't take a write.
     const nowMs = clock.monotonicMs();
     const passedMs = Math.min(this.#lastTickMs === undefined ? 0 : nowMs - this.#lastTickMs, 1.5 * config.nodeMonitorPeriodMs);
@@ -66,6 +63,8 @@ export class NodeMonitor {
     );
     if (suspicious && !(await this.#probe(signal))) return config.nodeMonitorPeriodMs;
     this.#heartbeats.advance(passedMs);
+    for (const node of all)
+      this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
 
     const allSilent = all.length > 0 && all.every((node) => this.#silentMs(node) > this.#graceMs(node));
     if (allSilent !== this.#allSilent) {
