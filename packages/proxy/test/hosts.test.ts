@@ -98,7 +98,7 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     lab.putEndpoints('hosts', [lab.hosts[1]?.address ?? ''], tcp, { nodeName: 'n2' });
     await settle('c1', 'a host serves', (a) => a.startsWith('host2'), '10.199.0.52');
     expect(clients([await request('c1', '10.199.0.52')])).toEqual([lab.nodeAddress]);
-    expect(await request('p2', '10.199.0.52')).toContain('host2');
+    await settle('p2', 'and to its own pods', (a) => a.startsWith('host2'), '10.199.0.52');
     expect(await request('host', '10.199.0.52')).toContain(`host2 ::ffff:${lab.nodeAddress}`);
   });
   it('stay on the host with internalTrafficPolicy Local, and nearby with hints', async () => {
@@ -120,8 +120,11 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     lab.putEndpoints('local', ['10.198.2.1'], tcp);
     const [first = '', second = ''] = addresses();
     await settle('client', 'the client is seen', (a) => a.includes(lab.segmentAddress(100)), second, 30_090);
-    const silent = lab.in('client', 'datagram', { host: first, port: 30_090 });
-    expect(await silent).toBe('no answer');
+    // Whoever accepts first in the filter table.
+    lab.run('iptables', '-I', 'INPUT', '1', '-i', 'eth0', '-j', 'ACCEPT');
+    const refused = await lab.in('host2', 'request', { host: first, port: 30_090, patienceMs: 1_000 });
+    expect(refused).toBe('TIMEOUT');
+    expect(await lab.in('client', 'request', { host: first, port: 30_090, patienceMs: 1_000 })).toBe('TIMEOUT');
     // Pods and hosts get an answer anywhere.
     expect(await request('c1', first, 30_090)).toContain('p2');
   });

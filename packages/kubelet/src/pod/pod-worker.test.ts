@@ -184,6 +184,33 @@ describe('pod worker', () => {
     expect(node.status('u')?.containerStatuses?.[0]?.restartCount).toBe(1);
   });
 
+  it('goes on to tell readiness while it ends', async () => {
+    const answers = { ready: 0 };
+    await using node = createFakeNode({ programs: { ready: (p) => p.exit(answers.ready) } });
+    const pod = fakePod({
+      containers: [
+        {
+          name: 'c',
+          image: 'fake:1',
+          command: ['stubborn'],
+          readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 1, failureThreshold: 1 },
+        },
+      ],
+    });
+    const worker = node.start(pod);
+    await node.settle(1_100);
+    expect(condition(node.status('u'), 'Ready')).toBe('True');
+    worker.update(snapshot({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 20 } }));
+    await node.settle(1_100);
+    expect(condition(node.status('u'), 'Ready')).toBe('True');
+    answers.ready = 1;
+    await node.settle(1_100);
+    expect(condition(node.status('u'), 'Ready')).toBe('False');
+    expect(node.finished).toEqual([]);
+    await node.settle(20_000);
+    expect(node.finished).toEqual(['u']);
+  });
+
   it('starts over in a new sandbox when the old one died', async () => {
     await using node = createFakeNode();
     node.start(fakePod({}));

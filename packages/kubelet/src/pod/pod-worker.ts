@@ -47,6 +47,8 @@ export class PodWorker {
   #deadline: Deadline | undefined;
   #wake: () => void = () => undefined;
   #woken = true;
+  /** Set while containers end. */
+  #tellMeanwhile: (() => void) | undefined;
   #timer: Disposable | undefined;
   #timerAtMs: number | undefined;
   #admitted = false;
@@ -101,6 +103,7 @@ export class PodWorker {
   }
   /** Something that the pod depends on changed. */
   poke(): void {
+    this.#tellMeanwhile?.();
     this.#woken = true;
     this.#wake();
   }
@@ -352,7 +355,13 @@ export class PodWorker {
     if (running.length > 0 && cause !== 'removed') this.#tell(observed, false);
     using drain = childSignal(this.#root);
     const drained = running.length === 0 ? Promise.resolve() : context.drain(pod, { graceSeconds, ready: wasReady, signal: drain.signal });
-    await killContainers(pod, { observed, deadline, drained, signal: this.#root }, context);
+    // Readiness goes on to count while the containers end: endpoints follow it.
+    if (running.length > 0 && cause !== 'removed') this.#tellMeanwhile = () => void this.#tell(observed, false);
+    try {
+      await killContainers(pod, { observed, deadline, drained, signal: this.#root }, context);
+    } finally {
+      this.#tellMeanwhile = undefined;
+    }
     drain.abort(new Error('all containers are gone'));
     context.probes.keepOnly(uid, new Set());
     this.#stale = true;

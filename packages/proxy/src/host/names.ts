@@ -15,6 +15,7 @@ export interface HostNames {
     readonly postrouting: string;
     readonly prerouting: string;
     readonly output: string;
+    readonly manglePrerouting: string;
     readonly rawPrerouting: string;
     readonly rawOutput: string;
   };
@@ -42,6 +43,7 @@ export function hostNames(instance: string): HostNames {
     hostAddress: formatIpv4(pair),
     servicesAddress: formatIpv4(pair + 1),
     chains: {
+      manglePrerouting: chain('MPRE'),
       rawPrerouting: chain('RPRE'),
       rawOutput: chain('ROUT'),
       forward: chain('FWD'),

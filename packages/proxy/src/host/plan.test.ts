@@ -47,7 +47,7 @@ describe('plan', () => {
     expect(post.indexOf('-s 10.220.0.0/16 -d 10.244.0.0/16 -j NETMAP --to 10.244.0.0/16')).toBeGreaterThan(0);
     expect(post).toContain('-s 10.96.0.0/32 -d 10.244.0.0/16 -j SNAT --to-source 192.168.1.5');
     const text = renderRestore(plan);
-    expect(text.split('\n').filter((l) => l === 'COMMIT')).toHaveLength(3);
+    expect(text.split('\n').filter((l) => l === 'COMMIT')).toHaveLength(4);
     expect(text).toContain(':SKIFF-SVC-FWD-skiff - [0:0]');
   });
 });

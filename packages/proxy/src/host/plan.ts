@@ -67,7 +67,7 @@ export const servicesSysctls: Readonly<Record<string, string>> = {
   'net/ipv4/conf/default/rp_filter': '0',
 };
 
-export type Table = 'raw' | 'filter' | 'nat';
+export type Table = 'raw' | 'mangle' | 'filter' | 'nat';
 
 export interface Jump {
   readonly table: Table;
@@ -102,16 +102,16 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
         ],
         [chains.rawOutput]: untracked.map((u) => `-d ${u.cidr} -o ${link} -p ${u.protocol} -j CT --notrack`),
       },
+      // Refused before any chain of the filter table, where others may accept first.
+      mangle: { [chains.manglePrerouting]: rules.refusals },
       filter: {
         [chains.forward]: [
-          ...rules.refusals,
           `-i ${link} -j ACCEPT`,
           `-o ${link} -j ACCEPT`,
           `-d ${clusterCidr} -m conntrack --ctstate DNAT -j ACCEPT`,
           `-s ${clusterCidr} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
         ],
         [chains.input]: [
-          ...rules.refusals,
           `-i ${link} -j ACCEPT`,
           ...config.peerAddresses.map((a) => `-s ${a}/32 -p tcp --dport ${config.livenessPort} -j ACCEPT`),
           // While one of these is the host's own for a moment (see tellSegment), it must not answer with resets.
@@ -136,6 +136,7 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
     jumps: [
       { table: 'raw', from: 'PREROUTING', to: chains.rawPrerouting },
       { table: 'raw', from: 'OUTPUT', to: chains.rawOutput },
+      { table: 'mangle', from: 'PREROUTING', to: chains.manglePrerouting },
       { table: 'filter', from: forwardFrom, to: chains.forward },
       { table: 'filter', from: 'INPUT', to: chains.input },
       { table: 'nat', from: 'POSTROUTING', to: chains.postrouting },

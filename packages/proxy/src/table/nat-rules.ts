@@ -13,7 +13,7 @@ function dnatTo(match: string, endpoints: readonly Endpoint[]): readonly string[
 
 /**
  * `externalTrafficPolicy: Local` for one port: what comes from outside goes straight to an endpoint on this node and keeps its
- * source address; without one it is dropped. Pods and the host itself use the listeners, which choose from all endpoints.
+ * source address; without one it is dropped. This node's pods and the host itself use the listeners, which choose from all endpoints.
  */
 export function renderLocalPort(o: {
   protocol: Protocol;
@@ -23,10 +23,11 @@ export function renderLocalPort(o: {
   port: number;
   outside: readonly string[];
   endpoints: readonly Endpoint[];
-  clusterCidr: string;
+  /** Addresses of this node's pods. Those of other nodes' pods are outside. */
+  localPodCidr: string;
 }): { prerouting: readonly string[]; refusals: readonly string[] } {
   const protocol = o.protocol.toLowerCase();
-  const fromOutside = `! -s ${o.clusterCidr} -m addrtype ! --src-type LOCAL`;
+  const fromOutside = `! -s ${o.localPodCidr} -m addrtype ! --src-type LOCAL`;
   const matches = [
     ...(o.nodePort === 0
       ? []

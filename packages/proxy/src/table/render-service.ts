@@ -24,7 +24,6 @@ export interface RenderContext {
   readonly hostAddresses: readonly string[];
   /** Addresses of all nodes. */
   readonly nodeAddresses: ReadonlySet<string>;
-  readonly clusterCidr: string;
   readonly nodePortAddresses: NodePortAddresses;
 }
 
@@ -157,7 +156,7 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
           port: port.port,
           outside,
           endpoints: selection.local,
-          clusterCidr: context.clusterCidr,
+          localPodCidr: context.node.podCidrs.find((c) => !c.includes(':')) ?? '',
         })
       : { prerouting: [], refusals: [] };
   return { ...nothing, groups, frontends, extraAddresses, ...nat };

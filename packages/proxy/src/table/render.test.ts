@@ -199,8 +199,8 @@ describe('from outside', () => {
     const status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }] } };
     const local = render(state([service('web', spec, { status })], slices));
     expect(local.host.rules.prerouting).toEqual([
-      '! -s 10.244.0.0/16 -m addrtype ! --src-type LOCAL --dst-type LOCAL -p tcp --dport 30080 -j DNAT --to-destination 10.244.1.2:8080',
-      '-d 203.0.113.7/32 ! -s 10.244.0.0/16 -m addrtype ! --src-type LOCAL -p tcp --dport 80 -j DNAT --to-destination 10.244.1.2:8080',
+      '! -s 10.244.1.0/24 -m addrtype ! --src-type LOCAL --dst-type LOCAL -p tcp --dport 30080 -j DNAT --to-destination 10.244.1.2:8080',
+      '-d 203.0.113.7/32 ! -s 10.244.1.0/24 -m addrtype ! --src-type LOCAL -p tcp --dport 80 -j DNAT --to-destination 10.244.1.2:8080',
     ]);
     expect(local.healthChecks).toEqual([{ service: 'ns/web', port: 31_000, localEndpoints: 1 }]);
     const away = render(state([service('web', spec, { status })], [slice('web', [ready('10.244.2.2', { nodeName: 'n2' })])]));

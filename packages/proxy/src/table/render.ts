@@ -98,7 +98,6 @@ export function createRenderer(config: RenderConfig): {
         node: state.node,
         hostAddresses: state.hostAddresses,
         nodeAddresses: state.nodeAddresses,
-        clusterCidr: config.clusterCidr,
         nodePortAddresses: config.nodePortAddresses,
       };
       const next = new Map<string, RenderedService>();

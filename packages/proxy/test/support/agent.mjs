@@ -33,11 +33,11 @@ udp.bind(8082);
 
 const operations = {
   /** Sends, finishes, returns all that comes back. */
-  request: ({ host, port, text = 'x', localAddress }) =>
+  request: ({ host, port, text = 'x', localAddress, patienceMs = 8_000 }) =>
     new Promise((resolve) => {
       const socket = connect({ host, port, allowHalfOpen: true, ...(localAddress === undefined ? {} : { localAddress }) });
       let got = '';
-      socket.setTimeout(8_000, () => socket.destroy(Object.assign(new Error('timeout'), { code: 'TIMEOUT' })));
+      socket.setTimeout(patienceMs, () => socket.destroy(Object.assign(new Error('timeout'), { code: 'TIMEOUT' })));
       socket.on('data', (chunk) => (got += chunk));
       socket.on('end', () => resolve(got));
       socket.on('error', (error) => resolve(error.code));
