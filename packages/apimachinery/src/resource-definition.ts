@@ -1,5 +1,7 @@
 import type { FieldErrors } from './field-error.ts';
 import type { DeepReadonly, Json, JsonObject, KubeObject, ResourceRef } from './object.ts';
+import type { StructuralCodec } from './structural/codec.ts';
+import type { StructuralSchema } from './structural/schema.ts';
 
 export interface StrategyContext {
   /** RFC 3339, seconds. */
@@ -72,6 +74,25 @@ export interface SubresourceDefinition<T> {
   readonly resetFields?: readonly string[];
 }
 
+/** Where a custom kind keeps what its Scale shows: JSON paths such as `.spec.replicas`. */
+export interface ScalePaths {
+  readonly specReplicas: string;
+  readonly statusReplicas: string;
+  readonly labelSelector?: string;
+}
+
+/** The structure of a custom kind in one version, as its CustomResourceDefinition has it. */
+export interface CustomStructure {
+  readonly codec: StructuralCodec;
+  /** Absent where the definition has none. */
+  readonly schema: StructuralSchema;
+  readonly scale?: ScalePaths;
+  /** The version that objects are stored in, where that is another one; it need not be served. */
+  readonly storage?: ResourceDefinition;
+  /** Told with every answer of a version that is deprecated. */
+  readonly deprecation?: string;
+}
+
 /**
  * A kind: structure by name, behaviour as pure functions. One file per kind makes one of these; a CustomResourceDefinition
  * becomes the same value at run time.
@@ -84,6 +105,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> extends R
   readonly verbs: readonly string[];
   /** Struct in the SchemaRegistry, e.g. `io.k8s.api.core.v1.Pod`. */
   readonly schemaName: string;
+  /** Set on custom kinds, whose structure is in no registry: `schemaName` is then only what OpenAPI calls them. */
+  readonly custom?: CustomStructure;
   /** Key below `/registry/`, as upstream lays it out: `pods`, `minions`, `services/specs`. */
   readonly storagePrefix: string;
   /** The version objects are stored in; absent = this one. */

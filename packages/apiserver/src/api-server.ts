@@ -18,6 +18,7 @@ import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { AdmissionChain, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import { CustomResources } from './custom-resources/custom-resources.ts';
 import { connectHandlers, servedVersions, withHandlers } from './dispatch.ts';
 import { createInFlight } from './in-flight.ts';
 import { registerProcessMetrics } from './metrics/process-metrics.ts';
@@ -221,6 +222,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       sweepUnsent(unsent, clock, background.signal),
       supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];
+    const customResources = new CustomResources({ registry, clock, log: log.child({ part: 'custom-resources' }) });
     const startAggregation = (): void => {
       const run = (s: AbortSignal): Promise<void> => runRoleAggregation({ objects: registry.objects, clock, log }, s);
       loops.push(supervise('cluster-role-aggregation', run, { signal: background.signal, clock, log }));
@@ -228,6 +230,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     let membership: Promise<void> | undefined;
     const bringUp = async (): Promise<void> => {
       await registry.ready(signal);
+      customResources.serve();
+      loops.push(supervise('custom-resources', (s) => customResources.run(s), { signal: background.signal, clock, log }));
       await supervise(
         'bootstrap',
         async (s) => {

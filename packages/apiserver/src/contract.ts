@@ -144,6 +144,8 @@ export interface ResourceRegistry {
   lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
   /** Everything served, for discovery and OpenAPI. */
   definitions(): readonly ResourceDefinition[];
+  /** Replaces the custom kinds that are served: those of the same identity stay as they are, with their watches. */
+  serveCustom(definitions: readonly ResourceDefinition[]): void;
   readonly objects: ObjectAccess;
   readonly members: ServerMembers;
   /** Resolves when the caches have caught up with the store as it was at the call. */

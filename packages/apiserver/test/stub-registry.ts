@@ -87,6 +87,7 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
     objects,
     lookup: (group, version, resource, sub) => endpoints.get(`${group}/${version}/${resource}/${sub}`),
     definitions: () => [pod, namespace, node] as readonly ResourceDefinition[],
+    serveCustom: () => undefined,
     members: {
       list: () => [],
       subscribe: () => ({ [Symbol.dispose]: () => undefined }),

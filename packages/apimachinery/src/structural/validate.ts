@@ -100,6 +100,12 @@ function compilePattern(pattern: string): RE2JS | string {
   return compiled;
 }
 
+/** Why a text is no regular expression (RE2 syntax); undefined when it is one. */
+export function patternError(pattern: string): string | undefined {
+  const compiled = compilePattern(pattern);
+  return typeof compiled === 'string' ? compiled : undefined;
+}
+
 /** The first complaint only, as upstream's. */
 function checkString(s: StructuralSchema, value: string, path: string, out: Result): void {
   const length = s.maxLength === undefined && s.minLength === undefined ? 0 : [...value.matchAll(/./gsu)].length;

@@ -1,8 +1,9 @@
 import type { JsonObject, SchemaRegistry } from '@skiff/apimachinery';
 import type { ServedGroup } from '../discovery/documents.ts';
+import { customModels } from './custom-schemas.ts';
 import { meta, type Operation, type Parameter, type PathItem } from './operation-model.ts';
 import { documentPath, groupIdentifier, groupVersionPaths } from './operations.ts';
-import { renderSchemas, schemaReference } from './schemas.ts';
+import { type ModelOptions, renderSchemas, schemaReference } from './schemas.ts';
 
 const info = { title: 'Kubernetes', version: 'v1.36.2' };
 const securityScheme = { type: 'apiKey', description: 'Bearer token', name: 'authorization', in: 'header' };
@@ -92,20 +93,21 @@ function* pathEntries(items: readonly PathItem[], render: (item: PathItem) => Js
 const documentV3 = (
   registry: SchemaRegistry,
   items: () => readonly PathItem[],
-  groupVersions: readonly { group: string; version: string }[],
+  o: Pick<ModelOptions, 'groupVersions' | 'custom'>,
 ): DocumentParts => ({
   frame: { openapi: '3.0.0', info, components: { securitySchemes: { BearerToken: securityScheme } } },
   paths: () => pathEntries(items(), pathV3),
-  schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 3, groupVersions }),
+  schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 3, ...o }),
 });
 
 /** The documents of /openapi/v3 by their path below it. */
 export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGroup[]): ReadonlyMap<string, DocumentParts> {
   const out = new Map<string, DocumentParts>();
+  const custom = customModels(groups);
   const plain = (key: string, item: PathItem): void => {
     out.set(
       key,
-      documentV3(registry, () => [item], []),
+      documentV3(registry, () => [item], { groupVersions: [], custom }),
     );
   };
   plain(
@@ -123,7 +125,7 @@ export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGro
       const groupVersions = gv.group === '' ? [gv] : [{ group: '', version: 'v1' }, gv];
       out.set(
         g.group === '' ? `api/${v.version}` : `apis/${g.group}/${v.version}`,
-        documentV3(registry, () => groupVersionPaths(registry, g.group, v), groupVersions),
+        documentV3(registry, () => groupVersionPaths(registry, g.group, v), { groupVersions, custom }),
       );
     }
   }
@@ -201,6 +203,6 @@ export function v2Document(registry: SchemaRegistry, groups: readonly ServedGrou
   return {
     frame: { swagger: '2.0', info, securityDefinitions: { BearerToken: securityScheme }, security: [{ BearerToken: [] }] },
     paths: () => pathEntries(items(), pathV2),
-    schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 2, groupVersions }),
+    schemas: () => renderSchemas(registry, rootSchemas(items()), { version: 2, groupVersions, custom: customModels(groups) }),
   };
 }

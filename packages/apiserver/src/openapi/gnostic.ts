@@ -41,7 +41,9 @@ function schema(s: JsonObject): Bytes {
     stringField(2, s['format']),
     stringField(4, s['description']),
     s['default'] === undefined ? empty : bytesField(5, any(s['default'])),
+    stringField(13, s['pattern']),
     strings(19, s['required']),
+    ...(Array.isArray(s['enum']) ? s['enum'] : []).map((value) => bytesField(20, any(value))),
     isObject(additional)
       ? bytesField(21, bytesField(1, schema(additional)))
       : additional === true

@@ -57,6 +57,8 @@ interface Naming {
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
   readonly schema: string;
   readonly list: string;
+  /** Custom kinds have no strategic merge. */
+  readonly patchTypes: readonly string[];
   /** Schema of the answer to DELETE. */
   readonly deleted: string;
 }
@@ -70,6 +72,7 @@ function namingOf(d: ResourceDefinition): Naming {
     kind: { group: d.group, version: d.version, kind: d.kind },
     schema: d.schemaName,
     list: `${d.schemaName.slice(0, -d.kind.length)}${d.listKind}`,
+    patchTypes: d.custom === undefined ? patchTypes : patchTypes.filter((t) => !t.includes('strategic')),
     // Deleting a Namespace answers with it, but upstream's document says Status.
     deleted: d.returnsDeletedObject === true && d.kind !== 'Namespace' ? d.schemaName : `${meta}.Status`,
   };
@@ -162,7 +165,7 @@ function objectOperations(d: { readonly verbs: readonly string[] }, n: Naming, s
       id: n.id('patch', { after: suffix }),
       action: 'patch',
       parameters: [...writeParameters, query('force', 'boolean')],
-      body: { schema: `${meta}.Patch`, required: true, types: patchTypes },
+      body: { schema: `${meta}.Patch`, required: true, types: n.patchTypes },
       responses: { 200: n.schema, 201: n.schema },
       produces: 'object',
     });

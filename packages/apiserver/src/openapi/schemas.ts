@@ -1,4 +1,5 @@
 import type { FieldSchema, JsonObject, ScalarName, SchemaRegistry, StructSchema, TypeSchema } from '@skiff/apimachinery';
+import type { CustomModel } from './custom-schemas.ts';
 
 /** The two dialects: v3 has defaults and enums, wraps references that stand beside other keys, and keeps its schemas elsewhere. */
 export type OpenApiVersion = 2 | 3;
@@ -105,6 +106,8 @@ export interface ModelOptions {
   readonly version: OpenApiVersion;
   /** Group versions whose requests use the shared kinds of meta/v1 (DeleteOptions, WatchEvent). */
   readonly groupVersions: readonly { readonly group: string; readonly version: string }[];
+  /** Models that are in no registry. */
+  readonly custom: ReadonlyMap<string, CustomModel>;
 }
 
 const sharedKinds: ReadonlySet<string> = new Set([`${metaPrefix}.DeleteOptions`, `${metaPrefix}.WatchEvent`]);
@@ -137,13 +140,18 @@ const referencesOf = (type: TypeSchema, use: (name: string) => void): void => {
 };
 
 /** `roots` and everything they refer to, sorted. Throws on a name that the registry doesn't have. */
-function schemaClosure(registry: SchemaRegistry, roots: Iterable<string>): readonly string[] {
+function schemaClosure(registry: SchemaRegistry, roots: Iterable<string>, custom: ModelOptions['custom']): readonly string[] {
   const found = new Set<string>();
   const queue = [...roots];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     if (found.has(name)) continue;
     found.add(name);
     if (name in namedSchemas) continue;
+    const model = custom.get(name);
+    if (model !== undefined) {
+      queue.push(...model.references);
+      continue;
+    }
     const struct = registry.struct(name);
     if (struct === undefined) throw new Error(`OpenAPI: no schema ${name}`);
     for (const field of struct.fields) referencesOf(field.type, (used) => queue.push(used));
@@ -157,10 +165,12 @@ export function* renderSchemas(
   roots: Iterable<string>,
   o: ModelOptions,
 ): Generator<readonly [string, JsonObject]> {
-  for (const name of schemaClosure(registry, roots)) {
+  for (const name of schemaClosure(registry, roots, o.custom)) {
     const struct = registry.struct(name);
     const special = namedSchemas[name];
-    if (special !== undefined) yield [name, special(o.version)];
+    const model = o.custom.get(name);
+    if (model !== undefined) yield [name, model.render(o.version)];
+    else if (special !== undefined) yield [name, special(o.version)];
     else if (struct !== undefined) yield [name, structSchema(struct, o)];
   }
 }

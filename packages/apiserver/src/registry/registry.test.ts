@@ -1,104 +1,17 @@
-import { builtinResources, builtinSchemas, lease as leases } from '@skiff/api';
+import { builtinResources, lease as leases } from '@skiff/api';
 import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
-import { silentLogger, systemClock } from '@skiff/component-base';
-import { createMemoryStore, type DurableStore } from '@skiff/storage';
+import { createMemoryStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ApiRequest, ApiResponse, RequestInfo, ResourceRegistry, WatchSink } from '../contract.ts';
-import { createRegistry } from './registry.ts';
+import type { ResourceRegistry, WatchSink } from '../contract.ts';
+import { call, request, startRegistry, stopRegistries } from './registry.fixture.ts';
 
-const stop = new Set<() => Promise<void>>();
-afterEach(async () => {
-  for (const end of stop) await end();
-  stop.clear();
-});
-
-async function start(store: DurableStore = createMemoryStore()): Promise<ResourceRegistry> {
-  const controller = new AbortController();
-  const registry = createRegistry(
-    {
-      definitions: builtinResources,
-      schema: builtinSchemas,
-      keyPrefix: '/registry',
-      serviceClusterIpRanges: ['10.96.0.0/16'],
-      serviceNodePortRange: { from: 30000, to: 32767 },
-    },
-    {
-      store,
-      clock: systemClock,
-      log: silentLogger,
-      admission: () => ({ mutate: async () => undefined, validate: async () => undefined }),
-      subresources: () => [],
-      authorizeCreate: async () => undefined,
-    },
-  );
-  const running = registry.run(controller.signal);
-  stop.add(async () => {
-    controller.abort();
-    await running;
-  });
-  await registry.ready(controller.signal);
-  return registry;
-}
-
-interface Call {
-  verb: string;
-  resource: string;
-  group?: string;
-  version?: string;
-  namespace?: string;
-  name?: string;
-  subresource?: string;
-  query?: string;
-  body?: unknown;
-  contentType?: string;
-  leader?: string;
-  as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
-}
-
-function request(c: Call): ApiRequest {
-  const info: RequestInfo = {
-    isResourceRequest: true,
-    path: '/',
-    verb: c.verb,
-    apiPrefix: 'api',
-    group: c.group ?? '',
-    version: c.version ?? 'v1',
-    namespace: c.namespace ?? 'default',
-    resource: c.resource,
-    subresource: c.subresource ?? '',
-    name: c.name ?? '',
-    parts: [c.resource],
-  };
-  return {
-    info,
-    user: { name: 'tester', groups: [] },
-    query: new URLSearchParams(c.query ?? ''),
-    body: c.body === undefined ? Buffer.alloc(0) : Buffer.from(typeof c.body === 'string' ? c.body : JSON.stringify(c.body)),
-    contentType: c.contentType ?? 'application/json',
-    output: { mediaType: 'json', pretty: false, ...(c.as === undefined ? {} : { as: c.as }) },
-    userAgent: 'vitest/1',
-    ...(c.leader === undefined ? {} : { leader: c.leader }),
-    signal: new AbortController().signal,
-    warnings: [],
-  };
-}
-
-const text = (r: ApiResponse): string => Buffer.concat([...r.body]).toString('utf8');
-
-async function call<T = KubeObject>(registry: ResourceRegistry, c: Call): Promise<{ code: number; object: T; warnings: string[] }> {
-  const r = request(c);
-  const endpoint = registry.lookup(r.info.group, r.info.version, r.info.resource, r.info.subresource);
-  const method = endpoint?.[c.verb as 'get'];
-  if (method === undefined) throw new Error(`no ${c.verb} on ${c.resource}`);
-  const response = await method(r);
-  return { code: response.code, object: JSON.parse(text(response)) as T, warnings: r.warnings };
-}
+afterEach(stopRegistries);
 
 const configMap = (name: string, more: JsonObject = {}): JsonObject => ({ metadata: { name }, ...more });
 
 describe('registry', () => {
   it('creates, reads, lists and deletes', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     const made = await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a', { data: { k: 'v' } }) });
     expect(made.code).toBe(201);
     expect(made.object).toMatchObject({
@@ -124,7 +37,7 @@ describe('registry', () => {
 
   it('takes writes of a leader only while the Lease is its own, through whichever server they come', async () => {
     const store = createMemoryStore();
-    const [a, b] = [await start(store), await start(store)];
+    const [a, b] = [await startRegistry(store), await startRegistry(store)];
     const lease = { resource: 'leases', group: 'coordination.k8s.io' };
     const spec = (holderIdentity: string, leaseTransitions: number): JsonObject => ({ holderIdentity, leaseTransitions });
     await call(a, { ...lease, verb: 'create', body: configMap('l', { spec: spec('one/1', 3) }) });
@@ -163,7 +76,7 @@ describe('registry', () => {
   });
 
   it('pages at one revision', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     for (let i = 0; i < 5; i++) await call(registry, { verb: 'create', resource: 'configmaps', body: configMap(`c${i}`) });
     interface Page {
       metadata: { continue?: string; remainingItemCount?: number; resourceVersion: string };
@@ -185,7 +98,7 @@ describe('registry', () => {
   });
 
   it('updates with optimistic locking, and writes nothing when nothing changes', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     const made = await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('a', { data: { k: 'v' } }) });
     const same = await call(registry, { verb: 'update', resource: 'configmaps', name: 'a', body: made.object });
     expect(same.object.metadata?.resourceVersion).toBe(made.object.metadata?.resourceVersion);
@@ -207,7 +120,7 @@ describe('registry', () => {
   });
 
   it('keeps an object until its finalizers are gone', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a', finalizers: ['x.io/y'] } } });
     const marked = await call(registry, { verb: 'delete', resource: 'configmaps', name: 'a' });
     expect(marked.object.metadata).toMatchObject({ deletionGracePeriodSeconds: 0, finalizers: ['x.io/y'] });
@@ -223,7 +136,7 @@ describe('registry', () => {
   });
 
   it('watches: state, end of state, selector transitions, deletion', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a', labels: { x: '1' } } } });
     const frames: { type: string; object: KubeObject }[] = [];
     const client = new AbortController();
@@ -260,7 +173,7 @@ describe('registry', () => {
   it('fails a LIST that holds an undecodable value, and names its key', async () => {
     const store = createMemoryStore();
     await store.put('/registry/configmaps/default/broken', Buffer.from('{"kind":"ConfigMap","metadata":7}'), { expected: 0 });
-    const registry = await start(store);
+    const registry = await startRegistry(store);
     await call(registry, { verb: 'create', resource: 'configmaps', body: configMap('good') });
     await expect(call(registry, { verb: 'list', resource: 'configmaps' })).rejects.toThrow('/registry/configmaps/default/broken');
     await expect(call(registry, { verb: 'get', resource: 'configmaps', name: 'broken' })).rejects.toMatchObject({ code: 500 });
@@ -271,14 +184,14 @@ describe('registry', () => {
     const store = createMemoryStore();
     const old = { kind: 'Service', apiVersion: 'v1', metadata: { name: 's', namespace: 'default', uid: 'u' }, spec: { clusterIP: 'None' } };
     const written = await store.put('/registry/services/specs/default/s', Buffer.from(`${JSON.stringify(old)}\n`), { expected: 0 });
-    const registry = await start(store);
+    const registry = await startRegistry(store);
     const read = await call<KubeObject & { spec: JsonObject }>(registry, { verb: 'get', resource: 'services', name: 's' });
     expect(read.object.spec).toMatchObject({ type: 'ClusterIP', sessionAffinity: 'None' });
     expect(read.object.metadata?.resourceVersion).toBe(String(written.revision));
   });
 
   it('applies: creates, shares fields, tells of conflicts, lets go of what is no longer applied', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     const apply = (
       manager: string,
       data: JsonObject,
@@ -302,7 +215,7 @@ describe('registry', () => {
   });
 
   it('deletes pods with their grace period, which may only become shorter', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     const spec = { nodeName: 'n', containers: [{ name: 'c', image: 'i' }] };
     await call(registry, { verb: 'create', resource: 'pods', body: { metadata: { name: 'p' }, spec } });
     const marked = await call(registry, { verb: 'delete', resource: 'pods', name: 'p' });
@@ -315,7 +228,7 @@ describe('registry', () => {
   });
 
   it('says which kinds are not enforced', async () => {
-    const registry = await start();
+    const registry = await startRegistry();
     const refused = builtinResources.find((d: ResourceDefinition) => d.enforcement === 'refused');
     const stored = builtinResources.find((d: ResourceDefinition) => d.plural === 'priorityclasses') as ResourceDefinition;
     expect(refused).toBeDefined();

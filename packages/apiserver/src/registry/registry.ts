@@ -3,6 +3,7 @@ import {
   type FieldManager,
   type JsonObject,
   type KubeObject,
+  type MergeMap,
   mergeTypeOf,
   type OtherVersion,
   type ResourceDefinition,
@@ -19,6 +20,7 @@ import { View } from '../storage/view.ts';
 import { WatchHub } from '../storage/watch-hub.ts';
 import { createServiceAllocation } from './allocators/service-allocation.ts';
 import type { KindLookup } from './body-kind.ts';
+import { customResourceHooks } from './custom-resource-hooks.ts';
 import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
 import { jobHooks } from './job-hooks.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
@@ -50,6 +52,8 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const ephemeral =
     deps.ephemeralStore === undefined ? undefined : new LogFollower({ root: layout.root }, { store: deps.ephemeralStore, clock, log });
   const followers = ephemeral === undefined ? [durable] : [durable, ephemeral];
+  /** All that is served now, custom kinds included: another array after each change. */
+  let current: readonly ResourceDefinition[] = config.definitions;
   const byKind = new Map(config.definitions.map((d) => [`${d.group}/${d.version}/${d.kind}`, d]));
   const kinds: KindLookup = (group, version, kind) => byKind.get(`${group}/${version}/${kind}`);
 
@@ -58,10 +62,13 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
 
   const storedByPrefix = new Map<string, StoredResource & { slots: number }>();
   const served = new Map<string, ServedResource>();
-  for (const d of config.definitions) {
-    if (d.virtual === true) continue;
+  for (const d of config.definitions) keep(d);
+
+  /** Gives a definition its place in the store, and its view of it. */
+  function keep(d: ResourceDefinition): void {
+    if (d.virtual === true) return;
     const stored = storedResource(d);
-    const storage = storageDefinition(config.definitions, d);
+    const storage = storageDefinition(current, d);
     const codec = createResourceCodec(config.schema, d, storage);
     const view = new View(d, stored.slots++, (value) => codec.serve(value));
     served.set(idOf(d), { definition: d, stored, view, codec });
@@ -88,7 +95,11 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     if (resource === undefined) throw new Error(`${idOf(d)} is not stored by this registry`);
     return resource;
   };
-  const hooks: Record<string, ResourceHooks> = { '/namespaces': namespaceHooks, 'batch/jobs': jobHooks };
+  const hooks: Record<string, ResourceHooks> = {
+    '/namespaces': namespaceHooks,
+    'batch/jobs': jobHooks,
+    'apiextensions.k8s.io/customresourcedefinitions': customResourceHooks,
+  };
   const fieldManagers = new Map<string, FieldManager>();
   const fieldManager = (d: ResourceDefinition, subresource: string, resetFields: readonly string[]): FieldManager => {
     const id = `${idOf(d)}/${subresource}`;
@@ -97,10 +108,10 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
       manager = createFieldManager({
         apiVersion: apiVersionOf(d),
         kind: d.kind,
-        type: mergeTypeOf(config.schema, d.schemaName),
+        type: mergeType(config, d),
         subresource,
         resetFields,
-        otherVersion: (apiVersion) => otherVersion(config, d, apiVersion),
+        otherVersion: (apiVersion) => otherVersion(config, current, d, apiVersion),
       });
       fieldManagers.set(id, manager);
     }
@@ -145,7 +156,10 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     fieldManager: (d, subresource) => fieldManager(d, subresource, d.resetFields ?? []),
   };
   const endpoints = new Map<string, ResourceEndpoint>();
-  for (const d of config.definitions) {
+  for (const d of config.definitions) open(d);
+
+  /** Makes the endpoints of a definition. */
+  function open(d: ResourceDefinition): void {
     const resource = served.get(idOf(d));
     const bindings = bindingsEndpoint(d, subresourceDeps);
     if (bindings !== undefined) endpoints.set(`${idOf(d)}/`, bindings);
@@ -164,6 +178,29 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
               : undefined;
       if (endpoint !== undefined) endpoints.set(id, endpoint);
     }
+  }
+
+  /** Takes a custom definition out of service: its watches end, running requests finish. */
+  function withdraw(d: ResourceDefinition): void {
+    const id = idOf(d);
+    const resource = served.get(id);
+    resource?.stored.hub.close(resource.view);
+    served.delete(id);
+    byKind.delete(`${d.group}/${d.version}/${d.kind}`);
+    for (const map of [endpoints, fieldManagers]) for (const key of map.keys()) if (key.startsWith(`${id}/`)) map.delete(key);
+  }
+
+  let custom: readonly ResourceDefinition[] = [];
+  function serveCustom(definitions: readonly ResourceDefinition[]): void {
+    const added = definitions.filter((d) => !custom.includes(d));
+    const gone = custom.filter((d) => !definitions.includes(d));
+    if (added.length === 0 && gone.length === 0) return;
+    for (const d of gone) withdraw(d);
+    custom = definitions;
+    current = [...config.definitions, ...definitions];
+    for (const d of added) byKind.set(`${d.group}/${d.version}/${d.kind}`, d);
+    for (const d of added) keep(d);
+    for (const d of added) open(d);
   }
 
   async function sendBookmarks(signal: AbortSignal): Promise<void> {
@@ -188,7 +225,8 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
 
   return {
     lookup: (group, version, resource, subresource) => endpoints.get(`${idOf({ group, version, plural: resource })}/${subresource}`),
-    definitions: () => config.definitions,
+    definitions: () => current,
+    serveCustom,
     objects,
     members: createServerMembers({ root: layout.root }, { store: deps.store, cache: durable.cache(`${layout.root}masterleases/`), log }),
     ready,
@@ -233,7 +271,11 @@ async function untilAborted(signal: AbortSignal, loop: Promise<void>): Promise<v
   }
 }
 
+const mergeType = (config: RegistryConfig, d: ResourceDefinition): MergeMap =>
+  d.custom?.codec.mergeType ?? mergeTypeOf(config.schema, d.schemaName);
+
 function storageDefinition(definitions: readonly ResourceDefinition[], d: ResourceDefinition): ResourceDefinition {
+  if (d.custom !== undefined) return d.custom.storage ?? d;
   const { storageVersion } = d;
   if (storageVersion === undefined || (storageVersion.group === d.group && storageVersion.version === d.version)) return d;
   const found = definitions.find(
@@ -244,11 +286,16 @@ function storageDefinition(definitions: readonly ResourceDefinition[], d: Resour
 }
 
 /** The same objects in another version that is served, for managedFields that were recorded in it. */
-function otherVersion(config: RegistryConfig, d: ResourceDefinition, apiVersion: string): OtherVersion | undefined {
-  const other = config.definitions.find((o) => o.storagePrefix === d.storagePrefix && o.kind === d.kind && apiVersionOf(o) === apiVersion);
+function otherVersion(
+  config: RegistryConfig,
+  definitions: readonly ResourceDefinition[],
+  d: ResourceDefinition,
+  apiVersion: string,
+): OtherVersion | undefined {
+  const other = definitions.find((o) => o.storagePrefix === d.storagePrefix && o.kind === d.kind && apiVersionOf(o) === apiVersion);
   if (other === undefined) return undefined;
   return {
-    type: mergeTypeOf(config.schema, other.schemaName),
+    type: mergeType(config, other),
     convert(tree) {
       const stored: JsonObject = d.conversion === undefined ? tree : d.conversion.toStorage(structuredClone(tree));
       const converted = other.conversion === undefined ? stored : other.conversion.fromStorage(structuredClone(stored));

@@ -139,7 +139,7 @@ function* listPieces(parts: ListParts, contentLength: number): Generator<Buffer,
 /** Items of lists of built-in kinds carry no kind and apiVersion; those of custom ones do. */
 export const itemShape = (d: ResourceDefinition): Shape => (isCustom(d) ? 'object' : 'item');
 
-/** Custom resources are stored with sorted keys; their schema name says whose they are. */
-export const isCustom = (d: ResourceDefinition): boolean => !d.schemaName.startsWith('io.k8s.');
+/** Custom resources are stored with sorted keys, and have no protobuf form. */
+export const isCustom = (d: ResourceDefinition): boolean => d.custom !== undefined;
 
 export const apiVersionOf = (d: Pick<ResourceDefinition, 'group' | 'version'>): string => formatGroupVersion(d.group, d.version);

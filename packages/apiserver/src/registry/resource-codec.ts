@@ -49,12 +49,16 @@ export interface ResourceCodec {
   empty(metadata: string): Buffer;
 }
 
+/** The decoder and encoder of a kind: of its struct, or of what its CustomResourceDefinition says. */
+const structureOf = (schema: SchemaRegistry, d: ResourceDefinition): ObjectCodec<KubeObject> =>
+  d.custom?.codec ?? createTypedCodec<KubeObject>(schema, d.schemaName);
+
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 
 /** `storage`: the definition of the version that objects are stored in, where that is another. */
 export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinition, storage: ResourceDefinition = d): ResourceCodec {
-  const structure = createTypedCodec<KubeObject>(schema, d.schemaName);
-  const stored = storage === d ? structure : createTypedCodec<KubeObject>(schema, storage.schemaName);
+  const structure = structureOf(schema, d);
+  const stored = storage === d ? structure : structureOf(schema, storage);
   const apiVersion = apiVersionOf(d);
   const selectable = Object.entries(d.selectableFields ?? {});
   let emptyHead: Buffer | undefined;

@@ -13,6 +13,7 @@ const deprecations: Readonly<Record<string, Deprecation>> = {
 
 /** What clients of a deprecated kind are told with every answer. */
 export function deprecationWarning(d: ResourceDefinition): string | undefined {
+  if (d.custom !== undefined) return d.custom.deprecation;
   const found = deprecations[`${d.group}/${d.version}/${d.plural}`];
   if (found === undefined) return undefined;
   const what = `${formatGroupVersion(d.group, d.version)} ${d.kind} is deprecated in ${found.since}+`;

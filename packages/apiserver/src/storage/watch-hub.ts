@@ -139,6 +139,18 @@ export class WatchHub implements CacheListener {
     for (const group of this.#groups.values()) this.#end(group, this.#deps.expired(revision));
   }
 
+  /** Ends all watches of a view that is served no longer. What they were to get they still get. */
+  close(view: View): void {
+    for (const group of this.#groups.values()) {
+      if (group.view !== view) continue;
+      this.#send(group);
+      const members = [...group.members];
+      group.members.clear();
+      this.#remove(group);
+      for (const member of members) member.ended();
+    }
+  }
+
   /** Sends a BOOKMARK to everyone who wants them. `applied`: nothing at or below it is still to come. */
   bookmark(applied: Revision): void {
     for (const group of this.#groups.values()) {

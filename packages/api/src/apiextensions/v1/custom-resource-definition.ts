@@ -14,7 +14,6 @@ export const customResourceDefinition = defineResource<CustomResourceDefinition>
   schemaName: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   storageVersionHash: 'jfWCUB31mvA=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultDefinition,
   strategy: definitionStrategy,

@@ -1,6 +1,7 @@
-import { type DeepReadonly, type FieldErrors, nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
+import { nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
 import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
+import { definitionWarnings, validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
 
 type CRD = CustomResourceDefinition;
 
@@ -21,13 +22,6 @@ function rememberStoredVersion(draft: CRD): void {
   draft.status = { ...status, storedVersions: [...before, name] } as NonNullable<CRD['status']>;
 }
 
-function validate(definition: DeepReadonly<CRD>, errors: FieldErrors): void {
-  const name = definition.metadata?.name ?? '';
-  const spec = definition.spec;
-  if (name !== `${spec?.names.plural ?? ''}.${spec?.group ?? ''}`)
-    errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
-}
-
 export const definitionStrategy: ResourceStrategy<CRD> = specStrategy<CRD>(
   { generation: { spec: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec' } },
   {
@@ -35,6 +29,8 @@ export const definitionStrategy: ResourceStrategy<CRD> = specStrategy<CRD>(
     allowUnconditionalUpdate: false,
     prepareForCreate: rememberStoredVersion,
     prepareForUpdate: rememberStoredVersion,
-    validate: (definition, errors) => validate(definition, errors),
+    validate: validateDefinition,
+    validateUpdate: validateDefinitionUpdate,
+    warnings: definitionWarnings,
   },
 );

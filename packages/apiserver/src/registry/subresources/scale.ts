@@ -15,6 +15,7 @@ import {
   patchContentTypes,
   preparePatch,
   type ResourceDefinition,
+  type ScalePaths,
   SelectorError,
   validateObjectMeta,
 } from '@skiff/apimachinery';
@@ -55,9 +56,45 @@ export function scaleOf(d: ResourceDefinition, workload: DeepReadonly<Workload>)
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     },
-    spec: { replicas: workload.spec?.replicas ?? 0 },
-    status: { replicas: workload.status?.replicas ?? 0, selector: selectorText(d, workload) },
+    ...(d.custom?.scale === undefined
+      ? {
+          spec: { replicas: workload.spec?.replicas ?? 0 },
+          status: { replicas: workload.status?.replicas ?? 0, selector: selectorText(d, workload) },
+        }
+      : customScale(workload, d.custom.scale)),
   };
+}
+
+/** A custom object's numbers, from where its definition says they are. */
+function customScale(object: DeepReadonly<KubeObject>, paths: ScalePaths): Pick<Scale, 'spec' | 'status'> {
+  const at = (path: string): unknown => valueAt(object, path);
+  const replicas = at(paths.specReplicas);
+  const current = at(paths.statusReplicas);
+  const selector = paths.labelSelector === undefined ? undefined : at(paths.labelSelector);
+  return {
+    spec: typeof replicas === 'number' ? { replicas } : {},
+    status: { replicas: typeof current === 'number' ? current : 0, ...(typeof selector === 'string' ? { selector } : {}) },
+  };
+}
+
+/** The names of a dotted path such as `.spec.replicas`, the only form that definitions may have here. */
+const pathNames = (path: string): readonly string[] => path.replace(/^\./, '').split('.');
+
+function valueAt(object: unknown, path: string): unknown {
+  let value = object;
+  for (const name of pathNames(path)) value = (value as Record<string, unknown> | null | undefined)?.[name];
+  return value;
+}
+
+function setAt(object: KubeObject, path: string, value: number): void {
+  let at = object as unknown as Record<string, unknown>;
+  const names = pathNames(path);
+  for (const name of names.slice(0, -1)) {
+    const below = at[name];
+    at[name] = typeof below === 'object' && below !== null ? below : {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[names.at(-1) ?? ''] = value;
 }
 
 function selectorText(d: ResourceDefinition, workload: DeepReadonly<Workload>): string {
@@ -89,7 +126,8 @@ function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): vo
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${workload.metadata?.uid ?? ''}`,
     );
   }
-  workload.spec = { ...workload.spec, replicas };
+  if (d.custom?.scale === undefined) workload.spec = { ...workload.spec, replicas };
+  else setAt(workload, d.custom.scale.specReplicas, replicas);
   const meta = metadataOf(workload);
   if (scale.metadata?.resourceVersion) meta.resourceVersion = scale.metadata.resourceVersion;
   else delete meta.resourceVersion;

@@ -1,0 +1,188 @@
+import {
+  type DeepReadonly,
+  type FieldErrors,
+  isDNS1035Label,
+  isDNS1123Subdomain,
+  jsonEqual,
+  type Json,
+  type JsonObject,
+} from '@skiff/apimachinery';
+import type {
+  CustomResourceColumnDefinition,
+  CustomResourceDefinition,
+  CustomResourceDefinitionNames,
+  CustomResourceDefinitionVersion,
+  CustomResourceSubresources,
+} from '../../generated/types/apiextensions-v1.ts';
+import { validateStructuralSchema } from './validate-structural.ts';
+
+type CRD = DeepReadonly<CustomResourceDefinition>;
+
+const versionsMayNot = (spec: CRD['spec']): unknown => structuredClone(spec.versions);
+
+function validateNames(names: DeepReadonly<CustomResourceDefinitionNames>, field: string, errors: FieldErrors): void {
+  const label = (at: string, value: string | undefined, mixedCase: boolean): void => {
+    if (!value) return errors.required(`${field}.${at}`);
+    const bad = isDNS1035Label(mixedCase ? value.toLowerCase() : value).join(',');
+    if (bad !== '') errors.invalid(`${field}.${at}`, value, mixedCase ? `may have mixed case, but should otherwise match: ${bad}` : bad);
+  };
+  label('plural', names.plural, false);
+  label('singular', names.singular, false);
+  label('kind', names.kind, true);
+  label('listKind', names.listKind, true);
+  for (const list of ['shortNames', 'categories'] as const) {
+    for (const [i, name] of (names[list] ?? []).entries()) {
+      const bad = isDNS1035Label(name);
+      if (bad.length > 0) errors.invalid(`${field}.${list}[${i}]`, name, bad.join(','));
+    }
+  }
+  if (names.kind && names.kind === names.listKind)
+    errors.invalid(`${field}.listKind`, names.listKind, 'kind and listKind may not be the same');
+}
+
+function validateSimplePath(path: string, field: string, errors: FieldErrors): boolean {
+  if (path.startsWith('.')) return true;
+  errors.invalid(field, path, 'must be a simple json path starting with .');
+  return false;
+}
+
+const columnTypes = ['boolean', 'date', 'integer', 'number', 'string'];
+const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password'];
+
+function validateColumn(column: DeepReadonly<CustomResourceColumnDefinition>, field: string, errors: FieldErrors): void {
+  if (!column.name) errors.required(`${field}.name`);
+  const types = `must be one of ${columnTypes.join(',')}`;
+  if (!column.type) errors.required(`${field}.type`, types);
+  else if (!columnTypes.includes(column.type)) errors.invalid(`${field}.type`, column.type, types);
+  if (column.format && !columnFormats.includes(column.format))
+    errors.invalid(`${field}.format`, column.format, `must be one of ${columnFormats.join(',')}`);
+  if (!column.jsonPath) errors.required(`${field}.JSONPath`);
+  else validateSimplePath(column.jsonPath, `${field}.JSONPath`, errors);
+}
+
+function validateSubresources(
+  subresources: DeepReadonly<CustomResourceSubresources> | undefined,
+  field: string,
+  errors: FieldErrors,
+): void {
+  const scale = subresources?.scale;
+  if (scale === undefined) return;
+  const below = (name: string, path: string, prefixes: readonly string[], why: string): void => {
+    const at = `${field}.scale.${name}`;
+    if (path === '') errors.required(at);
+    else if (validateSimplePath(path, at, errors) && !prefixes.some((p) => path.startsWith(p))) errors.invalid(at, path, why);
+  };
+  below('specReplicasPath', scale.specReplicasPath ?? '', ['.spec.'], 'should be a json path under .spec');
+  below('statusReplicasPath', scale.statusReplicasPath ?? '', ['.status.'], 'should be a json path under .status');
+  if (scale.labelSelectorPath) {
+    below('labelSelectorPath', scale.labelSelectorPath, ['.spec.', '.status.'], 'should be a json path under either .spec or .status');
+  }
+}
+
+function validateVersion(
+  spec: CRD['spec'],
+  version: DeepReadonly<CustomResourceDefinitionVersion>,
+  field: string,
+  errors: FieldErrors,
+): void {
+  const bad = isDNS1035Label(version.name);
+  if (bad.length > 0) errors.invalid(`${field}.name`, version.name, bad.join(','));
+  if (version.deprecationWarning !== undefined && version.deprecated !== true) {
+    errors.invalid(`${field}.deprecationWarning`, version.deprecationWarning, 'can only be set for deprecated versions');
+  }
+  const schema = version.schema?.openAPIV3Schema as DeepReadonly<JsonObject> | undefined;
+  const at = `${field}.schema.openAPIV3Schema`;
+  if (schema === undefined) errors.required(at);
+  else if (spec.preserveUnknownFields !== true) validateStructuralSchema(schema, at, errors);
+  validateSubresources(version.subresources, `${field}.subresources`, errors);
+  for (const [i, column] of (version.additionalPrinterColumns ?? []).entries())
+    validateColumn(column, `${field}.additionalPrinterColumns[${i}]`, errors);
+  for (const [i, { jsonPath }] of (version.selectableFields ?? []).entries()) {
+    const path = `${field}.selectableFields[${i}].jsonPath`;
+    if (!jsonPath) errors.required(path);
+    else if (!/^(?:\.[A-Za-z_][\w-]*)+$/.test(jsonPath)) errors.invalid(path, jsonPath, 'must be a simple json path of names');
+    else if (jsonPath.startsWith('.metadata.')) errors.invalid(path, jsonPath, 'must not point to fields in metadata');
+  }
+}
+
+function validateSpec(spec: CRD['spec'], errors: FieldErrors): void {
+  const { group } = spec;
+  if (!group) errors.required('spec.group');
+  else {
+    const bad = isDNS1123Subdomain(group);
+    if (bad.length > 0) errors.invalid('spec.group', group, bad.join(','));
+    else if (!group.includes('.')) errors.invalid('spec.group', group, 'should be a domain with at least one dot');
+  }
+  if (!spec.scope) errors.required('spec.scope');
+  else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced')
+    errors.notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']);
+  for (const [i, version] of spec.versions.entries()) validateVersion(spec, version, `spec.versions[${i}]`, errors);
+  if (new Set(spec.versions.map((v) => v.name)).size !== spec.versions.length) {
+    errors.invalid('spec.versions', versionsMayNot(spec), 'must contain unique version names');
+  }
+  if (spec.versions.filter((v) => v.storage).length !== 1) {
+    errors.invalid('spec.versions', versionsMayNot(spec), 'must have exactly one version marked as storage version');
+  }
+  validateNames(spec.names, 'spec.names', errors);
+  const strategy = spec.conversion?.strategy ?? 'None';
+  if (strategy === 'Webhook') {
+    errors.notSupported('spec.conversion.strategy', strategy, ['None']);
+  } else if (strategy !== 'None') errors.notSupported('spec.conversion.strategy', strategy, ['None', 'Webhook']);
+}
+
+export function validateDefinition(crd: CRD, errors: FieldErrors): void {
+  const name = crd.metadata?.name ?? '';
+  if (name !== `${crd.spec.names.plural}.${crd.spec.group}`)
+    errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
+  validateSpec(crd.spec, errors);
+  if (crd.spec.preserveUnknownFields === true) {
+    errors.invalid(
+      'spec.preserveUnknownFields',
+      true,
+      'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
+    );
+  }
+}
+
+export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors): void {
+  validateSpec(crd.spec, errors);
+  const established = old.status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
+  const fixed = (field: string, value: unknown, before: unknown): void => {
+    if (!jsonEqual((value ?? null) as Json, (before ?? null) as Json)) errors.invalid(field, value, 'field is immutable');
+  };
+  if (established) {
+    fixed('spec.scope', crd.spec.scope, old.spec.scope);
+    fixed('spec.names.kind', crd.spec.names.kind, old.spec.names.kind);
+  }
+  fixed('spec.group', crd.spec.group, old.spec.group);
+  fixed('spec.names.plural', crd.spec.names.plural, old.spec.names.plural);
+  const names = new Set(crd.spec.versions.map((v) => v.name));
+  for (const [i, stored] of (crd.status?.storedVersions ?? []).entries()) {
+    if (!names.has(stored)) {
+      errors.invalid(
+        `status.storedVersions[${i}]`,
+        stored,
+        'missing from spec.versions; ' +
+          `${stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${stored} and removes ${stored} from status.storedVersions`,
+      );
+    }
+  }
+}
+
+/** What is accepted and does not hold yet, told with every write. */
+export function definitionWarnings(crd: CRD): readonly string[] {
+  const found: string[] = [];
+  for (const [i, version] of crd.spec.versions.entries()) {
+    if (hasRules(version.schema?.openAPIV3Schema as Json | undefined, 0)) {
+      found.push(`spec.versions[${i}].schema.openAPIV3Schema: x-kubernetes-validations are stored and not enforced by this server yet`);
+    }
+  }
+  return found;
+}
+
+function hasRules(schema: Json | undefined, depth: number): boolean {
+  if (typeof schema !== 'object' || schema === null || depth > 200) return false;
+  if (Array.isArray(schema)) return schema.some((s) => hasRules(s, depth + 1));
+  if (Array.isArray(schema['x-kubernetes-validations']) && schema['x-kubernetes-validations'].length > 0) return true;
+  return Object.values(schema).some((s) => hasRules(s, depth + 1));
+}

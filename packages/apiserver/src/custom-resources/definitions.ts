@@ -1,0 +1,195 @@
+import { allVerbs, builtinSchemas, type CustomResourceDefinition, type CustomResourceDefinitionVersion } from '@skiff/api';
+import {
+  createStructuralCodec,
+  type DeepReadonly,
+  type FieldErrors,
+  type JsonObject,
+  jsonEqual,
+  type Json,
+  type KubeObject,
+  nameIsDNSSubdomain,
+  type ResourceDefinition,
+  type ResourceStrategy,
+  type ScalePaths,
+  type StructuralCodec,
+  type StructuralSchema,
+  type SubresourceDefinition,
+} from '@skiff/apimachinery';
+import { parseJsonPath } from './json-path.ts';
+import { customTable } from './printer-columns.ts';
+
+type CRD = DeepReadonly<CustomResourceDefinition>;
+type Version = DeepReadonly<CustomResourceDefinitionVersion>;
+
+/** Condition `type` of a definition is True. */
+export const hasCondition = (crd: CRD, type: string): boolean =>
+  crd.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+
+/** `stable.example.com`, `v1`, `CronTab` → `com.example.stable.v1.CronTab`: what OpenAPI calls the model. */
+const modelName = (group: string, version: string, kind: string): string => `${group.split('.').reverse().join('.')}.${version}.${kind}`;
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What counts for generation: everything but metadata. */
+function sameContent(a: DeepReadonly<KubeObject>, b: DeepReadonly<KubeObject>): boolean {
+  const { metadata: _a, ...x } = a as unknown as JsonObject;
+  const { metadata: _b, ...y } = b as unknown as JsonObject;
+  return jsonEqual(x, y);
+}
+
+const statusOf = (object: DeepReadonly<KubeObject>): Json | undefined => (object as unknown as JsonObject)['status'];
+function setStatus(draft: KubeObject, status: Json | undefined): void {
+  if (status === undefined) delete (draft as unknown as JsonObject)['status'];
+  else (draft as unknown as JsonObject)['status'] = structuredClone(status);
+}
+
+function valueAt(object: DeepReadonly<KubeObject>, path: string): unknown {
+  const [value] = parseJsonPath(path).find(object);
+  return value;
+}
+
+function validateScale(object: DeepReadonly<KubeObject>, scale: ScalePaths | undefined, errors: FieldErrors): void {
+  if (scale === undefined) return;
+  const replicas = valueAt(object, scale.specReplicas);
+  const field = scale.specReplicas.replace(/^\./, '');
+  if (typeof replicas === 'number' && replicas < 0) errors.invalid(field, replicas, 'should be a non-negative integer');
+}
+
+function mainStrategy(codec: StructuralCodec, o: { status: boolean; scale: ScalePaths | undefined }): ResourceStrategy<KubeObject> {
+  return {
+    validateName: nameIsDNSSubdomain,
+    allowUnconditionalUpdate: false,
+    prepareForCreate(draft) {
+      if (o.status) setStatus(draft, undefined);
+      (draft.metadata ??= {}).generation = 1;
+    },
+    prepareForUpdate(draft, old) {
+      if (o.status) setStatus(draft, statusOf(old));
+      if (!sameContent(draft, old)) (draft.metadata ??= {}).generation = (old.metadata?.generation ?? 0) + 1;
+    },
+    validate(object, errors) {
+      codec.validate(object as never, errors);
+      validateScale(object, o.scale, errors);
+    },
+    validateUpdate(object, old, errors) {
+      codec.validate(object as never, errors, old as never);
+      validateScale(object, o.scale, errors);
+    },
+  };
+}
+
+/** A write to status changes nothing else. */
+function statusStrategy(codec: StructuralCodec): ResourceStrategy<KubeObject> {
+  return {
+    allowUnconditionalUpdate: false,
+    prepareForUpdate(draft, old) {
+      const status = structuredClone(statusOf(draft));
+      const { managedFields, resourceVersion } = draft.metadata ?? {};
+      const target = draft as unknown as JsonObject;
+      for (const key of Object.keys(target)) if (key !== 'metadata') delete target[key];
+      const { metadata, ...rest } = structuredClone(old) as unknown as JsonObject;
+      Object.assign(target, rest);
+      const meta = (draft.metadata ??= {});
+      for (const key of Object.keys(meta)) delete (meta as JsonObject)[key];
+      Object.assign(meta, isObject(metadata) ? metadata : {});
+      if (managedFields === undefined) delete meta.managedFields;
+      else meta.managedFields = managedFields;
+      if (resourceVersion !== undefined) meta.resourceVersion = resourceVersion;
+      setStatus(draft, status);
+    },
+    validateUpdate: (object, old, errors) => codec.validateStatus(object as never, errors, old as never),
+  };
+}
+
+function subresourcesOf(
+  crd: CRD,
+  version: Version,
+  codec: StructuralCodec,
+): Readonly<Record<string, SubresourceDefinition<KubeObject>>> | undefined {
+  const { status, scale } = version.subresources ?? {};
+  if (status === undefined && scale === undefined) return undefined;
+  const kind = crd.status?.acceptedNames?.kind ?? crd.spec.names.kind;
+  return {
+    ...(status === undefined
+      ? {}
+      : { status: { kind, verbs: ['get', 'patch', 'update'], strategy: statusStrategy(codec), resetFields: ['metadata', 'spec'] } }),
+    ...(scale === undefined ? {} : { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] } }),
+  };
+}
+
+function scalePaths(version: Version): ScalePaths | undefined {
+  const scale = version.subresources?.scale;
+  if (scale === undefined) return undefined;
+  const { specReplicasPath, statusReplicasPath, labelSelectorPath } = scale;
+  return {
+    specReplicas: specReplicasPath,
+    statusReplicas: statusReplicasPath,
+    ...(labelSelectorPath === undefined ? {} : { labelSelector: labelSelectorPath }),
+  };
+}
+
+/**
+ * The definition of a custom kind in one version. Everything that follows from the schema is made here, once for each change of the
+ * CustomResourceDefinition. Throws JsonPathError on a column's path that can't be read (which validation refuses beforehand).
+ */
+function customDefinition(crd: CRD, version: Version, storedAs?: ResourceDefinition): ResourceDefinition {
+  const { group, scope } = crd.spec;
+  const names = crd.status?.acceptedNames ?? crd.spec.names;
+  const schema = (version.schema?.openAPIV3Schema ?? { type: 'object' }) as StructuralSchema;
+  const codec = createStructuralCodec(builtinSchemas, schema, { preserveUnknownFields: crd.spec.preserveUnknownFields === true });
+  const scale = scalePaths(version);
+  const status = version.subresources?.status !== undefined;
+  const subresources = subresourcesOf(crd, version, codec);
+  const fields = version.selectableFields ?? [];
+  return {
+    group,
+    version: version.name,
+    kind: names.kind,
+    plural: names.plural,
+    scope: scope as ResourceDefinition['scope'],
+    singular: names.singular ?? names.kind.toLowerCase(),
+    listKind: names.listKind ?? `${names.kind}List`,
+    ...(names.shortNames === undefined ? {} : { shortNames: names.shortNames }),
+    ...(names.categories === undefined ? {} : { categories: names.categories }),
+    // Nothing new is made while the definition goes.
+    verbs: crd.metadata?.deletionTimestamp === undefined ? allVerbs : allVerbs.filter((verb) => verb !== 'create'),
+    schemaName: modelName(group, version.name, names.kind),
+    custom: {
+      codec,
+      schema,
+      ...(scale === undefined ? {} : { scale }),
+      ...(storedAs === undefined ? {} : { storage: storedAs }),
+      ...(version.deprecated === true
+        ? { deprecation: version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated` }
+        : {}),
+    },
+    storagePrefix: `${group}/${names.plural}`,
+    strategy: mainStrategy(codec, { status, scale }),
+    ...(subresources === undefined ? {} : { subresources }),
+    ...(fields.length === 0
+      ? {}
+      : {
+          selectableFields: Object.fromEntries(
+            fields.map(({ jsonPath }) => [
+              jsonPath.replace(/^\./, ''),
+              (object: DeepReadonly<KubeObject>): string => {
+                const value = valueAt(object, jsonPath);
+                return value === undefined || value === null ? '' : String(value as string | number | boolean);
+              },
+            ]),
+          ),
+        }),
+    table: customTable(version.additionalPrinterColumns),
+    ...(status ? { resetFields: ['status'] } : {}),
+  };
+}
+
+/** The definitions of all versions of a custom kind that are served; none before its names are accepted. */
+export function customDefinitions(crd: CRD): readonly ResourceDefinition[] {
+  if (!hasCondition(crd, 'Established')) return [];
+  const stored = crd.spec.versions.find((v) => v.storage);
+  const storage = stored === undefined ? undefined : customDefinition(crd, stored);
+  return crd.spec.versions
+    .filter((v) => v.served)
+    .map((v) => (v === stored && storage !== undefined ? storage : customDefinition(crd, v, storage)));
+}
