@@ -144,8 +144,16 @@ interface NodeFacts {
   status?: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
 }
 
-/** Whether the node of this host is Ready, with what it says if not. */
-export async function nodeReadiness(config: ClusterConfig): Promise<{ ready: boolean; why: string }> {
+/** When this host's kubelet last said that it lives; milliseconds since the epoch, by this host's clock. 0: never. */
+async function lastRenewalMs(config: ClusterConfig): Promise<number> {
+  const answer = await apiRequest(hostAccess(config), {
+    path: `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${config.nodeName}`,
+  });
+  return answer.code === 200 ? Date.parse((JSON.parse(answer.body) as { spec?: { renewTime?: string } }).spec?.renewTime ?? '') : 0;
+}
+
+/** Whether the node of this host is Ready, with what it says if not. What it said before `sinceMs` does not count. */
+export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise<{ ready: boolean; why: string }> {
   let answer: ApiAnswer;
   try {
     answer = await apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}` });
@@ -157,5 +165,7 @@ export async function nodeReadiness(config: ClusterConfig): Promise<{ ready: boo
   if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
   const node = JSON.parse(answer.body) as NodeFacts;
   const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
+  if (sinceMs > 0 && ready?.status === 'True' && !((await lastRenewalMs(config)) >= sinceMs))
+    return { ready: false, why: 'the kubelet has not reported yet' };
   return { ready: ready?.status === 'True', why: ready?.message ?? 'the node has no Ready condition yet' };
 }

@@ -132,8 +132,11 @@ export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfi
 
 /** Starts kubelet and proxy and waits until the control plane sees a Ready node. */
 export async function startNode(config: ClusterConfig, steps: Steps, timeoutMs: number): Promise<void> {
+  const startedMs = Date.now();
+  let isRunning = false;
   await steps.run('Starting kubelet and proxy', async (note) => {
-    if (ensureSupervisor(config)) note('they run already');
+    isRunning = ensureSupervisor(config);
+    if (isRunning) note('they run already');
   });
-  await steps.run('Node is Ready', (note) => waitReady(config, note, timeoutMs));
+  await steps.run('Node is Ready', (note) => waitReady(config, note, { timeoutMs, sinceMs: isRunning ? 0 : startedMs }));
 }

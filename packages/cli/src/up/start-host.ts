@@ -22,15 +22,20 @@ function startSupervisor(config: ClusterConfig): void {
   spawn(process.execPath, [main, 'supervise', '--root-dir', config.rootDir], { detached: true, stdio: ['ignore', log, log] }).unref();
 }
 
-/** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time. */
-export async function waitReady(config: ClusterConfig, note: (text: string) => void, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+/** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time.
+ * `sinceMs`: what the node said before does not count. */
+export async function waitReady(
+  config: ClusterConfig,
+  note: (text: string) => void,
+  o: { timeoutMs: number; sinceMs?: number },
+): Promise<void> {
+  const deadline = Date.now() + o.timeoutMs;
   for (;;) {
-    const { ready, why } = await nodeReadiness(config);
+    const { ready, why } = await nodeReadiness(config, o.sinceMs);
     if (ready) return note(config.nodeName);
     note(why);
     if (Date.now() > deadline)
-      throw new UserError(`The node is not Ready after ${timeoutMs / 1000} s: ${why}\n${failingProcesses(config)}`);
+      throw new UserError(`The node is not Ready after ${o.timeoutMs / 1000} s: ${why}\n${failingProcesses(config)}`);
     await new Promise((r) => setTimeout(r, 50));
   }
 }

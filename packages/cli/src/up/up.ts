@@ -51,7 +51,7 @@ export async function up(config: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     alreadyRunning = ensureSupervisor(config);
     if (alreadyRunning) note('they run already');
   });
-  await steps.run('Node is Ready', (note) => waitReady(config, note, o.timeoutMs));
+  await steps.run('Node is Ready', (note) => waitReady(config, note, o));
   await publishCluster(config);
   return { kubeconfig, alreadyRunning };
 }
