@@ -55,7 +55,7 @@ export interface ApiServer {
 const healthPaths = ['/healthz', '/readyz', '/livez'];
 const bodyLimitBytes = 3 * 1024 * 1024;
 const unsentLimits = { processBytes: 256 * 1024 * 1024, stallMs: 60_000 };
-const certificateCheckMs = 10_000;
+const certificateCheckMs = 3_000;
 const drainMs = 10_000;
 const farewellMs = 1_000;
 

@@ -32,6 +32,8 @@ export interface ClusterConfig {
   readonly nodeMonitorGracePeriod: string;
   /** Seconds that pods which say nothing about it stay on a lost node. */
   readonly defaultTolerationSeconds: string;
+  /** How long certificates of the cluster last, milliseconds; they are renewed long before. */
+  readonly certificateLifetimeMs: number;
   readonly dockerSocket: string;
   /** Without Redis, Events live in etcd under leases. */
   readonly redis: boolean;
@@ -99,6 +101,7 @@ export const defaultConfig = (): ClusterConfig => ({
   loadBalancerCidr: '',
   nodeMonitorGracePeriod: '50s',
   defaultTolerationSeconds: '300',
+  certificateLifetimeMs: 365 * 86_400_000,
   dockerSocket: '/var/run/docker.sock',
   redis: true,
 });

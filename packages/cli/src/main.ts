@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLogger, processSignal, systemClock } from '@skiff/component-base';
+import { createLogger, parseDuration, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
 import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
@@ -14,13 +14,14 @@ import { clusterProcesses } from './supervisor/processes.ts';
 import { addLeaveCommand } from './leave/leave-command.ts';
 import { addTokenCommand } from './token/token-command.ts';
 import { createSteps } from './up/steps.ts';
-import { preparePki, up } from './up/up.ts';
+import { preparePki } from './pki/prepare-pki.ts';
+import { up } from './up/up.ts';
 import { UserError } from './user-error.ts';
 
 const defaults = defaultConfig();
 const steps = createSteps(process.stdout, () => Date.now());
 
-type OptionRow = readonly [string, keyof ClusterConfig, string, 'number' | 'string'];
+type OptionRow = readonly [string, keyof ClusterConfig, string, 'number' | 'string' | 'duration'];
 
 /** Options of every host; each overrides what an earlier `up` stored. */
 const hostOptions: readonly OptionRow[] = [
@@ -42,6 +43,12 @@ const clusterOptions: readonly OptionRow[] = [
   ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
   ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
   [
+    '--certificate-lifetime <duration>',
+    'certificateLifetimeMs',
+    'how long certificates last; they are renewed at 70 to 90 % of it (default: 8760h)',
+    'duration',
+  ],
+  [
     '--load-balancer-cidr <ranges>',
     'loadBalancerCidr',
     'addresses on the hosts’ segment for Services of type LoadBalancer: CIDRs or ranges a-b, with commas; none: the nodes’ own',
@@ -56,12 +63,19 @@ const clusterOptions: readonly OptionRow[] = [
   ],
 ];
 
+function parseLifetime(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 30_000) throw new ConfigError(`--certificate-lifetime takes a duration of 30s or more, not "${text}"`);
+  return ms;
+}
+
 function configFrom(options: Record<string, unknown>): ClusterConfig {
   const rootDir = options['rootDir'] as string;
   const config: Record<string, unknown> = { ...(loadConfig(rootDir) ?? { ...defaults, rootDir }) };
   for (const [, key, , type] of clusterOptions) {
-    const value = options[key];
-    if (value !== undefined) config[key] = type === 'number' ? Number(value) : value;
+    const value = options[key.replace(/Ms$/, '')];
+    if (value === undefined) continue;
+    config[key] = type === 'number' ? Number(value) : type === 'duration' ? parseLifetime(value as string) : value;
   }
   if (options['redis'] === false) config['redis'] = false;
   const made = config as unknown as ClusterConfig;
@@ -170,10 +184,13 @@ withRoot(program.command('supervise', { hidden: true })).action(async (options: 
   if (config === undefined) throw new UserError(`there is no cluster in ${options.rootDir}`);
   const { createSupervisor } = await import('./supervisor/supervisor.ts');
   const log = createLogger('supervisor');
-  await createSupervisor(
+  const supervisor = createSupervisor(
     { rootDir: config.rootDir, processes: clusterProcesses(config, { redis: config.redis && findProgram('redis-server') !== undefined }) },
     { clock: systemClock, log },
-  ).run(processSignal());
+  );
+  const signal = processSignal();
+  const { keepCertificates } = await import('./supervisor/keep-certificates.ts');
+  await Promise.all([supervisor.run(signal), keepCertificates(config, { supervisor, clock: systemClock, log }, signal)]);
 });
 
 try {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -42,14 +43,29 @@ async function readCredentials(config: KubeletClientConfig): Promise<Credentials
   return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? {} : { ca }) };
 }
 
-/** Connections to kubelets, pods and services. The credentials are read when first needed. */
+/** Changes when a file does. */
+const stampOf = (config: KubeletClientConfig): string =>
+  [config.certFile, config.keyFile, config.caFile]
+    .map((file) => (file === undefined ? '' : (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? '')))
+    .join(' ');
+
+/** Connections to kubelets, pods and services. The credentials are read when first needed, and again when their files changed. */
 export function createKubeletClient(config: KubeletClientConfig, deps: { dialer: Dialer }): KubeletClient {
   const { dialer } = deps;
   let credentials: Promise<Credentials> | undefined;
   // Kubelets are asked often; what pods serve may close a connection at any time.
   const pods = { http: new DialingAgent({}, { dialer }), https: new DialingAgent({}, { dialer, tls: { rejectUnauthorized: false } }) };
   const kubelets = { checked: undefined as DialingAgent | undefined, unchecked: undefined as DialingAgent | undefined };
+  let stamp = '';
   const kubeletAgent = async (insecure: boolean): Promise<DialingAgent> => {
+    const now = stampOf(config);
+    if (now !== stamp) {
+      stamp = now;
+      credentials = undefined;
+      // What runs on the old ones goes on; connections that wait for use are closed after a while.
+      kubelets.checked = undefined;
+      kubelets.unchecked = undefined;
+    }
     credentials ??= readCredentials(config).catch((error: unknown) => {
       credentials = undefined;
       throw error;

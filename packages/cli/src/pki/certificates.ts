@@ -30,8 +30,8 @@ export interface CertificateRequest {
   readonly usages: readonly ('server' | 'client')[];
   readonly dnsNames?: readonly string[];
   readonly addresses?: readonly string[];
-  /** Days the certificate is good for. */
-  readonly days: number;
+  /** Milliseconds the certificate is good for. */
+  readonly lifetimeMs: number;
 }
 
 /** An unencrypted PKCS #8 EC P-256 key, PEM. */
@@ -97,7 +97,7 @@ export async function issueCertificate(
     subject: [...(request.organizations ?? []).map((o) => ({ O: [o] })), { CN: [request.commonName] }],
     issuer: issuer.subject,
     notBefore: new Date(nowMs - 300_000),
-    notAfter: new Date(Math.min(nowMs + request.days * dayMs, issuer.notAfter.getTime())),
+    notAfter: new Date(Math.min(nowMs + request.lifetimeMs, issuer.notAfter.getTime())),
     signingAlgorithm: algorithm,
     publicKey: keys.publicKey,
     signingKey: issuerKeys.privateKey,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readCertificateFile } from '@skiff/component-base';
 import { afterAll, describe, expect, it } from 'vitest';
+import { defaultConfig } from '../config.ts';
 import { ensureClusterPki } from './cluster-pki.ts';
 
 const rootDir = mkdtempSync(join(tmpdir(), 'skiff-pki-'));
@@ -15,6 +16,7 @@ const request = {
   apiserverAddresses: ['127.0.0.1', '10.96.0.1'],
   nodeAddresses: ['127.0.0.1'],
   server: 'https://127.0.0.1:6443',
+  lifetimeMs: defaultConfig().certificateLifetimeMs,
   nowMs: Date.now(),
 };
 const certificate = (name: string): X509Certificate => new X509Certificate(readFileSync(join(rootDir, 'pki', `${name}.crt`)));

@@ -1,20 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCertificate, readCertificateFile, writeCertificateFile } from '@skiff/component-base';
+import { readCertificate, readCertificateFile, writeCertificateFile, type CertificateFacts } from '@skiff/component-base';
 import type { CertificateRequest, KeyAndCertificate } from './certificates.ts';
 import { ensureKubeconfig, renderKubeconfig, writeFile, type KubeconfigCredential } from './kubeconfig.ts';
 
 const authorityDays = 3650;
-const leafDays = 365;
 /** Issuing needs a library that takes a while to load; most runs only look at what is there. */
 const issuing = (): Promise<typeof import('./certificates.ts')> => import('./certificates.ts');
-/** A leaf with less left than this is made anew by the next `up`. */
-const renewBelowMs = 90 * 86_400_000;
+/** A leaf with less of its life left is made anew: by the next `up`, and while the cluster runs by its supervisor. */
+const renewBelowShare = 0.3;
+/** Kubelet and proxy renew their own before that; one that is this close to its end has been off for long. */
+const rescueBelowShare = 0.05;
 
-/** Files in `pki/` that the processes of a host renew themselves: key and certificate in one. */
+/** Files in `pki/` with key and certificate in one, read again by their processes: the first three are renewed by these as well. */
 export const kubeletClientFile = 'kubelet-client.pem';
 export const kubeletServingFile = 'kubelet-serving.pem';
 export const proxyClientFile = 'proxy-client.pem';
+const controllerManagerFile = 'controller-manager.pem';
+const schedulerFile = 'scheduler.pem';
 
 export interface PkiRequest {
   /** Folder that gets `pki/` and `kubeconfig/`. */
@@ -26,6 +29,8 @@ export interface PkiRequest {
   readonly nodeAddresses: readonly string[];
   /** `https://127.0.0.1:6443`: what kubeconfigs on this host say. */
   readonly server: string;
+  /** How long certificates last, milliseconds. */
+  readonly lifetimeMs: number;
   readonly nowMs: number;
 }
 
@@ -47,35 +52,49 @@ async function ensureAuthority(base: string, commonName: string, nowMs: number):
   return authority;
 }
 
-async function ensureLeaf(
-  base: string,
-  authority: KeyAndCertificate,
-  request: Omit<CertificateRequest, 'days'>,
-  nowMs: number,
-): Promise<KeyAndCertificate> {
+type LeafRequest = Omit<CertificateRequest, 'lifetimeMs'>;
+
+/** What all leaves of one run share. */
+interface Issuance {
+  readonly nowMs: number;
+  readonly lifetimeMs: number;
+}
+
+const subjectOf = (request: LeafRequest): string =>
+  [...(request.organizations ?? []).map((o) => `O=${o}`), `CN=${request.commonName}`].join('\n');
+
+/** Whether a certificate says what is asked for and lasts. One that ends with its authority would not last longer made anew. */
+function isGood(
+  facts: CertificateFacts,
+  request: LeafRequest,
+  o: Issuance & { authority: KeyAndCertificate; belowShare: number },
+): boolean {
+  const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
+  const lasts =
+    facts.notAfterMs - o.nowMs > o.lifetimeMs * o.belowShare || facts.notAfterMs >= readCertificate(o.authority.certificate).notAfterMs;
+  return facts.subject === subjectOf(request) && lasts && wanted.every((n) => facts.names.includes(n));
+}
+
+async function ensureLeaf(base: string, authority: KeyAndCertificate, request: LeafRequest, o: Issuance): Promise<KeyAndCertificate> {
   if (existsSync(`${base}.crt`) && existsSync(`${base}.key`)) {
     const pair = readPair(base);
-    const facts = readCertificate(pair.certificate);
-    const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
-    if (facts.notAfterMs - nowMs > renewBelowMs && wanted.every((n) => facts.names.includes(n))) return pair;
+    if (isGood(readCertificate(pair.certificate), request, { ...o, authority, belowShare: renewBelowShare })) return pair;
   }
-  const pair = await (await issuing()).issueCertificate(authority, { ...request, days: leafDays }, nowMs);
+  const pair = await (await issuing()).issueCertificate(authority, { ...request, lifetimeMs: o.lifetimeMs }, o.nowMs);
   writePair(base, pair);
   return pair;
 }
 
-/** A first certificate for what renews its own later: a file with key and certificate. */
+/** As `ensureLeaf`, for a file with key and certificate. */
 async function ensureCertificateFile(
   file: string,
   authority: KeyAndCertificate,
-  request: Omit<CertificateRequest, 'days'>,
-  nowMs: number,
+  request: LeafRequest,
+  o: Issuance & { belowShare: number },
 ): Promise<void> {
-  const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
   const found = readCertificateFile(file);
-  const subject = [...(request.organizations ?? []).map((o) => `O=${o}`), `CN=${request.commonName}`].join('\n');
-  if (found?.subject === subject && found.notAfterMs - nowMs > renewBelowMs && wanted.every((n) => found.names.includes(n))) return;
-  const pair = await (await issuing()).issueCertificate(authority, { ...request, days: leafDays }, nowMs);
+  if (found !== undefined && isGood(found, request, { ...o, authority })) return;
+  const pair = await (await issuing()).issueCertificate(authority, { ...request, lifetimeMs: o.lifetimeMs }, o.nowMs);
   writeCertificateFile(file, pair.key + pair.certificate);
 }
 
@@ -90,20 +109,20 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     ensureAuthority(join(pki, 'front-proxy-ca'), 'skiff-front-proxy-ca', o.nowMs),
     ensureAuthority(join(pki, 'etcd/ca'), 'skiff-etcd-ca', o.nowMs),
   ]);
-  const leaf = (name: string, authority: KeyAndCertificate, request: Omit<CertificateRequest, 'days'>): Promise<KeyAndCertificate> =>
-    ensureLeaf(join(pki, name), authority, request, o.nowMs);
-  const client = (commonName: string, ...organizations: string[]): Omit<CertificateRequest, 'days'> => ({
+  const leaf = (name: string, authority: KeyAndCertificate, request: LeafRequest): Promise<KeyAndCertificate> =>
+    ensureLeaf(join(pki, name), authority, request, o);
+  const client = (commonName: string, ...organizations: string[]): LeafRequest => ({
     commonName,
     organizations,
     usages: ['client'],
   });
   const loopback = ['127.0.0.1', '::1'];
-  const own = (name: string, request: Omit<CertificateRequest, 'days'>): Promise<void> =>
-    ensureCertificateFile(join(pki, name), ca, request, o.nowMs);
-  const [admin, controllerManager, scheduler] = await Promise.all([
+  const file = (name: string, request: LeafRequest, belowShare: number): Promise<void> =>
+    ensureCertificateFile(join(pki, name), ca, request, { ...o, belowShare });
+  const [admin] = await Promise.all([
     leaf('admin', ca, client('kubernetes-admin', 'system:masters')),
-    leaf('controller-manager', ca, client('system:kube-controller-manager')),
-    leaf('scheduler', ca, client('system:kube-scheduler')),
+    file(controllerManagerFile, client('system:kube-controller-manager'), renewBelowShare),
+    file(schedulerFile, client('system:kube-scheduler'), renewBelowShare),
     leaf('apiserver', ca, {
       commonName: 'kube-apiserver',
       usages: ['server'],
@@ -113,16 +132,21 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     leaf('apiserver-kubelet-client', ca, client('kube-apiserver-kubelet-client', 'system:masters')),
     leaf('front-proxy-client', frontProxyCa, client('front-proxy-client')),
     leaf('etcd/server', etcdCa, { commonName: 'etcd', usages: ['server', 'client'], dnsNames: ['localhost', 'etcd'], addresses: loopback }),
-    leaf('etcd/client', etcdCa, client('kube-apiserver-etcd-client')),
-    own(kubeletServingFile, {
-      commonName: `system:node:${o.nodeName}`,
-      organizations: ['system:nodes'],
-      usages: ['server'],
-      dnsNames: [o.nodeName],
-      addresses: o.nodeAddresses,
-    }),
-    own(kubeletClientFile, client(`system:node:${o.nodeName}`, 'system:nodes')),
-    own(proxyClientFile, client('system:kube-proxy', 'system:node-proxier')),
+    // An apiserver reads it when it starts. Its authority's key lies beside it: a shorter life would protect nothing.
+    ensureLeaf(join(pki, 'etcd/client'), etcdCa, client('kube-apiserver-etcd-client'), { ...o, lifetimeMs: authorityDays * 86_400_000 }),
+    file(
+      kubeletServingFile,
+      {
+        commonName: `system:node:${o.nodeName}`,
+        organizations: ['system:nodes'],
+        usages: ['server'],
+        dnsNames: [o.nodeName],
+        addresses: o.nodeAddresses,
+      },
+      rescueBelowShare,
+    ),
+    file(kubeletClientFile, client(`system:node:${o.nodeName}`, 'system:nodes'), rescueBelowShare),
+    file(proxyClientFile, client('system:kube-proxy', 'system:node-proxier'), rescueBelowShare),
   ]);
   if (!existsSync(join(pki, 'sa.key'))) {
     const { generateKey, publicKeyOf } = await issuing();
@@ -132,8 +156,8 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
   }
   const kubeconfigs: readonly [string, string, KubeconfigCredential][] = [
     ['admin', 'kubernetes-admin', { pair: admin }],
-    ['controller-manager', 'system:kube-controller-manager', { pair: controllerManager }],
-    ['scheduler', 'system:kube-scheduler', { pair: scheduler }],
+    ['controller-manager', 'system:kube-controller-manager', { file: `../pki/${controllerManagerFile}` }],
+    ['scheduler', 'system:kube-scheduler', { file: `../pki/${schedulerFile}` }],
     ['kubelet', `system:node:${o.nodeName}`, { file: `../pki/${kubeletClientFile}` }],
     ['proxy', 'system:kube-proxy', { file: `../pki/${proxyClientFile}` }],
   ];

@@ -145,6 +145,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('root-ca-file', pki('ca.crt')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
+        flag('cluster-signing-duration', `${Math.round(config.certificateLifetimeMs / 1000)}s`),
         flag('leader-elect-identity', config.nodeName),
         flag('secure-port', healthPort(config, 1)),
       ],

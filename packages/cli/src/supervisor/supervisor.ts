@@ -16,14 +16,17 @@ interface Deps {
   readonly log: Logger;
 }
 
+export interface Supervisor {
+  run(signal: AbortSignal): Promise<void>;
+  /** Ends a process, gracefully; as any that ended it is started again. */
+  restart(name: string): Promise<void>;
+}
+
 /**
  * Starts the processes in order and keeps them running: one that ends is started again, after a growing delay if it keeps
  * ending. `run` resolves when the signal aborted and all of them have been stopped, in reverse order.
  */
-export function createSupervisor(
-  config: { rootDir: string; processes: readonly ProcessDefinition[] },
-  deps: Deps,
-): { run(signal: AbortSignal): Promise<void> } {
+export function createSupervisor(config: { rootDir: string; processes: readonly ProcessDefinition[] }, deps: Deps): Supervisor {
   const states = new Map<string, ProcessState>();
   const save = (): void => {
     const self = identityOf(process.pid) ?? { pid: process.pid, startTicks: 0 };
@@ -73,6 +76,11 @@ export function createSupervisor(
   }
 
   return {
+    async restart(name) {
+      const state = states.get(name);
+      const definition = config.processes.find((p) => p.name === name);
+      if (definition !== undefined && isAlive(state)) await stopProcess(state, definition.stopSeconds);
+    },
     async run(signal) {
       for (const folder of ['run', 'log']) mkdirSync(join(config.rootDir, folder), { recursive: true, mode: 0o750 });
       await stopLeftovers(config.rootDir);

@@ -1,34 +1,12 @@
-import { addressIn, ConfigError, saveConfig, type ClusterConfig } from '../config.ts';
+import { ConfigError, saveConfig, type ClusterConfig } from '../config.ts';
 import { publishCluster } from '../cluster/publish-cluster.ts';
 import { checkAddresses } from '../host/address-conflicts.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
-import { ensureClusterPki } from '../pki/cluster-pki.ts';
+import { preparePki } from '../pki/prepare-pki.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import { ensureSupervisor, waitReady } from './start-host.ts';
 import type { Steps } from './steps.ts';
-
-/** Names and addresses that the apiserver's certificate is good for. */
-export async function preparePki(config: ClusterConfig, extraNames: readonly string[] = []): Promise<string> {
-  const { adminKubeconfig } = await ensureClusterPki({
-    rootDir: config.rootDir,
-    nodeName: config.nodeName,
-    apiserverNames: [
-      'kubernetes',
-      'kubernetes.default',
-      'kubernetes.default.svc',
-      `kubernetes.default.svc.${config.clusterDomain}`,
-      'localhost',
-      config.nodeName,
-      ...extraNames,
-    ],
-    apiserverAddresses: [...new Set(['127.0.0.1', '::1', config.nodeAddress, addressIn(config.serviceCidr, 1)])],
-    nodeAddresses: [config.nodeAddress],
-    server: `https://127.0.0.1:${config.securePort}`,
-    nowMs: Date.now(),
-  });
-  return adminKubeconfig;
-}
 
 export interface UpResult {
   readonly kubeconfig: string;

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, type Logger, readCertificate } from '@skiff/component-base';
+import type { ClusterConfig } from '../config.ts';
+import type { Supervisor } from './supervisor.ts';
+
+const longestNapMs = 3_600_000;
+/** The end of the authorities is told of from here on. */
+const authorityWarningMs = 365 * 86_400_000;
+/** Read once, when the apiserver starts. */
+const readAtStart = ['etcd/ca.crt', 'etcd/client.crt'];
+
+/**
+ * Renews the certificates of a control plane while it runs, so that it never dies of age: at 70 % of their life, long before anybody
+ * has to. Their processes read them again by themselves; where one does not, it is restarted. Nodes renew their own. Resolves when
+ * `signal` aborts.
+ */
+export async function keepCertificates(
+  config: ClusterConfig,
+  deps: { supervisor: Supervisor; clock: Clock; log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  if (config.role !== 'control-plane') return;
+  const { clock, log } = deps;
+  const { preparePki } = await import('../pki/prepare-pki.ts');
+  const pki = (name: string): string => readFileSync(join(config.rootDir, 'pki', name), 'utf8');
+  const atStart = (): string => readAtStart.map(pki).join('');
+  let told = false;
+  for (;;) {
+    await clock.sleep(Math.min(longestNapMs, config.certificateLifetimeMs / 20), signal).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      const before = atStart();
+      await preparePki(config);
+      if (atStart() !== before) {
+        log.info('the apiserver is restarted: it reads its certificate for etcd when it starts');
+        await deps.supervisor.restart('apiserver');
+      }
+      const leftMs = readCertificate(pki('ca.crt')).notAfterMs - clock.now();
+      if (leftMs < authorityWarningMs && !told) {
+        told = true;
+        log.warn({ days: Math.floor(leftMs / 86_400_000) }, 'the authority of this cluster comes to its end; see docs/decisions/join.md');
+      }
+    } catch (error) {
+      log.error({ err: error }, 'certificates could not be renewed; trying again');
+    }
+  }
+}
