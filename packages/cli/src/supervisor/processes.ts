@@ -41,6 +41,12 @@ export const kubeconfigPath = (config: ClusterConfig, component: string): string
 const healthPort = (config: ClusterConfig, n: number): number => config.healthPortBase + n;
 export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
 
+/** Each node gets a /24, as upstream's do; a smaller range is cut into sixteen parts. */
+const nodeMaskSize = (podCidr: string): number => {
+  const length = Number(podCidr.split('/')[1]);
+  return length <= 22 ? 24 : Math.min(length + 4, 29);
+};
+
 /** Everything that runs on this host, in the order in which it starts; it is stopped in reverse. `redis`: one is there to be used. */
 export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
   return config.role === 'node' ? nodeProcesses(config) : [...controlPlaneProcesses(config, o), ...nodeProcesses(config)];
@@ -137,6 +143,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
       [
         flag('kubeconfig', kubeconfigPath(config, 'controller-manager')),
         flag('cluster-cidr', config.podCidr),
+        flag('node-cidr-mask-size', nodeMaskSize(config.podCidr)),
         flag('service-cluster-ip-range', config.serviceCidr),
         ...(config.loadBalancerCidr === '' ? [] : [flag('load-balancer-cidr', config.loadBalancerCidr)]),
         flag('node-monitor-grace-period', config.nodeMonitorGracePeriod),

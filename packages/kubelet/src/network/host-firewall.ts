@@ -44,8 +44,6 @@ export interface HostFirewall {
 }
 
 const checkIntervalMs = 5_000;
-/** Firewalls beside iptables are looked at every so many turns: it takes a second process. */
-const foreignEvery = 2;
 const wait = ['-w', '10'];
 
 export function createHostFirewall(
@@ -86,10 +84,10 @@ export function createHostFirewall(
       await run('iptables', [...wait, '-t', jump.table, '-I', place(jump), '1', '-j', jump.to]);
     }
   };
-  const ensureAll = async (withForeign: boolean): Promise<void> => {
+  const ensureAll = async (): Promise<void> => {
     await forward();
     await ensureIptables();
-    if (withForeign) await ensureForeignChains(run, names, rules);
+    await ensureForeignChains(run, names, rules);
   };
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const next = last.then(work);
@@ -110,16 +108,13 @@ export function createHostFirewall(
       dirty = true;
       wake();
     },
-    ensure: () => inTurn(() => ensureAll(true)),
+    ensure: () => inTurn(ensureAll),
     run: async (signal) => {
-      for (let turn = 1; !signal.aborted; turn++) {
+      while (!signal.aborted) {
         await pause(signal);
         if (signal.aborted) return;
-        const changed = dirty;
         dirty = false;
-        await inTurn(() => ensureAll(changed || turn % foreignEvery === 0)).catch((error: unknown) =>
-          log.error({ err: error }, 'the packet filter rules for pods are incomplete'),
-        );
+        await inTurn(ensureAll).catch((error: unknown) => log.error({ err: error }, 'the packet filter rules for pods are incomplete'));
       }
     },
     remove: () =>
