@@ -127,7 +127,8 @@ export interface ObjectAccess {
     change: (draft: T) => T | undefined,
     o?: { subresource?: string },
   ): Promise<T | undefined>;
-  delete(d: ResourceDefinition, namespace: string, name: string): Promise<void>;
+  /** `uid`: only this very object; throws Conflict when another one has its name. */
+  delete(d: ResourceDefinition, namespace: string, name: string, o?: { uid?: string }): Promise<void>;
 }
 
 /** The apiservers on this store that live. */

@@ -132,10 +132,10 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
       });
       return declined ? undefined : (fresh(resource, entry) as T);
     },
-    delete: async (d, namespace, name) => {
+    delete: async (d, namespace, name, o) => {
       await deleteObject(context(d, namespace), name, {
         gracePeriodSeconds: 0,
-        preconditions: {},
+        preconditions: o?.uid === undefined ? {} : { uid: o.uid },
         orphanDependents: undefined,
         propagationPolicy: undefined,
         dryRun: false,

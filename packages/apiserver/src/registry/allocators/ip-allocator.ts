@@ -48,6 +48,13 @@ export class IPAllocator {
     return [...this.ranges.keys()];
   }
 
+  /** Whether the address is one to be given out. */
+  contains(ip: string): boolean {
+    const address = parseAddress(ip);
+    const range = this.ranges.get(familyOf(ip));
+    return address !== undefined && range !== undefined && address >= range.first && address <= range.last;
+  }
+
   /** Takes this address. Throws AllocationError. */
   async allocate(ip: string, owner: Owner, dryRun: boolean): Promise<void> {
     const address = parseAddress(ip);
@@ -76,13 +83,14 @@ export class IPAllocator {
     throw new AllocationError(rangeIsFull);
   }
 
-  async release(ip: string): Promise<void> {
+  /** `uid`: only if it is still this very allocation. */
+  async release(ip: string, uid?: string): Promise<void> {
     const address = parseAddress(ip);
     if (address === undefined) return;
     try {
-      await this.#objects.delete(this.#addresses, '', formatAddress(address, familyOf(ip)));
+      await this.#objects.delete(this.#addresses, '', formatAddress(address, familyOf(ip)), uid === undefined ? {} : { uid });
     } catch (error) {
-      if (!isStatusError(error) || error.reason !== 'NotFound') throw error;
+      if (!isStatusError(error) || (error.reason !== 'NotFound' && (uid === undefined || error.reason !== 'Conflict'))) throw error;
     }
   }
 

@@ -7,7 +7,9 @@ import { type IPAddress, IPAllocator } from './ip-allocator.ts';
 import { NodePortAllocator } from './node-port-allocator.ts';
 import type { Service } from './service-fields.ts';
 import { serviceHooks } from './service-hooks.ts';
-import { ensureDefaultServiceCIDR, runServiceRepair } from './service-repair.ts';
+import { ensureDefaultServiceCIDR } from './default-service-cidr.ts';
+import { createRepairEvents } from './repair-events.ts';
+import { runServiceRepair } from './service-repair.ts';
 
 const repairMs = 3 * 60_000;
 
@@ -47,7 +49,8 @@ export function createServiceAllocation(
         async (s) => {
           if (cidrs !== undefined)
             await ensureDefaultServiceCIDR(config.serviceClusterIpRanges, { definition: cidrs, objects, now: formatTime(clock.now()) });
-          await runServiceRepair({ intervalMs: repairMs, signal: s }, { ...allocators, services, objects, clock });
+          const report = createRepairEvents({ definition: deps.definition('', 'events'), objects, clock, log });
+          await runServiceRepair({ intervalMs: repairMs, signal: s }, { ...allocators, services, objects, clock, report });
         },
         { signal, clock, log },
       ),
