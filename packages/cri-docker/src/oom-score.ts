@@ -7,7 +7,11 @@ export async function findEngineProcess(): Promise<number | undefined> {
   for (const entry of await readdir('/proc').catch(() => [] as string[])) {
     if (!/^\d+$/.test(entry)) continue;
     const comm = await readFile(`/proc/${entry}/comm`, 'utf8').catch(() => '');
-    if (comm.trim() === 'dockerd') return Number(entry);
+    if (comm.trim() !== 'dockerd') continue;
+    // Engines inside containers are seen as well: they have a pid in a namespace of their own besides.
+    const status = await readFile(`/proc/${entry}/status`, 'utf8').catch(() => '');
+    if (/^NSpid:\t\d+\t/m.test(status)) continue;
+    return Number(entry);
   }
   return undefined;
 }
