@@ -65,7 +65,7 @@ const lengthDelimited = 2;
  * Writes a message from its end to its beginning: so the length of what is nested is known when it comes to be written, and one
  * buffer is enough. Fields therefore go in backwards.
  */
-class BackwardsWriter {
+export class BackwardsWriter {
   readonly #buffer: Buffer;
   #at: number;
 
@@ -137,7 +137,7 @@ const framePrefixBytes = 5;
 const overhead = 128;
 
 /** Calls `visit` with each field: its number, and its value as a number or as a view. Fields of other kinds are skipped. */
-function readFields(message: Buffer, visit: (field: number, value: number, bytes: Buffer) => void): void {
+export function readFields(message: Buffer, visit: (field: number, value: number, bytes: Buffer) => void): void {
   let at = 0;
   const next = (): number => {
     let value = 0;
@@ -173,6 +173,29 @@ function readFields(message: Buffer, visit: (field: number, value: number, bytes
   }
 }
 const empty: Buffer = Buffer.alloc(0);
+
+/** An unsigned number of up to 64 bits, in decimal; '0' when the field is absent. */
+export function readBigField(message: Buffer, wanted: number): string {
+  let at = 0;
+  const next = (): bigint => {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = message[at++];
+      if (byte === undefined) throw new Error('a message from etcd ends within a field');
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < message.length) {
+    const tag = Number(next());
+    if (tag % 8 === varint) {
+      const value = next();
+      if (Math.floor(tag / 8) === wanted) return String(value);
+    } else if (tag % 8 === lengthDelimited) at += Number(next());
+    else at += tag % 8 === 1 ? 8 : 4;
+  }
+  return '0';
+}
 
 function writeRange(writer: BackwardsWriter, { key, rangeEnd, limit = 0, revision = 0, countOnly = false }: RangeRequest): void {
   if (countOnly) writer.number(9, 1);

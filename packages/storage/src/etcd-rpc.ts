@@ -30,6 +30,13 @@ export const grpcCode = {
 
 const keepalive = { everyMs: 10_000, timeoutMs: 5_000 };
 const connectTimeoutMs = 3_000;
+/** A member that failed is tried again after this time; until then others go first. */
+const memberPenaltyMs = 10_000;
+const leaveAfterMs = 1_000;
+const watchPath = '/etcdserverpb.Watch/Watch';
+const snapshotPath = '/etcdserverpb.Maintenance/Snapshot';
+/** A member without a leader ends the stream instead of keeping it in silence. */
+const hasLeader = ['hasleader', 'true'] as const;
 
 /**
  * gRPC as far as etcd's hot paths need it (docs/decisions/etcd-calls.md). One connection at a time; a dead one is found by pings, its
@@ -38,7 +45,12 @@ const connectTimeoutMs = 3_000;
 export class EtcdRpc {
   readonly #config: EtcdStoreConfig;
   readonly #token: (() => Promise<string>) | undefined;
-  #member = 0;
+  /** Members that the cluster itself names, beside the configured ones. */
+  #learned: readonly string[] = [];
+  /** When each was last found not to work. */
+  readonly #failedAtMs = new Map<string, number>();
+  #endpoint = '';
+  #connectedAtMs = 0;
   #connecting: Promise<Http2Connection> | undefined;
   /** The connection that calls go to. */
   #connection: Http2Connection | undefined;
@@ -111,6 +123,42 @@ export class EtcdRpc {
     }
   }
 
+  /** Further members to turn to when the configured ones are away. */
+  learn(endpoints: readonly string[]): void {
+    this.#learned = endpoints;
+  }
+
+  /** Goes to another member for what comes next: the current one answers, but can't do its work. With one member, nothing changes. */
+  leave(): void {
+    // Calls that failed together leave together: the connection that came after them stays.
+    if (!this.hasOthers || performance.now() - this.#connectedAtMs < leaveAfterMs) return;
+    this.#failedAtMs.set(this.#endpoint, performance.now());
+    const left = this.#connecting;
+    this.#connecting = undefined;
+    this.#connection = undefined;
+    left?.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
+  }
+
+  /** Whether there is another member to go to. */
+  get hasOthers(): boolean {
+    return this.#endpoints().length > 1;
+  }
+
+  #endpoints(): readonly string[] {
+    return [...new Set([...this.#config.endpoints, ...this.#learned])];
+  }
+
+  /** In the configured order, which begins with the nearest; those that failed lately last. */
+  #pick(): string {
+    const now = performance.now();
+    const failedAt = (endpoint: string): number => this.#failedAtMs.get(endpoint) ?? -memberPenaltyMs;
+    const endpoints = this.#endpoints();
+    return endpoints.find((e) => now - failedAt(e) >= memberPenaltyMs) ?? endpoints.toSorted((a, b) => failedAt(a) - failedAt(b))[0] ?? '';
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#connecting?.then(
@@ -126,7 +174,6 @@ export class EtcdRpc {
     }
     let block = this.#blocks.get(path);
     if (block === undefined) {
-      const isStream = path === '/etcdserverpb.Watch/Watch';
       block = encodeHeaders([
         [':method', 'POST'],
         [':scheme', this.#config.tls === undefined ? 'http' : 'https'],
@@ -134,7 +181,9 @@ export class EtcdRpc {
         [':authority', this.#authority],
         ['te', 'trailers'],
         ['content-type', 'application/grpc'],
-        isStream ? ['hasleader', 'true'] : ['grpc-timeout', `${this.#config.callTimeoutMs ?? 10_000}m`],
+        ...(path === snapshotPath
+          ? []
+          : [path === watchPath ? hasLeader : (['grpc-timeout', `${this.#config.callTimeoutMs ?? 10_000}m`] as const)]),
         ...(token === undefined ? [] : [['token', token] as const]),
       ]);
       this.#blocks.set(path, block);
@@ -149,8 +198,10 @@ export class EtcdRpc {
   }
 
   #connect(): Promise<Http2Connection> {
-    const { endpoints, tls } = this.#config;
-    const endpoint = new URL(endpoints[this.#member++ % endpoints.length] ?? '');
+    const { tls } = this.#config;
+    const picked = this.#pick();
+    this.#endpoint = picked;
+    const endpoint = new URL(picked);
     const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
     const isTls = endpoint.protocol === 'https:';
     const port = Number(endpoint.port || (isTls ? 443 : 80));
@@ -173,6 +224,7 @@ export class EtcdRpc {
       const closed = (): void => {
         clearTimeout(timer);
         if (this.#connecting === connecting) this.#connecting = undefined;
+        this.#failedAtMs.set(picked, performance.now());
         const why = `no connection to ${endpoint.origin}: ${failure?.message ?? 'closed'}`;
         reject(new EtcdCallError(grpcCode.unavailable, why, { isNotSent: true, cause: failure }));
       };
@@ -183,10 +235,14 @@ export class EtcdRpc {
         socket.off('close', closed);
         const connection: Http2Connection = new Http2Connection(socket, {
           retired: () => {
+            // What broke by itself is not the first to be tried; what was left is marked already.
+            if (this.#connection === connection) this.#failedAtMs.set(picked, performance.now());
             if (this.#connecting === connecting) this.#connecting = undefined;
             if (this.#connection === connection) this.#connection = undefined;
           },
         });
+        this.#failedAtMs.delete(picked);
+        this.#connectedAtMs = performance.now();
         this.#authority = endpoint.host;
         this.#blocks.clear();
         if (this.#connecting === connecting) this.#connection = connection;

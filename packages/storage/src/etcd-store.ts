@@ -12,7 +12,8 @@ import {
   type WriteResult,
 } from './contract.ts';
 import { createEtcdClient, type EtcdStoreConfig } from './etcd-client.ts';
-import { isCompacted, isFuture, isLeaseGone, isNotDone, isWorthRetry, readError, writeError } from './etcd-errors.ts';
+import { encodeMemberList, memberListField, memberListPath, readMembers } from './etcd-cluster.ts';
+import { isCompacted, isFuture, isLeaseGone, isMemberUseless, isNotDone, isWorthRetry, readError, writeError } from './etcd-errors.ts';
 import { SharedLeases } from './etcd-leases.ts';
 import {
   decodeCompareAndSet,
@@ -34,6 +35,9 @@ import { compareKeys } from './key-order.ts';
 const compactRevKey = Buffer.from('compact_rev_key');
 const pageSize = 500;
 const retryDelaysMs = [0, 50, 200, 500];
+/** With other members there will soon be a leader again: an election takes a second or two. */
+const electionRetryDelaysMs = [...retryDelaysMs, 1_000, 1_500];
+const memberRefreshMs = 30_000;
 const watchBackoffMs = { initial: 50, max: 2_000 };
 
 /** A RevisionedStore in etcd 3.4 or later. Connects on first use. */
@@ -53,6 +57,7 @@ class EtcdStore implements DurableStore {
   readonly #leases: SharedLeases;
   readonly #closed = new AbortController();
   #compacted: Revision = 0;
+  #nextRefreshMs = 0;
 
   constructor(config: EtcdStoreConfig, clock: Clock, log: Logger) {
     this.#config = config;
@@ -178,6 +183,7 @@ class EtcdStore implements DurableStore {
         if (error instanceof CompactedError) throw error;
         // It may have been an auth token that is no longer good.
         this.#token = undefined;
+        if (isMemberUseless(error)) this.#leaveMember();
         this.#log.debug({ err: error, after: applied }, 'watch was cut; resuming');
         await this.#clock.sleep(delayMs * (1 + Math.random() / 2), o.signal).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, watchBackoffMs.max);
@@ -234,7 +240,30 @@ class EtcdStore implements DurableStore {
     }
   }
 
+  #leaveMember(): void {
+    this.#calls.leave();
+    this.#watches.leave();
+  }
+
+  /** Members come and go while this process runs. Looked at now and then, by calls that are made anyway. */
+  #refreshMembers(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#nextRefreshMs) return;
+    this.#nextRefreshMs = nowMs + memberRefreshMs;
+    const learn = (answer: Buffer): void => {
+      const urls = readMembers(answer, memberListField).flatMap((m) => (m.isLearner ? [] : m.clientUrls));
+      // What a member calls its loopback is not ours.
+      const others = urls.filter((url) => !/^https?:\/\/(?:127\.|localhost|\[::1\])/.test(url));
+      this.#calls.learn(others);
+      this.#watches.learn(others);
+    };
+    this.#calls.unary(memberListPath, encodeMemberList()).then(learn, (error: unknown) => {
+      this.#log.debug({ err: error }, 'the members of etcd could not be listed');
+    });
+  }
+
   async #range(request: RangeRequest): Promise<RangeResponse> {
+    this.#refreshMembers();
     const frame = encodeRange(request);
     for (let attempt = 0; ; attempt++) {
       try {
@@ -261,7 +290,8 @@ class EtcdStore implements DurableStore {
 
   async #beforeRetry(attempt: number, error: unknown, o: { isWorth: boolean; as: (error: unknown) => Error }): Promise<void> {
     if (error instanceof EtcdCallError && error.code === grpcCode.unauthenticated) this.#token = undefined;
-    const delayMs = retryDelaysMs[attempt];
+    if (isMemberUseless(error)) this.#leaveMember();
+    const delayMs = (this.#calls.hasOthers ? electionRetryDelaysMs : retryDelaysMs)[attempt];
     if (!o.isWorth || delayMs === undefined || this.#closed.signal.aborted) throw o.as(error);
     if (delayMs > 0) await this.#clock.sleep(delayMs);
   }

@@ -1,5 +1,6 @@
 export * from './contract.ts';
 export type { EtcdStoreConfig } from './etcd-client.ts';
+export { createEtcdCluster, type EtcdCluster, type EtcdMember } from './etcd-cluster.ts';
 export { createEtcdStore } from './etcd-store.ts';
 export { createMemoryStore, type MemoryStoreConfig } from './memory-store.ts';
 export type { RedisStoreConfig } from './redis-connection.ts';
