@@ -19,6 +19,21 @@ export interface ClusterConfig {
   readonly securePort: number;
   readonly etcdClientPort: number;
   readonly etcdPeerPort: number;
+  /** etcd is reached from other hosts: by members and apiservers of a control plane of several machines. */
+  readonly etcdExposed: boolean;
+  /** This host's member; '': the instance's name. */
+  readonly etcdName: string;
+  /** name=URL of every member when this one was added; '': it was the first. */
+  readonly etcdInitialCluster: string;
+  /** Its first vote: until then it only follows. */
+  readonly etcdPromoted: boolean;
+  /** Client URLs of the members that were there then. */
+  readonly etcdPeers: readonly string[];
+  /** URLs of an etcd that is not Skiff's, with commas between; '': each control plane host runs a member. */
+  readonly etcdServers: string;
+  readonly etcdCaFile: string;
+  readonly etcdCertFile: string;
+  readonly etcdKeyFile: string;
   readonly kubeletPort: number;
   /** First of a few loopback ports for /healthz and /metrics: kubelet, controller-manager, scheduler, proxy, in this order. */
   readonly healthPortBase: number;
@@ -92,6 +107,15 @@ export const defaultConfig = (): ClusterConfig => ({
   securePort: 6443,
   etcdClientPort: 12379,
   etcdPeerPort: 12380,
+  etcdExposed: false,
+  etcdName: '',
+  etcdInitialCluster: '',
+  etcdPromoted: false,
+  etcdPeers: [],
+  etcdServers: '',
+  etcdCaFile: '',
+  etcdCertFile: '',
+  etcdKeyFile: '',
   kubeletPort: 10250,
   healthPortBase: 10255,
   serviceCidr: '10.96.0.0/16',

@@ -12,6 +12,7 @@ import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
 import { addLeaveCommand } from './leave/leave-command.ts';
+import { addMembersCommand } from './control-plane/members-command.ts';
 import { addTokenCommand } from './token/token-command.ts';
 import { createSteps } from './up/steps.ts';
 import { preparePki } from './pki/prepare-pki.ts';
@@ -39,6 +40,10 @@ const clusterOptions: readonly OptionRow[] = [
   ['--secure-port <port>', 'securePort', 'port of the apiserver', 'number'],
   ['--etcd-client-port <port>', 'etcdClientPort', 'loopback port of etcd for clients', 'number'],
   ['--etcd-peer-port <port>', 'etcdPeerPort', 'loopback port of etcd for peers', 'number'],
+  ['--etcd-servers <urls>', 'etcdServers', 'URLs of an etcd that is there already, with commas; none: Skiff runs one', 'string'],
+  ['--etcd-cafile <path>', 'etcdCaFile', 'CA of that etcd', 'string'],
+  ['--etcd-certfile <path>', 'etcdCertFile', 'client certificate for it', 'string'],
+  ['--etcd-keyfile <path>', 'etcdKeyFile', 'key of that certificate', 'string'],
   ['--service-cidr <cidr>', 'serviceCidr', 'range of ClusterIPs', 'string'],
   ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
   ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
@@ -67,6 +72,16 @@ function parseLifetime(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined || ms < 30_000) throw new ConfigError(`--certificate-lifetime takes a duration of 30s or more, not "${text}"`);
   return ms;
+}
+
+/** Throws UserError for what an etcd of one's own can't be reached with. */
+function checkExternalEtcd(config: ClusterConfig): void {
+  if (config.etcdServers === '') return;
+  const wrong = config.etcdServers.split(',').find((url) => !/^https?:\/\/[^\s/]+:\d+$/.test(url));
+  if (wrong !== undefined)
+    throw new UserError(`--etcd-servers takes URLs such as https://10.0.0.5:2379, with commas, not "${wrong}".`, 'usage');
+  if ((config.etcdCertFile === '') !== (config.etcdKeyFile === ''))
+    throw new UserError('--etcd-certfile and --etcd-keyfile go together.', 'usage');
 }
 
 function configFrom(options: Record<string, unknown>): ClusterConfig {
@@ -102,6 +117,7 @@ upCommand.action(async (options: Record<string, unknown>) => {
     return;
   }
   const config = configFrom(options);
+  checkExternalEtcd(config);
   const result = await up(config, steps, { timeoutMs: Number(options['timeout']) * 1000 });
   steps.line();
   steps.line(`Skiff is up (${((Date.now() - started) / 1000).toFixed(1)} s). The kubeconfig is ${result.kubeconfig}`);
@@ -118,7 +134,8 @@ addJoinCommand(program, {
   configFrom,
 });
 addLeaveCommand(program, { defaultRootDir: defaults.rootDir, steps });
-addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps });
+addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps, progress: createSteps(process.stderr, () => Date.now()) });
+addMembersCommand(program, { defaultRootDir: defaults.rootDir, steps });
 
 withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))
   .option('--workloads', 'remove the containers of all pods as well')

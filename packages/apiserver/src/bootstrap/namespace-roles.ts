@@ -14,6 +14,12 @@ export const namespaceRoles: readonly BootstrapRole[] = [
     rules: [rule('', 'configmaps', 'get', 'skiff-config')],
   },
   {
+    // What a host that joins the control plane is handed over, encrypted.
+    namespace: 'kube-system',
+    name: 'skiff:control-plane-certificates',
+    rules: [rule('', 'secrets', 'get', 'skiff-certs')],
+  },
+  {
     // Not upstream's: kubelets fail over between the apiservers that this object names.
     namespace: 'default',
     name: 'skiff:apiserver-endpoints',

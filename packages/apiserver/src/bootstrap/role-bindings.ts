@@ -44,6 +44,12 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
 ];
 
 export const roleBindings: readonly BootstrapBinding[] = [
+  {
+    namespace: 'kube-system',
+    name: 'skiff:control-plane-certificates',
+    role: 'skiff:control-plane-certificates',
+    subjects: [group('system:bootstrappers:skiff:control-plane')],
+  },
   { namespace: 'default', name: 'skiff:apiserver-endpoints', role: 'skiff:apiserver-endpoints', subjects: [group('system:nodes')] },
   {
     namespace: 'kube-public',

@@ -8,6 +8,8 @@ interface JoinOptions extends Record<string, unknown> {
   readonly token?: string;
   readonly discoveryTokenCaCertHash?: readonly string[];
   readonly discoveryTokenUnsafeSkipCaVerification?: boolean;
+  readonly controlPlane?: boolean;
+  readonly certificateKey?: string;
   readonly timeout: string;
 }
 
@@ -39,6 +41,8 @@ export function addJoinCommand(
     .option('--token <token>', 'bootstrap token, from `skiff token create` on the control plane')
     .option('--discovery-token-ca-cert-hash <hash...>', 'pin of the cluster’s CA: sha256:…')
     .option('--discovery-token-unsafe-skip-ca-verification', 'believe whoever knows the token')
+    .option('--control-plane', 'run apiserver, etcd, controller-manager and scheduler here too')
+    .option('--certificate-key <key>', 'decrypts the handed-over certificates; `skiff token create --control-plane` prints it')
     .option('--timeout <seconds>', 'how long to wait for the node to be Ready', '120');
   for (const option of o.options) command.addOption(option);
   command.action(async (address: string | undefined, options: JoinOptions) => {
@@ -61,18 +65,24 @@ export function addJoinCommand(
       return;
     }
     const { parseToken } = await import('../token/bootstrap-token.ts');
+    const order = {
+      endpoint,
+      token: parseToken(options.token),
+      pins: parsePins(options),
+      config: o.configFrom(options),
+      chooseAddress: options['nodeAddress'] === undefined,
+      timeoutMs,
+    };
+    if (options.controlPlane === true) {
+      if (options.certificateKey === undefined)
+        throw new UserError('--certificate-key is needed with --control-plane; `skiff token create --control-plane` prints it.', 'usage');
+      const { joinControlPlane } = await import('../control-plane/join-control-plane.ts');
+      const joined = await joinControlPlane({ ...order, certificateKey: options.certificateKey }, steps);
+      steps.line(`\nThis host is part of the control plane, and node ${joined.nodeName} (${seconds()}). Members: skiff members`);
+      return;
+    }
     const { join } = await import('./join.ts');
-    const config = await join(
-      {
-        endpoint,
-        token: parseToken(options.token),
-        pins: parsePins(options),
-        config: o.configFrom(options),
-        chooseAddress: options['nodeAddress'] === undefined,
-        timeoutMs,
-      },
-      steps,
-    );
+    const config = await join(order, steps);
     steps.line(`\nThis host is node ${config.nodeName} of the cluster (${seconds()}). On the control plane: kubectl get nodes`);
   });
 }

@@ -91,8 +91,16 @@ function checkFree(config: ClusterConfig): void {
   );
 }
 
-/** The whole of `skiff join`: proves the cluster, gets certificates, starts kubelet and proxy, waits for a Ready node. Throws UserError. */
-export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfig> {
+export interface ProvedCluster {
+  readonly cluster: DiscoveredCluster;
+  readonly settings: ClusterSettings;
+  /** With the token. */
+  readonly access: ApiAccess;
+  readonly nodeAddress: string;
+}
+
+/** The part that every way of joining begins with: this host is fit and free, the cluster proves itself and takes the token. Throws UserError. */
+export async function proveCluster(order: JoinOrder, steps: Steps): Promise<ProvedCluster> {
   if (!/^[a-z][a-z0-9]{0,9}$/.test(order.config.instance))
     throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${order.config.instance}"`);
   checkNodeName(order.config.nodeName);
@@ -100,19 +108,25 @@ export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfi
     throw new UserError('Skiff makes network namespaces and mounts, so it has to be run as root (try it with sudo).', 'usage');
   checkFree(order.config);
   await checkPortFree(order.config.kubeletPort);
-  const { cluster, settings } = await steps.run('The cluster is who it says', async (note) => {
+  return await steps.run('The cluster is who it says', async (note) => {
     const found = await discoverCluster(order.endpoint, order.token, { pins: order.pins, signatureWaitMs });
     note(found.servers[0]?.replace('https://', '') ?? '');
     checkClock(found.clockAheadMs);
     const access = { servers: found.servers, ca: found.ca, token: `${order.token.id}.${order.token.secret}` };
-    return { cluster: found, settings: await readSettings(access, order.config.nodeName) };
+    const settings = await readSettings(access, order.config.nodeName);
+    return { cluster: found, settings, access, nodeAddress: order.chooseAddress ? found.localAddress : order.config.nodeAddress };
   });
+}
+
+/** The whole of `skiff join`: proves the cluster, gets certificates, starts kubelet and proxy, waits for a Ready node. Throws UserError. */
+export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfig> {
+  const { cluster, settings, nodeAddress } = await proveCluster(order, steps);
   const config: ClusterConfig = {
     ...order.config,
     ...settings,
     role: 'node',
     servers: cluster.servers,
-    nodeAddress: order.chooseAddress ? cluster.localAddress : order.config.nodeAddress,
+    nodeAddress,
   };
   await ensureHost(config, steps);
   for (const warning of await checkAddresses(config)) steps.line(`! ${warning}`);

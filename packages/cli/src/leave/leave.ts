@@ -1,5 +1,5 @@
-import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
-import { loadConfig, type ClusterConfig } from '../config.ts';
+import { type ApiAccess, apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
+import { loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
@@ -30,11 +30,11 @@ async function attempt(o: LeaveOptions, steps: Steps, work: () => Promise<void>)
   }
 }
 
-async function deleteNode(config: ClusterConfig): Promise<void> {
-  const answer = await apiRequest(hostAccess(config), { method: 'DELETE', path: `/api/v1/nodes/${config.nodeName}` });
+async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
+  const answer = await apiRequest(access, { method: 'DELETE', path: `/api/v1/nodes/${nodeName}` });
   if (answer.code >= 300 && answer.code !== 404)
     throw new UserError(
-      `Node ${config.nodeName} can't be deleted: ${messageOf(answer)}. Delete it with: kubectl delete node ${config.nodeName}`,
+      `Node ${nodeName} can't be deleted: ${messageOf(answer)}. Delete it with: kubectl delete node ${nodeName}`,
       'refused',
     );
 }
@@ -46,17 +46,24 @@ async function deleteNode(config: ClusterConfig): Promise<void> {
 export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Promise<void> {
   const config = loadConfig(rootDir);
   if (config === undefined) throw new UserError(`This host is in no cluster (${rootDir}).`, 'usage');
-  if (config.role !== 'node')
-    throw new UserError('The control plane runs on this host, so it can’t leave; `skiff down --wipe` ends the cluster.', 'usage');
+  let access = hostAccess(config);
   await attempt(o, steps, () =>
     steps.run('Moving the pods elsewhere', async (note) => {
       const isRunning = isAlive(readState(rootDir)?.supervisor);
-      const moved = await drainNode(hostAccess(config), { ...o, nodeName: config.nodeName, isRunning }, note);
+      const moved = await drainNode(access, { ...o, nodeName: config.nodeName, isRunning }, note);
       note(moved === undefined ? 'the cluster has no such node' : `${moved} moved`);
     }),
   );
+  if (config.role === 'control-plane') {
+    const { leaveControlPlane } = await import('../control-plane/leave-control-plane.ts');
+    await attempt(o, steps, () =>
+      steps.run('Leaving the control plane', async () => {
+        access = await leaveControlPlane(config);
+      }),
+    );
+  }
   // A running kubelet would do its node's work to the end, and could register it again.
   await stopProcesses(rootDir, steps);
-  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(config)));
+  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(access, config.nodeName)));
   await removeTraces(config, steps, { wipe: true });
 }

@@ -117,6 +117,12 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     usages: ['client'],
   });
   const loopback = ['127.0.0.1', '::1'];
+  const etcdMember: LeafRequest = {
+    commonName: 'etcd',
+    usages: ['server', 'client'],
+    dnsNames: ['localhost', 'etcd'],
+    addresses: [...new Set([...loopback, ...o.nodeAddresses])],
+  };
   const file = (name: string, request: LeafRequest, belowShare: number): Promise<void> =>
     ensureCertificateFile(join(pki, name), ca, request, { ...o, belowShare });
   const [admin] = await Promise.all([
@@ -131,7 +137,8 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     }),
     leaf('apiserver-kubelet-client', ca, client('kube-apiserver-kubelet-client', 'system:masters')),
     leaf('front-proxy-client', frontProxyCa, client('front-proxy-client')),
-    leaf('etcd/server', etcdCa, { commonName: 'etcd', usages: ['server', 'client'], dnsNames: ['localhost', 'etcd'], addresses: loopback }),
+    leaf('etcd/server', etcdCa, etcdMember),
+    leaf('etcd/peer', etcdCa, etcdMember),
     // An apiserver reads it when it starts. Its authority's key lies beside it: a shorter life would protect nothing.
     ensureLeaf(join(pki, 'etcd/client'), etcdCa, client('kube-apiserver-etcd-client'), { ...o, lifetimeMs: authorityDays * 86_400_000 }),
     file(

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.ts';
 import { findProgram } from '../host/requirements.ts';
+import { etcdClientFlags, etcdProcess, isExternalEtcd } from './etcd-process.ts';
 
 /** One process of the cluster on this host. */
 export interface ProcessDefinition {
@@ -54,32 +55,8 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
 
 function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
   const pki = (name: string): string => join(config.rootDir, 'pki', name);
-  const etcd = findProgram('etcd') ?? 'etcd';
-  const clientUrl = `https://127.0.0.1:${config.etcdClientPort}`;
-  const peerUrl = `http://127.0.0.1:${config.etcdPeerPort}`;
   return [
-    {
-      name: 'etcd',
-      command: etcd,
-      args: [
-        flag('name', config.instance),
-        flag('data-dir', join(config.rootDir, 'etcd')),
-        flag('listen-client-urls', clientUrl),
-        flag('advertise-client-urls', clientUrl),
-        flag('listen-peer-urls', peerUrl),
-        flag('initial-advertise-peer-urls', peerUrl),
-        flag('initial-cluster', `${config.instance}=${peerUrl}`),
-        flag('cert-file', pki('etcd/server.crt')),
-        flag('key-file', pki('etcd/server.key')),
-        flag('trusted-ca-file', pki('etcd/ca.crt')),
-        '--client-cert-auth=true',
-        '--logger=zap',
-        '--log-level=warn',
-        '--max-request-bytes=3145728',
-        '--quota-backend-bytes=4294967296',
-      ],
-      stopSeconds: 15,
-    },
+    ...(isExternalEtcd(config) ? [] : [etcdProcess(config)]),
     ...(!o.redis
       ? []
       : [
@@ -113,10 +90,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
       [
         flag('secure-port', config.securePort),
         flag('advertise-address', config.nodeAddress),
-        flag('etcd-servers', clientUrl),
-        flag('etcd-cafile', pki('etcd/ca.crt')),
-        flag('etcd-certfile', pki('etcd/client.crt')),
-        flag('etcd-keyfile', pki('etcd/client.key')),
+        ...etcdClientFlags(config),
         ...(!o.redis ? [] : [flag('redis-url', `unix://${redisSocket(config)}`)]),
         flag('client-ca-file', pki('ca.crt')),
         flag('tls-cert-file', pki('apiserver.crt')),

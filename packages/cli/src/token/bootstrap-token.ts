@@ -7,7 +7,8 @@ export interface TokenParts {
   readonly secret: string;
 }
 
-export const defaultTokenTtlMs = 24 * 3_600_000;
+/** Who may read the encrypted certificates of the control plane: no worker can with its token. */
+export const controlPlaneTokenGroup = 'system:bootstrappers:skiff:control-plane';
 export const defaultTokenGroups: readonly string[] = ['system:bootstrappers:kubeadm:default-node-token'];
 export const tokenUsages = ['signing', 'authentication'] as const;
 export type TokenUsage = (typeof tokenUsages)[number];

@@ -2,7 +2,7 @@ import { parseDuration } from '@skiff/component-base';
 import type { Command } from 'commander';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
-import { defaultTokenGroups, defaultTokenTtlMs, parseToken, type TokenUsage, tokenUsages } from './bootstrap-token.ts';
+import { defaultTokenGroups, controlPlaneTokenGroup, parseToken, secretNameOf, type TokenUsage, tokenUsages } from './bootstrap-token.ts';
 import { controlPlaneConfig, createToken, deleteToken, formatTokens, joinCommand, listTokens } from './token-commands.ts';
 
 interface CreateOptions {
@@ -12,6 +12,7 @@ interface CreateOptions {
   readonly groups?: string;
   readonly description?: string;
   readonly printJoinCommand?: boolean;
+  readonly controlPlane?: boolean;
 }
 
 const listOf = (text: string): readonly string[] =>
@@ -20,8 +21,8 @@ const listOf = (text: string): readonly string[] =>
     .map((s) => s.trim())
     .filter((s) => s !== '');
 
-function parseTtl(text: string | undefined): number | undefined {
-  const ms = text === undefined ? defaultTokenTtlMs : parseDuration(text);
+function parseTtl(text: string): number | undefined {
+  const ms = parseDuration(text);
   if (ms === undefined || ms < 0) throw new UserError(`--ttl takes a duration such as 30m or 24h, or 0 for ever, not "${text}".`, 'usage');
   return ms === 0 ? undefined : ms;
 }
@@ -41,28 +42,38 @@ function parseGroups(text: string | undefined): readonly string[] {
   return groups;
 }
 
-/** `skiff token create|list|delete`: kubeadm's options and defaults. */
-export function addTokenCommand(program: Command, o: { defaultRootDir: string; steps: Steps }): void {
+/** `skiff token create|list|delete`: kubeadm's options and defaults. `progress`: where steps go that are no part of the output. */
+export function addTokenCommand(program: Command, o: { defaultRootDir: string; steps: Steps; progress: Steps }): void {
   const { steps } = o;
   const token = program.command('token').description('bootstrap tokens, with which other hosts join');
   const withRoot = (c: Command): Command => c.option('--root-dir <path>', 'folder that holds all state', o.defaultRootDir);
   withRoot(token.command('create').description('make a token').argument('[token]', 'the token itself; a random one when absent'))
-    .option('--ttl <duration>', 'how long it is good for; 0: for ever', '24h')
+    .option('--ttl <duration>', 'how long it is good for; 0: for ever (default 24h, with --control-plane 2h)')
     .option('--usages <list>', 'what it is for: signing, authentication', tokenUsages.join(','))
     .option('--groups <list>', 'groups of who uses it', defaultTokenGroups.join(','))
     .option('--description <text>', 'what it is for, for people')
     .option('--print-join-command', 'print the line that a new host is to run')
+    .option('--control-plane', 'for a host that joins the control plane: hands the certificates over, encrypted; good for 2 hours')
     .action(async (text: string | undefined, options: CreateOptions) => {
-      const ttlMs = parseTtl(options.ttl);
-      const config = controlPlaneConfig(options.rootDir);
+      const forControlPlane = options.controlPlane === true;
+      const ttlMs = parseTtl(options.ttl ?? (forControlPlane ? '2h' : '24h'));
+      let config = controlPlaneConfig(options.rootDir);
+      if (forControlPlane) {
+        const { exposeEtcd } = await import('../control-plane/hand-over.ts');
+        config = await exposeEtcd(config, o.progress);
+      }
       const made = await createToken(config, {
         ...(text === undefined ? {} : { token: parseToken(text) }),
         expiresAtMs: ttlMs === undefined ? undefined : Date.now() + ttlMs,
         usages: parseUsages(options.usages),
-        groups: parseGroups(options.groups),
+        groups: [...parseGroups(options.groups), ...(forControlPlane ? [controlPlaneTokenGroup] : [])],
         description: options.description ?? '',
       });
-      steps.line(options.printJoinCommand === true ? joinCommand(config, made) : `${made.id}.${made.secret}`);
+      const line = options.printJoinCommand === true ? joinCommand(config, made) : `${made.id}.${made.secret}`;
+      if (!forControlPlane) return steps.line(line);
+      const { handOverCertificates } = await import('../control-plane/hand-over.ts');
+      const key = await handOverCertificates(config, secretNameOf(made.id));
+      steps.line(options.printJoinCommand === true ? `${line} --control-plane --certificate-key ${key}` : `${line}\n${key}`);
     });
   withRoot(token.command('list').description('the tokens that there are, without their secrets')).action(
     async (options: { rootDir: string }) => {

@@ -29,6 +29,12 @@ export async function up(config: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     alreadyRunning = ensureSupervisor(config);
     if (alreadyRunning) note('they run already');
   });
+  if (config.etcdInitialCluster !== '' && !config.etcdPromoted) {
+    // It may have gone down between its joining and its first vote.
+    const { promoteMember } = await import('../control-plane/join-control-plane.ts');
+    await steps.run('Member of etcd', (note) => promoteMember(config, note));
+    saveConfig({ ...config, etcdPromoted: true });
+  }
   await steps.run('Node is Ready', (note) => waitReady(config, note, o));
   await publishCluster(config);
   return { kubeconfig, alreadyRunning };

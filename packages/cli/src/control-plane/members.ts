@@ -1,0 +1,82 @@
+import type { EtcdMember } from '@skiff/storage';
+import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
+import type { ClusterConfig } from '../config.ts';
+import { UserError } from '../user-error.ts';
+import { openEtcd, ownPeerUrl, reasonOf } from './etcd-access.ts';
+
+export const nameOf = (m: EtcdMember): string => (m.name === '' ? `(not started) ${m.id}` : m.name);
+
+interface MemberHealth {
+  readonly member: EtcdMember;
+  readonly state: string;
+}
+
+/** Each member is asked itself: one that does not answer may be dead, or out of this host's reach. */
+export async function askMembers(config: ClusterConfig): Promise<readonly MemberHealth[]> {
+  const etcd = await openEtcd(config);
+  const members = await etcd.members().finally(() => etcd.close());
+  return await Promise.all(
+    members.map(async (member) => {
+      const own = await openEtcd(config, member.clientUrls.length === 0 ? ['https://0.0.0.0:1'] : member.clientUrls);
+      try {
+        const status = await own.status();
+        const role = status.isLearner ? 'learner' : status.leaderId === member.id ? 'leader' : 'member';
+        return {
+          member,
+          state: status.leaderId === '0' ? 'without a leader' : `${role}, revision ${status.revision}, etcd ${status.version}`,
+        };
+      } catch (error) {
+        return { member, state: `does not answer (${reasonOf(error)})` };
+      } finally {
+        own.close();
+      }
+    }),
+  );
+}
+
+/** Throws UserError where the rest could not go on. */
+function checkRemoval(all: readonly MemberHealth[], wanted: EtcdMember): void {
+  const votes = (m: MemberHealth): boolean => !m.member.isLearner && m.member.id !== wanted.id;
+  const left = all.filter(votes);
+  const well = left.filter((m) => !m.state.startsWith('does not') && !m.state.startsWith('without'));
+  if (left.length === 0) throw new UserError(`${nameOf(wanted)} is the only member: without it there is no cluster.`, 'conflict');
+  if (well.length < Math.floor(left.length / 2) + 1)
+    throw new UserError(
+      `Of the ${left.length} members that would be left, ${well.length} answer; that is no majority, and etcd would stop. Mend another one first.`,
+      'conflict',
+    );
+}
+
+/** Takes a member out of etcd, and its node out of the cluster. For a host that is gone for good, or about to leave. Throws UserError. */
+export async function removeMember(config: ClusterConfig, which: string, o: { deleteNode: boolean }): Promise<string> {
+  const all = await askMembers(config);
+  const found = all.find(
+    ({ member: m }) => m.name === which || m.id === which || m.peerUrls.some((url) => new URL(url).hostname === which),
+  );
+  if (found === undefined)
+    throw new UserError(`There is no member "${which}"; there are ${all.map((m) => nameOf(m.member)).join(', ')}.`, 'usage');
+  checkRemoval(all, found.member);
+  const etcd = await openEtcd(config);
+  try {
+    await etcd.remove(found.member.id);
+  } catch (error) {
+    throw new UserError(`etcd does not take the member out: ${reasonOf(error)}`, 'refused');
+  } finally {
+    etcd.close();
+  }
+  if (o.deleteNode && found.member.name !== '') {
+    const answer = await apiRequest(hostAccess(config), {
+      method: 'DELETE',
+      path: `/api/v1/nodes/${found.member.name}`,
+      timeoutMs: 10_000,
+    });
+    if (answer.code >= 300 && answer.code !== 404) throw new UserError(`The node could not be deleted: ${messageOf(answer)}`, 'refused');
+  }
+  return nameOf(found.member);
+}
+
+/** Takes this host's own member out, before the host leaves. Throws UserError. */
+export async function removeOwnMember(config: ClusterConfig): Promise<void> {
+  const own = (await askMembers(config)).find((m) => m.member.peerUrls.includes(ownPeerUrl(config)));
+  if (own !== undefined) await removeMember(config, own.member.id, { deleteNode: false });
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import type { ClusterConfig } from '../config.ts';
+import { findProgram } from '../host/requirements.ts';
+
+const flag = (name: string, value: string | number): string => `--${name}=${value}`;
+
+export const listOf = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .map((s) => s.trim())
+    .filter((s) => s !== '');
+
+/** etcd is not Skiff's: `--etcd-servers` was given. */
+export const isExternalEtcd = (config: ClusterConfig): boolean => config.etcdServers !== '';
+
+/** What a client of etcd needs; undefined: plain text. */
+export function etcdTlsFiles(config: ClusterConfig): { readonly ca?: string; readonly cert?: string; readonly key?: string } {
+  if (!isExternalEtcd(config)) {
+    const pki = (name: string): string => join(config.rootDir, 'pki/etcd', name);
+    return { ca: pki('ca.crt'), cert: pki('client.crt'), key: pki('client.key') };
+  }
+  return {
+    ...(config.etcdCaFile === '' ? {} : { ca: config.etcdCaFile }),
+    ...(config.etcdCertFile === '' ? {} : { cert: config.etcdCertFile }),
+    ...(config.etcdKeyFile === '' ? {} : { key: config.etcdKeyFile }),
+  };
+}
+
+/** URLs for an apiserver: this host's member first, the others for when it is away. */
+export const etcdServersOf = (config: ClusterConfig): readonly string[] =>
+  isExternalEtcd(config) ? listOf(config.etcdServers) : [`https://127.0.0.1:${config.etcdClientPort}`, ...config.etcdPeers];
+
+/** Flags of an apiserver for its etcd. */
+export function etcdClientFlags(config: ClusterConfig): readonly string[] {
+  const { ca, cert, key } = etcdTlsFiles(config);
+  return [
+    flag('etcd-servers', etcdServersOf(config).join(',')),
+    ...(ca === undefined ? [] : [flag('etcd-cafile', ca)]),
+    ...(cert === undefined ? [] : [flag('etcd-certfile', cert)]),
+    ...(key === undefined ? [] : [flag('etcd-keyfile', key)]),
+  ];
+}
+
+/**
+ * This host's member. A control plane of one machine keeps it on loopback, so that the machine's address may change; once others are to join
+ * (`etcdExposed`) peers and clients reach it at the node's address, with certificates on both sides.
+ */
+export function etcdProcess(config: ClusterConfig): {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly stopSeconds: number;
+} {
+  const pki = (name: string): string => join(config.rootDir, 'pki/etcd', name);
+  const local = `https://127.0.0.1:${config.etcdClientPort}`;
+  const exposed = `https://${config.nodeAddress}:${config.etcdClientPort}`;
+  const peer = config.etcdExposed ? `https://${config.nodeAddress}:${config.etcdPeerPort}` : `http://127.0.0.1:${config.etcdPeerPort}`;
+  const name = config.etcdName === '' ? config.instance : config.etcdName;
+  return {
+    name: 'etcd',
+    command: findProgram('etcd') ?? 'etcd',
+    args: [
+      flag('name', name),
+      flag('data-dir', join(config.rootDir, 'etcd')),
+      flag('listen-client-urls', config.etcdExposed ? `${local},${exposed}` : local),
+      flag('advertise-client-urls', config.etcdExposed ? exposed : local),
+      flag('listen-peer-urls', peer),
+      flag('initial-advertise-peer-urls', peer),
+      // Both are read at the first start only.
+      flag('initial-cluster', config.etcdInitialCluster === '' ? `${name}=${peer}` : config.etcdInitialCluster),
+      flag('initial-cluster-state', config.etcdInitialCluster === '' ? 'new' : 'existing'),
+      flag('cert-file', pki('server.crt')),
+      flag('key-file', pki('server.key')),
+      flag('trusted-ca-file', pki('ca.crt')),
+      '--client-cert-auth=true',
+      ...(config.etcdExposed
+        ? [
+            flag('peer-cert-file', pki('peer.crt')),
+            flag('peer-key-file', pki('peer.key')),
+            flag('peer-trusted-ca-file', pki('ca.crt')),
+            '--peer-client-cert-auth=true',
+          ]
+        : []),
+      '--logger=zap',
+      '--log-level=warn',
+      '--max-request-bytes=3145728',
+      '--quota-backend-bytes=4294967296',
+    ],
+    stopSeconds: 15,
+  };
+}
