@@ -1,6 +1,6 @@
 import type { EtcdStoreConfig } from './etcd-client.ts';
 import { BackwardsWriter, readBigField, readFields } from './etcd-messages.ts';
-import { EtcdRpc } from './etcd-rpc.ts';
+import { EtcdCallError, EtcdRpc } from './etcd-rpc.ts';
 
 /** A member of an etcd cluster. */
 export interface EtcdMember {
@@ -26,7 +26,7 @@ export interface EtcdStatus {
   readonly isLearner: boolean;
 }
 
-/** What is done to an etcd cluster as a whole. Calls throw EtcdCallError; nothing is retried. */
+/** What is done to an etcd cluster as a whole. Calls throw EtcdCallError; what may have reached a member is not sent again. */
 export interface EtcdCluster {
   members(): Promise<readonly EtcdMember[]>;
   /** A new member that follows first; it votes once it is promoted. Resolves with all members, the new one included. */
@@ -98,20 +98,30 @@ export const memberListField = 2;
 /** Connects on first use. */
 export function createEtcdCluster(config: EtcdStoreConfig): EtcdCluster {
   const rpc = new EtcdRpc(config);
+  /** A member that is away is passed over: nothing has happened there. */
+  const call = async (path: string, frame: Buffer): Promise<Buffer> => {
+    for (let left = config.endpoints.length - 1; ; left--) {
+      try {
+        return await rpc.unary(path, frame);
+      } catch (error) {
+        if (!(error instanceof EtcdCallError && error.isNotSent) || left === 0) throw error;
+      }
+    }
+  };
   return {
-    members: async () => readMembers(await rpc.unary(memberListPath, empty()), memberListField),
+    members: async () => readMembers(await call(memberListPath, empty()), memberListField),
     addLearner: async (peerUrl) => {
       const request = new BackwardsWriter(textBytes([peerUrl])).number(2, 1).bytes(1, Buffer.from(peerUrl)).frame();
-      return readMembers(await rpc.unary('/etcdserverpb.Cluster/MemberAdd', request), 3);
+      return readMembers(await call('/etcdserverpb.Cluster/MemberAdd', request), 3);
     },
-    promote: async (id) => void (await rpc.unary('/etcdserverpb.Cluster/MemberPromote', withId(id))),
-    remove: async (id) => void (await rpc.unary('/etcdserverpb.Cluster/MemberRemove', withId(id))),
+    promote: async (id) => void (await call('/etcdserverpb.Cluster/MemberPromote', withId(id))),
+    remove: async (id) => void (await call('/etcdserverpb.Cluster/MemberRemove', withId(id))),
     setPeerUrls: async (id, peerUrls) => {
       const request = new BackwardsWriter(textBytes(peerUrls));
       for (const url of peerUrls.toReversed()) request.bytes(2, Buffer.from(url));
-      await rpc.unary('/etcdserverpb.Cluster/MemberUpdate', request.bigNumber(1, id).frame());
+      await call('/etcdserverpb.Cluster/MemberUpdate', request.bigNumber(1, id).frame());
     },
-    status: async () => readStatus(await rpc.unary('/etcdserverpb.Maintenance/Status', empty())),
+    status: async () => readStatus(await call('/etcdserverpb.Maintenance/Status', empty())),
     snapshot: async function* (signal) {
       for await (const messages of rpc.stream('/etcdserverpb.Maintenance/Snapshot', empty(), signal)) {
         for (const message of messages) {

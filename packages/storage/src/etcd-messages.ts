@@ -191,8 +191,10 @@ export function readBigField(message: Buffer, wanted: number): string {
     if (tag % 8 === varint) {
       const value = next();
       if (Math.floor(tag / 8) === wanted) return String(value);
-    } else if (tag % 8 === lengthDelimited) at += Number(next());
-    else at += tag % 8 === 1 ? 8 : 4;
+    } else if (tag % 8 === lengthDelimited) {
+      const length = Number(next());
+      at += length;
+    } else at += tag % 8 === 1 ? 8 : 4;
   }
   return '0';
 }

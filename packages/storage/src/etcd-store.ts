@@ -37,6 +37,8 @@ const pageSize = 500;
 const retryDelaysMs = [0, 50, 200, 500];
 /** With other members there will soon be a leader again: an election takes a second or two. */
 const electionRetryDelaysMs = [...retryDelaysMs, 1_000, 1_500];
+/** A call that took this long with its retries is not tried again: who asked waits for an answer. */
+const retryWithinMs = 4_000;
 const memberRefreshMs = 30_000;
 const watchBackoffMs = { initial: 50, max: 2_000 };
 
@@ -265,34 +267,45 @@ class EtcdStore implements DurableStore {
   async #range(request: RangeRequest): Promise<RangeResponse> {
     this.#refreshMembers();
     const frame = encodeRange(request);
+    const startedMs = this.#clock.monotonicMs();
     for (let attempt = 0; ; attempt++) {
       try {
         return decodeRange(await this.#calls.unary('/etcdserverpb.KV/Range', frame));
       } catch (error) {
         if (isCompacted(error)) throw new CompactedError(Math.max(await this.compactedRevision(), (request.revision ?? 0) + 1));
         if (isFuture(error)) throw new FutureRevisionError(await this.currentRevision());
-        await this.#beforeRetry(attempt, error, { isWorth: isWorthRetry(error), as: readError });
+        await this.#beforeRetry(attempt, error, { isWorth: isWorthRetry(error), startedMs, as: readError });
       }
     }
   }
 
   async #compareAndSet(request: CompareAndSet): Promise<CompareAndSetResponse> {
     const frame = encodeCompareAndSet(request);
+    const startedMs = this.#clock.monotonicMs();
     for (let attempt = 0; ; attempt++) {
       try {
         return decodeCompareAndSet(await this.#calls.unary('/etcdserverpb.KV/Txn', frame));
       } catch (error) {
         if (isLeaseGone(error)) throw error;
-        await this.#beforeRetry(attempt, error, { isWorth: isNotDone(error), as: (e) => writeError(e, request.value?.length ?? 0) });
+        await this.#beforeRetry(attempt, error, {
+          isWorth: isNotDone(error),
+          startedMs,
+          as: (e) => writeError(e, request.value?.length ?? 0),
+        });
       }
     }
   }
 
-  async #beforeRetry(attempt: number, error: unknown, o: { isWorth: boolean; as: (error: unknown) => Error }): Promise<void> {
+  async #beforeRetry(
+    attempt: number,
+    error: unknown,
+    o: { isWorth: boolean; startedMs: number; as: (error: unknown) => Error },
+  ): Promise<void> {
     if (error instanceof EtcdCallError && error.code === grpcCode.unauthenticated) this.#token = undefined;
     if (isMemberUseless(error)) this.#leaveMember();
     const delayMs = (this.#calls.hasOthers ? electionRetryDelaysMs : retryDelaysMs)[attempt];
-    if (!o.isWorth || delayMs === undefined || this.#closed.signal.aborted) throw o.as(error);
+    const isLate = this.#clock.monotonicMs() - o.startedMs > retryWithinMs;
+    if (!o.isWorth || isLate || delayMs === undefined || this.#closed.signal.aborted) throw o.as(error);
     if (delayMs > 0) await this.#clock.sleep(delayMs);
   }
 

@@ -38,7 +38,11 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
   },
   { name: 'kubeadm:get-nodes', role: 'kubeadm:get-nodes', subjects: [bootstrappers] },
   { name: 'skiff:certificate-approver', role: 'skiff:certificate-approver', subjects: [user('system:kube-controller-manager')] },
-  { name: 'skiff:node-leave', role: 'skiff:node-leave', subjects: [group('system:nodes')] },
+  {
+    name: 'skiff:node-leave',
+    role: 'skiff:node-leave',
+    subjects: [group('system:nodes'), user('system:kube-scheduler'), user('system:kube-controller-manager'), user('system:kube-proxy')],
+  },
   { name: 'skiff:node-proxy-client', role: 'skiff:node-proxy-client', subjects: [group('system:nodes'), group('system:node-proxier')] },
   { name: 'system:volume-scheduler', role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },
 ];

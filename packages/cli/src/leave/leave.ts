@@ -2,6 +2,7 @@ import { type ApiAccess, apiRequest, hostAccess, messageOf } from '../cluster/ap
 import { loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
+import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
@@ -46,7 +47,9 @@ async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
 export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Promise<void> {
   const config = loadConfig(rootDir);
   if (config === undefined) throw new UserError(`This host is in no cluster (${rootDir}).`, 'usage');
-  let access = hostAccess(config);
+  const access = hostAccess(config);
+  // Asked first: the last host of a control plane stays.
+  const others = config.role === 'node' ? access : await (await import('../control-plane/other-hosts.ts')).accessOfOthers(config);
   await attempt(o, steps, () =>
     steps.run('Moving the pods elsewhere', async (note) => {
       const isRunning = isAlive(readState(rootDir)?.supervisor);
@@ -54,16 +57,12 @@ export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Pro
       note(moved === undefined ? 'the cluster has no such node' : `${moved} moved`);
     }),
   );
-  if (config.role === 'control-plane') {
-    const { leaveControlPlane } = await import('../control-plane/leave-control-plane.ts');
-    await attempt(o, steps, () =>
-      steps.run('Leaving the control plane', async () => {
-        access = await leaveControlPlane(config);
-      }),
-    );
+  if (config.role === 'control-plane' && !isExternalEtcd(config)) {
+    const { removeOwnMember } = await import('../control-plane/members.ts');
+    await attempt(o, steps, () => steps.run('Leaving etcd', () => removeOwnMember(config)));
   }
   // A running kubelet would do its node's work to the end, and could register it again.
   await stopProcesses(rootDir, steps);
-  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(access, config.nodeName)));
+  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(others, config.nodeName)));
   await removeTraces(config, steps, { wipe: true });
 }

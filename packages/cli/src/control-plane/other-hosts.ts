@@ -1,11 +1,9 @@
 import { apiRequest, type ApiAccess, hostAccess, messageOf } from '../cluster/api-request.ts';
 import type { ClusterConfig } from '../config.ts';
-import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { UserError } from '../user-error.ts';
-import { removeOwnMember } from './members.ts';
 
 /** The administrator's access through the other hosts of the control plane. Throws UserError when there are none. */
-async function accessOfOthers(config: ClusterConfig): Promise<ApiAccess> {
+export async function accessOfOthers(config: ClusterConfig): Promise<ApiAccess> {
   const own = hostAccess(config);
   const answer = await apiRequest(own, { path: '/api/v1/namespaces/default/endpoints/kubernetes' });
   if (answer.code !== 200) throw new UserError(`The hosts of the control plane can't be read: ${messageOf(answer)}`, 'refused');
@@ -16,11 +14,4 @@ async function accessOfOthers(config: ClusterConfig): Promise<ApiAccess> {
   if (servers.length === 0)
     throw new UserError('This host is the whole control plane, so it can’t leave; `skiff down --wipe` ends the cluster.', 'usage');
   return { ...own, servers };
-}
-
-/** Takes this host out of the control plane, while it still runs. Resolves with how the rest is reached. Throws UserError. */
-export async function leaveControlPlane(config: ClusterConfig): Promise<ApiAccess> {
-  const others = await accessOfOthers(config);
-  if (!isExternalEtcd(config)) await removeOwnMember(config);
-  return others;
 }
