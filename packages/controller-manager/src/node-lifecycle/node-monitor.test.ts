@@ -203,6 +203,17 @@ describe('NodeMonitor', () => {
     expect(world.podReady('b')).toBe('False');
   });
 
+  it('knows that all are silent when their last signs of life lie apart', async () => {
+    const world = await startWorld('a', 'b', 'c');
+    await world.pass(5, ['b', 'c']);
+    await world.pass(5, ['c']);
+    await world.pass(100, []);
+    expect(['a', 'b', 'c'].map((n) => world.condition(n).status)).toEqual(['True', 'True', 'True']);
+    await world.pass(60, []);
+    expect(['a', 'b', 'c'].map((n) => world.condition(n).status)).toEqual(['Unknown', 'Unknown', 'Unknown']);
+    expect(['a', 'b', 'c'].map((n) => world.podReady(n))).toEqual(['True', 'True', 'True']);
+  });
+
   it('taints one node after the other', async () => {
     const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
     const world = await startWorld(...names);

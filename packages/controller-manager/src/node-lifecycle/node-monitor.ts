@@ -10,6 +10,8 @@ import { EvictionZones } from './zones.ts';
 const leaseNamespace = 'kube-node-lease';
 /** A node counts as possibly silent after this share of the grace period. */
 const suspicionShare = 0.4;
+/** No living node is silent for this share of it: it renews its Lease several times within the period. */
+const quietShare = 0.5;
 /** When all nodes fall silent at once, that is more likely here than there: they get this many grace periods. */
 const allSilentGraces = 3;
 /** Pods of one node whose status is written at once. */
@@ -66,7 +68,9 @@ export class NodeMonitor {
     for (const node of all)
       this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
 
-    const allSilent = all.length > 0 && all.every((node) => this.#silentMs(node) > this.#graceMs(node));
+    // Nodes don't fall silent in the same moment: each renews at a time of its own.
+    const share = (node: NodeView): number => this.#silentMs(node) / this.#graceMs(node);
+    const allSilent = all.some((node) => share(node) > 1) && all.every((node) => share(node) > quietShare);
     if (allSilent !== this.#allSilent) {
       this.#allSilent = allSilent;
       if (allSilent) log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
