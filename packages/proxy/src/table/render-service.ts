@@ -71,7 +71,8 @@ export function renderService(
       const protocol = port.protocol ?? 'TCP';
       const candidates = collectCandidates(slices, { name: port.name ?? '', protocol, family }, context.node);
       const selection = selectEndpoints(candidates, context.node);
-      localEndpoints = Math.max(localEndpoints, selection.local.length);
+      // Those that end still serve, but load balancers are to go elsewhere.
+      localEndpoints = Math.max(localEndpoints, candidates.filter((c) => c.local && c.ready && !c.terminating).length);
       if (protocol === 'SCTP') parts.push({ ...nothing, ...renderSctp(clusterIP, port, selection.cluster) });
       else parts.push(renderPort({ service, port, protocol: protocol as Protocol, clusterIP, family, selection }, context));
     }

@@ -208,6 +208,17 @@ describe('from outside', () => {
     expect(away.host.rules.refusals).toHaveLength(2);
     expect(away.healthChecks).toEqual([{ service: 'ns/web', port: 31_000, localEndpoints: 0 }]);
   });
+  it('the health check does not count endpoints that end, which still serve', () => {
+    const web = service('web', {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 31_000,
+      ports: [{ name: 'http', port: 80, nodePort: 30_080 }],
+    });
+    const { host, healthChecks } = render(state([web], [slice('web', [{ ...stopping('10.244.1.2', true), nodeName: 'n1' }])]));
+    expect(healthChecks).toEqual([{ service: 'ns/web', port: 31_000, localEndpoints: 0 }]);
+    expect(host.rules.prerouting[0]).toContain('DNAT --to-destination 10.244.1.2:8080');
+  });
   it('SCTP is left to the kernel', () => {
     const ports = [{ name: 'http', port: 80, protocol: 'SCTP' }];
     const target = [slice('web', [ready('10.244.1.2'), ready('10.244.1.3')], [{ name: 'http', port: 9999, protocol: 'SCTP' }])];
