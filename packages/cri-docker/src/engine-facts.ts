@@ -1,7 +1,8 @@
 import type { RuntimeStatus } from '@skiff/cri';
 import type { Engine } from './engine.ts';
 import { asRuntimeError } from './engine-error.ts';
-import { detectOomScoreFloor, findEngineProcess } from './oom-score.ts';
+import { findEngineProcess } from './engine-process.ts';
+import { detectOomScoreFloor } from './oom-score.ts';
 
 /** What stays the same while the engine runs. */
 export interface EngineFacts extends Omit<RuntimeStatus, 'ready' | 'message'> {
@@ -35,7 +36,7 @@ export function createEngineFacts(engine: Engine): EngineFactsReader {
     const info = (await docker.info().catch((error: unknown) => {
       throw asRuntimeError(error);
     })) as Info;
-    const daemonPid = await findEngineProcess();
+    const daemonPid = await findEngineProcess(engine.socketPath);
     return {
       cgroupVersion: info.CgroupVersion === '2' ? 2 : 1,
       cgroupDriver: info.CgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',

@@ -19,6 +19,7 @@ export interface EngineVersion {
  * dockerode does not do. Requests share keep-alive connections on the unix socket.
  */
 export interface Engine {
+  readonly socketPath: string;
   docker(): Promise<Docker>;
   version(): Promise<EngineVersion>;
   /** A request whose answer is read as a stream: for logs, pulls and events. */
@@ -94,6 +95,7 @@ export function createEngine(config: { readonly socketPath: string }): Engine {
   };
 
   return {
+    socketPath: config.socketPath,
     docker: async () => (await ready()).docker,
     version: async () => (await ready()).version,
     stream: async (o) => {

@@ -1,3 +1,3 @@
 export * from './config.ts';
 export * from './docker-runtime.ts';
-export { findEngineProcess } from './oom-score.ts';
+export { findEngineProcess } from './engine-process.ts';

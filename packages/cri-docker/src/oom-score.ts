@@ -1,20 +1,6 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 
 const sysResource = 1n << 24n;
-
-/** The engine's process, found by name where /proc shows the node's processes. */
-export async function findEngineProcess(): Promise<number | undefined> {
-  for (const entry of await readdir('/proc').catch(() => [] as string[])) {
-    if (!/^\d+$/.test(entry)) continue;
-    const comm = await readFile(`/proc/${entry}/comm`, 'utf8').catch(() => '');
-    if (comm.trim() !== 'dockerd') continue;
-    // Engines inside containers are seen as well: they have a pid in a namespace of their own besides.
-    const status = await readFile(`/proc/${entry}/status`, 'utf8').catch(() => '');
-    if (/^NSpid:\t\d+\t/m.test(status)) continue;
-    return Number(entry);
-  }
-  return undefined;
-}
 
 /**
  * The lowest oom_score_adj that containers can get. Lowering it needs CAP_SYS_RESOURCE, which an engine inside a container or a
