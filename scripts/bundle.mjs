@@ -10,11 +10,15 @@ import { root } from './skiff.mjs';
 const external = ['etcd3', 'dockerode', 'ssh2', 'cpu-features', '@skiff/cri/grpc'];
 const banner = "import { createRequire as skiffCreateRequire } from 'node:module'; const require = skiffCreateRequire(import.meta.url);";
 
+/** Mains of threads that a process starts, beside its own. */
+const threads = { apiserver: ['heavy/heavy-main.js', 'heavy/forms-main.js'] };
+
 await Promise.all(
   ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'proxy'].map((name) =>
     build({
-      entryPoints: [join(root, 'packages', name, 'dist/main.js')],
-      outfile: join(root, 'packages', name, 'dist/bundle/main.js'),
+      entryPoints: ['main.js', ...(threads[name] ?? [])].map((file) => join(root, 'packages', name, 'dist', file)),
+      outdir: join(root, 'packages', name, 'dist/bundle'),
+      outbase: join(root, 'packages', name, 'dist'),
       bundle: true,
       platform: 'node',
       target: 'node20',

@@ -1,5 +1,22 @@
-/** Line pairs of a longest common subsequence. */
+/** Cells of the table that finding a longest common subsequence takes; beyond it what is between equal ends counts as replaced. */
+const maxCells = 1_000_000;
+
+/** Line pairs that stay: equal lines at the beginning, and a longest common subsequence of the rest, if that is short enough. */
 function matches(a: readonly string[], b: readonly string[]): [number, number][] {
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) start++;
+  let [aEnd, bEnd] = [a.length, b.length];
+  const isLong = (): boolean => (aEnd - start) * (bEnd - start) > maxCells;
+  if (isLong()) while (aEnd > start && bEnd > start && a[aEnd - 1] === b[bEnd - 1]) [aEnd, bEnd] = [aEnd - 1, bEnd - 1];
+  const middle = isLong() ? [] : commonSubsequence(a.slice(start, aEnd), b.slice(start, bEnd));
+  const pairs: [number, number][] = [];
+  for (let i = 0; i < start; i++) pairs.push([i, i]);
+  for (const [i, j] of middle) pairs.push([start + i, start + j]);
+  for (let i = 0; aEnd + i < a.length; i++) pairs.push([aEnd + i, bEnd + i]);
+  return pairs;
+}
+
+function commonSubsequence(a: readonly string[], b: readonly string[]): [number, number][] {
   const lengths = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {

@@ -146,7 +146,10 @@ class Merger {
     if (live.length === 0 && patch.length === 0) return live;
     const ofMaps = elementsAreMaps(live, patch);
     if (!ofMaps) {
-      if (deletes) return live.filter((v) => !patch.includes(v));
+      if (deletes) {
+        const gone = new Set(patch);
+        return live.filter((v) => !gone.has(v));
+      }
       return arrange([...new Set([...live, ...patch])], patch, live, '');
     }
     const { mergeKey } = meta;
@@ -154,11 +157,13 @@ class Merger {
     const order = [...live];
     const { kept, additions } = applyListDirectives(live as JsonObject[], patch as JsonObject[], mergeKey);
     const place = this.#place(meta.type?.kind === 'list' ? meta.type.items : undefined);
+    const firstOf = new Map<Json | undefined, number>();
+    for (const [i, item] of kept.entries()) if (!firstOf.has(item[mergeKey])) firstOf.set(item[mergeKey], i);
     for (const item of additions) {
       const keyValue = item[mergeKey];
       if (keyValue === undefined) throw noMergeKey(item, mergeKey);
-      const at = kept.findIndex((k) => k[mergeKey] === keyValue);
-      if (at < 0) kept.push(item);
+      const at = firstOf.get(keyValue);
+      if (at === undefined) firstOf.set(keyValue, kept.push(item) - 1);
       else kept[at] = this.map(kept[at]!, item, place);
     }
     return arrange(kept, additions, order, mergeKey);
@@ -180,7 +185,7 @@ function elementsAreMaps(...lists: readonly Json[][]): boolean {
 
 /** `$patch: delete` takes elements out of the live list, `$patch: replace` discards it whole. */
 function applyListDirectives(live: JsonObject[], patch: JsonObject[], mergeKey: string): { kept: JsonObject[]; additions: JsonObject[] } {
-  let kept = [...live];
+  const gone = new Set<Json>();
   let replace = false;
   const additions: JsonObject[] = [];
   for (const item of patch) {
@@ -191,7 +196,7 @@ function applyListDirectives(live: JsonObject[], patch: JsonObject[], mergeKey: 
       case 'delete': {
         const value = item[mergeKey];
         if (value === undefined) throw noMergeKey(item, mergeKey);
-        kept = kept.filter((k) => k[mergeKey] !== value);
+        gone.add(value);
         break;
       }
       case 'replace':
@@ -203,7 +208,8 @@ function applyListDirectives(live: JsonObject[], patch: JsonObject[], mergeKey: 
         throw failure(`unknown patch type: ${goValueText(item[directive])} in map: ${goValueText(item)}`);
     }
   }
-  return replace ? { kept: additions, additions: [] } : { kept, additions };
+  if (replace) return { kept: additions, additions: [] };
+  return { kept: live.filter((item) => item[mergeKey] === undefined || !gone.has(item[mergeKey])), additions };
 }
 
 const keyOf = (item: Json, mergeKey: string): Json | undefined => (mergeKey === '' ? item : isObject(item) ? item[mergeKey] : undefined);

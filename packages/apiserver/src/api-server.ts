@@ -1,14 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import { builtinResources, builtinSchemas } from '@skiff/api';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createAdmissionChain } from './admission/plugin.ts';
-import { admissionPlugins } from './admission/plugins.ts';
 import { readServiceAccountKeys } from './authn/service-account-keys.ts';
-import { createAuthenticators } from './authn/authenticators.ts';
-import { createAuthorization } from './authz/authorization.ts';
-import { attributesOf, forbiddenError, unionAuthorizer } from './authz/authorizer.ts';
+import { unionAuthorizer } from './authz/authorizer.ts';
 import { alwaysAllowPaths } from './authz/privileged.ts';
 import { runRoleAggregation } from './bootstrap/aggregate-roles.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
@@ -17,16 +12,18 @@ import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
-import type { AdmissionChain, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
-import { connectHandlers, servedVersions, withHandlers } from './dispatch.ts';
+import { callEndpoint, connectHandlers, servedVersions } from './dispatch.ts';
+import type { HeavyLane } from './heavy/heavy-lane.ts';
+import { callWithLane } from './heavy/is-heavy.ts';
 import { createInFlight } from './in-flight.ts';
 import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
 import { createPathTable } from './paths.ts';
 import { createPipeline } from './pipeline.ts';
-import { createReviewHandlers } from './reviews/handlers.ts';
 import { createRoutes } from './routes.ts';
+import { createServedApi } from './served-api.ts';
 import type { Exchange } from './server/exchange.ts';
 import { createListener } from './server/listener.ts';
 import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
@@ -42,6 +39,8 @@ export interface ApiServerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly createRegistry: (config: RegistryConfig, deps: RegistryDeps) => ResourceRegistry;
+  /** Absent: everything is done in place. */
+  readonly heavyLane?: HeavyLane;
 }
 
 export interface ApiServer {
@@ -79,59 +78,17 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const serverAddress = (): string => `${config.advertiseAddress}:${port}`;
     const state = { initialized: false, stopping: false };
 
-    // The registry, and what guards it: authorizers and admission read through its caches.
-    const authorizer = { current: undefined as ReturnType<typeof createAuthorization> | undefined };
-    const admission = { current: createAdmissionChain([]) as AdmissionChain };
-    const registry = deps.createRegistry(
-      {
-        definitions: builtinResources,
-        schema: builtinSchemas,
-        keyPrefix: config.keyPrefix,
-        serviceClusterIpRanges: config.serviceClusterIpRanges,
-        serviceNodePortRange: config.serviceNodePortRange,
-      },
-      {
-        store: deps.store,
-        ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
-        clock,
-        log: log.child({ part: 'registry' }),
-        admission: (objects) => {
-          authorizer.current = createAuthorization(config.authorizationModes, objects);
-          admission.current = createAdmissionChain(
-            admissionPlugins({
-              objects,
-              authorization: authorizer.current,
-              defaultTolerations: config.defaultTolerations,
-              clock,
-              sleep: clock.sleep,
-            }),
-          );
-          return admission.current;
-        },
-        subresources: () => [],
-        authorizeCreate: async (r) => {
-          const attributes = { ...attributesOf(r.user, r.info), verb: 'create', name: '' };
-          const d = authorization.authorizer.authorize(attributes);
-          if (d.decision !== 'allow') throw forbiddenError(attributes, d.reason);
-        },
-      },
-    );
-    const authorization = authorizer.current ?? createAuthorization(config.authorizationModes, registry.objects);
-    const reviews = createReviewHandlers(config, {
-      objects: registry.objects,
-      authorization,
-      authentication: () => authentication,
-      admission: () => admission.current,
-      signingKey: keys.signing,
-      clock,
-    });
-    const authentication = createAuthenticators(config, {
-      objects: registry.objects,
-      keys: keys.verification,
+    const api = createServedApi(config, {
+      store: deps.store,
+      ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
+      createRegistry: deps.createRegistry,
+      ...(deps.heavyLane === undefined ? {} : { formOf: deps.heavyLane.formOf }),
       material: () => material,
-      nowMs: clock.now,
+      keys,
+      clock,
       log,
     });
+    const { registry, authorization, authentication } = api;
 
     const systemObjects: SystemObjectsConfig = {
       advertiseAddress: config.advertiseAddress,
@@ -161,7 +118,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         authenticate: authentication.authenticate,
         authorizer: unionAuthorizer([alwaysAllowPaths(healthPaths), authorization.authorizer]),
         inFlight,
-        registry: withHandlers(registry, reviews),
+        registry: api.endpoints,
         servesVersion: servedVersions(registry),
         paths: createPathTable(
           createRoutes(config, {
@@ -176,6 +133,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           }),
         ),
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
+        call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,
         metrics: createRequestMetrics([metricsRegistry], inFlight),
         clock,

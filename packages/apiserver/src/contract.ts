@@ -5,6 +5,7 @@
 import type { DeepReadonly, JsonObject, KubeObject, ResourceDefinition, SchemaRegistry } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
+import type { ServedForm } from './storage/stored-entry.ts';
 
 export interface UserInfo {
   readonly name: string;
@@ -39,6 +40,9 @@ export interface OutputFormat {
   readonly as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
   readonly asVersion?: 'v1' | 'v1beta1';
 }
+
+/** See HeavyLane: `definition` is `group/version/plural`, `custom` the JSON of its CustomResourceDefinition; undefined: it can't be said. */
+export type HeavyForms = (definition: string, value: Buffer, custom?: string) => Promise<ServedForm | undefined>;
 
 /** How long something is wanted. Making a signal costs as much as looking an object up: it is made when it is first asked for. */
 export interface Lifetime {
@@ -143,6 +147,8 @@ export interface ServerMembers {
 export interface ResourceRegistry {
   /** undefined: no such resource → 404. */
   lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
+  /** How much a request is about, as far as this process knows: the object's stored bytes, and how many objects a LIST has. */
+  extent(info: RequestInfo): { readonly value: Buffer | undefined; readonly objects: number };
   /** Everything served, for discovery and OpenAPI. */
   definitions(): readonly ResourceDefinition[];
   /** Replaces the custom kinds that are served: those of the same identity stay as they are, with their watches. */
@@ -200,6 +206,8 @@ export interface RegistryConfig {
   readonly serviceClusterIpRanges: readonly string[];
   /** Inclusive. */
   readonly serviceNodePortRange: { readonly from: number; readonly to: number };
+  /** False: another server on the same store compacts, repairs and sends bookmarks; this one only serves. */
+  readonly housekeeping?: boolean;
 }
 
 export interface RegistryDeps {
@@ -208,6 +216,8 @@ export interface RegistryDeps {
   readonly ephemeralStore?: RevisionedStore;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Makes what a view shows of a value where that is too much work for the event loop. Absent: everything is made in place. */
+  formOf?: HeavyForms;
   /** Made once the registry's own access exists. Must not read through it before `run`. */
   admission(objects: ObjectAccess): AdmissionChain;
   /** Subresources that the front serves (exec, log, token …). */

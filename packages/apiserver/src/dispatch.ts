@@ -99,11 +99,7 @@ export async function toApiRequest(
   let contentType = header(x.request, 'content-type');
   if (contentType !== '') contentType = parseMediaType(contentType).mediaType;
   if (r.info.verb === 'patch' && !patchTypes.has(contentType)) throw unsupportedPatchType();
-  let body = hasNoBody(x.request) ? noBody : await readBody(x.request, r.bodyLimitBytes);
-  if (contentType === protobufMediaType && r.info.verb !== 'patch') {
-    body = fromProtobuf(body);
-    contentType = 'application/json';
-  }
+  const body = hasNoBody(x.request) ? noBody : await readBody(x.request, r.bodyLimitBytes);
   const info = definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info;
   return new ReceivedRequest(
     {
@@ -166,7 +162,7 @@ const patchTypes: ReadonlySet<string> = new Set([
 ]);
 const unsupportedPatchType = (): StatusError => new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
 
-/** The JSON of a protobuf body: behind this point there is only JSON and YAML. Throws BadRequest. */
+/** The JSON of a protobuf body: endpoints know only JSON and YAML. Throws BadRequest. */
 function fromProtobuf(received: Buffer): Buffer {
   if (received.length === 0) return received;
   try {
@@ -187,7 +183,11 @@ function deprecatedWatchQuery(info: RequestInfo, query: URLSearchParams): URLSea
 }
 
 /** Calls the verb's method. undefined: it was a watch, and it is over. */
-export async function callEndpoint(endpoint: ResourceEndpoint, r: ApiRequest, open: OpenWatch): Promise<ApiResponse | undefined> {
+export async function callEndpoint(endpoint: ResourceEndpoint, received: ApiRequest, open: OpenWatch): Promise<ApiResponse | undefined> {
+  const isProtobuf = received.contentType === protobufMediaType && received.info.verb !== 'patch';
+  const r = isProtobuf
+    ? new ReceivedRequest({ ...received, body: fromProtobuf(received.body), contentType: 'application/json' }, received)
+    : received;
   switch (r.info.verb) {
     case 'watch':
       if (endpoint.watch === undefined) throw methodNotServed();

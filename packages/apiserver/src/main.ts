@@ -1,45 +1,38 @@
-import { readFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
-import {
-  createLogger,
-  exitMessage,
-  FlagError,
-  formatHelp,
-  type Flags,
-  parseFlags,
-  processSignal,
-  systemClock,
-  type Logger,
-} from '@skiff/component-base';
-import { createEtcdStore, createMemoryStore, createRedisStore, type DurableStore } from '@skiff/storage';
+import { Worker } from 'node:worker_threads';
+import { createLogger, exitMessage, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { createApiServer } from './api-server.ts';
 import { configFromFlags } from './config.ts';
 import { apiServerFlags } from './flags.ts';
+import { createHeavyLane } from './heavy/heavy-lane.ts';
+import type { Thread } from './heavy/thread-link.ts';
+import { logLevel } from './log-level.ts';
 import { createRegistry } from './registry/registry.ts';
-
-type ApiServerFlags = Flags<typeof apiServerFlags>;
+import { openEphemeralStore, openStore } from './stores.ts';
 
 /** What upstream takes in a request's headers; node's own limit can only be set on its command line. */
 const headerBytes = 1_048_576;
 
-function openStore(flags: ApiServerFlags, log: Logger): DurableStore {
-  const deps = { clock: systemClock, log: log.child({ part: 'store' }) };
-  if (flags['storage-backend'] === 'memory') return createMemoryStore({}, deps);
-  if (flags['storage-backend'] !== 'etcd') throw new FlagError(`--storage-backend takes etcd or memory, not "${flags['storage-backend']}"`);
-  if (flags['etcd-servers'].length === 0) throw new FlagError('--etcd-servers is required with --storage-backend=etcd');
-  const read = (file: string | undefined): Buffer | undefined => (file === undefined ? undefined : readFileSync(file));
-  const [ca, cert, key] = [read(flags['etcd-cafile']), read(flags['etcd-certfile']), read(flags['etcd-keyfile'])];
-  return createEtcdStore(
-    {
-      endpoints: flags['etcd-servers'],
-      ...(ca === undefined ? {} : { tls: { ca, ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) } }),
+/** `main` lies beside this file, in both builds. */
+function startThread<Question extends { id: number }, Answer extends { id: number }>(
+  main: string,
+  args: readonly string[],
+): Thread<Question, Answer> {
+  const worker = new Worker(new URL(main, import.meta.url), { workerData: args, resourceLimits: { maxOldGenerationSizeMb: 768 } });
+  worker.unref();
+  return {
+    post: (message) => worker.postMessage(message),
+    on: ({ answer, ended }) => {
+      let failure: Error | undefined;
+      worker.on('message', answer);
+      worker.on('error', (error) => {
+        failure = error;
+      });
+      worker.on('exit', () => ended(failure));
     },
-    deps,
-  );
+    stop: () => void worker.terminate(),
+  };
 }
-
-/** `--v` as upstream counts: 0 to 3 tell what happens, from 4 on each request is logged. */
-const logLevel = (v: number): string => (v >= 6 ? 'trace' : v >= 4 ? 'debug' : 'info');
 
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseFlags(apiServerFlags, args);
@@ -51,16 +44,27 @@ async function main(args: readonly string[]): Promise<number> {
     );
   const signal = processSignal();
   await using store = openStore(flags, log);
-  await using ephemeralStore =
-    flags['redis-url'] === undefined ? undefined : createRedisStore({ url: flags['redis-url'] }, { clock: systemClock });
+  await using ephemeralStore = openEphemeralStore(flags);
+  // A store in memory can't be shared with another thread.
+  const heavyLane =
+    flags['storage-backend'] === 'memory'
+      ? undefined
+      : createHeavyLane({
+          startServer: () => startThread('./heavy/heavy-main.js', args),
+          startFormMaker: () => startThread('./heavy/forms-main.js', args),
+          clock: systemClock,
+          log,
+        });
   const server = createApiServer(configFromFlags(flags), {
     store,
     ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
     clock: systemClock,
     log,
     createRegistry,
+    ...(heavyLane === undefined ? {} : { heavyLane }),
   });
   await server.run(signal);
+  heavyLane?.stop();
   log.info('stopped');
   return 0;
 }

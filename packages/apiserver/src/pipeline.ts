@@ -5,7 +5,7 @@ import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
 import type { ApiResponse, OutputFormat, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
-import { callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
+import { type callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
 import { deprecationWarning } from './request/deprecations.ts';
 import type { InFlight } from './in-flight.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
@@ -35,6 +35,7 @@ export interface PipelineDeps {
   readonly servesVersion: (group: string, version: string) => boolean;
   readonly paths: PathTable;
   readonly connects: ReadonlyMap<string, ConnectHandler>;
+  readonly call: typeof callEndpoint;
   readonly unsent: UnsentBytes;
   readonly metrics: RequestMetrics;
   readonly clock: Clock;
@@ -172,11 +173,11 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     if (deprecation !== undefined) r.warnings.push(deprecation);
     if (info.verb !== 'watch') {
       const request = await toApiRequest(x, endpoint.definition, { ...r, bodyLimitBytes: config.bodyLimitBytes });
-      return await callEndpoint(endpoint, request, unexpectedWatch);
+      return await deps.call(endpoint, request, unexpectedWatch);
     }
     using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
     const request = await toApiRequest(x, endpoint.definition, { ...r, lifetime: streaming, bodyLimitBytes: config.bodyLimitBytes });
-    await callEndpoint(endpoint, request, (contentType) => {
+    await deps.call(endpoint, request, (contentType) => {
       writeWarnings(x, r.warnings);
       r.served.code = 200;
       r.started();

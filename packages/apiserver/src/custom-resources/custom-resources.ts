@@ -37,8 +37,14 @@ export class CustomResources {
     this.#log = deps.log;
   }
 
-  /** Follows the definitions until `signal` aborts. */
+  /** Follows the definitions and keeps their status until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    using _changes = this.follow();
+    await this.#keepStatus(signal);
+  }
+
+  /** Serves what the definitions say, now and after each change. */
+  follow(): Disposable {
     // Before the change is told to anybody: watches send at the end of the event loop's turn.
     let scheduled = false;
     const follow = (): void => {
@@ -47,13 +53,13 @@ export class CustomResources {
       this.#dirty = true;
       this.#wake();
     };
-    using _changes = this.#objects.subscribe<CustomResourceDefinition>(customResourceDefinition, () => {
+    const changes = this.#objects.subscribe<CustomResourceDefinition>(customResourceDefinition, () => {
       if (scheduled) return;
       scheduled = true;
       queueMicrotask(follow);
     });
     this.serve();
-    await this.#keepStatus(signal);
+    return changes;
   }
 
   #all(): readonly CRD[] {

@@ -11,6 +11,7 @@ import {
   type SubresourceDefinition,
 } from '@skiff/apimachinery';
 import { childSignal } from '@skiff/component-base';
+import type { RevisionedStore } from '@skiff/storage';
 import type { RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
 import { runCompactor } from '../storage/compactor.ts';
 import { History } from '../storage/history.ts';
@@ -27,11 +28,12 @@ import { namespaceHooks } from './namespace-hooks.ts';
 import { createLeaderGuard, type LeaderGuard, parseLeaderClaim } from './leader-guard.ts';
 import { createObjectAccess } from './object-access.ts';
 import { createServerMembers } from './server-members.ts';
-import { createResourceCodec } from './resource-codec.ts';
 import { apiVersionOf } from './render.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
+import { prepareHeavy } from './prepare-heavy.ts';
+import { codecOf, idOf } from './served-codecs.ts';
 import { indexedFieldOf } from './selection.ts';
-import type { ServedResource, StoredResource } from './stored-resource.ts';
+import { keyOf, type ServedResource, type StoredResource } from './stored-resource.ts';
 import type { SubresourceDeps } from './subresources/subresource.ts';
 import { bindingsEndpoint, registrySubresources } from './subresources/subresources.ts';
 import { expiredStatus, undecodableStatus } from './watch-session.ts';
@@ -41,16 +43,16 @@ const bookmarkMs = 60_000;
 const compactionMs = 5 * 60_000;
 const readyProbeMs = 250;
 
-const idOf = (d: { group: string; version: string; plural: string }): string => `${d.group}/${d.version}/${d.plural}`;
-
 /** Everything that is served, over the caches of one durable store and, for what expires, an ephemeral one. Does no I/O before `run`. */
 export function createRegistry(config: RegistryConfig, deps: RegistryDeps): ResourceRegistry {
   const { clock, log } = deps;
   const layout = createKeyLayout(config.keyPrefix);
   const lifetime = new AbortController();
-  const durable = new LogFollower({ root: layout.root }, { store: deps.store, clock, log });
-  const ephemeral =
-    deps.ephemeralStore === undefined ? undefined : new LogFollower({ root: layout.root }, { store: deps.ephemeralStore, clock, log });
+  const prepare = deps.formOf === undefined ? undefined : prepareHeavy(deps.formOf, (d) => crdOf(d));
+  const follow = (store: RevisionedStore): LogFollower =>
+    new LogFollower({ root: layout.root }, { store, clock, log, ...(prepare && { prepare }) });
+  const durable = follow(deps.store);
+  const ephemeral = deps.ephemeralStore === undefined ? undefined : follow(deps.ephemeralStore);
   const followers = ephemeral === undefined ? [durable] : [durable, ephemeral];
   /** All that is served now, custom kinds included: another array after each change. */
   let current: readonly ResourceDefinition[] = config.definitions;
@@ -68,9 +70,9 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   function keep(d: ResourceDefinition): void {
     if (d.virtual === true) return;
     const stored = storedResource(d);
-    const storage = storageDefinition(current, d);
-    const codec = createResourceCodec(config.schema, d, storage);
+    const codec = codecOf(config.schema, current, d);
     const view = new View(d, stored.slots++, (value) => codec.serve(value));
+    stored.cache.views.push(view);
     served.set(idOf(d), { definition: d, stored, view, codec });
   }
 
@@ -130,6 +132,12 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   };
 
   const objects = createObjectAccess({ clock, log, signal: lifetime.signal, served: servedOf, target });
+  /** The JSON of the CustomResourceDefinition that a custom definition was made from. */
+  function crdOf(d: ResourceDefinition): string | undefined {
+    const crds = definition('apiextensions.k8s.io', 'customresourcedefinitions');
+    const crd = crds && objects.get(crds, '', `${d.plural}.${d.group}`);
+    return crd && JSON.stringify(crd);
+  }
   const services = createServiceAllocation(config, { objects, clock, log, store: deps.store, definition });
   if (services !== undefined) hooks['/services'] = services.hooks;
   const leaderGuard = (claim: string): LeaderGuard => {
@@ -184,7 +192,11 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   function withdraw(d: ResourceDefinition): void {
     const id = idOf(d);
     const resource = served.get(id);
-    resource?.stored.hub.close(resource.view);
+    if (resource !== undefined) {
+      resource.stored.hub.close(resource.view);
+      const { views } = resource.stored.cache;
+      views.splice(views.indexOf(resource.view), 1);
+    }
     served.delete(id);
     byKind.delete(`${d.group}/${d.version}/${d.kind}`);
     for (const map of [endpoints, fieldManagers]) for (const key of map.keys()) if (key.startsWith(`${id}/`)) map.delete(key);
@@ -227,12 +239,23 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     lookup: (group, version, resource, subresource) => endpoints.get(`${idOf({ group, version, plural: resource })}/${subresource}`),
     definitions: () => current,
     serveCustom,
+    extent: (info) => {
+      const resource = served.get(idOf({ ...info, plural: info.resource }));
+      if (resource === undefined) return { value: undefined, objects: 0 };
+      const { cache, prefix } = resource.stored;
+      if (info.name !== '') return { value: cache.newest(keyOf(resource, info.namespace, info.name))?.value, objects: 1 };
+      return { value: undefined, objects: cache.entries.count(info.namespace === '' ? prefix : `${prefix}${info.namespace}/`) };
+    },
     objects,
     members: createServerMembers({ root: layout.root }, { store: deps.store, cache: durable.cache(`${layout.root}masterleases/`), log }),
     ready,
     async run(signal) {
       const scope = childSignal(signal);
       try {
+        if (config.housekeeping === false) {
+          await Promise.all(followers.map((f) => f.run(scope.signal)));
+          return;
+        }
         const loops = followers.flatMap((f) => [
           f.run(scope.signal),
           untilAborted(scope.signal, runCompactor({ intervalMs: compactionMs }, { store: f.store, clock, log, signal: scope.signal })),
@@ -273,17 +296,6 @@ async function untilAborted(signal: AbortSignal, loop: Promise<void>): Promise<v
 
 const mergeType = (config: RegistryConfig, d: ResourceDefinition): MergeMap =>
   d.custom?.codec.mergeType ?? mergeTypeOf(config.schema, d.schemaName);
-
-function storageDefinition(definitions: readonly ResourceDefinition[], d: ResourceDefinition): ResourceDefinition {
-  if (d.custom !== undefined) return d.custom.storage ?? d;
-  const { storageVersion } = d;
-  if (storageVersion === undefined || (storageVersion.group === d.group && storageVersion.version === d.version)) return d;
-  const found = definitions.find(
-    (o) => o.group === storageVersion.group && o.version === storageVersion.version && o.storagePrefix === d.storagePrefix,
-  );
-  // Stored by an older upstream version whose structure is the same: only apiVersion differs, and this server keeps its own.
-  return found ?? d;
-}
 
 /** The same objects in another version that is served, for managedFields that were recorded in it. */
 function otherVersion(

@@ -1,8 +1,9 @@
 import { type Clock, childSignal, type Logger, supervise } from '@skiff/component-base';
-import { CompactedError, type Entry, type Revision, type RevisionedStore } from '@skiff/storage';
+import { type Change, CompactedError, type Entry, type Revision, type RevisionedStore } from '@skiff/storage';
 import type { EventWindowLimits } from './event-window.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { RevisionProbe } from './revision-probe.ts';
+import type { StoredEntry } from './stored-entry.ts';
 
 export interface LogFollowerConfig {
   /** `/registry/`: keys elsewhere only move the revision. */
@@ -10,6 +11,9 @@ export interface LogFollowerConfig {
   readonly pageSize?: number;
   readonly windowLimits?: EventWindowLimits;
 }
+
+/** Makes the forms of a value that is too heavy to be looked at in one go, by slot; undefined: it isn't. */
+export type PrepareForms = (cache: ResourceCache, key: string, value: Buffer) => Promise<StoredEntry['forms']> | undefined;
 
 /**
  * Follows one store with one watch over its whole key space, so that the applied revision is exact: every write of the store is an
@@ -26,14 +30,16 @@ export class LogFollower {
   /** Entries of resources that nobody serves (yet). */
   readonly #unclaimed = new Map<string, Entry>();
   readonly #probe: RevisionProbe;
+  readonly #prepare: PrepareForms | undefined;
   #waiting: { revision: Revision; done: () => void }[] = [];
   #applied: Revision = 0;
 
-  constructor(config: LogFollowerConfig, deps: { store: RevisionedStore; clock: Clock; log: Logger }) {
+  constructor(config: LogFollowerConfig, deps: { store: RevisionedStore; clock: Clock; log: Logger; prepare?: PrepareForms }) {
     this.store = deps.store;
     this.#config = config;
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#prepare = deps.prepare;
     this.#probe = new RevisionProbe(() => this.store.currentRevision());
   }
 
@@ -108,9 +114,12 @@ export class LogFollower {
       try {
         if (this.#applied === 0) await this.#load();
         for await (const batch of this.store.watch('', { after: this.#applied, signal: watching.signal })) {
+          // All of them before the first is applied: nobody may see half a batch.
+          const heavy = this.#formsOf(batch.changes);
+          const forms = heavy === undefined ? undefined : await heavy;
           for (const change of batch.changes) {
             const cache = this.#cacheOf(change.key);
-            if (cache !== undefined) cache.apply(change);
+            if (cache !== undefined) cache.apply(change, forms?.get(change));
             else if (change.type === 'delete') this.#unclaimed.delete(change.key);
             else if (change.value !== undefined && change.key.startsWith(this.#config.root)) {
               this.#unclaimed.set(change.key, { key: change.key, value: change.value, revision: change.revision });
@@ -128,6 +137,18 @@ export class LogFollower {
         watching[Symbol.dispose]();
       }
     }
+  }
+
+  /** Forms of heavy values; undefined where there are none, as nearly always. */
+  #formsOf(changes: readonly Change[]): Promise<ReadonlyMap<Change, StoredEntry['forms']>> | undefined {
+    if (this.#prepare === undefined) return undefined;
+    let found: Promise<readonly [Change, StoredEntry['forms']]>[] | undefined;
+    for (const change of changes) {
+      const cache = change.value === undefined ? undefined : this.#cacheOf(change.key);
+      const forms = cache && change.value && this.#prepare(cache, change.key, change.value);
+      if (forms !== undefined) (found ??= []).push(forms.then((f) => [change, f] as const));
+    }
+    return found && Promise.all(found).then((pairs) => new Map(pairs));
   }
 
   #advance(revision: Revision, changed: boolean): void {

@@ -2,6 +2,7 @@ import type { Change, Entry, Revision } from '@skiff/storage';
 import { type CacheEvent, EventWindow, type EventWindowLimits } from './event-window.ts';
 import { splitKey } from './key-layout.ts';
 import { SortedEntries } from './sorted-entries.ts';
+import type { View } from './view.ts';
 import { createStoredEntry, type ServedForm, type StoredEntry } from './stored-entry.ts';
 
 /** Who follows a resource. Called synchronously, in the log's order; must not throw. */
@@ -50,6 +51,9 @@ export class ResourceCache {
     this.#lastRevision = start;
   }
 
+  /** Views of what is here. */
+  readonly views: View[] = [];
+
   get entries(): SortedEntries<StoredEntry> {
     return this.#entries;
   }
@@ -83,20 +87,26 @@ export class ResourceCache {
     };
   }
 
+  /** Is this value on its way, written by this process? Then its form is known. */
+  isOwn(key: string, value: Buffer): boolean {
+    return this.#own.get(key)?.value.equals(value) ?? false;
+  }
+
   /** An entry of the store as this cache keeps it; not added. */
   toStored(entry: Entry): StoredEntry {
     const { namespace, name } = splitKey(entry.key.slice(this.prefix.length));
     return createStoredEntry(entry, namespace, name);
   }
 
-  /** What is applied already (a batch that was cut off and comes again) is passed over. */
-  apply(change: Change): void {
+  /** What is applied already (a batch that was cut off and comes again) is passed over. `forms`: what views make of the value, by slot. */
+  apply(change: Change, forms?: StoredEntry['forms']): void {
     if (change.revision <= this.#lastRevision) return;
     const previous = this.#entries.get(change.key);
     let current: StoredEntry | undefined;
     this.#lastRevision = change.revision;
     if (change.type === 'put') {
       current = this.#arrived(change.key, change.value ?? Buffer.alloc(0), change.revision);
+      if (forms !== undefined) for (const [slot, form] of forms.entries()) current.forms[slot] ??= form;
       this.#entries = this.#entries.with(current);
     } else {
       this.#own.delete(change.key);

@@ -1,0 +1,81 @@
+import { serviceUnavailable, StatusError } from '@skiff/apimachinery';
+import type { Clock, Logger } from '@skiff/component-base';
+import type { ApiRequest, ApiResponse, HeavyForms } from '../contract.ts';
+import {
+  type AnswerMessage,
+  type FormAnswer,
+  type FormQuestion,
+  fromAnswerMessage,
+  type RequestMessage,
+  toRequestBody,
+} from './messages.ts';
+import { createThreadLink, type Thread, ThreadLostError } from './thread-link.ts';
+
+/** Work that would hold up everyone on the shared event loop, done on other threads. */
+export interface HeavyLane {
+  /** An error of the endpoint is an answer like others. Throws TooManyRequests, and when the thread gives none. */
+  serve(r: ApiRequest): Promise<ApiResponse>;
+  /** What the view of a definition shows of a stored value. */
+  formOf: HeavyForms;
+  stop(): void;
+}
+
+export interface HeavyLaneDeps {
+  /** A second server without a listener. */
+  startServer(): Thread<RequestMessage, AnswerMessage>;
+  startFormMaker(): Thread<FormQuestion, FormAnswer>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const idleMs = 60_000;
+
+/**
+ * Requests go to a second server on a thread of its own, which shares nothing with this one but the store: several servers on one
+ * store are the normal case. Forms have another thread, since the log waits for them.
+ */
+export function createHeavyLane(deps: HeavyLaneDeps): HeavyLane {
+  const { clock, log } = deps;
+  const server = createThreadLink<RequestMessage, AnswerMessage>(
+    { name: 'heavy-requests', maxQuestions: 50, idleMs, stallMs: 60_000 },
+    { start: deps.startServer, clock, log },
+  );
+  const formMaker = createThreadLink<FormQuestion, FormAnswer>(
+    { name: 'heavy-forms', maxQuestions: 1000, idleMs, stallMs: 10_000 },
+    { start: deps.startFormMaker, clock, log },
+  );
+  return {
+    serve: async (r) => {
+      let answer: AnswerMessage;
+      try {
+        answer = await server.ask({ request: toRequestBody(r) });
+      } catch (error) {
+        throw error instanceof ThreadLostError ? unanswered(r) : error;
+      }
+      for (const warning of answer.warnings) r.warnings.push(warning);
+      return fromAnswerMessage(answer);
+    },
+    formOf: async (definition, value, custom) => {
+      try {
+        const { form } = await formMaker.ask({ definition, value, ...(custom === undefined ? {} : { custom }) });
+        if (form === undefined) return undefined;
+        const { bytes } = form;
+        return { ...form, bytes: bytes === undefined ? value : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+      } catch (error) {
+        // Whoever needs it makes it, then.
+        log.warn({ err: error, definition }, 'a form was not made on its thread');
+        return undefined;
+      }
+    },
+    stop: () => {
+      server.stop();
+      formMaker.stop();
+    },
+  };
+}
+
+/** A write may have happened. */
+const unanswered = (r: ApiRequest): StatusError =>
+  r.info.verb === 'get' || r.info.verb === 'list'
+    ? serviceUnavailable('the request could not be served: it took too much time or memory')
+    : new StatusError('Timeout', 'the request took too much time or memory; its outcome is unknown', { details: {} });

@@ -1,0 +1,67 @@
+/** The thread behind HeavyLane: a server without a listener. Started with the process's own flags. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { isStatusError } from '@skiff/apimachinery';
+import { createLogger, parseFlags, supervise, systemClock } from '@skiff/component-base';
+import { readServiceAccountKeys } from '../authn/service-account-keys.ts';
+import { configFromFlags } from '../config.ts';
+import type { RequestInfo, ResourceEndpoint } from '../contract.ts';
+import { CustomResources } from '../custom-resources/custom-resources.ts';
+import { callEndpoint, findEndpoint } from '../dispatch.ts';
+import { apiServerFlags } from '../flags.ts';
+import { createRegistry } from '../registry/registry.ts';
+import { errorResponse } from '../request/responses.ts';
+import { createServedApi } from '../served-api.ts';
+import { readTlsFiles } from '../server/tls-files.ts';
+import { openEphemeralStore, openStore } from '../stores.ts';
+import { logLevel } from '../log-level.ts';
+import { fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('this runs as a thread of the apiserver');
+const flags = parseFlags(apiServerFlags, workerData as readonly string[]);
+const config = configFromFlags(flags);
+const log = createLogger('apiserver', logLevel(flags.v)).child({ part: 'heavy' });
+const [material, keys] = await Promise.all([readTlsFiles(config.tls), readServiceAccountKeys(config.serviceAccounts)]);
+const clock = systemClock;
+const ephemeralStore = openEphemeralStore(flags);
+const api = createServedApi(
+  { ...config, housekeeping: false },
+  {
+    store: openStore(flags, log),
+    ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
+    createRegistry,
+    material: () => material,
+    keys,
+    clock,
+    log,
+  },
+);
+// Lives until the thread is stopped.
+const { signal } = new AbortController();
+void supervise('registry', (s) => api.registry.run(s), { signal, clock, log });
+const customResources = new CustomResources({ registry: api.registry, clock, log });
+const ready = api.registry.ready(signal).then(() => customResources.follow());
+
+/** A kind that this thread has not heard of may have come since. */
+async function findCurrentEndpoint(info: RequestInfo): Promise<ResourceEndpoint> {
+  if (api.endpoints.lookup(info.group, info.version, info.resource, info.subresource) === undefined) await api.registry.ready(signal);
+  return findEndpoint(api.endpoints, info);
+}
+
+port.on('message', (message: RequestMessage) => {
+  const request = fromRequestMessage(message, signal);
+  void (async () => {
+    await ready;
+    const response = await callEndpoint(await findCurrentEndpoint(request.info), request, () => {
+      throw new Error('watches are not served here');
+    });
+    if (response === undefined) throw new Error('a request without an answer');
+    return response;
+  })()
+    .catch((error: unknown) => {
+      if (!isStatusError(error)) log.error({ err: error, path: request.info.path }, 'request failed');
+      const mediaType = request.output.mediaType === 'yaml' ? 'yaml' : 'json';
+      return errorResponse(error, { mediaType, pretty: request.output.pretty });
+    })
+    .then((response) => port.postMessage(toAnswerMessage(message.id, request, response)));
+});
