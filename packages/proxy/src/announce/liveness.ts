@@ -29,7 +29,8 @@ function answers(address: string, port: number): Promise<boolean> {
     // When this process was not run for a while, the timer is due before the answer that lies ready: that is looked at first.
     const timer = setTimeout(() => setImmediate(settle, false), timeoutMs);
     socket.on('connect', () => settle(true));
-    socket.on('error', () => settle(false));
+    // It answers and hangs up: whoever was not run in between learns of the second only.
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNRESET'));
   });
 }
 
