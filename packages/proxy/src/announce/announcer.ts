@@ -179,10 +179,8 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     await liveness.look(watched);
     if (signal.aborted) return;
     const wanted = new Set(addresses.map((a) => a.address));
-    for (const a of addresses) {
-      if (await settle(a, signal)) await announce(a);
-      else await withdraw(a.address);
-    }
+    // At once: an apiserver that doesn't answer holds each of them up.
+    await Promise.all(addresses.map(async (a) => ((await settle(a, signal)) ? announce(a) : withdraw(a.address))));
     for (const address of announced.keys()) if (!wanted.has(address)) await withdraw(address);
     for (const [address, link] of stale) {
       if (!announced.has(address)) await removeProxyNeighbour(run, address, link);

@@ -44,6 +44,25 @@ describe('picker', () => {
     picker.succeeded(b);
     expect(Object.keys(picked(12))).toHaveLength(2);
   });
+  it('tries what stays silent less and less often', () => {
+    const { picker, picked, advance } = setUp({ endpoints: [a, b] });
+    const onlyB = { '10.0.0.2': 6 };
+    picker.failed(a, true);
+    picker.failed(a, true);
+    advance(4_900);
+    expect(picked(6)).toEqual(onlyB);
+    advance(200);
+    expect(Object.keys(picked(12))).toHaveLength(2);
+    picker.failed(a, true);
+    advance(9_900);
+    expect(picked(6)).toEqual(onlyB);
+    advance(200);
+    expect(Object.keys(picked(12))).toHaveLength(2);
+    picker.succeeded(a);
+    picker.failed(a, true);
+    advance(5_100);
+    expect(Object.keys(picked(12))).toHaveLength(2);
+  });
   it('avoids what drains while there is another', () => {
     expect(setUp({ endpoints: [a, b] }, ['10.0.0.1']).picked(6)).toEqual({ '10.0.0.2': 6 });
     expect(setUp({ endpoints: [a] }, ['10.0.0.1']).picked(6)).toEqual({ '10.0.0.1': 6 });

@@ -10,6 +10,8 @@ export interface PickerDeps {
 const affinityLimit = 20_000;
 const suspectAfterRefusalMs = 500;
 const suspectAfterSilenceMs = 5_000;
+/** An endpoint that stays silent is tried less and less often: its host may be gone for good. */
+const longestSuspicionMs = 40_000;
 
 /**
  * Chooses endpoints for one group: at random, the client's last one under session affinity, never one that was tried for this
@@ -19,7 +21,7 @@ export class Picker {
   #group: BackendGroup;
   readonly #deps: PickerDeps;
   readonly #affinity = new Map<string, { key: string; lastMs: number }>();
-  readonly #suspectUntilMs = new Map<string, number>();
+  readonly #suspects = new Map<string, { readonly untilMs: number; readonly silences: number }>();
   readonly #isDraining: (address: string) => boolean;
 
   constructor(group: BackendGroup, isDraining: (address: string) => boolean, deps: PickerDeps) {
@@ -35,7 +37,7 @@ export class Picker {
   update(group: BackendGroup): void {
     this.#group = group;
     const keys = new Set(group.endpoints.map(endpointKey));
-    for (const key of this.#suspectUntilMs.keys()) if (!keys.has(key)) this.#suspectUntilMs.delete(key);
+    for (const key of this.#suspects.keys()) if (!keys.has(key)) this.#suspects.delete(key);
     if (group.affinitySeconds === undefined) this.#affinity.clear();
   }
 
@@ -56,17 +58,24 @@ export class Picker {
 
   /** `silent`: no answer at all, which is worth avoiding for longer than a refusal by a process that starts or stops. */
   failed(endpoint: Endpoint, silent: boolean): void {
-    this.#suspectUntilMs.set(endpointKey(endpoint), this.#deps.nowMs() + (silent ? suspectAfterSilenceMs : suspectAfterRefusalMs));
+    const key = endpointKey(endpoint);
+    const nowMs = this.#deps.nowMs();
+    const known = this.#suspects.get(key);
+    // Attempts that began together fail together: they are one silence.
+    if (silent && known !== undefined && known.silences > 0 && known.untilMs > nowMs) return;
+    const silences = silent ? (known?.silences ?? 0) + 1 : 0;
+    const waitMs = silent ? Math.min(suspectAfterSilenceMs * 2 ** (silences - 1), longestSuspicionMs) : suspectAfterRefusalMs;
+    this.#suspects.set(key, { untilMs: nowMs + waitMs, silences });
   }
 
   succeeded(endpoint: Endpoint): void {
-    if (this.#suspectUntilMs.size > 0) this.#suspectUntilMs.delete(endpointKey(endpoint));
+    if (this.#suspects.size > 0) this.#suspects.delete(endpointKey(endpoint));
   }
 
   #isAvoided(endpoint: Endpoint): boolean {
     if (this.#isDraining(endpoint.address)) return true;
-    if (this.#suspectUntilMs.size === 0) return false;
-    return (this.#suspectUntilMs.get(endpointKey(endpoint)) ?? 0) > this.#deps.nowMs();
+    if (this.#suspects.size === 0) return false;
+    return (this.#suspects.get(endpointKey(endpoint))?.untilMs ?? 0) > this.#deps.nowMs();
   }
 
   #sticky(client: string): Endpoint | undefined {
