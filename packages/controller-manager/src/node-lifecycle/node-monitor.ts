@@ -137,25 +137,24 @@ export class NodeMonitor {
   }
 
   /**
-   * Whether the API takes writes: who can't write must not blame a node for not having written. Asked only while a node seems
-   * silent. A leader need not ask: it stops when it can't renew. Else the lease that it doesn't campaign for is at hand.
+   * Whether the API works: who can't write must not blame a node for not having written. Asked only while a node seems silent.
+   * A leader reads its lease, which takes the same majority as a write; its elector alone may write it. Others write theirs.
    */
   async #probe(signal: AbortSignal): Promise<boolean> {
     const { client, clock, config, log } = this.#context;
-    if (config.leaderElection.elected) return true;
-    const { lease } = config.leaderElection;
+    const { elected, lease } = config.leaderElection;
     const spec = { holderIdentity: 'kube-controller-manager', leaseDurationSeconds: 15, renewTime: formatMicroTime(clock.now()) };
     try {
       try {
         const current = await client.get(leases, lease, { signal });
-        await client.update(leases, { ...current, spec: { ...current.spec, ...spec } }, { signal });
+        if (!elected) await client.update(leases, { ...current, spec: { ...current.spec, ...spec } }, { signal });
       } catch (error) {
-        if (!hasReason(error, 'NotFound')) throw error;
+        if (elected || !hasReason(error, 'NotFound')) throw error;
         await client.create(leases, { metadata: { ...lease }, spec }, { signal });
       }
       return true;
     } catch (error) {
-      if (!signal.aborted) log.warn({ err: error }, 'the API takes no writes: the silence of nodes does not count');
+      if (!signal.aborted) log.warn({ err: error }, 'the API does not work: the silence of nodes does not count');
       return false;
     }
   }
