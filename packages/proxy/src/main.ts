@@ -56,6 +56,7 @@ async function main(args: readonly string[]): Promise<void> {
       log,
       onApplied: (problems) => {
         metrics.problems(problems.length);
+        proxy.onProblems(problems);
         if (problems.length > 0) log.warn({ problems: problems.slice(0, 20) }, "some addresses can't be listened on yet");
       },
     },

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { aborted, supervise, type Clock, type Logger } from '@skiff/component-base';
-import { createInformerFactory, type Client } from '@skiff/client';
+import { createEventRecorder, createInformerFactory, type Client } from '@skiff/client';
 import { join } from 'node:path';
 import type { ClusterObjects } from './cluster-objects.ts';
 import { createControlSocket } from './control-socket.ts';
 import type { DataLink } from './data-link.ts';
+import type { FrontendProblem } from './data/protocol.ts';
 import { createForwarder } from './dns/forwarder.ts';
 import { upstreamServers } from './dns/resolv-conf.ts';
 import { createResolver } from './dns/resolver.ts';
@@ -24,7 +25,9 @@ import { essentialNode, peerAddresses, peerOf } from './table/peers.ts';
 import { createMemory, type Remembered } from './remembered.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { cidrMatcher } from './table/ip.ts';
+import { createPortProblems } from './port-problems.ts';
 import { createRenderer } from './table/render.ts';
+import type { DataTable } from './table/types.ts';
 
 export interface ProxyConfig {
   readonly names: HostNames;
@@ -70,8 +73,14 @@ const readText = (path: string): string | undefined => {
   }
 };
 
+export interface Proxy {
+  run(signal: AbortSignal): Promise<void>;
+  /** What proxy-data said of the table it has: listeners that could not be opened. */
+  onProblems(problems: readonly FrontendProblem[]): void;
+}
+
 /** Keeps host and proxy-data in line with Services and EndpointSlices, and answers DNS. */
-export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal: AbortSignal): Promise<void> } {
+export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
   const { clock, log, host, data, metrics } = deps;
   const informers = createInformerFactory({}, { client: deps.client, clock, log });
   const renderer = createRenderer({
@@ -87,6 +96,9 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
     return hostAddresses().filter((a) => !pool.has(a));
   };
   let addresses = hostAddresses();
+  const events = createEventRecorder({ component: 'kube-proxy', host: config.nodeName }, { client: deps.client, clock, log });
+  const portProblems = createPortProblems(config, { events, service: (namespace, name) => state.objects.service(namespace, name) });
+  let table: DataTable | undefined;
   let scheduled = false;
   let firstChangeMs: number | undefined;
   let renderTookMs = 0;
@@ -163,6 +175,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
       },
       changes.all ? undefined : changes.services,
     );
+    table = rendered.table;
     // What was remembered is older than the table of a proxy-data that has one.
     if (isSynced) data.setTable(rendered.table);
     else data.setFallback(rendered.table);
@@ -193,6 +206,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
   }
 
   return {
+    onProblems: (problems) => portProblems.update(table, problems),
     run: async (signal) => {
       const o = { signal, clock, log };
       const afterHost = (run: (s: AbortSignal) => Promise<void>) => async (s: AbortSignal) => {
@@ -218,6 +232,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): { run(signal:
           o,
         ),
         supervise('control', (s) => control.run(s), o),
+        supervise('events', (s) => events.run(s), o),
         supervise(
           'announcer',
           afterHost((s) => announcer.run(s)),
