@@ -71,15 +71,33 @@ export async function createAndGet(bench: Bench, n: number): Promise<readonly Ro
       }),
     ),
   );
-  const create = await withCpu(bench, () => pool(32, n, (i) => bench.client.request('POST', path, bodies[i])));
+  const createAll = async (): Promise<{ perSecond: number; cpu: number }> => {
+    const { result, cpu } = await withCpu(bench, () => pool(32, n, (i) => bench.client.request('POST', path, bodies[i])));
+    return { perSecond: n / result.seconds, cpu: cpu / n };
+  };
+  // The first round finds a server that has compiled nothing yet; upstream's figure is the median of three, after smaller loads.
+  const first = await createAll();
+  const later: { perSecond: number; cpu: number }[] = [];
+  for (let i = 0; i < 3; i++) {
+    await bench.client.request('DELETE', path);
+    later.push(await createAll());
+  }
+  const create = later.sort((a, b) => a.cpu - b.cpu)[1] ?? first;
   const get = await withCpu(bench, () => pool(32, n * 2, (i) => bench.client.request('GET', `${path}/bench-${i % n}`)));
   await bench.client.request('DELETE', path);
   return [
     {
-      name: 'create ConfigMap 1 KiB, 32 at once',
-      value: n / create.result.seconds,
+      name: `create ConfigMap 1 KiB, 32 at once, first ${n}`,
+      value: first.perSecond,
       unit: '/s',
-      cpuMsPerOperation: create.cpu / n,
+      cpuMsPerOperation: first.cpu,
+      better: 'more',
+    },
+    {
+      name: 'create ConfigMap 1 KiB, 32 at once, then',
+      value: create.perSecond,
+      unit: '/s',
+      cpuMsPerOperation: create.cpu,
       upstream: 1617,
       better: 'more',
     },
@@ -92,6 +110,33 @@ export async function createAndGet(bench: Bench, n: number): Promise<readonly Ro
       better: 'more',
     },
     { name: 'GET, 32 at once, p99', value: quantile(get.result.latenciesMs, 0.99), unit: 'ms', better: 'less' },
+  ];
+}
+
+/** How long others wait while a body of very many values is worked on. */
+export async function heavyBody(bench: Bench, keys: number): Promise<readonly Row[]> {
+  const path = `/api/v1/namespaces/${bench.namespace}/configmaps?dryRun=All`;
+  const data = Object.fromEntries(Array.from({ length: keys }, (_, i) => [`key-${i}`, '']));
+  const body = Buffer.from(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'heavy' }, data }));
+  await bench.client.request('POST', path, body);
+  let longest = 0;
+  let over = false;
+  const others = (async () => {
+    while (!over) longest = Math.max(longest, (await bench.client.request('GET', '/livez')).ms);
+  })();
+  const { result, cpu } = await withCpu(bench, () => bench.client.request('POST', path, body));
+  over = true;
+  await others;
+  if (result.status !== 201) throw new Error(`a ConfigMap of ${keys} keys is answered with ${result.status}`);
+  return [
+    {
+      name: `a body of ${keys} keys (${(body.length / 2 ** 20).toFixed(1)} MiB)`,
+      value: result.ms,
+      unit: 'ms',
+      cpuMsPerOperation: cpu,
+      better: 'less',
+    },
+    { name: '  longest wait of others meanwhile', value: longest, unit: 'ms', better: 'less' },
   ];
 }
 

@@ -7,7 +7,7 @@ import Docker from 'dockerode';
 import { importHostImage, nodeImage } from '@skiff/testing/host-image';
 import { clusterPlace, connect, skiff } from '../test/e2e/support/cluster.ts';
 import { testImages, webProgram } from '../test/e2e/support/images.ts';
-import { createAndGet, listPods, watchFanOut, type Bench, type Row } from './api-phases.ts';
+import { createAndGet, heavyBody, listPods, watchFanOut, type Bench, type Row } from './api-phases.ts';
 import { benchClient } from './client.ts';
 import { deployment30, podStart, serviceRoundTrip } from './pod-phases.ts';
 import { cpuMs, rssMiB } from './processes.ts';
@@ -82,7 +82,8 @@ try {
   const client = benchClient(cluster.kubeconfig, 32);
   await client.json('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   const bench: Bench = { client, kubeconfig: cluster.kubeconfig, namespace, pids };
-  add(await createAndGet(bench, 3000));
+  add(await createAndGet(bench, 2000));
+  add(await heavyBody(bench, 100_000));
   add(await watchFanOut(bench, 100, 1000));
   add(await listPods(bench, 5000));
   add(await podStart(bench, pause, 7));

@@ -1,4 +1,16 @@
 import type { Duplex } from 'node:stream';
+import {
+  defaultWindow,
+  errorCode,
+  flag,
+  frame,
+  frameHead,
+  headBytes,
+  maxFrameBytes,
+  setting,
+  settingsPayload,
+  unpadded,
+} from './http2-frames.ts';
 
 /** How a stream ended before its time. */
 export class Http2Failure extends Error {
@@ -42,25 +54,7 @@ interface StreamState extends Http2Stream {
   isClosed: boolean;
 }
 
-const frame = {
-  data: 0,
-  headers: 1,
-  rstStream: 3,
-  settings: 4,
-  pushPromise: 5,
-  ping: 6,
-  goaway: 7,
-  windowUpdate: 8,
-  continuation: 9,
-} as const;
-const flag = { ack: 1, endStream: 1, endHeaders: 4, padded: 8, priority: 32 } as const;
-const setting = { headerTableSize: 1, enablePush: 2, maxConcurrentStreams: 3, initialWindowSize: 4, maxFrameSize: 5 } as const;
-const errorCode = { refusedStream: 7, cancel: 8 } as const;
-
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const headBytes = 9;
-const maxFrameBytes = 16_384;
-const defaultWindow = 65_535;
 const windowBytes = 8 * 1024 * 1024;
 const maxHeaderBytes = 256 * 1024;
 /** Stream ids have 31 bits and are never used again. */
@@ -106,16 +100,11 @@ export class Http2Connection {
     socket.on('end', () => this.destroy());
     socket.on('close', () => this.#ended());
     this.#send(preface);
-    const settings = Buffer.alloc(18);
-    let at = 0;
-    for (const [id, value] of [
+    const settings = settingsPayload([
       [setting.headerTableSize, 0],
       [setting.enablePush, 0],
       [setting.initialWindowSize, windowBytes],
-    ] as const) {
-      at = settings.writeUInt16BE(id, at);
-      at = settings.writeUInt32BE(value, at);
-    }
+    ]);
     this.#sendFrame(frame.settings, 0, 0, settings);
     this.#sendWindowUpdate(0, windowBytes - defaultWindow);
   }
@@ -233,14 +222,7 @@ export class Http2Connection {
   }
 
   #sendFrame(type: number, flags: number, streamId: number, payload: Buffer): void {
-    const head = Buffer.allocUnsafe(headBytes);
-    head[0] = payload.length >> 16;
-    head[1] = payload.length >> 8;
-    head[2] = payload.length;
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(streamId, 5);
-    this.#send(head);
+    this.#send(frameHead(type, flags, streamId, payload.length));
     if (payload.length > 0) this.#send(payload);
   }
 
@@ -402,12 +384,4 @@ export class Http2Connection {
     }
     this.#sendWindowUpdate(stream?.id ?? 0, owed);
   }
-}
-
-/** A payload without the padding that its flags announce. */
-function unpadded(payload: Buffer, flags: number): Buffer {
-  if ((flags & flag.padded) === 0) return payload;
-  const padding = payload[0] ?? 0;
-  if (padding >= payload.length) throw new Error('a frame has more padding than bytes');
-  return payload.subarray(1, payload.length - padding);
 }
