@@ -1,6 +1,6 @@
 import type { EndpointSlice, Endpoint as SliceEndpoint } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { NodeView } from './state.ts';
+import { headlessLabel, type NodeView } from './state.ts';
 import { endpointKey, type Endpoint } from './types.ts';
 
 /** An endpoint of one Service port, as the slices tell it. */
@@ -37,7 +37,7 @@ export function collectCandidates(
 ): readonly Candidate[] {
   const found = new Map<string, Candidate>();
   for (const slice of slices) {
-    if (slice.addressType !== port.family) continue;
+    if (slice.addressType !== port.family || slice.metadata?.labels?.[headlessLabel] !== undefined) continue;
     const match = slice.ports?.find((p) => (p.name ?? '') === port.name && (p.protocol ?? 'TCP') === port.protocol);
     if (match?.port === undefined) continue;
     for (const e of slice.endpoints ?? []) {

@@ -4,7 +4,7 @@ import type { DeepReadonly } from '@skiff/apimachinery';
 import { collectCandidates, selectEndpoints, type Selection } from './endpoints.ts';
 import { renderLocalPort, renderSctp } from './nat-rules.ts';
 import { exactNodePortAddresses, nodePortListeners, type NodePortAddresses } from './node-port-addresses.ts';
-import { namespacedName, serviceProxyNameLabel, type NodeView } from './state.ts';
+import { headlessLabel, namespacedName, serviceProxyNameLabel, type NodeView } from './state.ts';
 import type { BackendGroup, Endpoint, Frontend, Protocol } from './types.ts';
 
 /** What one Service adds to the table and to the host. */
@@ -43,7 +43,7 @@ export const isServed = (service: DeepReadonly<Service>): boolean =>
   service.spec?.clusterIP !== undefined &&
   service.spec.clusterIP !== '' &&
   service.spec.clusterIP !== 'None' &&
-  service.metadata?.labels?.[serviceProxyNameLabel] === undefined;
+  [serviceProxyNameLabel, headlessLabel].every((label) => service.metadata?.labels?.[label] === undefined);
 
 const clusterIPs = (service: DeepReadonly<Service>): readonly string[] => service.spec?.clusterIPs ?? [service.spec?.clusterIP ?? ''];
 const familyOf = (address: string): 'IPv4' | 'IPv6' => (isIP(address) === 6 ? 'IPv6' : 'IPv4');

@@ -65,6 +65,11 @@ describe('a ClusterIP', () => {
     );
     expect(listeners(s)).toEqual({ 'services TCP 10.96.0.50:80': ['10.244.1.2:8080', '10.244.1.3:8080', '10.244.2.2:9090'] });
   });
+  it('is not served from slices that are labelled headless', () => {
+    const own = slice('web', [ready('10.244.1.2')]);
+    const labels = { ...own.metadata?.labels, 'service.kubernetes.io/headless': '' };
+    expect(listeners(state([service('web', { ports: http })], [{ ...own, metadata: { ...own.metadata, labels } }]))).toEqual({});
+  });
   it('keeps ports and protocols apart', () => {
     const ports = [
       { name: 'http', port: 80 },

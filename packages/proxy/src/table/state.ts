@@ -39,5 +39,8 @@ export const serviceNameLabel = 'kubernetes.io/service-name';
 /** Any value: another proxy serves this Service (KEP-2447). */
 export const serviceProxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 
+/** On Services and slices: not for proxies (DNS has its own reasons to look at them). */
+export const headlessLabel = 'service.kubernetes.io/headless';
+
 export const namespacedName = (object: DeepReadonly<{ metadata?: { namespace?: string; name?: string } }>): string =>
   `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
