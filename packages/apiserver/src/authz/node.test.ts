@@ -65,6 +65,9 @@ describe('Node authorizer', () => {
     ['exec', { resource: 'pods', subresource: 'exec', name: 'p', verb: 'create' }, false],
     ['its node', { resource: 'nodes', name: 'n1', namespace: '' }, true],
     ['another node', { resource: 'nodes', name: 'n2', namespace: '' }, false],
+    ['deleting its node', { resource: 'nodes', name: 'n1', namespace: '', verb: 'delete' }, true],
+    ['deleting another node', { resource: 'nodes', name: 'n2', namespace: '', verb: 'delete' }, false],
+    ['deleting all nodes', { resource: 'nodes', namespace: '', verb: 'deletecollection' }, false],
     ['its lease', { group: 'coordination.k8s.io', resource: 'leases', name: 'n1', namespace: 'kube-node-lease', verb: 'update' }, true],
     [
       "another's lease",

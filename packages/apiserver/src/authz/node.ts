@@ -78,6 +78,8 @@ const nodes: ResourcePolicy = (node, a) => {
   if (a.subresource === 'status') return a.verb === 'update' || a.verb === 'patch' ? allow : noOpinion;
   if (a.subresource !== '') return noOpinion;
   if (a.verb === 'create' || a.verb === 'update' || a.verb === 'patch') return allow;
+  // Beyond upstream: a host that leaves takes its Node with it.
+  if (a.verb === 'delete' && a.name === node) return allow;
   if (a.verb !== 'get' && a.verb !== 'list' && a.verb !== 'watch') return noOpinion;
   if (a.name === node) return allow;
   return no(

@@ -39,11 +39,6 @@ export const componentRoles: readonly BootstrapRole[] = [
   },
   { name: 'kubeadm:get-nodes', rules: [rule('', 'nodes', 'get')] },
   {
-    // A host that leaves takes its Node with it; NodeRestriction keeps it from those of others.
-    name: 'skiff:node-leave',
-    rules: [rule('', 'nodes', 'delete')],
-  },
-  {
     // What the approving controller decides here beside what it decides upstream.
     name: 'skiff:certificate-approver',
     rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client,kubernetes.io/kubelet-serving')],

@@ -38,11 +38,6 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
   },
   { name: 'kubeadm:get-nodes', role: 'kubeadm:get-nodes', subjects: [bootstrappers] },
   { name: 'skiff:certificate-approver', role: 'skiff:certificate-approver', subjects: [user('system:kube-controller-manager')] },
-  {
-    name: 'skiff:node-leave',
-    role: 'skiff:node-leave',
-    subjects: [group('system:nodes'), user('system:kube-scheduler'), user('system:kube-controller-manager'), user('system:kube-proxy')],
-  },
   { name: 'skiff:node-proxy-client', role: 'skiff:node-proxy-client', subjects: [group('system:nodes'), group('system:node-proxier')] },
   { name: 'system:volume-scheduler', role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },
 ];
@@ -54,7 +49,13 @@ export const roleBindings: readonly BootstrapBinding[] = [
     role: 'skiff:control-plane-certificates',
     subjects: [group('system:bootstrappers:skiff:control-plane')],
   },
-  { namespace: 'default', name: 'skiff:apiserver-endpoints', role: 'skiff:apiserver-endpoints', subjects: [group('system:nodes')] },
+  {
+    // Who fails over between apiservers learns of them here.
+    namespace: 'default',
+    name: 'skiff:apiserver-endpoints',
+    role: 'skiff:apiserver-endpoints',
+    subjects: [group('system:nodes'), user('system:kube-scheduler'), user('system:kube-controller-manager'), user('system:kube-proxy')],
+  },
   {
     namespace: 'kube-public',
     name: 'kubeadm:bootstrap-signer-clusterinfo',
