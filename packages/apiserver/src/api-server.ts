@@ -13,6 +13,7 @@ import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import { admitConnect } from './admission/connect.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { callEndpoint, connectHandlers, servedVersions } from './dispatch.ts';
 import type { HeavyLane } from './heavy/heavy-lane.ts';
@@ -78,11 +79,14 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const serverAddress = (): string => `${config.advertiseAddress}:${port}`;
     const state = { initialized: false, stopping: false };
 
+    const tunnels = createTunnels({ clock, log: log.child({ part: 'tunnel' }) });
+    const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
     const api = createServedApi(config, {
       store: deps.store,
       ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
       createRegistry: deps.createRegistry,
       ...(deps.heavyLane === undefined ? {} : { formOf: deps.heavyLane.formOf }),
+      dialer,
       material: () => material,
       keys,
       clock,
@@ -102,8 +106,6 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const { objects, members } = registry;
     const bootstrap = createBootstrap(systemObjects, { objects, members, log });
 
-    const tunnels = createTunnels({ clock, log: log.child({ part: 'tunnel' }) });
-    const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
     const kubelets = createKubeletClient(config.kubelet, { dialer });
     const metricsRegistry = new MetricsRegistry();
     registerProcessMetrics([metricsRegistry], startedAtSeconds);
@@ -132,6 +134,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
             log,
           }),
         ),
+        admitConnect: (r, lifetime) => admitConnect(api.admission(), r, lifetime),
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,
@@ -219,6 +222,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       background.abort(new Error('the server has stopped'));
       await Promise.allSettled(loops);
       kubelets.close();
+      api.webhooks.close();
       authorization[Symbol.dispose]();
       metricsRegistry.clear();
     }

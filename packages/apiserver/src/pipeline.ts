@@ -4,7 +4,8 @@ import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/comp
 import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
-import type { ApiResponse, OutputFormat, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
+import type { ApiResponse, Lifetime, OutputFormat, RequestInfo, ResourceRegistry, UserInfo } from './contract.ts';
+import type { ConnectRequest } from './admission/connect.ts';
 import { type callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
 import { deprecationWarning } from './request/deprecations.ts';
 import type { InFlight } from './in-flight.ts';
@@ -36,6 +37,8 @@ export interface PipelineDeps {
   readonly paths: PathTable;
   readonly connects: ReadonlyMap<string, ConnectHandler>;
   readonly call: typeof callEndpoint;
+  /** Admission of what connects to a pod, service or node. Throws StatusError. */
+  readonly admitConnect: (r: ConnectRequest, lifetime: Lifetime) => Promise<void>;
   readonly unsent: UnsentBytes;
   readonly metrics: RequestMetrics;
   readonly clock: Clock;
@@ -155,6 +158,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       if (definition === undefined || (definition.scope === 'Namespaced') !== (info.namespace !== '')) throw resourceNotServed();
       if (!connect.methods.includes(x.request.method ?? '')) throw methodNotServed();
       using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
+      await deps.admitConnect({ info, definition, user: r.user, query: r.query, warnings: r.warnings }, streaming);
+      writeWarnings(x, r.warnings);
       await connect.connect({
         exchange: x,
         info,

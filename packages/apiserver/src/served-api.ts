@@ -2,6 +2,8 @@ import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { createAdmissionChain } from './admission/plugin.ts';
+import { createWebhookClient, type WebhookClient } from './admission/webhook/client.ts';
+import type { Dialer } from './tunnel/dialer.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { type Authentication, createAuthenticators } from './authn/authenticators.ts';
 import type { ServiceAccountKeys } from './authn/service-account-keys.ts';
@@ -20,6 +22,8 @@ export interface ServedApiDeps {
   readonly formOf?: HeavyForms;
   readonly material: () => TlsMaterial;
   readonly keys: ServiceAccountKeys;
+  /** How webhooks are reached. */
+  readonly dialer: Dialer;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -31,6 +35,8 @@ export interface ServedApi {
   readonly endpoints: Pick<ResourceRegistry, 'lookup'>;
   readonly authorization: Authorization;
   readonly authentication: Authentication;
+  admission(): AdmissionChain;
+  readonly webhooks: WebhookClient;
 }
 
 /** Authorizers and admission read through the caches of the registry that they guard. `housekeeping` false: another server sees to compaction and repairs. */
@@ -38,7 +44,8 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
   const { clock, log } = deps;
   const authorizer = { current: undefined as Authorization | undefined };
   const admission = { current: createAdmissionChain([]) as AdmissionChain };
-  const registry = deps.createRegistry(
+  const webhooks = createWebhookClient({ dialer: deps.dialer });
+  const registry: ResourceRegistry = deps.createRegistry(
     {
       definitions: builtinResources,
       schema: builtinSchemas,
@@ -60,6 +67,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
             authorization: authorizer.current,
             defaultTolerations: config.defaultTolerations,
             clock,
+            webhooks: { client: () => webhooks, definitions: () => registry.definitions() },
             sleep: clock.sleep,
           }),
         );
@@ -90,5 +98,12 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
     signingKey: deps.keys.signing,
     clock,
   });
-  return { registry, endpoints: withHandlers(registry, reviews), authorization, authentication };
+  return {
+    registry,
+    endpoints: withHandlers(registry, reviews),
+    authorization,
+    authentication,
+    admission: () => admission.current,
+    webhooks,
+  };
 }

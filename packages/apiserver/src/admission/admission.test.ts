@@ -21,6 +21,7 @@ import { FakeObjects } from '../object-access.fake.ts';
 import { forbiddenLabels } from './node-objects.ts';
 import { createAdmissionChain } from './plugin.ts';
 import { admissionPlugins } from './plugins.ts';
+import { createWebhookClient } from './webhook/client.ts';
 import { mergeTolerations } from './runtime-class.ts';
 
 function world() {
@@ -30,7 +31,16 @@ function world() {
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'default', namespace: 'a' }, imagePullSecrets: [{ name: 'pull' }] });
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'quiet', namespace: 'a' }, automountServiceAccountToken: false });
   const authorization = createAuthorization(['Node', 'RBAC'], objects);
-  const plugins = admissionPlugins({ objects, authorization, clock: Date, sleep: () => Promise.resolve() });
+  const plugins = admissionPlugins({
+    objects,
+    authorization,
+    clock: Date,
+    webhooks: {
+      client: () => createWebhookClient({ dialer: { dial: () => Promise.reject(new Error('no webhooks here')) } }),
+      definitions: () => [],
+    },
+    sleep: () => Promise.resolve(),
+  });
   const chain = createAdmissionChain(plugins);
   const admit = async (
     r: Partial<Omit<AdmissionRequest, 'object'>> & { definition: ResourceDefinition; object: unknown },

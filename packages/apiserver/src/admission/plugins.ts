@@ -14,11 +14,13 @@ import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { serviceAccountAdmission } from './service-account.ts';
+import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './webhook/webhooks.ts';
 
 export interface AdmissionDeps {
   readonly objects: ObjectAccess;
   readonly authorization: Authorization;
   readonly clock: Pick<Clock, 'now'>;
+  readonly webhooks: Omit<WebhookDeps, 'objects'>;
   readonly defaultTolerations?: DefaultTolerations;
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }
@@ -29,6 +31,7 @@ export function admissionPlugins({
   authorization,
   defaultTolerations = standardTolerations,
   clock,
+  webhooks,
   sleep,
 }: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
@@ -45,6 +48,8 @@ export function admissionPlugins({
     certificateSigning(authorizer),
     certificateSubjectRestriction,
     rbacEscalation(authorization),
+    mutatingWebhooks({ objects, ...webhooks }),
+    validatingWebhooks({ objects, ...webhooks }),
     resourceQuotaAdmission(objects, clock),
   ];
 }

@@ -14,6 +14,7 @@ import { createServedApi } from '../served-api.ts';
 import { readTlsFiles } from '../server/tls-files.ts';
 import { openEphemeralStore, openStore } from '../stores.ts';
 import { logLevel } from '../log-level.ts';
+import { createDialer } from '../tunnel/dialer.ts';
 import { fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
 
 const port = parentPort;
@@ -30,6 +31,11 @@ const api = createServedApi(
     store: openStore(flags, log),
     ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
     createRegistry,
+    // The tunnels end in the other thread: webhooks are called the direct way from here.
+    dialer: createDialer(
+      { mode: 'direct', timeoutMs: config.tunnel.dialTimeoutMs },
+      { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels here')) } },
+    ),
     material: () => material,
     keys,
     clock,

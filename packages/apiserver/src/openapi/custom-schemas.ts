@@ -52,8 +52,8 @@ function withTypeMeta(own: Node, s: StructuralSchema, version: OpenApiVersion): 
 }
 
 const typeMeta = (version: OpenApiVersion): Node => ({
-  apiVersion: { type: 'string' },
-  kind: { type: 'string' },
+  apiVersion: { type: 'string', description: 'APIVersion defines which version of the schema this object is written in.' },
+  kind: { type: 'string', description: 'Kind names the type of this object.' },
   metadata: version === 2 ? schemaReference(objectMeta, 2) : { allOf: [schemaReference(objectMeta, 3)] },
 });
 

@@ -1,0 +1,179 @@
+import {
+  type DeepReadonly,
+  type FieldErrors,
+  isDNS1035Label,
+  isDNS1123Subdomain,
+  type KubeObject,
+  nameIsDNSSubdomain,
+  type ResourceStrategy,
+  validateLabelSelector,
+} from '@skiff/apimachinery';
+import type {
+  MutatingWebhook,
+  MutatingWebhookConfiguration,
+  RuleWithOperations,
+  ValidatingWebhook,
+  ValidatingWebhookConfiguration,
+  WebhookClientConfig,
+} from '../../generated/types/admissionregistration-v1.ts';
+import { semanticEqual } from '../../semantic-equality.ts';
+import { bumpGeneration, setGeneration } from '../../spec-and-status.ts';
+
+type Webhook = MutatingWebhook | ValidatingWebhook;
+type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
+
+export function defaultWebhooks(configuration: Configuration, mutating: boolean): void {
+  for (const hook of (configuration.webhooks ?? []) as MutatingWebhook[]) {
+    hook.failurePolicy ??= 'Fail';
+    hook.matchPolicy ??= 'Equivalent';
+    hook.namespaceSelector ??= {};
+    hook.objectSelector ??= {};
+    hook.timeoutSeconds ??= 10;
+    if (mutating) hook.reinvocationPolicy ??= 'Never';
+    for (const rule of hook.rules ?? []) rule.scope ??= '*';
+    if (hook.clientConfig.service !== undefined) hook.clientConfig.service.port ??= 443;
+  }
+}
+
+const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
+
+function validateResources(resources: readonly string[], field: string, errors: FieldErrors): void {
+  if (resources.length === 0) errors.required(field);
+  const openResources = new Set<string>();
+  const openSubresources = new Set<string>();
+  for (const [i, text] of resources.entries()) {
+    if (text === '') {
+      errors.required(`${field}[${i}]`);
+      continue;
+    }
+    const [resource = '', sub] = text.split(/\/(.*)/s);
+    if (sub === undefined) continue;
+    if (openResources.has(resource)) errors.invalid(`${field}[${i}]`, text, `if '${resource}/*' is present, must not specify ${text}`);
+    if (openSubresources.has(sub)) errors.invalid(`${field}[${i}]`, text, `if '*/${sub}' is present, must not specify ${text}`);
+    if (sub === '*') openResources.add(resource);
+    if (resource === '*') openSubresources.add(sub);
+  }
+  if (resources.length > 1 && resources.includes('*/*')) {
+    errors.invalid(field, resources, "if '*/*' is present, must not specify other resources");
+  }
+  if (resources.includes('*') && resources.some((r) => r !== '*' && !r.includes('/'))) {
+    errors.invalid(field, resources, "if '*' is present, must not specify other resources without subresources");
+  }
+}
+
+function validateRule(rule: DeepReadonly<RuleWithOperations>, field: string, errors: FieldErrors): void {
+  const only = (name: 'operations' | 'apiGroups' | 'apiVersions', what: string): readonly string[] => {
+    const list = rule[name] ?? [];
+    if (list.length === 0) errors.required(`${field}.${name}`);
+    if (list.length > 1 && list.includes('*'))
+      errors.invalid(`${field}.${name}`, list, `if '*' is present, must not specify other ${what}`);
+    return list;
+  };
+  for (const [i, operation] of only('operations', 'operations').entries()) {
+    if (!operations.includes(operation)) errors.notSupported(`${field}.operations[${i}]`, operation, operations);
+  }
+  only('apiGroups', 'API groups');
+  for (const [i, version] of only('apiVersions', 'API versions').entries())
+    if (version === '') errors.required(`${field}.apiVersions[${i}]`);
+  validateResources(rule.resources ?? [], `${field}.resources`, errors);
+  const scopes = ['*', 'Cluster', 'Namespaced'];
+  if (rule.scope !== undefined && !scopes.includes(rule.scope)) errors.notSupported(`${field}.scope`, rule.scope, scopes);
+}
+
+function validateUrl(text: string, field: string, errors: FieldErrors): void {
+  const form = 'url must have the form https://host/path';
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return errors.required(field, `${form}; desired format: https://host[/path]`);
+  }
+  if (url.protocol !== 'https:')
+    errors.invalid(field, url.protocol.slice(0, -1), "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+  if (url.host === '') errors.invalid(field, url.host, 'host must be specified; desired format: https://host[/path]');
+  if (url.username !== '' || url.password !== '') errors.invalid(field, url.username, 'user information is not permitted in the URL');
+  if (url.hash !== '') errors.invalid(field, url.hash.slice(1), 'fragments are not permitted in the URL');
+  if (url.search !== '') errors.invalid(field, url.search.slice(1), 'query parameters are not permitted in the URL');
+}
+
+function validateClientConfig(config: DeepReadonly<WebhookClientConfig>, field: string, errors: FieldErrors): void {
+  const { url, service } = config;
+  if ((url === undefined) === (service === undefined)) errors.required(field, 'exactly one of url or service is required');
+  else if (url !== undefined) validateUrl(url, `${field}.url`, errors);
+  if (url !== undefined || service === undefined) return;
+  const at = `${field}.service`;
+  if (!service.name) errors.required(`${at}.name`, 'service name is required');
+  if (!service.namespace) errors.required(`${at}.namespace`, 'service namespace is required');
+  const { path, port = 443 } = service;
+  if (port < 1 || port > 65535) errors.invalid(`${at}.port`, port, 'port is not valid: must be between 1 and 65535, inclusive');
+  if (path === undefined || path === '/') return;
+  if (!path.startsWith('/')) errors.invalid(`${at}.path`, path, "must start with a '/'");
+  const segments = path.replace(/^\//, '').replace(/\/$/, '').split('/');
+  for (const [i, segment] of segments.entries()) {
+    if (segment === '') {
+      errors.invalid(`${at}.path`, path, `segment[${i}] may not be empty`);
+      continue;
+    }
+    for (const bad of isDNS1123Subdomain(segment)) errors.invalid(`${at}.path`, path, `segment[${i}]: ${bad}`);
+  }
+}
+
+function validateVersions(versions: readonly string[], field: string, errors: FieldErrors): void {
+  if (versions.length === 0) return errors.required(field, 'must specify one of v1, v1beta1');
+  for (const [i, version] of versions.entries()) {
+    if (versions.indexOf(version) < i) errors.invalid(`${field}[${i}]`, version, 'duplicate version');
+    for (const bad of isDNS1035Label(version)) errors.invalid(`${field}[${i}]`, version, bad);
+  }
+  if (!versions.includes('v1')) errors.invalid(field, versions, 'must include at least one of v1');
+}
+
+function validateWebhook(hook: DeepReadonly<Webhook>, field: string, errors: FieldErrors): void {
+  if (hook.name.split('.').length < 3) {
+    if (hook.name === '') errors.required(`${field}.name`);
+    else errors.invalid(`${field}.name`, hook.name, 'should be a domain with at least three segments separated by dots');
+  } else for (const bad of isDNS1123Subdomain(hook.name)) errors.invalid(`${field}.name`, hook.name, bad);
+  for (const [i, rule] of (hook.rules ?? []).entries()) validateRule(rule, `${field}.rules[${i}]`, errors);
+  const oneOf = (name: 'failurePolicy' | 'matchPolicy' | 'sideEffects' | 'reinvocationPolicy', values: readonly string[]): void => {
+    const value = (hook as DeepReadonly<MutatingWebhook>)[name];
+    if (value !== undefined && !values.includes(value)) errors.notSupported(`${field}.${name}`, value, values);
+  };
+  oneOf('failurePolicy', ['Fail', 'Ignore']);
+  oneOf('matchPolicy', ['Equivalent', 'Exact']);
+  oneOf('reinvocationPolicy', ['IfNeeded', 'Never']);
+  if (!hook.sideEffects) errors.required(`${field}.sideEffects`, 'must specify one of None, NoneOnDryRun');
+  else oneOf('sideEffects', ['None', 'NoneOnDryRun']);
+  const { timeoutSeconds } = hook;
+  if (timeoutSeconds !== undefined && (timeoutSeconds > 30 || timeoutSeconds < 1)) {
+    errors.invalid(`${field}.timeoutSeconds`, timeoutSeconds, 'the timeout value must be between 1 and 30 seconds');
+  }
+  for (const name of ['namespaceSelector', 'objectSelector'] as const) {
+    const selector = hook[name];
+    if (selector !== undefined) validateLabelSelector(selector, `${field}.${name}`, errors);
+  }
+  validateClientConfig(hook.clientConfig, `${field}.clientConfig`, errors);
+  validateVersions(hook.admissionReviewVersions ?? [], `${field}.admissionReviewVersions`, errors);
+  // A condition that is not evaluated would send, and refuse, what it was to spare.
+  if ((hook.matchConditions ?? []).length > 0)
+    errors.forbidden(`${field}.matchConditions`, 'this server does not evaluate match conditions yet');
+}
+
+function validateConfiguration(configuration: DeepReadonly<Configuration>, errors: FieldErrors): void {
+  const names = new Set<string>();
+  for (const [i, hook] of (configuration.webhooks ?? []).entries()) {
+    validateWebhook(hook, `webhooks[${i}]`, errors);
+    if (names.has(hook.name)) errors.duplicate(`webhooks[${i}].name`, hook.name);
+    names.add(hook.name);
+  }
+}
+
+/** Strategy of both kinds of webhook configurations: a generation that counts changes of the webhooks. */
+export const webhookStrategy = <T extends KubeObject & { webhooks?: unknown }>(schemaName: string): ResourceStrategy<T> => ({
+  validateName: nameIsDNSSubdomain,
+  prepareForCreate: (draft) => setGeneration(draft, 1),
+  prepareForUpdate(draft, old) {
+    const [now, before] = [{ webhooks: draft.webhooks ?? [] }, { webhooks: old.webhooks ?? [] }];
+    if (!semanticEqual(schemaName, now, before)) bumpGeneration(draft, old);
+  },
+  validate: (configuration, errors) => validateConfiguration(configuration as DeepReadonly<Configuration>, errors),
+  validateUpdate: (configuration, _old, errors) => validateConfiguration(configuration as DeepReadonly<Configuration>, errors),
+});

@@ -1,0 +1,108 @@
+import { request } from 'node:https';
+import type { JsonObject } from '@skiff/apimachinery';
+import { DialingAgent, type DialingOptions } from '../../connect/dialing-agent.ts';
+import type { Dialer, Route } from '../../tunnel/dialer.ts';
+
+/** Where a webhook is called. */
+export interface WebhookTarget {
+  /** As errors show it: `https://svc.ns.svc:443/path`. */
+  readonly url: URL;
+  /** The pod behind a Service; absent: the URL's own host. */
+  readonly route: Route;
+  /** The name that the server's certificate must have. */
+  readonly serverName: string;
+  /** PEM; absent: the system's authorities. */
+  readonly ca: string | undefined;
+}
+
+/** A call that brought no usable answer. */
+export class WebhookError extends Error {
+  override readonly name = 'WebhookError';
+}
+
+export interface WebhookClient {
+  /** Posts a review and returns the answer's JSON. Never follows redirects. Throws WebhookError. */
+  post(target: WebhookTarget, body: JsonObject, o: { timeoutMs: number; signal: AbortSignal }): Promise<unknown>;
+  close(): void;
+}
+
+/** Answers are as large as an object with a patch to it may be. */
+const maxAnswerBytes = 8 * 1024 * 1024;
+const maxAgents = 256;
+
+/** Calls webhooks over whatever the dialer makes, keeping connections by certificate authority and server name. */
+export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
+  const agents = new Map<string, DialingAgent>();
+  const agentOf = (target: WebhookTarget): DialingAgent => {
+    const key = `${target.serverName}|${target.ca ?? ''}`;
+    let agent = agents.get(key);
+    if (agent === undefined) {
+      if (agents.size >= maxAgents) {
+        for (const old of agents.values()) old.destroy();
+        agents.clear();
+      }
+      const tls = { servername: target.serverName, ...(target.ca === undefined ? {} : { ca: target.ca }) };
+      agent = new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 }, { dialer: deps.dialer, tls });
+      agents.set(key, agent);
+    }
+    return agent;
+  };
+
+  return {
+    post: (target, body, o) =>
+      new Promise((resolve, reject) => {
+        const { url } = target;
+        const text = Buffer.from(JSON.stringify(body));
+        const fail = (why: string): void => {
+          clearTimeout(timer);
+          o.signal.removeEventListener('abort', onAbort);
+          reject(new WebhookError(`Post "${url.href}?timeout=${o.timeoutMs / 1000}s": ${why}`));
+        };
+        const onAbort = (): void => void sent.destroy(new Error('context canceled'));
+        const options: DialingOptions = {
+          agent: agentOf(target),
+          route: target.route,
+          method: 'POST',
+          path: `${url.pathname}?timeout=${o.timeoutMs / 1000}s`,
+          setHost: false,
+          headers: {
+            host: url.host,
+            accept: 'application/json',
+            'content-type': 'application/json',
+            'content-length': text.length,
+            'user-agent': 'kube-apiserver-admission',
+          },
+        };
+        const sent = request(options, (response) => {
+          const pieces: Buffer[] = [];
+          let bytes = 0;
+          response.on('data', (piece: Buffer) => {
+            bytes += piece.length;
+            if (bytes > maxAnswerBytes) response.destroy(new Error('the answer is too large'));
+            else pieces.push(piece);
+          });
+          response.once('error', (error) => fail(error.message));
+          response.once('end', () => {
+            const answer = Buffer.concat(pieces).toString('utf8');
+            const code = response.statusCode ?? 0;
+            if (code < 200 || code > 299) return fail(`the server answered with code ${code}: ${answer.slice(0, 512)}`);
+            try {
+              const value: unknown = JSON.parse(answer);
+              clearTimeout(timer);
+              o.signal.removeEventListener('abort', onAbort);
+              resolve(value);
+            } catch {
+              fail('the answer is no JSON');
+            }
+          });
+        });
+        const timer = setTimeout(() => sent.destroy(new Error('context deadline exceeded')), o.timeoutMs);
+        o.signal.addEventListener('abort', onAbort, { once: true });
+        sent.once('error', (error) => fail(error.message));
+        sent.end(text);
+      }),
+    close: () => {
+      for (const agent of agents.values()) agent.destroy();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { MutatingWebhook, RuleWithOperations, ValidatingWebhook } from '@skiff/api';
+import { type DeepReadonly, labelSelectorMatcher } from '@skiff/apimachinery';
+import type { KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import type { AdmissionRequest } from '../../contract.ts';
+
+export type Webhook = DeepReadonly<MutatingWebhook | ValidatingWebhook>;
+type Rule = DeepReadonly<RuleWithOperations>;
+
+const has = (list: readonly string[] | undefined, value: string): boolean => list?.some((v) => v === '*' || v === value) ?? false;
+
+function matchesResource(rule: Rule, resource: string, subresource: string): boolean {
+  return (rule.resources ?? []).some((text) => {
+    const [r = '', sub = ''] = text.split(/\/(.*)/s);
+    return (r === '*' || r === resource) && (sub === '*' ? text.includes('/') : sub === subresource);
+  });
+}
+
+/** Does a rule cover a request that comes as `d`? */
+export function ruleMatches(
+  rule: Rule,
+  d: ResourceDefinition,
+  r: Pick<AdmissionRequest, 'operation' | 'subresource' | 'namespace'>,
+): boolean {
+  const scope = rule.scope ?? '*';
+  // A Namespace is a cluster-wide object, whatever its requests' namespace.
+  const namespaced = d.scope === 'Namespaced';
+  return (
+    (scope === '*' || (scope === 'Namespaced') === namespaced) &&
+    has(rule.operations, r.operation) &&
+    has(rule.apiGroups, d.group) &&
+    has(rule.apiVersions, d.version) &&
+    matchesResource(rule, d.plural, r.subresource)
+  );
+}
+
+/**
+ * The definition under which a webhook hears of a request: the request's own where a rule covers it, else (matchPolicy Equivalent)
+ * another version of the same objects that a rule covers.
+ */
+export function matchedDefinition(
+  hook: Webhook,
+  r: AdmissionRequest,
+  equivalents: readonly ResourceDefinition[],
+): ResourceDefinition | undefined {
+  const rules = hook.rules ?? [];
+  if (rules.some((rule) => ruleMatches(rule, r.definition, r))) return r.definition;
+  if (hook.matchPolicy === 'Exact') return undefined;
+  return equivalents.find((d) => d !== r.definition && rules.some((rule) => ruleMatches(rule, d, r)));
+}
+
+type Labels = Readonly<Record<string, string>> | undefined;
+const selects = (selector: Webhook['objectSelector'], labels: Labels): boolean => {
+  if (selector === undefined || ((selector.matchExpressions ?? []).length === 0 && Object.keys(selector.matchLabels ?? {}).length === 0))
+    return true;
+  return labelSelectorMatcher(selector as Parameters<typeof labelSelectorMatcher>[0]).matches(labels ?? {});
+};
+
+const labelsOf = (object: unknown): Labels => (object as DeepReadonly<KubeObject> | null)?.metadata?.labels;
+
+/** Are the request's namespace and object among those that the webhook selects? Cluster-wide objects are in no namespace: they are. */
+export function selectorsMatch(hook: Webhook, r: AdmissionRequest, namespaceLabels: (name: string) => Labels): boolean {
+  const isNamespace = r.definition.group === '' && r.definition.plural === 'namespaces';
+  if (isNamespace) {
+    if (!selects(hook.namespaceSelector, labelsOf(r.object) ?? labelsOf(r.oldObject))) return false;
+  } else if (r.definition.scope === 'Namespaced' && !selects(hook.namespaceSelector, namespaceLabels(r.namespace))) return false;
+  const { objectSelector } = hook;
+  return selects(objectSelector, labelsOf(r.object)) || (r.oldObject !== null && selects(objectSelector, labelsOf(r.oldObject)));
+}
