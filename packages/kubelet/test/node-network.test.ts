@@ -70,6 +70,52 @@ describe.skipIf(!canRun)('pod network of three hosts, one of them behind a route
     expect(await pod(0).ask(host(0).address)).toBe(`${pod(0).address} 1`);
   });
 
+  it('leads host ports to pods: three of one number apart, clients as they are, the pod itself and the loopback link too', async () => {
+    const port = { hostPort: 7070, containerPort: 8080, protocol: 'TCP' } as const;
+    const own = { ...port, hostIP: host(1).address };
+    const [addressed, looped, any] = [
+      await host(1).addPod([own]),
+      await host(1).addPod([{ ...port, hostIP: '127.0.0.1' }]),
+      await host(1).addPod([
+        { ...port, hostIP: '', hostPort: 7071 },
+        { ...port, protocol: 'UDP', hostIP: '' },
+      ]),
+    ];
+    const at = { port: 7070 };
+    expect(await host(0).ask(host(1).address, at)).toBe(`${host(0).address} 1`);
+    expect(await host(2).ask(host(1).address, at)).toBe(`${host(2).address} 1`);
+    expect(await pod(1).ask(host(1).address, at)).toBe(`${pod(1).address} 1`);
+    expect(await addressed.ask(host(1).address, at)).toBe(`${host(1).address} 1`);
+    expect(await host(1).ask('127.0.0.1', at)).toBe(`${host(1).address} 1`);
+    expect(await host(1).ask('127.0.0.1', { ...at, localAddress: host(1).address })).toBe(`${host(1).address} 1`);
+    expect(await host(1).ask(host(1).address, at)).toBe(`${host(1).address} 1`);
+    for (const to of ['127.0.0.1', host(1).address]) expect(await host(1).ask(to, { port: 7071 })).toBe(`${host(1).address} 1`);
+    expect(await any.ask(host(1).address, { port: 7071 })).toBe(`${host(1).address} 1`);
+    // Who has a link that is open for answers to loopback addresses can't reach the host's own programs there.
+    const detour = [
+      'ip route add 127.0.0.1 via 169.254.1.1 dev eth0 table 99',
+      'ip rule add pref 1 lookup local',
+      'ip rule del pref 0',
+      'ip rule add pref 0 to 127.0.0.1 lookup 99',
+      'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet',
+    ];
+    looped.run('sh', '-ec', detour.join('\n'));
+    expect(await looped.ask('127.0.0.1', { patienceMs: 500 })).toBe('TIMEOUT');
+    const guard = host(1)
+      .run('iptables-save', '-t', 'filter')
+      .split('\n')
+      .find((l) => l.includes('-d 127.0.0.0/8'));
+    host(1).run('iptables', ...(guard ?? '').replace('-A', '-D').split(' '));
+    expect(await looped.ask('127.0.0.1')).toBe(`${looped.address} 1`);
+    await host(1).tell('detach', { uid: 'h2-2', attempt: 0 });
+    await eventually(
+      'the port is closed',
+      () => host(0).ask(host(1).address, at),
+      (answer) => answer === 'ECONNREFUSED',
+    );
+    expect(await host(1).ask('127.0.0.1', at)).toBe(`${host(1).address} 1`);
+  });
+
   it('refuses at once what nobody has', async () => {
     const unused = [pod(0).address.replace(/\d+$/, '250'), '10.194.77.7'];
     for (const address of unused) expect(['EHOSTUNREACH', 'ENETUNREACH']).toContain(await pod(0).ask(address));
@@ -143,7 +189,13 @@ describe.skipIf(!canRun)('pod network of three hosts, one of them behind a route
       () => viaSegment('10.193.1.112'),
       (found) => found,
     );
-    for (const to of [0, 2]) expect(await pod(1).ask(pod(to).address)).toBe(`${pod(1).address} 1`);
+    for (const to of [0, 2]) {
+      await eventually(
+        'an answer',
+        () => pod(1).ask(pod(to).address, { patienceMs: 500 }),
+        (answer) => answer === `${pod(1).address} 1`,
+      );
+    }
   });
 
   it('remembers the others while nobody tells it of them', async () => {

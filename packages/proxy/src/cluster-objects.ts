@@ -1,4 +1,4 @@
-import type { EndpointSlice, IPAddress, Node, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, IPAddress, Node, Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Informer } from '@skiff/client';
 import type { ZoneSource } from './dns/zone.ts';
@@ -14,7 +14,6 @@ export interface ClusterObjects extends ZoneSource {
   readonly nodes: readonly DeepReadonly<Node>[];
   /** Addresses of load balancers that nodes announce. */
   readonly poolAddresses: readonly DeepReadonly<IPAddress>[];
-  readonly hostPortPods: readonly DeepReadonly<Pod>[];
 }
 
 /** `namespace/name` of the Service that a slice belongs to. */
@@ -26,21 +25,15 @@ const clusterIPsOf = (s: DeepReadonly<Service>): readonly string[] =>
   (s.spec?.clusterIPs ?? [s.spec?.clusterIP ?? '']).filter((ip) => ip !== '' && ip !== 'None');
 const addressesOf = (s: DeepReadonly<EndpointSlice>): readonly string[] => s.endpoints?.flatMap((e) => e.addresses) ?? [];
 
-export const hasHostPort = (p: DeepReadonly<Pod>): boolean =>
-  [...(p.spec?.containers ?? []), ...(p.spec?.initContainers ?? [])].some(
-    (c) => c.ports?.some((port) => (port.hostPort ?? 0) > 0) === true,
-  );
-
 export interface Informers {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<Node>;
   readonly poolAddresses: Informer<IPAddress>;
-  readonly pods: Informer<Pod>;
 }
 
 /** Adds the indexes that it reads from. */
-export function informedObjects(nodeName: string, { services, slices, nodes, poolAddresses, pods }: Informers): ClusterObjects {
+export function informedObjects(nodeName: string, { services, slices, nodes, poolAddresses }: Informers): ClusterObjects {
   slices.addIndex('service', (s) => [ownerOf(s) ?? ''].filter((k) => k !== ''));
   slices.addIndex('address', addressesOf);
   services.addIndex('address', clusterIPsOf);
@@ -59,9 +52,6 @@ export function informedObjects(nodeName: string, { services, slices, nodes, poo
     },
     get poolAddresses() {
       return poolAddresses.list();
-    },
-    get hostPortPods() {
-      return pods.list().filter(hasHostPort);
     },
     service: (namespace, name) => services.get({ namespace, name }),
     slicesOf: (namespace, name) => slices.byIndex('service', `${namespace}/${name}`),

@@ -1,8 +1,8 @@
 import { networkInterfaces } from 'node:os';
-import { endpointSlice, ipAddress, node, pod, service, serviceCIDR, type Node, type Pod } from '@skiff/api';
+import { endpointSlice, ipAddress, node, service, serviceCIDR, type Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { InformerFactory } from '@skiff/client';
-import { hasHostPort, informedObjects, ownerOf, rememberedObjects, type ClusterObjects } from './cluster-objects.ts';
+import { informedObjects, ownerOf, rememberedObjects, type ClusterObjects } from './cluster-objects.ts';
 import type { Remembered } from './remembered.ts';
 import { isLost, peerOf } from './table/peers.ts';
 import { namespacedName, type NodeView } from './table/state.ts';
@@ -55,9 +55,8 @@ export function createInformedState(
   const slices = factory.informer(endpointSlice);
   const nodes = factory.informer(node);
   const poolAddresses = factory.informer(ipAddress, { labelSelector: poolSelector });
-  const pods = factory.informer(pod, { fieldSelector: `spec.nodeName=${config.nodeName}` });
   const cidrs = factory.informer(serviceCIDR);
-  const informed = informedObjects(config.nodeName, { services, slices, nodes, poolAddresses, pods });
+  const informed = informedObjects(config.nodeName, { services, slices, nodes, poolAddresses });
   const memory = config.remembered === undefined ? undefined : rememberedObjects(config.nodeName, config.remembered);
   const isSynced = (): boolean => services.hasSynced && slices.hasSynced && nodes.hasSynced && poolAddresses.hasSynced;
   const objects = (): ClusterObjects => (isSynced() || memory === undefined ? informed : memory);
@@ -86,10 +85,6 @@ export function createInformedState(
     },
     onDelete: (s) => mark(ownerOf(s)),
   });
-  const markPod = (p: DeepReadonly<Pod>): void => {
-    if (hasHostPort(p)) onChange();
-  };
-  pods.subscribe({ onAdd: markPod, onUpdate: markPod, onDelete: markPod });
   cidrs.subscribe({ onAdd: onChange, onUpdate: onChange, onDelete: onChange });
 
   let view = nodeView(objects(), config);

@@ -159,7 +159,6 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
           const [namespace = '', name = ''] = key.split('/');
           return objects.slicesOf(namespace, name);
         },
-        pods: objects.hostPortPods,
         hostAddresses: addresses,
         nodeAddresses: new Set(peers.flatMap((p) => p.addresses)),
         liveness:
@@ -255,10 +254,9 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
   };
 }
 
-const pickRemembered = ({ services, slices, nodes, poolAddresses, hostPortPods }: ClusterObjects): Remembered => ({
+const pickRemembered = ({ services, slices, nodes, poolAddresses }: ClusterObjects): Remembered => ({
   services,
   slices,
   nodes: nodes.map(essentialNode),
   poolAddresses,
-  hostPortPods,
 });

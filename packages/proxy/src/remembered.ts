@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { EndpointSlice, IPAddress, Node, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, IPAddress, Node, Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 
@@ -10,7 +10,6 @@ export interface Remembered {
   readonly slices: readonly DeepReadonly<EndpointSlice>[];
   readonly nodes: readonly DeepReadonly<Node>[];
   readonly poolAddresses: readonly DeepReadonly<IPAddress>[];
-  readonly hostPortPods: readonly DeepReadonly<Pod>[];
 }
 
 const format = 2;

@@ -130,26 +130,11 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     lab.putService('sticky', { ...spec, sessionAffinity: 'None' });
     await eventually('both are used', async () => podsIn(await requests(15, 'p3', '10.199.0.52')).size === 2);
   });
-  it('lead external addresses and hostPorts to pods', async () => {
+  it('lead external addresses to pods', async () => {
     lab.putService('out', { clusterIP: '10.199.0.53', externalIPs: ['203.0.113.77'], ports: [{ name: 'http', port: 8000 }] });
     lab.putEndpoints('out', ['10.198.1.1'], [{ name: 'http', port: 8080 }]);
     await settle('p3', 'the external address answers', (a) => a.startsWith('p1'), '203.0.113.77', 8000);
     expect(await request('host', '203.0.113.77', 8000)).toContain('p1');
-    lab.api.put('/api/v1/namespaces/ns/pods', {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'p2', namespace: 'ns' },
-      spec: { nodeName: 'n1', containers: [{ name: 'c', ports: [{ containerPort: 8080, hostPort: 7070 }] }] },
-      status: { phase: 'Running', podIP: '10.198.1.2' },
-    } as never);
-    await settle('p3', 'the host port answers', (a) => a === 'p2 ::ffff:10.198.1.3 1 120', lab.nodeAddress, 7070);
-    await settle('host', 'on loopback too', (a) => a.startsWith('p2'), '127.0.0.1', 7070);
-    expect(await request('host', lab.nodeAddress, 7070)).toContain('p2');
-    // A process that binds the node's address reaches loopback as well.
-    expect(await lab.in('host', 'request', { host: '127.0.0.1', port: 7070, localAddress: lab.nodeAddress })).toContain('p2');
-    expect(await request('p2', lab.nodeAddress, 7070)).toContain('p2');
-    lab.api.remove('/api/v1/namespaces/ns/pods', 'p2');
-    await settle('p3', 'it is closed again', (a) => a === 'ECONNREFUSED', lab.nodeAddress, 7070);
   });
   it('show clients from outside to pods with externalTrafficPolicy Local, and tell load balancers where pods are', async () => {
     await lab.addPod('out', '198.51.100.7');

@@ -1,8 +1,7 @@
-import { clusterRole, clusterRoleBinding, service, type ClusterRole, type ClusterRoleBinding, type Service } from '@skiff/api';
+import { service, type Service } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
 import type { ObjectAccess } from '../contract.ts';
 import { ensureObject } from './ensure.ts';
-import { renderClusterRole, renderClusterRoleBinding, rule, user } from './rbac-notation.ts';
 
 /** The address at which every installer puts DNS: the tenth of the range. undefined for a range that isn't IPv4. */
 export function clusterDnsAddress(cidr: string): string | undefined {
@@ -12,17 +11,11 @@ export function clusterDnsAddress(cidr: string): string | undefined {
   return [...parts.slice(0, 3), String(Number(parts[3]) + 10)].join('.');
 }
 
-/** Beyond upstream's system:node-proxier: host ports are the proxy's, and they stand in the pods of its node. */
-const hostPortRole = { name: 'skiff:proxy-host-ports', rules: [rule('', 'pods', 'list,watch')] };
-
 /**
  * The Service kube-system/kube-dns, which clients look for (`kubectl cluster-info`); it has no endpoints, since each node's proxy
  * answers at its address. One that is there already is left alone, as is an address that someone else took.
  */
 export async function ensureClusterDns(objects: ObjectAccess, config: { serviceClusterIpRanges: readonly string[] }): Promise<void> {
-  await ensureObject<ClusterRole>(objects, clusterRole, renderClusterRole(hostPortRole));
-  const binding = { name: hostPortRole.name, role: hostPortRole.name, subjects: [user('system:kube-proxy')] };
-  await ensureObject<ClusterRoleBinding>(objects, clusterRoleBinding, renderClusterRoleBinding(binding));
   const clusterIP = clusterDnsAddress(config.serviceClusterIpRanges[0] ?? '');
   if (clusterIP === undefined) return;
   const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };

@@ -19,6 +19,7 @@ export const annotationNames = {
   graceSeconds: 'io.kubernetes.pod.terminationGracePeriod',
   preStop: 'io.kubernetes.container.preStopHandler',
   ips: 'io.skiff.pod.ips',
+  hostPorts: 'io.skiff.pod.hostPorts',
 } as const;
 
 /** Labels that a container gets beside those of its pod: what a kubelet that has lost the pod needs to end it well. */

@@ -14,7 +14,7 @@ export async function cleanUpPodNetwork(
 ): Promise<void> {
   const names = networkNames(o.instance);
   const clusterCidrs = o.clusterCidrs.filter((c) => !c.includes(':'));
-  const rules = { podCidrs: [], nonMasqueradeCidrs: [], peers: [], vxlanPort: 0 };
+  const rules = { podCidrs: [], nonMasqueradeCidrs: [], peers: [], vxlanPort: 0, hostPorts: [], hostSource: '0.0.0.0' };
   await createHostFirewall({ names, rules }, deps).remove();
   await removeRoutes(deps.run, { vxlanLink: names.vxlanLink, clusterCidrs });
   await removeVxlan(deps.run, names.vxlanLink);

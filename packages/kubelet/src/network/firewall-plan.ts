@@ -1,7 +1,7 @@
-import type { NetworkNames } from './names.ts';
+import { type PodHostPorts, renderHostPorts } from './host-port.ts';
+import { type NetworkNames, serviceLinkPrefix } from './names.ts';
 import { directAddress, type Peer, tunnelAddress } from './nodes/peer.ts';
 import { probePort } from './nodes/probe.ts';
-import { serviceLinkPrefix } from './names.ts';
 
 /** What the rules depend on. Ranges and addresses are IPv4. */
 export interface FirewallRules {
@@ -11,6 +11,9 @@ export interface FirewallRules {
   readonly nonMasqueradeCidrs: readonly string[];
   readonly peers: readonly Peer[];
   readonly vxlanPort: number;
+  readonly hostPorts: readonly PodHostPorts[];
+  /** Source of what the host itself sends to pods. */
+  readonly hostSource: string;
 }
 
 export type Table = 'filter' | 'nat';
@@ -34,6 +37,7 @@ export interface FirewallPlan {
  */
 export function renderFirewall({ chains, linkPrefix, vxlanLink }: NetworkNames, rules: FirewallRules): FirewallPlan {
   const pods = `${linkPrefix}+`;
+  const hostPorts = renderHostPorts(rules.hostPorts, pods, rules.hostSource);
   return {
     chains: {
       filter: {
@@ -51,6 +55,8 @@ export function renderFirewall({ chains, linkPrefix, vxlanLink }: NetworkNames, 
             ),
           ),
           '-i lo -j ACCEPT',
+          // Links of pods with host ports are open for answers to the host's loopback addresses, and for nothing else.
+          `-i ${pods} -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP`,
           `-i ${pods} -j ACCEPT`,
           `-i ${vxlanLink} -j ACCEPT`,
           // What comes from the others, and their pods' answers to this host's own programs.
@@ -60,7 +66,10 @@ export function renderFirewall({ chains, linkPrefix, vxlanLink }: NetworkNames, 
         ],
       },
       nat: {
+        [chains.prerouting]: hostPorts.prerouting,
+        [chains.output]: hostPorts.output,
         [chains.postrouting]: [
+          ...hostPorts.postrouting,
           `-o ${pods} -j RETURN`,
           `-o ${serviceLinkPrefix}+ -j RETURN`,
           ...rules.podCidrs.flatMap((own) =>
@@ -74,6 +83,8 @@ export function renderFirewall({ chains, linkPrefix, vxlanLink }: NetworkNames, 
       { table: 'filter', from: 'FORWARD', to: chains.forward },
       { table: 'filter', from: 'INPUT', to: chains.input },
       { table: 'nat', from: 'POSTROUTING', to: chains.postrouting },
+      { table: 'nat', from: 'PREROUTING', to: chains.prerouting },
+      { table: 'nat', from: 'OUTPUT', to: chains.output },
     ],
   };
 }

@@ -42,6 +42,10 @@ async function hasNft(): Promise<boolean> {
 /** The tables in which iptables' nftables variant keeps its chains; we are in those already. */
 const isIptables = (c: NftChain): boolean => c.family === 'ip' && c.table === 'filter' && c.name === c.name.toUpperCase();
 
+/** A chain of others that sees what is forwarded or received. */
+const isFilter = (c: NftChain): boolean =>
+  c.type === 'filter' && (c.hook === 'forward' || c.hook === 'input') && (c.family === 'ip' || c.family === 'inet') && !isIptables(c);
+
 const verdictsThatEnd = ['drop', 'reject', 'jump', 'goto', 'queue'] as const;
 
 /** Chains at the hooks that matter, of others, that may refuse a packet. */
@@ -49,8 +53,7 @@ export function refusingChains(objects: readonly NftObject[]): readonly NftChain
   const rules = objects.flatMap((o) => o.rule ?? []);
   return objects
     .flatMap((o) => o.chain ?? [])
-    .filter((c) => c.type === 'filter' && (c.hook === 'forward' || c.hook === 'input') && (c.family === 'ip' || c.family === 'inet'))
-    .filter((c) => !isIptables(c))
+    .filter(isFilter)
     .filter(
       (c) =>
         c.policy === 'drop' ||
@@ -65,10 +68,10 @@ export function refusingChains(objects: readonly NftObject[]): readonly NftChain
 }
 
 /** Matches of what we accept there, without verdict. */
-export function renderAccepts(hook: string, names: NetworkNames, rules: FirewallRules): readonly string[] {
+export function renderAccepts(hook: string, names: NetworkNames, rules: Pick<FirewallRules, 'peers'>): readonly string[] {
   const ours = [`"${names.linkPrefix}*"`, `"${names.servicesLink}"`];
   if (hook === 'forward') return ours.flatMap((link) => [`iifname ${link}`, `oifname ${link}`]);
-  const sources = rules.peers.flatMap((p) => [p.address, ...p.podCidrs.map((cidr) => cidr)]);
+  const sources = rules.peers.flatMap((p) => [p.address, ...p.podCidrs]);
   return [
     ...[...ours, `"${names.vxlanLink}"`].map((link) => `iifname ${link}`),
     ...(sources.length === 0 ? [] : [`ip saddr { ${[...new Set(sources)].join(', ')} }`]),
@@ -85,7 +88,7 @@ export function planForeignChains(objects: readonly NftObject[], names: NetworkN
   const lines: string[] = [];
   const kept = new Set<NftRule>();
   for (const chain of chains) {
-    const accepts = renderAccepts(chain.hook ?? '', names, rules ?? { podCidrs: [], nonMasqueradeCidrs: [], peers: [], vxlanPort: 0 });
+    const accepts = renderAccepts(chain.hook ?? '', names, rules ?? { peers: [] });
     const comment = `${prefix}${createHash('sha256').update(accepts.join('\n')).digest('hex').slice(0, 12)}`;
     const here = own.filter((r) => r.family === chain.family && r.table === chain.table && r.chain === chain.name);
     if (here.length === accepts.length && here.every((r) => r.comment === comment)) {
@@ -98,10 +101,18 @@ export function planForeignChains(objects: readonly NftObject[], names: NetworkN
   return [...own.filter((r) => !kept.has(r)).map((r) => `delete rule ${r.family} ${r.table} ${r.chain} handle ${r.handle}`), ...lines];
 }
 
+const list = async (run: RunCommand, ...what: readonly string[]): Promise<readonly NftObject[]> =>
+  (JSON.parse(await run('nft', ['-j', 'list', ...what])) as { nftables?: readonly NftObject[] }).nftables ?? [];
+
 async function apply(run: RunCommand, names: NetworkNames, rules: FirewallRules | undefined): Promise<void> {
   if (!(await hasNft())) return;
-  const listed = JSON.parse(await run('nft', ['-j', 'list', 'ruleset'])) as { nftables?: readonly NftObject[] };
-  const lines = planForeignChains(listed.nftables ?? [], names, rules);
+  // Most hosts have none: the rules of all tables need not be listed to know it.
+  const tables = new Set(
+    (await list(run, 'chains')).flatMap((o) => (o.chain !== undefined && isFilter(o.chain) ? [`${o.chain.family} ${o.chain.table}`] : [])),
+  );
+  const objects: NftObject[] = [];
+  for (const table of tables) objects.push(...(await list(run, 'table', ...table.split(' '))));
+  const lines = planForeignChains(objects, names, rules);
   if (lines.length > 0) await run('nft', ['-f', '-'], `${lines.join('\n')}\n`);
 }
 

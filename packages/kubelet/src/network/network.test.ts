@@ -3,6 +3,7 @@ import { networkNames, podLink } from './names.ts';
 import { renderFirewall } from './firewall-plan.ts';
 import { planForeignChains } from './foreign-chains.ts';
 import { parseSave, renderRestore } from './host-firewall.ts';
+import { renderHostPorts } from './host-port.ts';
 import { podMac, renderHostWire, renderPodWire } from './wiring.ts';
 
 describe('pod wiring', () => {
@@ -29,6 +30,8 @@ describe('pod wiring', () => {
     nonMasqueradeCidrs: ['10.200.0.0/16', '10.96.0.0/16'],
     peers: [{ name: 'b', address: '192.168.0.12', podCidrs: ['10.200.1.0/24'] }],
     vxlanPort: 8474,
+    hostPorts: [],
+    hostSource: '192.168.0.11',
   };
   it('accepts on its own links and from other nodes, and masquerades only what leaves the cluster', () => {
     const text = renderRestore(renderFirewall(names, rules));
@@ -36,6 +39,23 @@ describe('pod wiring', () => {
     expect(text.indexOf('-d 10.96.0.0/16 -j RETURN')).toBeLessThan(text.indexOf('-j MASQUERADE'));
     expect(text.indexOf('-s 192.168.0.12/32 -j ACCEPT')).toBeLessThan(text.indexOf('--dport 8474 -j DROP'));
     expect(parseSave(text).get(`nat/${names.chains.postrouting}`)?.at(-1)).toBe('-s 10.200.0.0/24 -j MASQUERADE --random-fully');
+  });
+
+  it('leads host ports to pods, for every address, one address, or the loopback link', () => {
+    const port = { hostIP: '', hostPort: 7070, containerPort: 80, protocol: 'TCP' } as const;
+    const of = (
+      ...ports: readonly (typeof port | (Omit<typeof port, 'hostIP' | 'protocol'> & { hostIP: string; protocol: 'TCP' | 'UDP' }))[]
+    ) => renderHostPorts([{ address: '10.200.0.7', ports }], 'skp+', '192.168.0.11');
+    expect(of(port).prerouting).toEqual(['-m addrtype --dst-type LOCAL -p tcp --dport 7070 -j DNAT --to-destination 10.200.0.7:80']);
+    expect(of(port).output).toEqual(of(port).prerouting);
+    expect(of(port).postrouting).toEqual([
+      '-s 10.200.0.7/32 -d 10.200.0.7/32 -o skp+ -j SNAT --to-source 192.168.0.11',
+      '-s 127.0.0.0/8 -o skp+ -j SNAT --to-source 192.168.0.11',
+    ]);
+    const one = of({ ...port, hostIP: '192.168.0.11', protocol: 'UDP' });
+    expect(one.prerouting).toEqual(['-d 192.168.0.11/32 -p udp --dport 7070 -j DNAT --to-destination 10.200.0.7:80']);
+    expect(one.postrouting).toHaveLength(1);
+    expect(of({ ...port, hostIP: '127.0.0.1' }).postrouting).toHaveLength(2);
   });
 
   describe('firewalls in tables of their own', () => {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
 import { createHostFirewall } from './host-firewall.ts';
+import { type HostPort, type PodHostPorts, usesLoopback } from './host-port.ts';
 import type { FirewallRules } from './firewall-plan.ts';
 import { type AddressPool, createAddressPool } from './ipam.ts';
 import { networkNames, podLink } from './names.ts';
@@ -10,7 +11,7 @@ import { createNodeNetwork } from './nodes/node-network.ts';
 import type { Peer } from './nodes/peer.ts';
 import { probeAddress } from './nodes/probe.ts';
 import { uplinkMtu, vxlanOverhead } from './nodes/uplink.ts';
-import { ensureUnreachable, setPodMtu, unwirePod, wirePod } from './wiring.ts';
+import { ensureUnreachable, hostSource, openForLoopback, setPodMtu, unwirePod, wirePod } from './wiring.ts';
 
 /** A sandbox as the network knows it. */
 export interface NetworkOwner {
@@ -48,11 +49,14 @@ export interface PodNetwork {
   waitReady(limitMs: number, signal: AbortSignal): Promise<void>;
   /** Addresses for a sandbox that is going to be made, primary first. Throws while not ready or when none is left. */
   allocate(owner: NetworkOwner): readonly string[];
-  /** Notes the addresses of a sandbox that runs already. Resolves with false when its wire is gone. */
-  adopt(owner: NetworkOwner, addresses: readonly string[]): Promise<boolean>;
-  /** Connects a running sandbox. `pid`: a process in its network namespace. */
-  attach(owner: NetworkOwner, o: { readonly pid: number; readonly addresses: readonly string[] }): Promise<void>;
-  /** Cuts the wire and lets the addresses rest. Idempotent. */
+  /** Notes addresses and host ports of a sandbox that runs already. Resolves with false when its wire is gone. */
+  adopt(owner: NetworkOwner, o: { readonly addresses: readonly string[]; readonly hostPorts: readonly HostPort[] }): Promise<boolean>;
+  /** Connects a running sandbox and opens its host ports. `pid`: a process in its network namespace. */
+  attach(
+    owner: NetworkOwner,
+    o: { readonly pid: number; readonly addresses: readonly string[]; readonly hostPorts: readonly HostPort[] },
+  ): Promise<void>;
+  /** Cuts the wire, closes the host ports and lets the addresses rest. Idempotent. */
   detach(owner: NetworkOwner): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
 }
@@ -71,6 +75,7 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
   const { run, clock, log } = deps;
   const names = networkNames(config.instance);
   const adopted = new Map<string, readonly string[]>();
+  const hostPorts = new Map<string, PodHostPorts>();
   let podCidrs: readonly string[] = [];
   let pool: AddressPool | undefined;
   let mtu: number | undefined;
@@ -86,6 +91,8 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
     nonMasqueradeCidrs: [...config.clusterCidrs, ...config.nonMasqueradeCidrs],
     peers,
     vxlanPort: config.vxlan.port,
+    hostPorts: [...hostPorts.values()],
+    hostSource: hostSource(config.nodeAddress),
   });
   const firewall = createHostFirewall({ names, rules: rules() }, { run, clock, log });
   const nodes = createNodeNetwork(
@@ -123,6 +130,20 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
       } catch (error) {
         log.error({ err: error, address, owner }, 'two sandboxes claim one address');
       }
+    }
+  };
+  const openPorts = (owner: NetworkOwner, [address]: readonly string[], ports: readonly HostPort[]): void => {
+    if (address === undefined || ports.length === 0) return;
+    hostPorts.set(keyOf(owner), { address, ports });
+    firewall.update(rules());
+  };
+  /** A client that goes on sending from one port would go on being led to the pod that had the port before. */
+  const forgetDatagrams = async (ports: readonly HostPort[]): Promise<void> => {
+    for (const p of ports.filter((o) => o.protocol === 'UDP')) {
+      // Without the program such a client is led there until it pauses for half a minute. With nothing to forget it fails.
+      await run('conntrack', ['-D', '-p', 'udp', '--orig-port-dst', String(p.hostPort)]).catch((error: unknown) =>
+        log.debug({ err: error, port: p.hostPort }, 'no connections of a host port were forgotten'),
+      );
     }
   };
   const setPodCidrs = (cidrs: readonly string[]): void => {
@@ -177,22 +198,29 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
       if (pool === undefined || problem !== '') throw new Error(`network is not ready: ${problem}`);
       return [pool.allocate(keyOf(owner))];
     },
-    adopt: async (owner, addresses) => {
+    adopt: async (owner, { addresses, hostPorts: ports }) => {
       adopted.set(keyOf(owner), addresses);
       take(keyOf(owner), addresses);
+      openPorts(owner, addresses, ports);
       return access(`/sys/class/net/${podLink(names, owner.uid, owner.attempt)}`).then(
         () => true,
         () => false,
       );
     },
-    attach: async (owner, { pid, addresses }) => {
+    attach: async (owner, { pid, addresses, hostPorts: ports }) => {
       const [address] = addresses;
       if (address === undefined) throw new Error('a pod needs an address');
       const wire = { link: podLink(names, owner.uid, owner.attempt), address, pid };
       await wirePod(run, wire, { mtu: mtu ?? 1500 - vxlanOverhead, nodeAddress: config.nodeAddress });
+      if (ports.length === 0) return;
+      if (usesLoopback(ports)) await openForLoopback(wire.link);
+      openPorts(owner, addresses, ports);
+      await firewall.ensure();
+      await forgetDatagrams(ports);
     },
     detach: async (owner) => {
       adopted.delete(keyOf(owner));
+      if (hostPorts.delete(keyOf(owner))) firewall.update(rules());
       await unwirePod(run, podLink(names, owner.uid, owner.attempt));
       pool?.release(keyOf(owner));
     },

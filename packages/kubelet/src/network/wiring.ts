@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import type { RunCommand } from '../host/run-command.ts';
 import { parseIpv4 } from './ipv4.ts';
 
@@ -72,6 +73,12 @@ export async function unwirePod(run: RunCommand, link: string): Promise<void> {
     if (!/Cannot find device|does not exist/.test(error.message)) throw error;
   });
 }
+
+/** What the host itself is to pods: its address, or the gateway's where the host has no network. */
+export const hostSource = (nodeAddress: string): string => (nodeAddress.startsWith('127.') ? gatewayAddress : nodeAddress);
+
+/** Lets what the host sends from its loopback addresses pass this link, and the answers. */
+export const openForLoopback = (link: string): Promise<void> => writeFile(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1');
 
 /** Changes both ends of a pod's wire. */
 export async function setPodMtu(run: RunCommand, wire: Pick<PodWire, 'link' | 'pid'>, mtu: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { HostPort } from '../network/host-port.ts';
 import { readdir } from 'node:fs/promises';
 import type { Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
@@ -91,7 +92,10 @@ export function createPodManager(deps: { source: Informer<Pod>; context: () => P
       sandboxes.map(async (s: PodSandbox) => {
         const ips = s.annotations[annotationNames.ips];
         if (ips === undefined || s.state !== 'ready') return;
-        const wired = await network.adopt({ uid: s.metadata.uid, attempt: s.metadata.attempt }, ips.split(','));
+        const wired = await network.adopt(
+          { uid: s.metadata.uid, attempt: s.metadata.attempt },
+          { addresses: ips.split(','), hostPorts: JSON.parse(s.annotations[annotationNames.hostPorts] ?? '[]') as HostPort[] },
+        );
         if (wired) return;
         log.warn({ sandbox: s.id, pod: s.metadata.name }, 'a sandbox has lost its network; its pod gets a new one');
         await runtime.stopPodSandbox(s.id);

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { PodSandboxConfig, PodSandboxStatus } from '@skiff/cri';
 import { annotationNames } from '../container/labels.ts';
 import { computeSeccomp, sandboxNamespaces } from '../container/security-context.ts';
+import { hostPortsOf } from '../network/host-port.ts';
 import { computeHostname, kernelHostname } from '../network/hostname.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { PodContext } from './pod-context.ts';
@@ -36,11 +37,15 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
     mkdir(context.hostMount.local(podPaths(context.rootDirectory, uid).root), { recursive: true }),
   ]);
   const ips = hostNetwork ? [] : network.allocate(owner);
+  const hostPorts = hostNetwork ? [] : hostPortsOf(pod);
   const config: PodSandboxConfig = {
     metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace, uid, attempt },
     hostname: kernelHostname(pod, names),
     labels: { ...pod.metadata.labels },
-    annotations: ips.length === 0 ? {} : { [annotationNames.ips]: ips.join(',') },
+    annotations: {
+      ...(ips.length === 0 ? {} : { [annotationNames.ips]: ips.join(',') }),
+      ...(hostPorts.length === 0 ? {} : { [annotationNames.hostPorts]: JSON.stringify(hostPorts) }),
+    },
     runtimeHandler,
     namespaces: sandboxNamespaces(pod),
     cgroupParent,
@@ -62,7 +67,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
       sandbox = await runtime.runPodSandbox(config, { signal, onCreated: announce });
       if (!hostNetwork) {
         if (sandbox.pid === undefined) throw new Error('the runtime does not tell where the sandbox is');
-        await network.attach(owner, { pid: sandbox.pid, addresses: ips }).catch((error: unknown) => {
+        await network.attach(owner, { pid: sandbox.pid, addresses: ips, hostPorts }).catch((error: unknown) => {
           throw new Error(`failed to set up the pod's network: ${(error as Error).message}`, { cause: error });
         });
       }

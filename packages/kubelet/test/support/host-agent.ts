@@ -2,6 +2,7 @@
 import { createLogger, systemClock } from '@skiff/component-base';
 import { runCommand } from '../../src/host/run-command.ts';
 import { cleanUpPodNetwork } from '../../src/network/clean-up.ts';
+import type { HostPort } from '../../src/network/host-port.ts';
 import type { Peer } from '../../src/network/nodes/peer.ts';
 import { createPodNetwork, type NetworkOwner, type PodNetwork } from '../../src/network/pod-network.ts';
 
@@ -31,14 +32,14 @@ const operations: Record<string, (o: never) => Promise<unknown>> = {
   },
   podCidrs: async (cidrs: readonly string[]) => network().setPodCidrs(cidrs),
   peers: async (peers: readonly Peer[]) => network().setPeers(peers),
-  attach: async ({ owner, pid }: { owner: NetworkOwner; pid: number }) => {
+  attach: async ({ owner, pid, hostPorts }: { owner: NetworkOwner; pid: number; hostPorts: readonly HostPort[] }) => {
     await network().waitReady(5_000, new AbortController().signal);
     const addresses = network().allocate(owner);
-    await network().attach(owner, { pid, addresses });
+    await network().attach(owner, { pid, addresses, hostPorts });
     pids.set(owner.uid, { owner, pid });
     return addresses[0];
   },
-  routes: async () => network().routes(),
+  detach: async (owner: NetworkOwner) => network().detach(owner),
   stop: async () => {
     running?.stop.abort();
     await running?.done;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CleanupStack } from '@skiff/component-base';
+import type { HostPort } from '../../src/network/host-port.ts';
 import type { Peer } from '../../src/network/nodes/peer.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface LabHost {
   /** Starts the network as a kubelet does; `knowing`: what the API tells, nothing while it can't be reached. */
   start(knowing?: readonly Peer[], nodeAddress?: string): Promise<void>;
   tell(operation: string, options?: unknown): Promise<unknown>;
-  addPod(): Promise<LabPod>;
+  addPod(hostPorts?: readonly HostPort[]): Promise<LabPod>;
   /** A command in the host's namespace. */
   run(command: string, ...args: string[]): string;
   /** A request from the host itself. */
@@ -132,11 +133,11 @@ export async function startNodeLab(): Promise<NodeLab> {
         await tell('peers', knowing);
       },
       ask: async (host, o = {}) => (await client.tell({ options: { host, ...o } })) as string,
-      addPod: async () => {
+      addPod: async (hostPorts = []) => {
         const pod = await startAgent('unshare', ['-n', process.execPath, join(here, 'pod-agent.mjs')]);
         stack.defer(() => pod.child.disconnect());
         const pid = pod.child.pid ?? 0;
-        const podAddress = (await tell('attach', { owner: { uid: `${name}-${++pods}`, attempt: 0 }, pid })) as string;
+        const podAddress = (await tell('attach', { owner: { uid: `${name}-${++pods}`, attempt: 0 }, pid, hostPorts })) as string;
         return {
           address: podAddress,
           ask: async (host, o = {}) => (await pod.tell({ options: { host, ...o } })) as string,

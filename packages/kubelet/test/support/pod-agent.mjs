@@ -9,9 +9,9 @@ createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => undefined);
 }).listen(8080, '0.0.0.0', () => process.send({ id: 0 }));
 
-const ask = ({ host, port = 8080, bytes = 1, patienceMs = 2_000 }) =>
+const ask = ({ host, port = 8080, localAddress, bytes = 1, patienceMs = 2_000 }) =>
   new Promise((resolve) => {
-    const socket = connect({ host, port, allowHalfOpen: true });
+    const socket = connect({ host, port, localAddress, allowHalfOpen: true });
     let got = '';
     socket.setTimeout(patienceMs, () => {
       socket.destroy();

@@ -18,19 +18,17 @@ export interface HostConfig {
   readonly rules: NatRules | undefined;
 }
 
-/** The static part that user space can't do: the client's address is kept (hostPort, externalTrafficPolicy Local) or the protocol is unknown to it (SCTP). */
+/** The static part that user space can't do: the client's address is kept (externalTrafficPolicy Local) or the protocol is unknown to it (SCTP). */
 export interface NatRules {
   /** Rule bodies, in order, for what comes in from other hosts and from pods; without chain names. */
   readonly prerouting: readonly string[];
   /** The same for what this host itself sends. */
   readonly output: readonly string[];
-  /** For replies' sake: hairpins. */
-  readonly postrouting: readonly string[];
   /** Refusals of what no local endpoint takes. */
   readonly refusals: readonly string[];
 }
 
-const noRules: NatRules = { prerouting: [], output: [], postrouting: [], refusals: [] };
+const noRules: NatRules = { prerouting: [], output: [], refusals: [] };
 
 /** Lines for `ip -batch` in the host's namespace; each may be repeated. */
 export function renderHostRoutes(config: HostConfig): readonly string[] {
@@ -127,7 +125,6 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
           `-s ${source}/32 -d ${clusterCidr} -o ${tunnelLinkPrefix}+ -j MASQUERADE`,
           ...(config.nodeAddress === undefined ? [] : [`-s ${source}/32 -d ${clusterCidr} -j SNAT --to-source ${config.nodeAddress}`]),
           ...[...config.serviceCidrs, shadowCidr].map((cidr) => `-s ${cidr} ! -o ${link} -j MASQUERADE`),
-          ...rules.postrouting,
         ],
         [chains.prerouting]: rules.prerouting,
         [chains.output]: rules.output,

@@ -1,6 +1,6 @@
-import type { Pod, ServicePort } from '@skiff/api';
+import type { ServicePort } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { BackendGroup, Endpoint, Frontend, Protocol } from './types.ts';
+import type { Endpoint, Protocol } from './types.ts';
 
 /** Random choice among endpoints by the kernel: the nth of m rules takes 1/(m-n) of what reaches it. */
 function dnatTo(match: string, endpoints: readonly Endpoint[]): readonly string[] {
@@ -54,51 +54,4 @@ export function renderSctp(
     ...(nodePort > 0 ? dnatTo(`-m addrtype --dst-type LOCAL -p sctp --dport ${nodePort}`, endpoints) : []),
   ];
   return { prerouting: rules, output: rules };
-}
-
-export interface HostPortRules {
-  readonly groups: Readonly<Record<string, BackendGroup>>;
-  readonly frontends: readonly Frontend[];
-  readonly prerouting: readonly string[];
-  readonly output: readonly string[];
-  readonly postrouting: readonly string[];
-}
-
-const anyAddress = new Set(['', '0.0.0.0', '::']);
-
-/**
- * hostPort of this node's pods: the kernel translates the address so that pods see their clients; only what is asked of
- * 127.0.0.1, which can't be routed to a pod, is carried by a listener.
- */
-export function renderHostPorts(pods: readonly DeepReadonly<Pod>[]): HostPortRules {
-  const groups: Record<string, BackendGroup> = {};
-  const frontends: Frontend[] = [];
-  const inbound: string[] = [];
-  const postrouting: string[] = [];
-  for (const pod of pods) {
-    const address = pod.status?.podIP ?? '';
-    const phase = pod.status?.phase;
-    if (address === '' || address.includes(':') || pod.spec?.hostNetwork === true || phase === 'Succeeded' || phase === 'Failed') continue;
-    const ports = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
-      .flatMap((c) => c.ports ?? [])
-      .filter((p) => (p.hostPort ?? 0) > 0);
-    for (const p of ports) {
-      const hostPort = p.hostPort ?? 0;
-      const protocol = p.protocol ?? 'TCP';
-      const hostIP = p.hostIP ?? '';
-      const loopback = hostIP.startsWith('127.');
-      if (!loopback) {
-        const destination = anyAddress.has(hostIP) ? '! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL' : `-d ${hostIP}/32`;
-        inbound.push(...dnatTo(`${destination} -p ${protocol.toLowerCase()} --dport ${hostPort}`, [{ address, port: p.containerPort }]));
-      }
-      if ((loopback || anyAddress.has(hostIP)) && protocol !== 'SCTP') {
-        const group = `hostPort/${pod.metadata?.uid ?? ''}/${protocol}/${hostPort}`;
-        groups[group] = { endpoints: [{ address, port: p.containerPort }] };
-        frontends.push({ place: 'host', protocol: protocol as Protocol, address: loopback ? hostIP : '127.0.0.1', port: hostPort, group });
-      }
-    }
-    // A pod that asks for its own host port must get its answer through the host.
-    if (ports.length > 0) postrouting.push(`-s ${address}/32 -d ${address}/32 -j MASQUERADE`);
-  }
-  return { groups, frontends, prerouting: inbound, output: inbound, postrouting };
 }

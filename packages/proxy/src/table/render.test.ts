@@ -1,4 +1,4 @@
-import type { EndpointSlice, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, Service } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
 import { applyDelta, diffTables } from './diff.ts';
 import { createRenderer } from './render.ts';
@@ -37,7 +37,7 @@ function state(services: readonly Service[], slices: readonly EndpointSlice[], m
     node: { name: 'n1', zone: 'a', podCidrs: ['10.244.1.0/24'], lostNodes: [], internalAddresses: ['192.168.1.5'] },
     services,
     slicesOf: (key) => slices.filter((s) => `ns/${s.metadata?.labels?.['kubernetes.io/service-name']}` === key),
-    pods: [],
+
     hostAddresses: ['127.0.0.1', '192.168.1.5'],
     nodeAddresses: new Set(['192.168.1.5', '192.168.1.6']),
     liveness: undefined,
@@ -232,28 +232,6 @@ describe('from outside', () => {
       '-d 10.96.0.50/32 -p sctp --dport 80 -m statistic --mode random --probability 0.5000000000 -j DNAT --to-destination 10.244.1.2:9999',
       '-d 10.96.0.50/32 -p sctp --dport 80 -j DNAT --to-destination 10.244.1.3:9999',
     ]);
-  });
-  it("host ports are the kernel's, on loopback a listener's", () => {
-    const pod = (ports: object[], status: object = {}): Pod =>
-      ({
-        metadata: { name: 'p', uid: 'u' },
-        spec: { containers: [{ name: 'c', ports }] },
-        status: { podIP: '10.244.1.9', phase: 'Running', ...status },
-      }) as unknown as Pod;
-    const of = (p: Pod) => render(state([], [], { pods: [p] }));
-    const any = of(pod([{ containerPort: 80, hostPort: 8080 }]));
-    expect(any.host.rules.prerouting).toEqual([
-      '! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -p tcp --dport 8080 -j DNAT --to-destination 10.244.1.9:80',
-    ]);
-    expect(any.host.rules.output).toEqual(any.host.rules.prerouting);
-    expect(any.table.frontends['host TCP 127.0.0.1:8080']).toBeDefined();
-    const one = of(pod([{ containerPort: 80, hostPort: 8080, hostIP: '192.168.1.5', protocol: 'UDP' }]));
-    expect(one.host.rules.prerouting).toEqual(['-d 192.168.1.5/32 -p udp --dport 8080 -j DNAT --to-destination 10.244.1.9:80']);
-    expect(Object.keys(one.table.frontends).filter((k) => k.startsWith('host'))).toEqual([]);
-    const loopback = of(pod([{ containerPort: 80, hostPort: 8080, hostIP: '127.0.0.1' }]));
-    expect(loopback.host.rules.prerouting).toEqual([]);
-    expect(loopback.table.frontends['host TCP 127.0.0.1:8080']).toBeDefined();
-    expect(of(pod([{ containerPort: 80, hostPort: 8080 }], { phase: 'Succeeded' })).host.rules.prerouting).toEqual([]);
   });
 });
 

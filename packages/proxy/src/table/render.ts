@@ -1,6 +1,5 @@
 import type { NatRules } from '../host/plan.ts';
 import type { NodePortAddresses } from './node-port-addresses.ts';
-import { renderHostPorts, type HostPortRules } from './nat-rules.ts';
 import { renderService, type RenderContext, type RenderedService } from './render-service.ts';
 import { namespacedName, type DnsPlace, type ProxyState } from './state.ts';
 import { frontendKey, type BackendGroup, type DataTable, type Frontend, type TableSettings } from './types.ts';
@@ -46,18 +45,12 @@ const renderLiveness = (at: ProxyState['liveness']): { groups: Record<string, Ba
 /** Puts the parts together. Where two Services claim one address and port, the first one in the list has it. */
 export function assemble(
   parts: Iterable<readonly [service: string, rendered: RenderedService]>,
-  hostPorts: HostPortRules,
   rest: { settings: TableSettings; dns: DnsPlace; liveness: ProxyState['liveness'] },
 ): Rendered {
   const groups: Record<string, BackendGroup> = {};
   const frontends: Record<string, Frontend> = {};
   const extraAddresses = new Set<string>();
-  const rules = {
-    prerouting: [...hostPorts.prerouting],
-    output: [...hostPorts.output],
-    postrouting: [...hostPorts.postrouting],
-    refusals: [] as string[],
-  };
+  const rules = { prerouting: [] as string[], output: [] as string[], refusals: [] as string[] };
   const healthChecks: { service: string; port: number; localEndpoints: number }[] = [];
   const claim = (f: Frontend): void => {
     frontends[frontendKey(f)] ??= f;
@@ -72,7 +65,7 @@ export function assemble(
     if (part.healthCheck !== undefined) healthChecks.push({ service, ...part.healthCheck });
   }
   const dns = renderDns(rest.dns);
-  for (const more of [hostPorts, dns, renderLiveness(rest.liveness)]) {
+  for (const more of [dns, renderLiveness(rest.liveness)]) {
     Object.assign(groups, more.groups);
     for (const f of more.frontends) claim(f);
   }
@@ -113,7 +106,7 @@ export function createRenderer(config: RenderConfig): {
         clusterCidr: config.clusterCidr,
         shadowCidr: config.shadowCidr,
       };
-      return assemble(next, renderHostPorts(state.pods), { settings, dns: state.dns, liveness: state.liveness });
+      return assemble(next, { settings, dns: state.dns, liveness: state.liveness });
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { EndpointSlice, Pod, Service } from '@skiff/api';
+import type { EndpointSlice, Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 
 /** What the table is computed from; all of it comes from informers. */
@@ -7,8 +7,6 @@ export interface ProxyState {
   readonly services: readonly DeepReadonly<Service>[];
   /** Slices of a Service, by `namespace/name`. */
   slicesOf(service: string): readonly DeepReadonly<EndpointSlice>[];
-  /** This node's pods, for their host ports. */
-  readonly pods: readonly DeepReadonly<Pod>[];
   /** Addresses of this host; node ports are opened on them. */
   readonly hostAddresses: readonly string[];
   readonly dns: DnsPlace;
