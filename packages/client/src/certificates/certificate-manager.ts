@@ -78,6 +78,8 @@ export function createCertificateManager(
           log.info({ signer: config.signerName, subject: subjectOf(identity) }, 'certificate renewed');
           delayMs = backoff.initialMs;
           deps.changed?.(pem);
+          // Close to the end of the authority each lives shorter than the one before.
+          await nap(backoff.initialMs, signal);
         } catch (error) {
           if (signal.aborted) return;
           log.warn({ err: error, signer: config.signerName }, 'a certificate could not be renewed; trying again');

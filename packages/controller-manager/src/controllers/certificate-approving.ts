@@ -3,13 +3,12 @@ import {
   node as nodes,
   subjectAccessReview,
   type CertificateSigningRequest,
-  type Node,
   type SubjectAccessReview,
 } from '@skiff/api';
-import { keyOf, type DeepReadonly } from '@skiff/apimachinery';
+import { keyOf } from '@skiff/apimachinery';
 import { defineController, mapped, primary, type Client } from '@skiff/client';
 import { formatTime } from '@skiff/component-base';
-import type { RequestedIdentity } from '../certificates/certificate-request.ts';
+import { addressesOf, isLiveNode, isOwnServing, nodeNameOf } from '../certificates/node-requests.ts';
 import { hasFailed, isApproved, isDenied, type RequestView } from '../certificates/request-state.ts';
 import { clientSigner, isProxyIdentity, kubeletClientSigner, kubeletServingSigner, refusal } from '../certificates/signer-rules.ts';
 import type { ControllerDescriptor } from '../descriptor.ts';
@@ -34,25 +33,18 @@ async function isAllowed(client: Client, request: RequestView, o: { subresource:
   return review.status?.allowed === true;
 }
 
-const nodePrefix = 'system:node:';
-const addressesOf = (node: DeepReadonly<Node>): readonly string[] => (node.status?.addresses ?? []).map((a) => a.address);
+const isWaitingForNodes = (request: RequestView): boolean =>
+  request.spec.signerName === kubeletServingSigner && !isApproved(request) && !isDenied(request);
 
-const isWaitingFor = (request: RequestView, nodeName: string): boolean =>
-  request.spec.signerName === kubeletServingSigner &&
-  request.spec.username === nodePrefix + nodeName &&
-  !isApproved(request) &&
-  !isDenied(request);
-
-/** A serving certificate names what its Node is known by, and the node asks for it itself. */
-function isOwnServing(request: RequestView, identity: RequestedIdentity, addresses: ReadonlySet<string>): boolean {
-  if (request.spec.username !== identity.commonName || addresses.size === 0) return false;
-  return [...identity.dnsNames, ...identity.ipAddresses].every((name) => addresses.has(name));
+interface Calling {
+  readonly client: Client;
+  readonly signal: AbortSignal;
 }
 
 /**
  * Approves client certificates of kubelets after asking the authorizer, as upstream does; and, which upstream leaves to the
  * administrator, serving certificates that a node asks for itself for no other than its Node's own addresses, and the one
- * identity of all proxies.
+ * identity of all proxies. A token does not become a node that lives.
  */
 export const certificateApprovingController: ControllerDescriptor = {
   name: 'certificatesigningrequest-approving-controller',
@@ -62,28 +54,21 @@ export const certificateApprovingController: ControllerDescriptor = {
       concurrency: 2,
       sources: [
         primary(certificateSigningRequest),
-        // A serving certificate may be asked for before its Node was seen here, or got its address.
-        mapped(
-          nodes,
-          (node, { informers }) =>
-            informers
-              .informer(certificateSigningRequest)
-              .list()
-              .filter((r) => isWaitingFor(r, node.metadata?.name ?? ''))
-              .map(keyOf),
-          { changed: (a, b) => addressesOf(a).join(' ') !== addressesOf(b).join(' ') },
-        ),
+        // A serving certificate may be asked for before its Node was seen here, or got its address, or another gave it up.
+        mapped(nodes, (_node, { informers }) => informers.informer(certificateSigningRequest).list().filter(isWaitingForNodes).map(keyOf), {
+          changed: (a, b) => addressesOf(a).join(' ') !== addressesOf(b).join(' '),
+        }),
       ],
       create: ({ informers, clock }) => {
         const informer = informers.informer(certificateSigningRequest);
         const nodeInformer = informers.informer(nodes);
-        const approve = async (request: RequestView, message: string, o: { client: Client; signal: AbortSignal }): Promise<void> => {
+        const decide = async (request: RequestView, type: 'Approved' | 'Denied', message: string, o: Calling): Promise<void> => {
           const draft = structuredClone(request) as CertificateSigningRequest;
           const now = formatTime(clock.now());
           const condition = {
-            type: 'Approved',
+            type,
             status: 'True',
-            reason: 'AutoApproved',
+            reason: `Auto${type}`,
             message,
             lastUpdateTime: now,
             lastTransitionTime: now,
@@ -91,6 +76,7 @@ export const certificateApprovingController: ControllerDescriptor = {
           draft.status = { ...draft.status, conditions: [...(draft.status?.conditions ?? []), condition] };
           await o.client.update(certificateSigningRequest, draft, { subresource: 'approval', signal: o.signal });
         };
+        const approve = (request: RequestView, message: string, o: Calling): Promise<void> => decide(request, 'Approved', message, o);
         return async (key, { client, signal, log }) => {
           const request = informer.get(key);
           if (request === undefined || isApproved(request) || isDenied(request) || hasFailed(request)) return;
@@ -109,17 +95,19 @@ export const certificateApprovingController: ControllerDescriptor = {
             return;
           }
           if (signerName === kubeletServingSigner) {
-            const node = nodeInformer.get({ name: identity.commonName.slice(nodePrefix.length) });
-            const addresses = new Set(node === undefined ? [] : addressesOf(node));
-            if (isOwnServing(request, identity, addresses))
+            if (username === identity.commonName && isOwnServing(identity, nodeInformer.list()))
               await approve(request, 'Auto approving kubelet serving certificate for the addresses of its own Node.', { client, signal });
             return;
           }
           const self = username === identity.commonName;
           if (self && (await isAllowed(client, request, { subresource: 'selfnodeclient', signal })))
             return await approve(request, 'Auto approving self kubelet client certificate after SubjectAccessReview.', { client, signal });
-          if (await isAllowed(client, request, { subresource: 'nodeclient', signal }))
+          if (await isAllowed(client, request, { subresource: 'nodeclient', signal })) {
+            const name = nodeNameOf(identity);
+            if (isLiveNode(name, nodeInformer.list()))
+              return await decide(request, 'Denied', `Node ${name} is Ready: its identity is in use.`, { client, signal });
             return await approve(request, 'Auto approving kubelet client certificate after SubjectAccessReview.', { client, signal });
+          }
           log.info({ username }, 'the requester may not have a kubelet client certificate');
         };
       },
