@@ -1,4 +1,4 @@
-import { request } from 'node:https';
+import { request } from 'node:http';
 import type { JsonObject } from '@skiff/apimachinery';
 import { DialingAgent, type DialingOptions } from '../../connect/dialing-agent.ts';
 import type { Dialer, Route } from '../../tunnel/dialer.ts';

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createWebhookClient, type WebhookTarget } from '../src/admission/webhook/client.ts';
+import { createDialer } from '../src/tunnel/dialer.ts';
+import { createTestPki, type TestPki } from './test-pki.ts';
+
+let pki: TestPki;
+let server: Server;
+let connections = 0;
+const client = createWebhookClient({
+  dialer: createDialer({ mode: 'direct', timeoutMs: 2000 }, { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels')) } }),
+});
+beforeAll(async () => {
+  pki = await createTestPki();
+  server = createServer({ cert: readFileSync(pki.file('server.crt')), key: readFileSync(pki.file('server.key')) }, (request, response) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      if (request.url?.startsWith('/slow') === true) return;
+      if (request.url?.startsWith('/moved') === true) response.writeHead(302, { location: 'https://127.0.0.1/' }).end();
+      else if (request.url?.startsWith('/html') === true) response.end('<html>');
+      else response.end(JSON.stringify({ url: request.url, got: JSON.parse(Buffer.concat(pieces).toString()) as unknown }));
+    });
+  });
+  server.on('secureConnection', () => (connections += 1));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterAll(async () => {
+  client.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await pki[Symbol.asyncDispose]();
+});
+
+const target = (path: string, more: Partial<WebhookTarget> = {}): WebhookTarget => ({
+  url: new URL(`https://localhost${path}`),
+  route: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+  serverName: 'localhost',
+  ca: pki.ca,
+  ...more,
+});
+const post = (t: WebhookTarget, timeoutMs = 3000): Promise<unknown> =>
+  client.post(t, { a: 'ä' }, { timeoutMs, signal: new AbortController().signal });
+
+it('posts over TLS, under the name that the certificate has, and keeps its connection', async () => {
+  expect(await post(target('/check'))).toEqual({ url: '/check?timeout=3s', got: { a: 'ä' } });
+  const before = connections;
+  await post(target('/again'));
+  expect(connections).toBe(before);
+});
+
+it.each([
+  ['/slow', {}, 'Post "https://localhost/slow?timeout=0.2s": context deadline exceeded'],
+  ['/moved', {}, 'the server answered with code 302'],
+  ['/html', {}, 'the answer is no JSON'],
+  ['/name', { serverName: 'other.ns.svc' }, "Hostname/IP does not match certificate's altnames"],
+  ['/ca', { ca: undefined }, 'unable to verify the first certificate'],
+  ['/port', { route: { host: '127.0.0.1', port: 1 } }, 'connection refused'],
+])('says why there is no answer: %s', async (path, more, message) => {
+  await expect(post(target(path, more as Partial<WebhookTarget>), path === '/slow' ? 200 : 3000)).rejects.toThrow(message);
+});
