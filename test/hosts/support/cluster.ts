@@ -1,5 +1,5 @@
 import { createClient, parseKubeconfig, type Client } from '@skiff/client';
-import { busyboxImage, nodeImage } from '@skiff/testing/host-image';
+import { busyboxImage, nodeImage, type HostImage } from '@skiff/testing/host-image';
 import { testImages, webProgram } from '../../e2e/support/images.ts';
 import { splitWords, type CommandResult } from '../../e2e/support/cluster.ts';
 import type { Host } from '../../lab/host.ts';
@@ -34,15 +34,19 @@ export interface HostsCluster extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The images of the stories: busybox, and the web server in two versions. */
-export const storyImages = (): LabOptions['images'] & {} => {
-  const web = nodeImage(testImages.web1, { '/web.js': webProgram }, ['node', '/web.js']);
-  return [
-    busyboxImage(testImages.busybox),
-    { ...web, environment: { VERSION: '1' } },
-    { ...web, name: testImages.web2, environment: { VERSION: '2' } },
-  ];
-};
+/** The images of the stories that are made of this machine's programs: busybox, and the web server. */
+const storyImages = (): readonly HostImage[] => [
+  busyboxImage(testImages.busybox),
+  { ...nodeImage(testImages.web1, { '/web.js': webProgram }, ['node', '/web.js']), environment: { VERSION: '1' } },
+];
+
+/** The web server's second version, in the engine of a host: the first with another setting. */
+async function makeSecondVersion(host: Host): Promise<void> {
+  const container = await host.docker.createContainer({ Image: testImages.web1 });
+  const [repo, tag] = testImages.web2.split(':');
+  await container.commit({ repo, tag, changes: 'ENV VERSION=2' });
+  await container.remove();
+}
 
 /** Runs the command that `skiff token create --print-join-command` printed. Resolves with how many ms it took. */
 export async function joinHost(control: Host, host: Host, flags: readonly string[] = []): Promise<number> {
@@ -58,6 +62,7 @@ export async function startCluster(o: ClusterOptions): Promise<HostsCluster> {
   try {
     const nodes = lab.hosts.filter((h) => h.hasEngine).slice(0, o.members);
     const control = lab.host(0);
+    if (o.images === undefined) await Promise.all(nodes.map(makeSecondVersion));
     const upMs = (await control.runOk('skiff', ['up', ...(o.up ?? [])])).ms;
     const joinMs = await Promise.all(nodes.slice(1).map((h) => joinHost(control, h, o.join)));
     const api = await control.forward(6443);
