@@ -6,6 +6,8 @@ export interface ProxyMetrics {
   rendered(tookMs: number, sinceChangeMs: number, frontends: number): void;
   dnsAnswered(type: string, rcode: number): void;
   problems(count: number): void;
+  /** What is served was remembered: the apiserver has not been reached since this process started. */
+  fromMemory(is: boolean): void;
   /** `stats` is what proxy-data says of itself; undefined when it isn't there. */
   text(stats: DataStats | undefined): Promise<string>;
   readonly contentType: string;
@@ -31,6 +33,11 @@ export function createMetrics(): ProxyMetrics {
   });
   const frontends = new Gauge({ name: 'skiff_proxy_frontends', help: 'Addresses that are to be listened on.', registers });
   const problems = new Gauge({ name: 'skiff_proxy_frontend_problems', help: "Of these, how many can't be opened.", registers });
+  const memory = new Gauge({
+    name: 'skiff_proxy_from_memory',
+    help: 'Whether what is served was remembered, since no apiserver has answered yet.',
+    registers,
+  });
   const answers = new Counter({ name: 'coredns_dns_responses_total', help: 'DNS answers.', labelNames: ['type', 'rcode'], registers });
   const up = new Gauge({ name: 'skiff_proxy_data_up', help: 'Whether proxy-data answers.', registers });
   const open = new Gauge({ name: 'skiff_proxy_data_connections', help: 'Open connections.', registers });
@@ -67,6 +74,7 @@ export function createMetrics(): ProxyMetrics {
       frontends.set(count);
     },
     dnsAnswered: (type, rcode) => answers.inc({ type: knownTypes.has(type) ? type : 'other', rcode: String(rcode) }),
+    fromMemory: (is) => memory.set(is ? 1 : 0),
     problems: (count) => problems.set(count),
     contentType: registry.contentType,
     text: async (stats) => {

@@ -189,6 +189,7 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
     announcer.update(announcerView(objects, peers));
     const endedMs = clock.monotonicMs();
     renderTookMs = endedMs - startedMs;
+    metrics.fromMemory(!isSynced);
     metrics.rendered(renderTookMs, endedMs - (firstChangeMs ?? startedMs), Object.keys(rendered.table.frontends).length);
     firstChangeMs = undefined;
   }
