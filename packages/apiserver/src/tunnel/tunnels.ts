@@ -6,7 +6,7 @@ import { grpcStatus } from './server-call.ts';
 
 /** A tunnel over which nothing was heard for so long is asked; without an answer in `answerMs` it is dead. Nodes ping every 5 s. */
 const silenceMs = 6_000;
-const answerMs = 3_000;
+const answerMs = 5_000;
 const checkIntervalMs = 2_000;
 
 interface Member {
@@ -48,14 +48,19 @@ export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
     member.tunnel.session?.destroy();
     leave(member.tunnel);
   };
-  /** Asks a silent peer. One that is there answers the ping even when its program is busy only within limits: it gets some time. */
+  /** Asks a silent peer. */
   const ask = (member: Member): void => {
     const { session } = member.tunnel;
     if (session === undefined || session.destroyed) return leave(member.tunnel);
     member.asking = true;
+    const askedMs = clock.monotonicMs();
     const timer = clock.after(answerMs, () => {
-      member.asking = false;
-      if (members.get(member.tunnel.nodeName) === member) cut(member, `nothing was heard for ${silenceMs + answerMs} ms`);
+      // What came while this process was held up is read first.
+      setImmediate(() => {
+        member.asking = false;
+        if (member.heardMs >= askedMs || members.get(member.tunnel.nodeName) !== member) return;
+        cut(member, `nothing was heard for ${silenceMs + answerMs} ms`);
+      });
     });
     session.ping((error: Error | null) => {
       timer[Symbol.dispose]();

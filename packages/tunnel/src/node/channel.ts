@@ -47,6 +47,8 @@ export interface TunnelChannel {
 export { status as grpcStatus };
 
 const defaultPingMs = 5_000;
+/** A server that is held up is not dead yet. */
+const defaultAnswerMs = 8_000;
 const windowBytes = 1024 * 1024;
 /** How long the peer may take to end a stream whose connection is over. */
 const lingerMs = 30_000;
@@ -72,7 +74,7 @@ export function createTunnelChannel(config: ChannelConfig): TunnelChannel {
   const client = new Client(`dns:///${config.server}`, channelCredentials, {
     ...(sni === undefined ? {} : { 'grpc.ssl_target_name_override': sni }),
     'grpc.keepalive_time_ms': config.pingMs ?? defaultPingMs,
-    'grpc.keepalive_timeout_ms': config.pingMs ?? defaultPingMs,
+    'grpc.keepalive_timeout_ms': config.pingMs ?? defaultAnswerMs,
     'grpc-node.flow_control_window': windowBytes,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
