@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { FlagError, type Flags, type Logger, systemClock } from '@skiff/component-base';
-import { createEtcdStore, createMemoryStore, createRedisStore, type DurableStore, type RevisionedStore } from '@skiff/storage';
+import {
+  createEtcdStore,
+  createMemoryStore,
+  createRedisStore,
+  type DurableStore,
+  type RevisionedStore,
+  withRevisionOffset,
+} from '@skiff/storage';
 import type { apiServerFlags } from './flags.ts';
 
 export type ApiServerFlags = Flags<typeof apiServerFlags>;
@@ -13,13 +20,14 @@ export function openStore(flags: ApiServerFlags, log: Logger): DurableStore {
   if (flags['etcd-servers'].length === 0) throw new FlagError('--etcd-servers is required with --storage-backend=etcd');
   const read = (file: string | undefined): Buffer | undefined => (file === undefined ? undefined : readFileSync(file));
   const [ca, cert, key] = [read(flags['etcd-cafile']), read(flags['etcd-certfile']), read(flags['etcd-keyfile'])];
-  return createEtcdStore(
+  const etcd = createEtcdStore(
     {
       endpoints: flags['etcd-servers'],
       ...(ca === undefined ? {} : { tls: { ca, ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) } }),
     },
     deps,
   );
+  return withRevisionOffset(etcd);
 }
 
 /** The store of what expires; undefined: it lies with everything else. */

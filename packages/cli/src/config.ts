@@ -21,7 +21,7 @@ export interface ClusterConfig {
   readonly etcdPeerPort: number;
   /** etcd is reached from other hosts: by members and apiservers of a control plane of several machines. */
   readonly etcdExposed: boolean;
-  /** This host's member; '': the instance's name. */
+  /** This host's member; '': the node's name. */
   readonly etcdName: string;
   /** name=URL of every member when this one was added; '': it was the first. */
   readonly etcdInitialCluster: string;
@@ -50,6 +50,12 @@ export interface ClusterConfig {
   /** How long certificates of the cluster last, milliseconds; they are renewed long before. */
   readonly certificateLifetimeMs: number;
   readonly dockerSocket: string;
+  /** A duration: how often a backup is taken; '': never. */
+  readonly backupInterval: string;
+  /** How many of them are kept. */
+  readonly backupRetention: number;
+  /** Where they go; '': a folder in rootDir. */
+  readonly backupDir: string;
   /** Without Redis, Events live in etcd under leases. */
   readonly redis: boolean;
 }
@@ -127,6 +133,9 @@ export const defaultConfig = (): ClusterConfig => ({
   defaultTolerationSeconds: '300',
   certificateLifetimeMs: 365 * 86_400_000,
   dockerSocket: '/var/run/docker.sock',
+  backupInterval: '',
+  backupRetention: 7,
+  backupDir: '',
   redis: true,
 });
 

@@ -12,6 +12,7 @@ import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
 import { clusterProcesses } from './supervisor/processes.ts';
 import { addLeaveCommand } from './leave/leave-command.ts';
+import { addBackupCommands } from './backup/backup-command.ts';
 import { addMembersCommand } from './control-plane/members-command.ts';
 import { addTokenCommand } from './token/token-command.ts';
 import { createSteps } from './up/steps.ts';
@@ -40,6 +41,9 @@ const clusterOptions: readonly OptionRow[] = [
   ['--secure-port <port>', 'securePort', 'port of the apiserver', 'number'],
   ['--etcd-client-port <port>', 'etcdClientPort', 'loopback port of etcd for clients', 'number'],
   ['--etcd-peer-port <port>', 'etcdPeerPort', 'loopback port of etcd for peers', 'number'],
+  ['--backup-interval <duration>', 'backupInterval', 'take a backup this often, such as 6h; none: never', 'string'],
+  ['--backup-retention <number>', 'backupRetention', 'how many of these backups are kept', 'number'],
+  ['--backup-dir <path>', 'backupDir', 'where they go; default: backups/ in the folder that holds all state', 'string'],
   ['--etcd-servers <urls>', 'etcdServers', 'URLs of an etcd that is there already, with commas; none: Skiff runs one', 'string'],
   ['--etcd-cafile <path>', 'etcdCaFile', 'CA of that etcd', 'string'],
   ['--etcd-certfile <path>', 'etcdCertFile', 'client certificate for it', 'string'],
@@ -72,6 +76,16 @@ function parseLifetime(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined || ms < 30_000) throw new ConfigError(`--certificate-lifetime takes a duration of 30s or more, not "${text}"`);
   return ms;
+}
+
+/** Throws UserError for backups that could not be kept. */
+function checkBackups(config: ClusterConfig): void {
+  const intervalMs = config.backupInterval === '' ? 0 : parseDuration(config.backupInterval);
+  if (intervalMs === undefined || (intervalMs !== 0 && intervalMs < 10_000))
+    throw new UserError(`--backup-interval takes a duration of 10s or more, not "${config.backupInterval}".`, 'usage');
+  if (!Number.isInteger(config.backupRetention) || config.backupRetention < 1)
+    throw new UserError('--backup-retention takes a number, 1 or more.', 'usage');
+  if (config.backupDir !== '' && !config.backupDir.startsWith('/')) throw new UserError('--backup-dir takes an absolute path.', 'usage');
 }
 
 /** Throws UserError for what an etcd of one's own can't be reached with. */
@@ -118,6 +132,7 @@ upCommand.action(async (options: Record<string, unknown>) => {
   }
   const config = configFrom(options);
   checkExternalEtcd(config);
+  checkBackups(config);
   const result = await up(config, steps, { timeoutMs: Number(options['timeout']) * 1000 });
   steps.line();
   steps.line(`Skiff is up (${((Date.now() - started) / 1000).toFixed(1)} s). The kubeconfig is ${result.kubeconfig}`);
@@ -135,6 +150,7 @@ addJoinCommand(program, {
 });
 addLeaveCommand(program, { defaultRootDir: defaults.rootDir, steps });
 addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps, progress: createSteps(process.stderr, () => Date.now()) });
+addBackupCommands(program, { defaultRootDir: defaults.rootDir, steps });
 addMembersCommand(program, { defaultRootDir: defaults.rootDir, steps });
 
 withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))
@@ -207,7 +223,12 @@ withRoot(program.command('supervise', { hidden: true })).action(async (options: 
   );
   const signal = processSignal();
   const { keepCertificates } = await import('./supervisor/keep-certificates.ts');
-  await Promise.all([supervisor.run(signal), keepCertificates(config, { supervisor, clock: systemClock, log }, signal)]);
+  const { keepBackups } = await import('./backup/keep-backups.ts');
+  await Promise.all([
+    supervisor.run(signal),
+    keepCertificates(config, { supervisor, clock: systemClock, log }, signal),
+    keepBackups(config, { clock: systemClock, log }, signal),
+  ]);
 });
 
 try {

@@ -103,7 +103,7 @@ export class EtcdRpc {
     const connection = await this.#connected();
     const inbox = new Inbox();
     const headers = this.#headers(path, await this.#token?.());
-    const stream = connection.request(headers, frame, inbox, { more: true });
+    const stream = connection.request(headers, frame, inbox, { more: path !== snapshotPath });
     const cancel = (): void => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {

@@ -31,8 +31,8 @@ import { holdKey } from './etcd-hold.ts';
 import { followStream, toEntry } from './etcd-watch.ts';
 import { compareKeys } from './key-order.ts';
 
-/** Upstream's key for the same purpose; its value is the compacted revision in decimal. */
-const compactRevKey = Buffer.from('compact_rev_key');
+/** What was compacted up to, in decimal. Not compact_rev_key: there upstream, and our compactor, keep what is to be compacted next. */
+const compactedKey = Buffer.from('skiff_compacted_revision');
 const pageSize = 500;
 const retryDelaysMs = [0, 50, 200, 500];
 /** With other members there will soon be a leader again: an election takes a second or two. */
@@ -165,7 +165,7 @@ class EtcdStore implements DurableStore {
   }
 
   async currentRevision(): Promise<Revision> {
-    const response = await this.#range({ key: compactRevKey, countOnly: true });
+    const response = await this.#range({ key: compactedKey, countOnly: true });
     return response.revision;
   }
 
@@ -195,14 +195,14 @@ class EtcdStore implements DurableStore {
 
   async compact(upTo: Revision): Promise<void> {
     for (;;) {
-      const response = await this.#range({ key: compactRevKey });
+      const response = await this.#range({ key: compactedKey });
       const current = response.kvs[0];
       const { revision } = response;
       if (upTo > revision) throw new FutureRevisionError(revision);
       this.#compacted = Math.max(this.#compacted, Number(current?.value.toString() ?? 0));
       if (upTo <= this.#compacted) return;
       // The mark comes first: whoever starts a watch must not find the history gone and no mark.
-      const mark = { key: compactRevKey, expected: current?.modRevision ?? 0, value: Buffer.from(String(upTo)) };
+      const mark = { key: compactedKey, expected: current?.modRevision ?? 0, value: Buffer.from(String(upTo)) };
       const marked = await this.#compareAndSet(mark);
       if (marked.succeeded) break;
     }
@@ -215,7 +215,7 @@ class EtcdStore implements DurableStore {
   }
 
   async compactedRevision(): Promise<Revision> {
-    const response = await this.#range({ key: compactRevKey });
+    const response = await this.#range({ key: compactedKey });
     this.#compacted = Math.max(this.#compacted, Number(response.kvs[0]?.value.toString() ?? 0));
     return this.#compacted;
   }
@@ -235,7 +235,7 @@ class EtcdStore implements DurableStore {
   async #verifyHistory(after: Revision): Promise<void> {
     if (after === 0) return;
     try {
-      await this.#range({ key: compactRevKey, countOnly: true, revision: after });
+      await this.#range({ key: compactedKey, countOnly: true, revision: after });
     } catch (error) {
       if (error instanceof FutureRevisionError) throw new CompactedError(error.currentRevision);
       throw error;

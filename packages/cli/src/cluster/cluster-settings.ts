@@ -2,7 +2,7 @@ import { addressIn, type ClusterConfig } from '../config.ts';
 
 export const settingsMap = { namespace: 'kube-system', name: 'skiff-config' } as const;
 
-const skiffVersion = '0.1.0';
+export const skiffVersion = '0.1.0';
 /** The Kubernetes version whose kubelet this host runs. */
 export const kubernetesVersion = 'v1.36.2+skiff';
 

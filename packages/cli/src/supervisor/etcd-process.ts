@@ -55,7 +55,7 @@ export function etcdProcess(config: ClusterConfig): {
   const local = `https://127.0.0.1:${config.etcdClientPort}`;
   const exposed = `https://${config.nodeAddress}:${config.etcdClientPort}`;
   const peer = config.etcdExposed ? `https://${config.nodeAddress}:${config.etcdPeerPort}` : `http://127.0.0.1:${config.etcdPeerPort}`;
-  const name = config.etcdName === '' ? config.instance : config.etcdName;
+  const name = config.etcdName === '' ? config.nodeName : config.etcdName;
   return {
     name: 'etcd',
     command: findProgram('etcd') ?? 'etcd',
