@@ -201,5 +201,10 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     const waiting = drain('10.198.1.1', 10_000);
     await lab.in('p3', 'finish', { key: 'drain' });
     expect(await waiting).toContain('"openConnections":0');
+    // Once the endpoint was gone, its address is nobody's or another pod's.
+    lab.putEndpoints('web', [], [...ports.tcp, ...ports.udp]);
+    await settle('p3', 'refused', (a) => a === 'ECONNREFUSED');
+    lab.putEndpoints('web', ['10.198.1.1', '10.198.1.2'], [...ports.tcp, ...ports.udp]);
+    await eventually('two again', async () => podsIn(await requests(10, 'p3')).size === 2);
   });
 });

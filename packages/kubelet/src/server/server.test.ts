@@ -1,5 +1,6 @@
 import https from 'node:https';
 import net from 'node:net';
+import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,10 +35,31 @@ const reviews = {
   },
 } as unknown as Client;
 
+/** Two ends of a wire in memory. */
+function streamPair(): [Duplex, Duplex] {
+  const ends: Duplex[] = [];
+  const end = (other: number): Duplex =>
+    new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        ends[other]?.push(chunk);
+        done();
+      },
+      final: (done) => {
+        ends[other]?.push(null);
+        done();
+      },
+    });
+  const [a, b] = [end(1), end(0)];
+  ends.push(a, b);
+  return [a, b];
+}
+
 describe('kubelet server', () => {
   let node: FakeNode;
   let port = 0;
   const stop = new AbortController();
+  const inlet = createConnectionInlet();
   let running: Promise<void>;
   beforeAll(async () => {
     port = await freePort();
@@ -66,7 +88,7 @@ describe('kubelet server', () => {
         keyFile: undefined,
         configuration: {},
       },
-      { parts: Promise.resolve(parts), client: reviews, inlet: createConnectionInlet(), clock: systemClock, log: silentLogger },
+      { parts: Promise.resolve(parts), client: reviews, inlet, clock: systemClock, log: silentLogger },
       stop.signal,
     );
     await waitFor(port);
@@ -108,6 +130,27 @@ describe('kubelet server', () => {
     });
     expect((await get('/none', 'good')).code).toBe(404);
     expect((await get('/exec/n/alive/c?command=x&output=1', 'good')).code).toBe(400);
+  });
+
+  it('serves connections that did not come to its port alike', async () => {
+    const [near, far] = streamPair();
+    inlet.offer(far);
+    const socket = tls.connect({ socket: near, rejectUnauthorized: false });
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      socket.on('data', (b: Buffer) => (text += b.toString()));
+      socket.once('end', () => resolve(text));
+      socket.once('error', reject);
+      socket.write(
+        'GET /containerLogs/n/done/c?previous=true HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n',
+      );
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*one\n[^]*two\n/);
+    const [lost, nowhere] = streamPair();
+    lost.on('error', () => undefined);
+    nowhere.on('error', () => undefined);
+    createConnectionInlet().offer(nowhere);
+    expect(nowhere.destroyed).toBe(true);
   });
 
   it('gives logs, metrics and statistics', async () => {

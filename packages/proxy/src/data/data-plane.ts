@@ -32,7 +32,7 @@ interface Listening {
 /** What can't be opened is tried again after this long, then less and less often until something changes. */
 const reopenMs = 1_000;
 const longestReopenMs = 30_000;
-/** A drained address is chosen again after this long if it still stands in the table. */
+/** A drained address is chosen again after this long if it still stands in the table; at once after it had left it. */
 const drainHoldMs = 60_000;
 
 /** Chooses the source of a connection: the client pod's shadow, except towards itself and towards what is no pod. */
@@ -108,7 +108,7 @@ export class DataPlane {
     for (const [key, group] of Object.entries(delta.groups)) if (group === null) this.#groups.delete(key);
     const changed = new Set(Object.keys(delta.groups));
     for (const l of this.#listening.values()) if (changed.has(l.frontend.group)) l.open?.onGroupChanged();
-    for (const address of this.#draining.keys()) this.#isDraining(address);
+    this.#forgetDrained();
     return this.#problems();
   }
 
@@ -151,6 +151,13 @@ export class DataPlane {
     const group = this.#table.groups[key] ?? { endpoints: [] };
     const { clock, random } = this.#deps;
     return new ServedGroup(group, (address) => this.#isDraining(address), { nowMs: () => clock.monotonicMs(), random });
+  }
+
+  /** A drain is over when the endpoint is gone: the next pod with that address is another one. */
+  #forgetDrained(): void {
+    if (this.#draining.size === 0) return;
+    const inTable = new Set(Object.values(this.#table.groups).flatMap((g) => g.endpoints.map((e) => e.address)));
+    for (const address of this.#draining.keys()) if (!inTable.has(address) || !this.#isDraining(address)) this.#draining.delete(address);
   }
 
   #isDraining(address: string): boolean {
