@@ -106,7 +106,7 @@ function validateClientConfig(config: DeepReadonly<WebhookClientConfig>, field: 
   if (!service.namespace) errors.required(`${at}.namespace`, 'service namespace is required');
   const { path, port = 443 } = service;
   if (port < 1 || port > 65535) errors.invalid(`${at}.port`, port, 'port is not valid: must be between 1 and 65535, inclusive');
-  if (path === undefined || path === '/') return;
+  if (!path || path === '/') return;
   if (!path.startsWith('/')) errors.invalid(`${at}.path`, path, "must start with a '/'");
   const segments = path.replace(/^\//, '').replace(/\/$/, '').split('/');
   for (const [i, segment] of segments.entries()) {
