@@ -234,4 +234,30 @@ describe('a rollout under load, over three hosts', () => {
     tallies.forEach((t, i) => expectAll(t, i < cluster.nodes.length ? `from host ${cluster.nodes[i]?.name}` : 'from a pod'));
     expect(requests).toBeGreaterThan(1000);
   });
+
+  it('loses no request of a program that dies at its stop signal', async () => {
+    // No accept, no answer after SIGTERM: whatever is open then is lost. So nothing may be open, and nobody may come any more.
+    const program = `const answer = (request, response) => setTimeout(() => response.end('1 ' + require('os').hostname() + ' x\\n'), 40);
+      require('http').createServer({ keepAlive: false }, answer).listen(8080);
+      process.on('SIGTERM', () => process.exit(0));`;
+    const container = { name: 'main', image: testImages.web1, command: ['node', '-e', program] };
+    const rude = { ...container, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } };
+    await cluster.apply(deployment('rude', 6, { terminationGracePeriodSeconds: 30, containers: [rude] }), service('rude'));
+    await cluster.kubectl('rollout status deployment/rude --timeout=120s');
+    const { spec } = await cluster.client.get(serviceResource, { namespace: 'default', name: 'rude' });
+    const arguments_ = requestArguments({ count: 0, atOnce: 16, perSecond: 50 }, [`http://${spec?.clusterIP}/`]);
+    const loads = await Promise.all(cluster.nodes.map((h) => followLoad(h.spawn('node', arguments_))));
+    await cluster.kubectl('rollout restart deployment/rude');
+    await cluster.kubectl('rollout status deployment/rude --timeout=120s');
+    await eventually('the old pods are gone', async () => {
+      const pods = await podsOf(cluster, 'rude');
+      return pods.length === 6 && pods.every(isReady);
+    });
+    const tallies = await Promise.all(loads.map((l) => l.end()));
+    figure(
+      'rollout of a program that dies at SIGTERM',
+      `${tallies.reduce((n, t) => n + t.answered, 0)} answered, lost ${tallies.reduce((n, t) => n + failures(t), 0)}`,
+    );
+    tallies.forEach((t, i) => expectAll(t, `from host ${cluster.nodes[i]?.name}`));
+  });
 });
