@@ -7,9 +7,10 @@ read -r pid _ </proc/self/stat # still the outer /proc: the pid by which the wor
 echo "pid $pid"
 
 mount --make-rprivate /
-# What other programs of the machine mounted there must neither be seen nor be held.
+# What other programs of the machine mounted there must neither be seen nor be held. A mount whose folder is removed meanwhile goes
+# by itself.
 awk '{ print $5 }' /proc/self/mountinfo | tac | grep -E '^/(run|sys|var/lib|var/log)(/|$)' | while read -r point; do
-  umount -l "$point"
+  umount -l "$point" || ! grep -qF " $point " /proc/self/mountinfo
 done
 # Machines with systemd share their mounts.
 mount --make-rshared /
@@ -29,7 +30,7 @@ printf '%s\n' "$LAB_CGROUPS" | while read -r point type options; do
   esac
   # Where a group with processes can't hand controllers down, the host's own processes live in a group below.
   if [ "$point" = /sys/fs/cgroup ]; then
-    sed 's/\([^ ]\+\)/+\1/g' "$point/cgroup.controllers" >"$point/cgroup.subtree_control"
+    for controller in $(cat "$point/cgroup.controllers"); do echo "+$controller" >"$point/cgroup.subtree_control"; done
   fi
 done
 

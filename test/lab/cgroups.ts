@@ -37,17 +37,14 @@ const top = 'skiff-lab';
 /** Where a host's own processes are in v2: a group that hands controllers down may hold none itself. */
 export const ownGroup = 'init';
 
+/** Those that engines and kubelets use. */
+const controllers = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
+
 function prepare(hierarchy: Hierarchy, group: string, parent: string): void {
   if (hierarchy.type === 'cgroup2') {
-    const controllers = readFileSync(join(parent, 'cgroup.controllers'), 'utf8').trim();
-    if (controllers !== '' && existsSync(join(parent, 'cgroup.subtree_control')))
-      writeFileSync(
-        join(parent, 'cgroup.subtree_control'),
-        controllers
-          .split(' ')
-          .map((c) => `+${c}`)
-          .join(' '),
-      );
+    const there = readFileSync(join(parent, 'cgroup.controllers'), 'utf8').trim().split(' ');
+    const handedDown = controllers.filter((c) => there.includes(c));
+    if (handedDown.length > 0) writeFileSync(join(parent, 'cgroup.subtree_control'), handedDown.map((c) => `+${c}`).join(' '));
   }
   mkdirSync(group, { recursive: true });
   // A new cpuset is empty: nothing can run in it before it was filled.

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdirSync, openSync, closeSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -125,7 +125,8 @@ export class Host {
     const said = createInterface({ input: carrier.stdout })[Symbol.asyncIterator]();
     const hear = async (): Promise<string> => {
       const line = await said.next();
-      if (line.done === true) throw new Error(`host ${this.name} does not start; see ${join(folder, 'boot.log')}`);
+      if (line.done === true)
+        throw new Error(`host ${this.name} does not start:\n${readFileSync(join(folder, 'boot.log'), 'utf8').slice(-2000)}`);
       return line.value;
     };
     const pid = Number((await hear()).split(' ')[1]);

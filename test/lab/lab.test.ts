@@ -153,7 +153,9 @@ describe('a lab', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
       cwd: import.meta.dirname,
     });
-    const [pids] = (await once(child.stdout, 'data')) as [Buffer];
+    const died = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the program with the lab ended with ${code}`)));
+    died.catch(() => undefined);
+    const [pids] = (await Promise.race([once(child.stdout, 'data'), died])) as [Buffer];
     await expect(startLab({ name, hosts: 1 })).rejects.toThrow(/in use by process/);
     child.kill('SIGKILL');
     for (const pid of pids.toString().trim().split(' '))
