@@ -16,6 +16,8 @@ export interface ClusterConfig {
   readonly nodeName: string;
   /** The address under which this host is known to pods and to other hosts. */
   readonly nodeAddress: string;
+  /** The address was given, and may be one that the host itself does not have; otherwise it follows what the host has. */
+  readonly nodeAddressGiven: boolean;
   readonly securePort: number;
   readonly etcdClientPort: number;
   readonly etcdPeerPort: number;
@@ -103,6 +105,10 @@ export function defaultNodeAddress(): string {
   return '127.0.0.1';
 }
 
+/** Whether the host's address was found by itself and is not there any more, as after a reboot in another network. */
+export const hasLostAddress = (config: Pick<ClusterConfig, 'nodeAddress' | 'nodeAddressGiven'>): boolean =>
+  !config.nodeAddressGiven && !Object.values(networkInterfaces()).some((list) => list?.some((a) => a.address === config.nodeAddress));
+
 export const defaultConfig = (): ClusterConfig => ({
   role: 'control-plane',
   servers: [],
@@ -110,6 +116,7 @@ export const defaultConfig = (): ClusterConfig => ({
   rootDir: '/var/lib/skiff',
   nodeName: hostname().toLowerCase(),
   nodeAddress: defaultNodeAddress(),
+  nodeAddressGiven: false,
   securePort: 6443,
   etcdClientPort: 12379,
   etcdPeerPort: 12380,

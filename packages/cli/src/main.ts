@@ -107,6 +107,7 @@ function configFrom(options: Record<string, unknown>): ClusterConfig {
     config[key] = type === 'number' ? Number(value) : type === 'duration' ? parseLifetime(value as string) : value;
   }
   if (options['redis'] === false) config['redis'] = false;
+  if (options['nodeAddress'] !== undefined) config['nodeAddressGiven'] = true;
   const made = config as unknown as ClusterConfig;
   checkNodeTimes(made);
   return made;

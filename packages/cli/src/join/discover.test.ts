@@ -112,7 +112,14 @@ describe('discoverCluster', () => {
   });
 
   it('tells a server without TLS from one that is silent and one that is not there', async () => {
-    const plain = await listen(createTcpServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n').resume()));
+    const plain = await listen(
+      createTcpServer((socket) =>
+        socket
+          .on('error', () => undefined)
+          .end('HTTP/1.1 400 Bad Request\r\n\r\n')
+          .resume(),
+      ),
+    );
     expect(await refusal(discover(plain))).toMatchObject({ code: 3, text: expect.stringContaining('does not speak TLS') as string });
     const gone = createTcpServer();
     const port = await listen(gone);

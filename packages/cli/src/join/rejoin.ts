@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { networkInterfaces } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { readCertificateFile } from '@skiff/component-base';
 import { apiRequest, type ApiAnswer, hostAccess } from '../cluster/api-request.ts';
-import { saveConfig, type ClusterConfig } from '../config.ts';
+import { hasLostAddress, saveConfig, type ClusterConfig } from '../config.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { kubeletClientFile } from '../pki/cluster-pki.ts';
@@ -30,9 +29,6 @@ function checkCertificate(config: ClusterConfig): void {
   );
 }
 
-const isOwnAddress = (address: string): boolean =>
-  Object.values(networkInterfaces()).some((list) => list?.some((a) => a.address === address));
-
 /** Asks the cluster about this host's node; undefined when nobody answers, as while the control plane is away. */
 async function askNode(config: ClusterConfig): Promise<ApiAnswer | undefined> {
   return apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}` }).catch(() => undefined);
@@ -54,7 +50,7 @@ async function learnChanges(config: ClusterConfig, steps: Steps, endpoint: Endpo
     const authority = readFileSync(join(now.rootDir, 'pki/ca.crt'), 'utf8');
     for (const name of ['kubelet', 'proxy'] as const) writeNodeKubeconfig(now, authority, name);
   }
-  if (!isOwnAddress(now.nodeAddress)) {
+  if (hasLostAddress(now)) {
     const answer = await askNode(now);
     if (answer === undefined)
       throw new UserError(

@@ -1,5 +1,6 @@
-import { ConfigError, saveConfig, type ClusterConfig } from '../config.ts';
+import { ConfigError, defaultNodeAddress, hasLostAddress, saveConfig, type ClusterConfig } from '../config.ts';
 import { publishCluster } from '../cluster/publish-cluster.ts';
+import { stopProcesses } from '../down/stop-processes.ts';
 import { checkAddresses } from '../host/address-conflicts.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
@@ -13,12 +14,28 @@ export interface UpResult {
   readonly alreadyRunning: boolean;
 }
 
+/** A laptop comes to another network: its processes are told of the new address. Members of an etcd on several hosts are not moved. */
+async function followAddress(config: ClusterConfig, steps: Steps): Promise<ClusterConfig> {
+  if (!hasLostAddress(config)) return config;
+  if (config.etcdExposed) {
+    steps.line(`! This host’s address ${config.nodeAddress} is gone. Other hosts of the control plane expect it here.`);
+    return config;
+  }
+  const nodeAddress = defaultNodeAddress();
+  steps.line(
+    `! This host’s address has changed from ${config.nodeAddress} to ${nodeAddress}. Hosts that have joined are told by: skiff join ${nodeAddress}:${config.securePort}`,
+  );
+  if (isAlive(readState(config.rootDir)?.supervisor)) await stopProcesses(config.rootDir, steps);
+  return { ...config, nodeAddress };
+}
+
 /** The whole of `skiff up`: host, certificates, processes, a Ready node. Safe to repeat. Throws UserError with what to do. */
-export async function up(config: ClusterConfig, steps: Steps, o: { timeoutMs: number }): Promise<UpResult> {
-  if (!/^[a-z][a-z0-9]{0,9}$/.test(config.instance))
-    throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${config.instance}"`);
-  checkNodeName(config.nodeName);
-  await ensureHost(config, steps);
+export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: number }): Promise<UpResult> {
+  if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.instance))
+    throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${wanted.instance}"`);
+  checkNodeName(wanted.nodeName);
+  await ensureHost(wanted, steps);
+  const config = await followAddress(wanted, steps);
   if (!isAlive(readState(config.rootDir)?.supervisor)) for (const warning of await checkAddresses(config)) steps.line(`! ${warning}`);
   const kubeconfig = await steps.run('Certificates and kubeconfigs', async () => {
     saveConfig(config);
