@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ipAddress, pod as podResource, service as serviceResource } from '@skiff/api';
+import { event, ipAddress, pod as podResource, service as serviceResource } from '@skiff/api';
 import { eventually } from '../e2e/support/cluster.ts';
 import type { Host } from '../lab/host.ts';
 import { startCluster, type HostsCluster } from './support/cluster.ts';
@@ -54,6 +55,27 @@ describe('load balancers on three hosts', () => {
       expectAll(tally, host.name);
       expect(Object.keys(tally.pods)).toEqual([pods.get(host.name)]);
     }
+  });
+
+  it('tell whose port another program of a host has, and open it when that ends', async () => {
+    const h2 = cluster.lab.host('h2');
+    const other = h2.spawn('node', ['-e', "require('net').createServer((s) => s.end('other')).listen(31999, () => console.log('on'))"]);
+    await once(other.child.stdout, 'data');
+    await cluster.apply(
+      service('taken', { type: 'NodePort', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080, nodePort: 31_999 }] }),
+    );
+    const said = await eventually('an Event tells', async () => {
+      const { items } = await cluster.client.list(event, 'default');
+      return items.find((e) => e.reason === 'PortNotAvailable' && e.involvedObject.name === 'taken')?.message;
+    });
+    expect(said).toContain('31999/TCP of node h2 is in use by another program');
+    expectAll(await ask(cluster.lab.host('h3'), 20, `http://${cluster.lab.host('h3').address}:31999/`), 'another node');
+    other.kill();
+    await other.ended;
+    await eventually('it is opened', async () =>
+      (await h2.run('curl', ['-s', '-m', '1', `http://${h2.address}:31999/`])).stdout.startsWith('1 '),
+    );
+    await cluster.kubectl('delete service taken');
   });
 
   it('are announced by hosts that may, and with externalTrafficPolicy Local where pods are', async () => {

@@ -92,7 +92,11 @@ export function serveConnection(client: Socket, address: string, group: ServedGr
     };
 
     const timeoutMs = group.picker.group.endpoints.length > tried.size + 1 ? connectTimeoutMs : lastConnectTimeoutMs;
-    const timer = setTimeout(() => upstream.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), timeoutMs);
+    const giveUp = (): void => {
+      if (upstream.connecting) upstream.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+    };
+    // When this process was not run for a while, the timer is due before the answer that lies ready: that is looked at first.
+    const timer = setTimeout(() => setImmediate(giveUp), timeoutMs);
     const onConnectError = (error: NodeJS.ErrnoException): void => {
       clearTimeout(timer);
       upstream.removeListener('connect', onConnect);
