@@ -20,6 +20,7 @@ class World {
   deaf = false;
   readonly #cache = new Map<string, KubeObject[]>();
   readonly events: string[] = [];
+  leaseSeconds = 40;
   readonly monitor: NodeMonitor;
 
   constructor(names: readonly string[], elected: boolean) {
@@ -90,7 +91,7 @@ class World {
     for (const name of names) {
       this.#put('leases', name, {
         metadata: { name, namespace: 'kube-node-lease' },
-        spec: { renewTime: formatMicroTime(this.clock.now()) },
+        spec: { renewTime: formatMicroTime(this.clock.now()), leaseDurationSeconds: this.leaseSeconds },
       } as Lease);
       const node = this.#objects.nodes.get(name);
       if (node !== undefined && this.condition(name).status !== 'True') this.report(name, 'True');
@@ -150,6 +151,16 @@ describe('NodeMonitor', () => {
     await world.pass(5, ['a', 'b', 'c']);
     await world.pass(5, ['a', 'b', 'c']);
     expect(world.taints('c')).toEqual([]);
+  });
+
+  it('waits until the Lease of a node has run out', async () => {
+    const world = await startWorld('a', 'b');
+    world.leaseSeconds = 80;
+    world.beat('b');
+    await world.pass(80, ['a']);
+    expect(world.condition('b').status).toBe('True');
+    await world.pass(10, ['a']);
+    expect(world.condition('b').status).toBe('Unknown');
   });
 
   it('wakes when the next node may be overdue', async () => {

@@ -1,9 +1,9 @@
-import { lease as leases, node as nodes, pod as pods, type Lease, type Pod } from '@skiff/api';
+import { lease as leases, node as nodes, pod as pods, type Lease } from '@skiff/api';
 import { hasReason, keyOf, type DeepReadonly } from '@skiff/apimachinery';
 import { formatMicroTime, formatTime } from '@skiff/component-base';
 import type { RunContext } from '../descriptor.ts';
-import { podCondition } from '../pods/pod-state.ts';
 import { HeartbeatTracker, isNodeReady, readinessOf, silentConditions } from './node-health.ts';
+import { takeOutOfService } from './pods-of-lost-node.ts';
 import { computeTaints, hasHealthNoExecute, wantedNoExecute, type NodeView } from './taints.ts';
 import { EvictionZones } from './zones.ts';
 
@@ -14,8 +14,6 @@ const suspicionShare = 0.4;
 const quietShare = 0.5;
 /** When all nodes fall silent at once, that is more likely here than there: they get this many grace periods. */
 const allSilentGraces = 3;
-/** Pods of one node whose status is written at once. */
-const podWritesAtOnce = 16;
 export const podNodeIndex = 'nodeName';
 
 interface KnownNode {
@@ -65,8 +63,7 @@ export class NodeMonitor {
     );
     if (suspicious && !(await this.#probe(signal))) return config.nodeMonitorPeriodMs;
     this.#heartbeats.advance(passedMs);
-    for (const node of all)
-      this.#heartbeats.observe(node, this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' }));
+    for (const node of all) this.#heartbeats.observe(node, this.#leaseOf(node));
 
     // Nodes don't fall silent in the same moment: each renews at a time of its own.
     const share = (node: NodeView): number => this.#silentMs(node) / this.#graceMs(node);
@@ -97,10 +94,14 @@ export class NodeMonitor {
   #silentMs(node: NodeView): number {
     return this.#heartbeats.silentMs(node.metadata?.name ?? '');
   }
-  /** A node that has never said how it is may take longer. */
+  #leaseOf(node: NodeView): DeepReadonly<Lease> | undefined {
+    return this.#leases().get({ namespace: leaseNamespace, name: node.metadata?.name ?? '' });
+  }
+  /** A node that has never said how it is may take longer; none is lost before its own Lease has run out. */
   #graceMs(node: NodeView): number {
     const { config } = this.#context;
-    return readinessOf(node) === undefined ? config.nodeStartupGracePeriodMs : config.nodeMonitorGracePeriodMs;
+    const leaseMs = (this.#leaseOf(node)?.spec?.leaseDurationSeconds ?? 0) * 1000;
+    return Math.max(leaseMs, readinessOf(node) === undefined ? config.nodeStartupGracePeriodMs : config.nodeMonitorGracePeriodMs);
   }
   #nextLookMs(all: readonly NodeView[]): number {
     const remaining = all
@@ -206,29 +207,8 @@ export class NodeMonitor {
     const podsMarked = !ready && known.podsMarked;
     this.#known.set(name, { ...known, ready, podsMarked });
     if (ready || readiness === undefined || o.allSilent || (podsMarked && readiness !== 'Unknown')) return;
-    const inService = this.#context.informers
-      .informer(pods)
-      .byIndex(podNodeIndex, name)
-      .filter((pod) => podCondition(pod, 'Ready')?.status === 'True');
-    for (let i = 0; i < inService.length; i += podWritesAtOnce)
-      await Promise.all(inService.slice(i, i + podWritesAtOnce).map((pod) => this.#markPodNotReady(pod, o.signal)));
+    await takeOutOfService(this.#context, this.#context.informers.informer(pods).byIndex(podNodeIndex, name), o.signal);
     this.#known.set(name, { ...known, ready, podsMarked: true });
-  }
-  async #markPodNotReady(pod: DeepReadonly<Pod>, signal: AbortSignal): Promise<void> {
-    const { client, clock, events } = this.#context;
-    const condition = { type: 'Ready', status: 'False', lastTransitionTime: formatTime(clock.now()) };
-    const key = { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
-    try {
-      await client.patch(
-        pods,
-        key,
-        { type: 'strategic', subresource: 'status', body: { metadata: { uid: pod.metadata?.uid }, status: { conditions: [condition] } } },
-        { signal },
-      );
-      events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
-    } catch (error) {
-      if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
-    }
   }
 
   async #syncTaints(all: readonly NodeView[], o: { allSilent: boolean; signal: AbortSignal }): Promise<void> {
