@@ -47,6 +47,8 @@ export interface ClusterConfig {
   readonly loadBalancerCidr: string;
   /** How long a node may be silent before it counts as lost, in Go's syntax. Its kubelet's Lease follows. */
   readonly nodeMonitorGracePeriod: string;
+  /** Nodes that were silent for so long are deleted, in Go's syntax; 0: none. */
+  readonly nodeRemovalAfter: string;
   /** Seconds that pods which say nothing about it stay on a lost node. */
   readonly defaultTolerationSeconds: string;
   /** How long certificates of the cluster last, milliseconds; they are renewed long before. */
@@ -90,7 +92,11 @@ export function leaseDurationSeconds(gracePeriod: string): number {
 }
 
 /** Throws ConfigError for times by which no node could be told from a lost one. */
-export function checkNodeTimes(config: Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'defaultTolerationSeconds'>): void {
+export function checkNodeTimes(
+  config: Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'nodeRemovalAfter' | 'defaultTolerationSeconds'>,
+): void {
+  if (parseDuration(config.nodeRemovalAfter) === undefined)
+    throw new ConfigError(`--node-removal-after takes a duration such as 30m, not "${config.nodeRemovalAfter}"`);
   leaseDurationSeconds(config.nodeMonitorGracePeriod);
   if (!/^\d{1,9}$/.test(config.defaultTolerationSeconds))
     throw new ConfigError(`--default-toleration-seconds takes a number of seconds, not "${config.defaultTolerationSeconds}"`);
@@ -137,6 +143,7 @@ export const defaultConfig = (): ClusterConfig => ({
   clusterDomain: 'cluster.local',
   loadBalancerCidr: '',
   nodeMonitorGracePeriod: '50s',
+  nodeRemovalAfter: '0',
   defaultTolerationSeconds: '300',
   certificateLifetimeMs: 365 * 86_400_000,
   dockerSocket: '/var/run/docker.sock',

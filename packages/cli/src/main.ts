@@ -64,6 +64,7 @@ const clusterOptions: readonly OptionRow[] = [
     'string',
   ],
   ['--node-monitor-grace-period <duration>', 'nodeMonitorGracePeriod', 'how long a node may be silent before it counts as lost', 'string'],
+  ['--node-removal-after <duration>', 'nodeRemovalAfter', 'delete nodes whose hosts have been silent for so long; 0: none', 'string'],
   [
     '--default-toleration-seconds <seconds>',
     'defaultTolerationSeconds',

@@ -9,7 +9,14 @@ export const kubernetesVersion = 'v1.36.2+skiff';
 /** What hosts of one cluster agree on; kept in the ConfigMap kube-system/skiff-config. */
 export type ClusterSettings = Pick<
   ClusterConfig,
-  'serviceCidr' | 'podCidr' | 'shadowCidr' | 'clusterDomain' | 'loadBalancerCidr' | 'nodeMonitorGracePeriod' | 'defaultTolerationSeconds'
+  | 'serviceCidr'
+  | 'podCidr'
+  | 'shadowCidr'
+  | 'clusterDomain'
+  | 'loadBalancerCidr'
+  | 'nodeMonitorGracePeriod'
+  | 'nodeRemovalAfter'
+  | 'defaultTolerationSeconds'
 >;
 
 /** The ConfigMap's keys. */
@@ -20,6 +27,7 @@ const keys: Readonly<Record<keyof ClusterSettings, string>> = {
   clusterDomain: 'cluster-domain',
   loadBalancerCidr: 'load-balancer-cidr',
   nodeMonitorGracePeriod: 'node-monitor-grace-period',
+  nodeRemovalAfter: 'node-removal-after',
   defaultTolerationSeconds: 'default-toleration-seconds',
 };
 

@@ -121,6 +121,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('service-cluster-ip-range', config.serviceCidr),
         ...(config.loadBalancerCidr === '' ? [] : [flag('load-balancer-cidr', config.loadBalancerCidr)]),
         flag('node-monitor-grace-period', config.nodeMonitorGracePeriod),
+        flag('node-removal-after', config.nodeRemovalAfter),
         // As often as the Leases are renewed when these are quicker than usual.
         flag('node-monitor-period', `${Math.min(5, leaseDurationSeconds(config.nodeMonitorGracePeriod) / 4)}s`),
         flag('root-ca-file', pki('ca.crt')),
