@@ -20,8 +20,8 @@ export interface ControlPlane {
   readonly config: ClientConfig;
   /** For whoever talks to every apiserver at once. */
   readonly servers: ServerPool;
-  /** For a leader election: whether this apiserver is the only one, as far as is known. */
-  readonly alone: { is(): boolean; subscribe(changed: () => void): Disposable };
+  /** For a leader election: whether this apiserver is the only one; undefined until the cluster has told. */
+  readonly alone: { is(): boolean | undefined; subscribe(changed: () => void): Disposable };
   /** Follows the endpoints of the Service `kubernetes`, and remembers them beside the kubeconfig. Ends with `signal`. */
   follow(signal: AbortSignal): Promise<void>;
 }
@@ -95,7 +95,7 @@ export function connectControlPlane(
     config,
     servers,
     alone: {
-      is: () => known.length === 1,
+      is: () => (known.length === 0 ? undefined : known.length === 1),
       subscribe: (changed) => {
         const listener = (): void => changed();
         listeners.add(listener);

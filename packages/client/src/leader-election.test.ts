@@ -171,6 +171,25 @@ describe('leader election', () => {
     expect(await run).toBe('stopped');
   });
 
+  it('renews as if it had rivals until it knows that it is alone', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer();
+    let isAlone: boolean | undefined;
+    const alone = { is: () => isAlone, subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
+    const stop = new AbortController();
+    const run = elector(server, { identity: 'a', clock, alone }).run(untilAborted, stop.signal);
+    await clock.advance(5_000);
+    expect([server.writes(), server.seconds()]).toEqual([3, 15]);
+    isAlone = true;
+    await clock.advance(2_000);
+    expect([server.writes(), server.seconds()]).toEqual([4, 300]);
+    await clock.advance(118_000);
+    expect(server.writes()).toBe(4);
+    stop.abort();
+    await clock.advance(1);
+    expect(await run).toBe('stopped');
+  });
+
   it('hands the lease over when it is told to stop', async () => {
     const clock = new FakeClock();
     const server = leaseServer();

@@ -17,10 +17,10 @@ export interface LeaderElectionConfig {
   /** Default 2 s. */
   readonly retryPeriodMs?: number;
   /**
-   * Tells when there is no other candidate. A leader alone renews rarely, and shortens its lease as soon as it is no longer alone; it does not
+   * Tells when there is no other candidate (undefined: nobody knows yet). A leader alone renews rarely, and shortens its lease as soon as it is no longer alone; it does not
    * go back, since a second candidate that is away for a while must find a lease that soon expires.
    */
-  readonly alone?: { is(): boolean; subscribe(changed: () => void): Disposable };
+  readonly alone?: { is(): boolean | undefined; subscribe(changed: () => void): Disposable };
   /** Hands the lease over at the end instead of letting it expire. Only where nothing goes on after `lead` has resolved. */
   readonly releaseOnCancel?: boolean;
 }
@@ -68,8 +68,9 @@ export function createLeaderElector(
   let ownTerm: number | undefined;
   let hadCompany = false;
   const pace = (): Pace => {
-    hadCompany ||= config.alone?.is() !== true;
-    return hadCompany ? normal : quiet;
+    const isAlone = config.alone?.is();
+    hadCompany ||= isAlone === false;
+    return isAlone === true && !hadCompany ? quiet : normal;
   };
 
   const holder = (): string => observed?.spec?.holderIdentity ?? '';
