@@ -143,7 +143,10 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     const dueMs = state.tellAfterMs[state.told];
     if (dueMs !== undefined && nowMs - state.sinceMs >= dueMs) {
       state.told++;
-      await tellSegment(run, address, segment);
+      // It answers questions all the same; caches of others learn later.
+      await tellSegment(run, address, segment).catch((error: unknown) =>
+        log.warn({ err: error, address }, "the segment can't be told where an address is"),
+      );
     }
   }
 
