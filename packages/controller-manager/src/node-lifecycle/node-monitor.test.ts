@@ -229,6 +229,17 @@ describe('NodeMonitor', () => {
     expect(['a', 'b', 'c'].map((n) => world.podReady(n))).toEqual(['True', 'True', 'True']);
   });
 
+  it('goes on evicting from a dead node while the others are silent for a little', async () => {
+    const world = await startWorld('a', 'b', 'c');
+    await world.pass(60, ['a', 'b']);
+    expect(world.taints('c')).toContain('unreachable:NoExecute');
+    await world.pass(40, []);
+    expect(world.taints('c')).toContain('unreachable:NoExecute');
+    await world.pass(15, []);
+    expect(world.taints('c')).toEqual(['unreachable:NoSchedule']);
+    expect(world.condition('a').status).toBe('True');
+  });
+
   it('taints one node after the other', async () => {
     const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
     const world = await startWorld(...names);

@@ -65,9 +65,11 @@ export class NodeMonitor {
     this.#heartbeats.advance(passedMs);
     for (const node of all) this.#heartbeats.observe(node, this.#leaseOf(node));
 
-    // Nodes don't fall silent in the same moment: each renews at a time of its own.
+    // Nodes don't fall silent in the same moment: each renews at a time of its own. It begins with one that is about to be blamed.
     const share = (node: NodeView): number => this.#silentMs(node) / this.#graceMs(node);
-    const allSilent = all.some((node) => share(node) > 1) && all.every((node) => share(node) > quietShare);
+    const overdue = all.filter((node) => share(node) > 1);
+    const allSilent =
+      overdue.some((node) => this.#allSilent || readinessOf(node) !== 'Unknown') && all.every((node) => share(node) > quietShare);
     if (allSilent !== this.#allSilent) {
       this.#allSilent = allSilent;
       if (allSilent) log.error({ nodes: all.length }, 'all nodes are silent at once: no pod is evicted or taken out of service');
