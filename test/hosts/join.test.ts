@@ -211,4 +211,22 @@ describe('hosts join and leave', () => {
     const nodes = await cluster.kubectl('get nodes -o name');
     expect(nodes.trim().split('\n').sort()).toEqual(['node/h1', 'node/h2', 'node/other']);
   });
+
+  it('a control plane that has another address is found there; nothing that runs is touched', async () => {
+    const before = await Promise.all([h1, h2, h3].map(engineIds));
+    await h1.ok('skiff', ['down']);
+    await h1.ok('sh', ['-c', 'ip addr flush dev eth0 && ip addr add 10.200.0.51/24 dev eth0 && ip route add default via 10.200.0.1']);
+    expect(await h1.ok('skiff', ['up'])).toContain('has changed from 10.200.0.11 to 10.200.0.51');
+    await Promise.all([h2, h3].map((h) => h.ok('skiff', ['join', '10.200.0.51:6443'])));
+    expect((await cluster.kubectl('get nodes --no-headers')).match(/ Ready /g)?.length).toBe(3);
+    await eventually('kubelets answer', async () => (await cluster.tryKubectl('get --raw /api/v1/nodes/h2/proxy/healthz')).stdout === 'ok');
+    expect(await Promise.all([h1, h2, h3].map(engineIds))).toEqual(before);
+  });
+
+  it('a host whose engine is not running joins all the same', async () => {
+    await h3.ok('skiff', ['leave']);
+    await h3.stopEngine();
+    figure('join that starts the engine', seconds(await joinHost(h1, h3)));
+    expect(await nodeReady(cluster, h3)).toBe(true);
+  });
 });
