@@ -1,3 +1,4 @@
+import type { Jump } from '@skiff/component-base';
 import { type PodHostPorts, renderHostPorts } from './host-port.ts';
 import { type NetworkNames, serviceLinkPrefix } from './names.ts';
 import { directAddress, type Peer, tunnelAddress } from './nodes/peer.ts';
@@ -16,13 +17,7 @@ export interface FirewallRules {
   readonly hostSource: string;
 }
 
-export type Table = 'filter' | 'nat';
-
-export interface Jump {
-  readonly table: Table;
-  readonly from: string;
-  readonly to: string;
-}
+type Table = 'filter' | 'nat';
 
 export interface FirewallPlan {
   /** Chain → rules, for each table; all are ours. */

@@ -1,36 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { childSignal, type Clock, type Logger } from '@skiff/component-base';
+import {
+  childSignal,
+  type Clock,
+  forwardChain,
+  type Logger,
+  missingJumps,
+  parseSavedTables,
+  renderRestore,
+  type SavedTables,
+} from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
 import { ensureForeignChains, removeFromForeignChains } from './foreign-chains.ts';
-import { type FirewallPlan, type FirewallRules, type Jump, renderFirewall } from './firewall-plan.ts';
+import { type FirewallPlan, type FirewallRules, renderFirewall } from './firewall-plan.ts';
 import type { NetworkNames } from './names.ts';
-
-/** Input of `iptables-restore --noflush`: our chains are replaced as a whole, nobody else's rules are touched. */
-export function renderRestore(plan: FirewallPlan): string {
-  const lines: string[] = [];
-  for (const [table, chains] of Object.entries(plan.chains)) {
-    lines.push(`*${table}`, ...Object.keys(chains).map((name) => `:${name} - [0:0]`));
-    for (const [name, rules] of Object.entries(chains)) lines.push(...rules.map((rule) => `-A ${name} ${rule}`));
-    lines.push('COMMIT');
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-/** Rules of each chain, as `table/chain`, as iptables-save prints them. */
-export function parseSave(text: string): Map<string, string[]> {
-  const chains = new Map<string, string[]>();
-  let table = '';
-  for (const line of text.split('\n')) {
-    if (line.startsWith('*')) table = line.slice(1);
-    else if (line.startsWith(':')) chains.set(`${table}/${line.slice(1).split(' ')[0] ?? ''}`, []);
-    else if (line.startsWith('-A ')) {
-      const name = line.split(' ')[1] ?? '';
-      chains.get(`${table}/${name}`)?.push(line.slice(4 + name.length));
-    }
-  }
-  return chains;
-}
 
 export interface HostFirewall {
   /** What is to be there from now on. Written soon; the same again costs nothing. */
@@ -59,9 +42,9 @@ export function createHostFirewall(
   /** One change of the tables at a time. */
   let last: Promise<void> = Promise.resolve();
 
-  const read = async (): Promise<Map<string, string[]>> => parseSave(await run('iptables-save', []));
-  const ours = (saved: Map<string, string[]>, plan: FirewallPlan): unknown =>
-    Object.entries(plan.chains).map(([table, chains]) => Object.keys(chains).map((name) => saved.get(`${table}/${name}`)));
+  const read = async (): Promise<SavedTables> => parseSavedTables(await run('iptables-save', []));
+  const ours = (saved: SavedTables, plan: FirewallPlan): unknown =>
+    Object.entries(plan.chains).map(([table, chains]) => Object.keys(chains).map((name) => saved[table]?.[name]));
 
   const forward = async (): Promise<void> => {
     if ((await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim() !== '1') await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
@@ -72,17 +55,13 @@ export function createHostFirewall(
     const same = written !== undefined && isDeepStrictEqual(written.plan, plan);
     if (!same || !isDeepStrictEqual(ours(saved, plan), written?.chains)) {
       if (same) log.warn('packet filter rules were removed by someone; writing them again');
-      await run('iptables-restore', ['--noflush', ...wait], renderRestore(plan));
+      await run('iptables-restore', ['--noflush', ...wait], renderRestore(plan.chains));
       saved = await read();
       written = { plan, chains: ours(saved, plan) };
     }
-    // Docker leaves DOCKER-USER alone when it rewrites FORWARD.
-    const docker = saved.get('filter/FORWARD')?.includes('-j DOCKER-USER') === true;
-    const place = (j: Jump): string => (j.from === 'FORWARD' && docker ? 'DOCKER-USER' : j.from);
-    for (const jump of plan.jumps) {
-      if (saved.get(`${jump.table}/${place(jump)}`)?.includes(`-j ${jump.to}`) === true) continue;
-      await run('iptables', [...wait, '-t', jump.table, '-I', place(jump), '1', '-j', jump.to]);
-    }
+    const accepting = forwardChain(saved);
+    const jumps = plan.jumps.map((j) => (j.from === 'FORWARD' ? { ...j, from: accepting } : j));
+    for (const { table, from, to } of missingJumps(saved, jumps)) await run('iptables', [...wait, '-t', table, '-I', from, '1', '-j', to]);
   };
   const ensureAll = async (): Promise<void> => {
     await forward();
@@ -121,15 +100,13 @@ export function createHostFirewall(
       inTurn(async () => {
         const saved = await read();
         const own = Object.values(names.chains);
-        for (const [key, list] of saved) {
-          const [table = '', from = ''] = key.split('/');
-          for (const to of own) if (list.includes(`-j ${to}`)) await run('iptables', [...wait, '-t', table, '-D', from, '-j', to]);
-        }
-        for (const key of saved.keys()) {
-          const [table = '', name = ''] = key.split('/');
-          if (!own.includes(name)) continue;
-          await run('iptables', [...wait, '-t', table, '-F', name]);
-          await run('iptables', [...wait, '-t', table, '-X', name]);
+        for (const [table, chains] of Object.entries(saved)) {
+          for (const [from, list] of Object.entries(chains))
+            for (const to of own) if (list.includes(`-j ${to}`)) await run('iptables', [...wait, '-t', table, '-D', from, '-j', to]);
+          for (const name of own.filter((n) => chains[n] !== undefined)) {
+            await run('iptables', [...wait, '-t', table, '-F', name]);
+            await run('iptables', [...wait, '-t', table, '-X', name]);
+          }
         }
         await removeFromForeignChains(run, names);
       }),

@@ -1,8 +1,8 @@
+import { parseSavedTables, renderRestore } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import { networkNames, podLink } from './names.ts';
 import { renderFirewall } from './firewall-plan.ts';
 import { planForeignChains } from './foreign-chains.ts';
-import { parseSave, renderRestore } from './host-firewall.ts';
 import { renderHostPorts } from './host-port.ts';
 import { podMac, renderHostWire, renderPodWire } from './wiring.ts';
 
@@ -34,11 +34,11 @@ describe('pod wiring', () => {
     hostSource: '192.168.0.11',
   };
   it('accepts on its own links and from other nodes, and masquerades only what leaves the cluster', () => {
-    const text = renderRestore(renderFirewall(names, rules));
+    const text = renderRestore(renderFirewall(names, rules).chains);
     expect(text).toContain(`-A ${names.chains.forward} -i ${names.linkPrefix}+ -j ACCEPT`);
     expect(text.indexOf('-d 10.96.0.0/16 -j RETURN')).toBeLessThan(text.indexOf('-j MASQUERADE'));
     expect(text.indexOf('-s 192.168.0.12/32 -j ACCEPT')).toBeLessThan(text.indexOf('--dport 8474 -j DROP'));
-    expect(parseSave(text).get(`nat/${names.chains.postrouting}`)?.at(-1)).toBe('-s 10.200.0.0/24 -j MASQUERADE --random-fully');
+    expect(parseSavedTables(text)['nat']?.[names.chains.postrouting]?.at(-1)).toBe('-s 10.200.0.0/24 -j MASQUERADE --random-fully');
   });
 
   it('leads host ports to pods, for every address, one address, or the loopback link', () => {

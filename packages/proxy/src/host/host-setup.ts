@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { childSignal, type Clock, type Logger } from '@skiff/component-base';
+import { childSignal, type Clock, forwardChain, type Logger, missingJumps, type SavedTables } from '@skiff/component-base';
 import type { RunCommand } from './command.ts';
-import { applyIptables, canLeaveUntracked, forwardChain, missingJumps, saveTables, withoutRaw, type SavedTables } from './iptables.ts';
+import { applyIptables, canLeaveUntracked, saveTables, withoutRaw } from './iptables.ts';
 import { ensureNamespace, releaseAddresses } from './namespace.ts';
 import { renderIptables, type HostConfig, type IptablesPlan } from './plan.ts';
 

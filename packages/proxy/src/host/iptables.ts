@@ -1,41 +1,15 @@
+import { type Jump, parseSavedTables, renderRestore, type SavedTables } from '@skiff/component-base';
 import { runOk, type RunCommand } from './command.ts';
-import { renderRestore, type IptablesPlan, type Jump } from './plan.ts';
-
-/** What iptables-save says of one table: chain → rules as it prints them. */
-export type SavedTables = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
-
-export function parseSave(text: string): SavedTables {
-  const tables: Record<string, Record<string, string[]>> = {};
-  let current: Record<string, string[]> = {};
-  for (const line of text.split('\n')) {
-    if (line.startsWith('*')) current = tables[line.slice(1).trim()] ??= {};
-    else if (line.startsWith(':')) current[line.slice(1).split(' ')[0] ?? ''] ??= [];
-    else if (line.startsWith('-A ')) {
-      const chain = line.split(' ')[1] ?? '';
-      (current[chain] ??= []).push(line.slice(4 + chain.length));
-    }
-  }
-  return tables;
-}
-
-const isJump = (rule: string, to: string): boolean => rule === `-j ${to}`;
-
-/** Jumps that are missing. One that is there but not first stays where it is, so that two programs never fight over the place. */
-export const missingJumps = (saved: SavedTables, jumps: readonly Jump[]): readonly Jump[] =>
-  jumps.filter((j) => !(saved[j.table]?.[j.from] ?? []).some((rule) => isJump(rule, j.to)));
-
-/** The chain that accepts for FORWARD: Docker's own place for its users' rules, where FORWARD leads to it. */
-export const forwardChain = (saved: SavedTables): string =>
-  (saved['filter']?.['FORWARD'] ?? []).some((rule) => isJump(rule, 'DOCKER-USER')) ? 'DOCKER-USER' : 'FORWARD';
+import type { IptablesPlan } from './plan.ts';
 
 const waitSeconds = ['-w', '10'];
 
 /** All tables in use, by one process. */
-export const saveTables = async (run: RunCommand): Promise<SavedTables> => parseSave(await runOk(run, 'iptables-save', []));
+export const saveTables = async (run: RunCommand): Promise<SavedTables> => parseSavedTables(await runOk(run, 'iptables-save', []));
 
 /** Writes our chains and inserts the jumps that are missing. */
 export async function applyIptables(run: RunCommand, plan: IptablesPlan, missing: readonly Jump[]): Promise<void> {
-  await runOk(run, 'iptables-restore', ['--noflush', ...waitSeconds], renderRestore(plan));
+  await runOk(run, 'iptables-restore', ['--noflush', ...waitSeconds], renderRestore(plan.chains));
   for (const jump of missing) await runOk(run, 'iptables', [...waitSeconds, '-t', jump.table, '-I', jump.from, '1', '-j', jump.to]);
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { forwardChain, missingJumps, parseSave, removeChains } from './iptables.ts';
+import { forwardChain, missingJumps, parseSavedTables, renderRestore } from '@skiff/component-base';
+import { removeChains } from './iptables.ts';
 import { hostNames } from './names.ts';
-import { renderHostRoutes, renderIptables, renderRestore, renderServicesRoutes, type HostConfig } from './plan.ts';
+import { renderHostRoutes, renderIptables, renderServicesRoutes, type HostConfig } from './plan.ts';
 
 const config = (instance: string): HostConfig => ({
   names: hostNames(instance),
@@ -46,7 +47,7 @@ describe('plan', () => {
     const post = plan.chains.nat['SKIFF-SVC-POST-skiff'] ?? [];
     expect(post.indexOf('-s 10.220.0.0/16 -d 10.244.0.0/16 -j NETMAP --to 10.244.0.0/16')).toBeGreaterThan(0);
     expect(post).toContain('-s 10.96.0.0/32 -d 10.244.0.0/16 -j SNAT --to-source 192.168.1.5');
-    const text = renderRestore(plan);
+    const text = renderRestore(plan.chains);
     expect(text.split('\n').filter((l) => l === 'COMMIT')).toHaveLength(4);
     expect(text).toContain(':SKIFF-SVC-FWD-skiff - [0:0]');
   });
@@ -69,9 +70,9 @@ COMMIT
 
 describe('rules as they are', () => {
   it("finds what is missing, and Docker's place for own rules", () => {
-    const tables = parseSave(saved);
+    const tables = parseSavedTables(saved);
     expect(forwardChain(tables)).toBe('DOCKER-USER');
-    expect(forwardChain(parseSave('*filter\n:FORWARD ACCEPT [0:0]\n'))).toBe('FORWARD');
+    expect(forwardChain(parseSavedTables('*filter\n:FORWARD ACCEPT [0:0]\n'))).toBe('FORWARD');
     const plan = renderIptables(config('skiff'), 'DOCKER-USER');
     expect(
       missingJumps(

@@ -1,3 +1,4 @@
+import type { Jump } from '@skiff/component-base';
 import { networkAddress } from '../table/ip.ts';
 import { hostMac, peerLink, servicesMac, type HostNames } from './names.ts';
 
@@ -67,12 +68,6 @@ export const servicesSysctls: Readonly<Record<string, string>> = {
 
 export type Table = 'raw' | 'mangle' | 'filter' | 'nat';
 
-export interface Jump {
-  readonly table: Table;
-  readonly from: string;
-  readonly to: string;
-}
-
 export interface IptablesPlan {
   /** Chain → rule bodies, for each table. All are ours. */
   readonly chains: Readonly<Record<Table, Readonly<Record<string, readonly string[]>>>>;
@@ -141,17 +136,4 @@ export function renderIptables(config: HostConfig, forwardFrom: string): Iptable
       { table: 'nat', from: 'OUTPUT', to: chains.output },
     ],
   };
-}
-
-/** Input of `iptables-restore --noflush`: our chains are replaced as one, nobody else's rules are touched. */
-export function renderRestore(plan: IptablesPlan): string {
-  const lines: string[] = [];
-  for (const [table, chains] of Object.entries(plan.chains)) {
-    if (Object.keys(chains).length === 0) continue;
-    lines.push(`*${table}`);
-    for (const name of Object.keys(chains)) lines.push(`:${name} - [0:0]`);
-    for (const [name, rules] of Object.entries(chains)) for (const rule of rules) lines.push(`-A ${name} ${rule}`);
-    lines.push('COMMIT');
-  }
-  return `${lines.join('\n')}\n`;
 }
