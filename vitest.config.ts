@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests read the packages' sources (export condition `skiff-source`), so they need no build. */
@@ -51,7 +50,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // Stories wait a good part of their time (for leases to run out, say), and each has hosts of its own.
-          maxWorkers: availableParallelism() >= 4 ? 2 : 1,
+          maxWorkers: 2,
         },
       },
     ],

@@ -7,7 +7,7 @@ import { eventually, lines } from '../e2e/support/cluster.ts';
 import { testImages } from '../e2e/support/images.ts';
 import { hierarchies } from './cgroups.ts';
 import type { Host } from './host.ts';
-import { startLab, type Lab } from './lab.ts';
+import { fullName, startLab, type Lab } from './lab.ts';
 
 const name = 'selftest';
 
@@ -29,13 +29,13 @@ async function reach(from: Host, to: Host): Promise<string> {
 const traces = (): readonly string[] => [
   ...readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .filter((l) => l.includes(`/lab/${name}/`)),
+    .filter((l) => l.includes(`/lab/${fullName(name)}/`)),
   ...lines('ip', ['-o', 'link', 'show']).filter((l) => /p-h\d/.test(l)),
-  ...lines('ps', ['-eo', 'args']).filter((l) => l.includes(`/lab/${name}/`) || l.startsWith(`skiff-lab ${name}`)),
+  ...lines('ps', ['-eo', 'args']).filter((l) => l.includes(`/lab/${fullName(name)}/`) || l.startsWith(`skiff-lab ${fullName(name)}`)),
   ...hierarchies()
-    .filter((h) => existsSync(`${h.point}/skiff-lab/${name}`))
+    .filter((h) => existsSync(`${h.point}/skiff-lab/${fullName(name)}`))
     .map((h) => h.point),
-  ...(existsSync(`/var/cache/skiff/lab/${name}`) ? ['folder'] : []),
+  ...(existsSync(`/var/cache/skiff/lab/${fullName(name)}`) ? ['folder'] : []),
 ];
 
 describe('a lab', () => {

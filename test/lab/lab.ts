@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostImage } from '@skiff/testing/host-image';
@@ -18,7 +19,7 @@ export interface HostOptions {
 }
 
 export interface LabOptions {
-  /** Labs of different names run side by side. */
+  /** Labs of different names run side by side; the checkout's mark is added. */
   readonly name?: string;
   readonly hosts: number | readonly HostOptions[];
   readonly engine?: EngineVersion;
@@ -43,6 +44,9 @@ export interface Lab extends AsyncDisposable {
 }
 
 const labsFolder = '/var/cache/skiff/lab';
+/** Several checkouts can run the same tests at once on one machine. */
+const checkout = createHash('sha256').update(repositoryRoot).digest('hex').slice(0, 4);
+export const fullName = (name: string): string => `${name}-${checkout}`;
 const folderOf = (name: string): string => join(labsFolder, name);
 /** What a host has its own of; a checkout there would not be seen inside. */
 const covered = ['/run/', '/var/lib/', '/var/log/', '/dev/shm/'];
@@ -100,7 +104,7 @@ export async function startLab(o: LabOptions): Promise<Lab> {
   if (process.getuid?.() !== 0) throw new Error('a lab needs root: it makes namespaces, mounts and cgroups');
   const hiddenBy = covered.find((c) => `${repositoryRoot}/`.startsWith(c));
   if (hiddenBy !== undefined) throw new Error(`hosts of a lab have their own ${hiddenBy}; the checkout can't be there`);
-  const name = o.name ?? 'lab';
+  const name = fullName(o.name ?? 'lab');
   const folder = claim(name);
   const scripts = join(folder, 'bin');
   skiffScripts(scripts);

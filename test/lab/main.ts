@@ -16,7 +16,7 @@ await using lab = await startLab({
   engine,
   images: [busyboxImage(testImages.busybox), { ...web, environment: { VERSION: '1' } }],
 });
-for (const host of lab.hosts) console.log(`${host.name} ${host.address} /var/cache/skiff/lab/${name}/${host.name}/enter`);
+for (const host of lab.hosts) console.log(`${host.name} ${host.address} /var/cache/skiff/lab/${lab.name}/${host.name}/enter`);
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
 const awake = setInterval(() => undefined, 1 << 30);
