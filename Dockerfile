@@ -8,7 +8,7 @@ RUN npm install --ignore-scripts --no-audit --no-fund && node_modules/.bin/tsc -
 
 FROM ${NODE_IMAGE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends iproute2 iptables procps util-linux \
+ && apt-get install -y --no-install-recommends conntrack iproute2 iptables nftables procps util-linux \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /skiff /skiff
 ENTRYPOINT ["node", "/skiff/packages/cli/dist/main.js"]
