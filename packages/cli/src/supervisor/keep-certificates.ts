@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, type Logger, readCertificate } from '@skiff/component-base';
 import type { ClusterConfig } from '../config.ts';
@@ -24,7 +24,9 @@ export async function keepCertificates(
   const { clock, log } = deps;
   const { preparePki } = await import('../pki/prepare-pki.ts');
   const pki = (name: string): string => readFileSync(join(config.rootDir, 'pki', name), 'utf8');
-  const atStart = (): string => readAtStart.map(pki).join('');
+  /** '' for one that is gone: it is made anew. */
+  const atStart = (): string =>
+    readAtStart.map((name) => (existsSync(join(config.rootDir, 'pki', name)) ? pki(name) : '')).join('');
   let told = false;
   for (;;) {
     await clock.sleep(Math.min(longestNapMs, config.certificateLifetimeMs / 20), signal).catch(() => undefined);
