@@ -174,7 +174,7 @@ describe('leader election', () => {
   it('renews as if it had rivals until it knows that it is alone', async () => {
     const clock = new FakeClock();
     const server = leaseServer();
-    let isAlone: boolean | undefined;
+    const isAlone: boolean | undefined = undefined;
     const alone = { is: () => isAlone, subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
     const stop = new AbortController();
     const run = elector(server, { identity: 'a', clock, alone }).run(untilAborted, stop.signal);
