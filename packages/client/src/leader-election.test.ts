@@ -174,13 +174,13 @@ describe('leader election', () => {
   it('renews as if it had rivals until it knows that it is alone', async () => {
     const clock = new FakeClock();
     const server = leaseServer();
-    const isAlone: boolean | undefined = undefined;
-    const alone = { is: () => isAlone, subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
+    const known: { isAlone?: boolean } = {};
+    const alone = { is: () => known.isAlone, subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
     const stop = new AbortController();
     const run = elector(server, { identity: 'a', clock, alone }).run(untilAborted, stop.signal);
     await clock.advance(5_000);
     expect([server.writes(), server.seconds()]).toEqual([3, 15]);
-    isAlone = true;
+    known.isAlone = true;
     await clock.advance(2_000);
     expect([server.writes(), server.seconds()]).toEqual([4, 300]);
     await clock.advance(118_000);
