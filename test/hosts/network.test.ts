@@ -3,6 +3,7 @@ import { pod as podResource, service as serviceResource } from '@skiff/api';
 import { eventually } from '../e2e/support/cluster.ts';
 import type { Host } from '../lab/host.ts';
 import { startCluster, type HostsCluster } from './support/cluster.ts';
+import { figure, seconds } from './support/observe.ts';
 import { expectAll, parseTally, requestArguments, type Tally } from './support/requests.ts';
 import { daemonSet, deployment, service } from './support/workloads.ts';
 
@@ -24,7 +25,8 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
       up: [`--load-balancer-cidr=${pool}`],
     });
     outside = cluster.lab.host('outside');
-    console.log(`engine ${engine}: up ${ms(cluster.upMs)}, joins ${cluster.joinMs.map(ms).join(', ')}`);
+    figure(`engine ${engine}, \`skiff up\``, seconds(cluster.upMs));
+    figure(`engine ${engine}, \`skiff join\` on two hosts at once`, cluster.joinMs.map(seconds).join(', '));
     await cluster.apply(
       deployment('web', replicas),
       daemonSet('client'),
@@ -57,7 +59,6 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
   });
   afterAll(() => cluster.close());
 
-  const ms = (n: number): string => `${(n / 1000).toFixed(1)} s`;
   const fromHost = async (host: Host, count: number, urls: readonly string[]): Promise<Tally> =>
     parseTally(await host.ok('node', requestArguments({ count }, urls)));
   const fromPod = async (pod: string, count: number, urls: readonly string[]): Promise<Tally> =>
