@@ -19,7 +19,7 @@ const nodeMessages: readonly NodeMessage[] = [
   { addressesDrained: { id: 'd', openConnections: 300, finished: true, error: '' } },
 ];
 const frames: readonly Frame[] = [
-  { data: Buffer.alloc(70_000, 'x') },
+  { data: Buffer.alloc(5_000, 'x') },
   { end: {} },
   { reset: { message: 'gone' } },
   { reset: { message: '' } },
