@@ -46,7 +46,8 @@ export class SpdyStream extends Duplex {
     return more;
   }
   override _read(): void {
-    this.#connection.resume();
+    // Called while what is about to be taken still counts as unread.
+    process.nextTick(() => this.#connection.resume());
   }
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#connection.sendData(this.id, chunk, done);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { PassThrough, Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createDeflate, constants, type Deflate } from 'node:zlib';
@@ -51,6 +53,34 @@ describe('SPDY', () => {
     const headers = new Map([['streamtype', 'stdin']]);
     expect(decodeHeaderBlock(encodeHeaderBlock(headers))).toEqual(headers);
     expect(() => decodeHeaderBlock(encodeHeaderBlock(headers).subarray(0, -1))).toThrow();
+  });
+
+  it.each([32 * 1024, 700_000, 1_500_000])('goes on with a stream of frames of %d bytes once somebody reads it', async (size) => {
+    let opened: (s: SpdyStream) => void = () => undefined;
+    const opening = new Promise<SpdyStream>((resolve) => {
+      opened = resolve;
+    });
+    const server = createServer((socket) => void new SpdyConnection(socket, opened));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.write(await synStream(createDeflate({ dictionary: spdyDictionary }), 1, { streamtype: 'stdin' }));
+    const total = 12_000_000;
+    const sending = (async () => {
+      for (let sent = 0; sent < total; sent += size) {
+        const length = Math.min(size, total - sent);
+        const frame = Buffer.concat([encodeDataHead(1, sent + length >= total ? flagFin : 0, length), Buffer.alloc(length)]);
+        if (!client.write(frame)) await once(client, 'drain');
+      }
+    })();
+    const stream = await opening;
+    // Nobody reads: the connection is held back before all of it is here.
+    await expect.poll(() => stream.readableLength).toBeGreaterThanOrEqual(1024 * 1024);
+    let received = 0;
+    for await (const chunk of stream) received += (chunk as Buffer).length;
+    expect(received).toBe(total);
+    await sending;
+    client.destroy();
+    server.close();
   });
 
   it('carries streams both ways, with halves that close on their own', async () => {
