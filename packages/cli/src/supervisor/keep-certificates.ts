@@ -25,8 +25,7 @@ export async function keepCertificates(
   const { preparePki } = await import('../pki/prepare-pki.ts');
   const pki = (name: string): string => readFileSync(join(config.rootDir, 'pki', name), 'utf8');
   /** '' for one that is gone: it is made anew. */
-  const atStart = (): string =>
-    readAtStart.map((name) => (existsSync(join(config.rootDir, 'pki', name)) ? pki(name) : '')).join('');
+  const atStart = (): string => readAtStart.map((name) => (existsSync(join(config.rootDir, 'pki', name)) ? pki(name) : '')).join('');
   let told = false;
   for (;;) {
     await clock.sleep(Math.min(longestNapMs, config.certificateLifetimeMs / 20), signal).catch(() => undefined);
