@@ -26,3 +26,19 @@ export async function openEtcd(config: ClusterConfig, endpoints?: readonly strin
 }
 
 export const ownPeerUrl = (config: ClusterConfig): string => `https://${config.nodeAddress}:${config.etcdPeerPort}`;
+
+const settleTimeoutMs = 30_000;
+const settlePollMs = 250;
+
+/** etcd changes its members only while all have been connected for five seconds; just after a change it refuses the next. Tries until then. */
+export async function whenSettled<T>(change: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + settleTimeoutMs;
+  for (;;) {
+    try {
+      return await change();
+    } catch (error) {
+      if (!reasonOf(error).includes('unhealthy cluster') || Date.now() > deadline) throw error;
+    }
+    await new Promise((r) => setTimeout(r, settlePollMs));
+  }
+}

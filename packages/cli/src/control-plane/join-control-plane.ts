@@ -10,7 +10,7 @@ import { ensureSupervisor, waitReady } from '../up/start-host.ts';
 import type { Steps } from '../up/steps.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
 import { UserError } from '../user-error.ts';
-import { openEtcd, ownPeerUrl, reasonOf } from './etcd-access.ts';
+import { openEtcd, ownPeerUrl, reasonOf, whenSettled } from './etcd-access.ts';
 import { externalEtcdFiles, hasEtcdData, receiveCertificates, type Received } from './hand-over.ts';
 
 const promoteTimeoutMs = 60_000;
@@ -52,7 +52,7 @@ async function addMember(config: ClusterConfig): Promise<ClusterConfig> {
         `etcd has a member at ${peerUrl} already. If this host has lost its disk, take the old one out first, on another control plane host: skiff members remove ${same.name}`,
         'conflict',
       );
-    if (same === undefined) members = await etcd.addLearner(peerUrl);
+    if (same === undefined) members = await whenSettled(() => etcd.addLearner(peerUrl));
     return { ...config, etcdInitialCluster: renderInitialCluster(members, { name: config.etcdName, peerUrl }) };
   } catch (error) {
     if (error instanceof UserError) throw error;

@@ -2,7 +2,7 @@ import type { EtcdMember } from '@skiff/storage';
 import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
 import type { ClusterConfig } from '../config.ts';
 import { UserError } from '../user-error.ts';
-import { openEtcd, ownPeerUrl, reasonOf } from './etcd-access.ts';
+import { openEtcd, ownPeerUrl, reasonOf, whenSettled } from './etcd-access.ts';
 
 export const nameOf = (m: EtcdMember): string => (m.name === '' ? `(not started) ${m.id}` : m.name);
 
@@ -34,11 +34,13 @@ export async function askMembers(config: ClusterConfig): Promise<readonly Member
   );
 }
 
+const isWell = (m: MemberHealth): boolean => !m.state.startsWith('does not') && !m.state.startsWith('without');
+
 /** Throws UserError where the rest could not go on. */
 function checkRemoval(all: readonly MemberHealth[], wanted: EtcdMember): void {
   const votes = (m: MemberHealth): boolean => !m.member.isLearner && m.member.id !== wanted.id;
   const left = all.filter(votes);
-  const well = left.filter((m) => !m.state.startsWith('does not') && !m.state.startsWith('without'));
+  const well = left.filter(isWell);
   if (left.length === 0) throw new UserError(`${nameOf(wanted)} is the only member: without it there is no cluster.`, 'conflict');
   if (well.length < Math.floor(left.length / 2) + 1)
     throw new UserError(
@@ -56,21 +58,29 @@ export async function removeMember(config: ClusterConfig, which: string, o: { de
   if (found === undefined)
     throw new UserError(`There is no member "${which}"; there are ${all.map((m) => nameOf(m.member)).join(', ')}.`, 'usage');
   checkRemoval(all, found.member);
-  const etcd = await openEtcd(config);
+  // Asked through the others: one that takes itself out stops before it has answered.
+  const others = all.filter((m) => m.member.id !== found.member.id && isWell(m)).flatMap((m) => m.member.clientUrls);
+  const etcd = await openEtcd(config, others);
   try {
-    await etcd.remove(found.member.id);
+    await whenSettled(() => etcd.remove(found.member.id));
   } catch (error) {
     throw new UserError(`etcd does not take the member out: ${reasonOf(error)}`, 'refused');
   } finally {
     etcd.close();
   }
   if (o.deleteNode && found.member.name !== '') {
-    const answer = await apiRequest(hostAccess(config), {
-      method: 'DELETE',
-      path: `/api/v1/nodes/${found.member.name}`,
-      timeoutMs: 10_000,
-    });
-    if (answer.code >= 300 && answer.code !== 404) throw new UserError(`The node could not be deleted: ${messageOf(answer)}`, 'refused');
+    const { name } = found.member;
+    const failed = (why: string): UserError =>
+      new UserError(
+        `The member is out, but its node could not be deleted: ${why}. Delete it with: kubectl delete node ${name}`,
+        'unreachable',
+      );
+    const answer = await apiRequest(hostAccess(config), { method: 'DELETE', path: `/api/v1/nodes/${name}`, timeoutMs: 30_000 }).catch(
+      (error: unknown) => {
+        throw failed(reasonOf(error));
+      },
+    );
+    if (answer.code >= 300 && answer.code !== 404) throw failed(messageOf(answer));
   }
   return nameOf(found.member);
 }

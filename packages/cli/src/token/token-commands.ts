@@ -16,6 +16,9 @@ import {
   type TokenSpec,
 } from './bootstrap-token.ts';
 
+/** Signing waits for a leader; when the last one has just lost its host, another takes over after 15 s or so. */
+const signatureTimeoutMs = 30_000;
+
 const secrets = '/api/v1/namespaces/kube-system/secrets';
 
 /** The cluster that this host controls. Throws UserError when there is none. */
@@ -62,7 +65,7 @@ export async function createToken(
     );
   });
   await expectAnswer(access, { method: 'POST', path: secrets, body: renderTokenSecret(token) }, 'The token could not be made');
-  await waitSigned(access, token, 10_000);
+  await waitSigned(access, token, signatureTimeoutMs);
   return { id: token.id, secret: token.secret };
 }
 
