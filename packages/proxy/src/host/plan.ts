@@ -25,7 +25,7 @@ export interface NatRules {
   readonly prerouting: readonly string[];
   /** The same for what this host itself sends. */
   readonly output: readonly string[];
-  /** Refusals of what no local endpoint takes. */
+  /** Refusals of new connections that no local endpoint takes, or that come from outside of a load balancer's source ranges. */
   readonly refusals: readonly string[];
 }
 

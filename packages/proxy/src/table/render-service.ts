@@ -124,13 +124,12 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
   add(spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster', { place: 'services', address: clusterIP, port: port.port });
 
   const balanced = loadBalancerAddresses(service, context.hostAddresses);
-  const outside = [...(spec.externalIPs ?? []), ...balanced].filter((a) => familyOf(a) === family);
-  const ranges =
-    spec.type === 'LoadBalancer' && (spec.loadBalancerSourceRanges?.length ?? 0) > 0
-      ? { sourceRanges: spec.loadBalancerSourceRanges ?? [] }
-      : {};
-  for (const address of new Set(outside)) {
-    const restricted = balanced.includes(address) ? ranges : {};
+  const ranges = (spec.loadBalancerSourceRanges?.length ?? 0) > 0 ? spec.loadBalancerSourceRanges : undefined;
+  const outside = [...new Set([...(spec.externalIPs ?? []), ...balanced])]
+    .filter((address) => familyOf(address) === family)
+    .map((address) => ({ address, sourceRanges: balanced.includes(address) ? ranges : undefined }));
+  for (const { address, sourceRanges } of outside) {
+    const restricted = sourceRanges === undefined ? {} : { sourceRanges };
     // An address of this host itself is taken from the host; others are led into the services namespace.
     if (context.hostAddresses.includes(address)) {
       add('cluster', { place: 'host', address, port: port.port, ...restricted });

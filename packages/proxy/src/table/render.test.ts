@@ -210,8 +210,39 @@ describe('from outside', () => {
     expect(local.healthChecks).toEqual([{ service: 'ns/web', port: 31_000, localEndpoints: 1 }]);
     const away = render(state([service('web', spec, { status })], [slice('web', [ready('10.244.2.2', { nodeName: 'n2' })])]));
     expect(away.host.rules.prerouting).toEqual([]);
-    expect(away.host.rules.refusals).toHaveLength(2);
+    // Only what is new: packets of open connections carry the same address and port.
+    expect(away.host.rules.refusals).toEqual([
+      '! -s 10.244.1.0/24 -m addrtype ! --src-type LOCAL --dst-type LOCAL -p tcp --dport 30080 -m conntrack --ctstate NEW -j DROP',
+      '-d 203.0.113.7/32 ! -s 10.244.1.0/24 -m addrtype ! --src-type LOCAL -p tcp --dport 80 -m conntrack --ctstate NEW -j DROP',
+    ]);
     expect(away.healthChecks).toEqual([{ service: 'ns/web', port: 31_000, localEndpoints: 0 }]);
+  });
+  it('with externalTrafficPolicy Local and source ranges others are dropped at the addresses of the load balancer, and only there', () => {
+    const refusals = (loadBalancerSourceRanges: string[], endpoint: SliceEndpoint) => {
+      const spec = {
+        type: 'LoadBalancer',
+        externalTrafficPolicy: 'Local',
+        loadBalancerSourceRanges,
+        externalIPs: ['203.0.113.9'],
+        ports: [{ name: 'http', port: 80, nodePort: 30_080 }],
+      };
+      const status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }] } };
+      return render(state([service('web', spec, { status })], [slice('web', [endpoint])])).host.rules.refusals;
+    };
+    const here = ready('10.244.1.2', { nodeName: 'n1' });
+    const others =
+      '-d 203.0.113.7/32 ! -s 10.244.1.0/24 -m addrtype ! --src-type LOCAL -p tcp --dport 80 -m conntrack --ctstate NEW -j DROP';
+    expect(refusals(['192.0.2.0/24', ' 10.0.0.0/8 ', '2001:db8::/32'], here)).toEqual([
+      '-s 192.0.2.0/24 -d 203.0.113.7/32 -p tcp --dport 80 -j RETURN',
+      '-s 10.0.0.0/8 -d 203.0.113.7/32 -p tcp --dport 80 -j RETURN',
+      others,
+    ]);
+    expect(refusals(['2001:db8::/32'], here)).toEqual([others]);
+    expect(refusals([], here)).toEqual([]);
+    // Nobody is let through to where there is no endpoint.
+    const away = refusals(['192.0.2.0/24'], ready('10.244.2.2', { nodeName: 'n2' }));
+    expect(away).toHaveLength(3);
+    for (const rule of away) expect(rule).toMatch(/-j DROP$/);
   });
   it('the health check does not count endpoints that end, which still serve', () => {
     const web = service('web', {
