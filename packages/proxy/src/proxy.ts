@@ -18,6 +18,8 @@ import type { HostSetup } from './host/host-setup.ts';
 import { createInformedState, hostAddresses } from './informed-state.ts';
 import { announcedPath } from './announce/announced-file.ts';
 import { createAnnouncer } from './announce/announcer.ts';
+import { createLiveness } from './announce/liveness.ts';
+import { segmentOf } from './announce/neighbours.ts';
 import { announcerView } from './announce/view.ts';
 import type { RunCommand } from './host/command.ts';
 import type { NodePortAddresses } from './table/node-port-addresses.ts';
@@ -132,8 +134,16 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
     { log, metrics, isHealthy: () => data.connected, stats: () => data.stats() },
   );
   const announcer = createAnnouncer(
-    { nodeName: config.nodeName, port: config.livenessPort, path: announcedPath(config.rootDir) },
-    { client: deps.client, clock, log, run: deps.run, isHealthy: () => data.connected },
+    { nodeName: config.nodeName, path: announcedPath(config.rootDir) },
+    {
+      client: deps.client,
+      clock,
+      log,
+      run: deps.run,
+      liveness: createLiveness({ port: config.livenessPort }, { clock }),
+      segmentOf,
+      isHealthy: () => data.connected,
+    },
   );
   const control = createControlSocket({ path: join(config.rootDir, 'control.sock') }, { data, log });
 

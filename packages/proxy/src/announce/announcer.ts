@@ -5,8 +5,9 @@ import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { RunCommand } from '../host/command.ts';
 import { loadAnnounced, saveAnnounced } from './announced-file.ts';
 import { elect } from './election.ts';
-import { createLiveness } from './liveness.ts';
-import { ensureProxyNeighbour, removeProxyNeighbour, segmentOf, tellSegment, type Segment } from './neighbours.ts';
+import { createHoldBack } from './hold-back.ts';
+import type { Liveness } from './liveness.ts';
+import { ensureProxyNeighbour, removeProxyNeighbour, tellSegment, type Segment } from './neighbours.ts';
 
 /** Annotation of an address's IPAddress object: the node that announces it. */
 export const announcedByAnnotation = 'load-balancer.skiff.dev/announced-by';
@@ -36,8 +37,6 @@ export interface Announcer {
 
 interface Config {
   readonly nodeName: string;
-  /** Port at which proxy-data of every node answers. */
-  readonly port: number;
   /** Keeps what is announced, so that a restarted proxy takes back what moved meanwhile. */
   readonly path: string;
 }
@@ -46,6 +45,10 @@ interface Deps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly run: RunCommand;
+  /** Of the other nodes, at the port at which proxy-data of every node answers. */
+  readonly liveness: Liveness;
+  /** The hosts' segment that an address lies on; undefined: none. */
+  readonly segmentOf: (address: string) => Segment | undefined;
   /** This host can carry connections. */
   readonly isHealthy: () => boolean;
 }
@@ -69,15 +72,15 @@ interface Announced {
 }
 
 export function createAnnouncer(config: Config, deps: Deps): Announcer {
-  const { client, clock, log, run } = deps;
+  const { client, clock, log, run, liveness, segmentOf } = deps;
   const me = config.nodeName;
-  const liveness = createLiveness({ port: config.port }, { clock });
   const announced = new Map<string, Announced>();
   const vacantSinceMs = new Map<string, number>();
   /** Taken without the API. */
   const unrecorded = new Set<string>();
   /** Claimed at this revision; what the view says of it is older. */
   const claimed = new Map<string, string>();
+  const holdBack = createHoldBack({ me }, { clock });
   let view: AnnouncerView = { addresses: [], nodeAddresses: new Map() };
   let wake = (): void => undefined;
   let changed = false;
@@ -102,6 +105,8 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
   async function settle(a: AnnouncedAddress, signal: AbortSignal): Promise<boolean> {
     if (claimed.get(a.address) === a.resourceVersion) return true;
     claimed.delete(a.address);
+    if (holdBack.sees(a.address, a.holder))
+      log.info({ address: a.address, to: a.holder }, 'another node has taken the address of a load balancer');
     const verdict = elect({ address: a.address, me, holder: a.holder, eligible: a.eligible, isDead: liveness.isDead });
     if (verdict.announce || verdict.rank === undefined) {
       vacantSinceMs.delete(a.address);
@@ -111,10 +116,14 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     const nowMs = clock.monotonicMs();
     const sinceMs = vacantSinceMs.get(a.address) ?? nowMs;
     vacantSinceMs.set(a.address, sinceMs);
+    if (a.eligible.includes(a.holder) && holdBack.isLeftTo(a.address, a.holder)) return false;
     const isTurn = verdict.isFirstAlive || nowMs - sinceMs >= verdict.rank * turnMs;
     if (!isTurn || !deps.isHealthy() || segmentOf(a.address) === undefined) return unrecorded.has(a.address);
     const outcome = await claim(a, signal);
-    if (outcome === 'mine') claimed.set(a.address, a.resourceVersion);
+    if (outcome === 'mine') {
+      claimed.set(a.address, a.resourceVersion);
+      holdBack.sees(a.address, me);
+    }
     if (outcome === 'no-answer' && verdict.isFirstAlive) unrecorded.add(a.address);
     else if (outcome !== 'no-answer') unrecorded.delete(a.address);
     return outcome === 'mine' || unrecorded.has(a.address);
@@ -191,6 +200,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
     }
     for (const known of [vacantSinceMs, unrecorded, claimed])
       for (const address of known.keys()) if (!wanted.has(address)) known.delete(address);
+    holdBack.keep(wanted);
     busy = watched.size > 0 || vacantSinceMs.size > 0;
   }
 
