@@ -7,15 +7,25 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { prepare, root } from './skiff.mjs';
-import { ensureKubectl, otherKubectls } from './install-kubectl.mjs';
+import { ensureKubectl, otherKubectls, unpackUnstable } from './install-kubectl.mjs';
 
 const vitest = (project) => [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project];
 const parts = {
   check: { title: 'Static checks', args: [join(root, 'scripts/check.mjs')] },
   unit: { title: 'Unit tests', args: vitest('unit') },
-  integration: { title: 'Tests against real servers', args: vitest('integration'), host: true },
-  e2e: { title: 'End-to-end stories', args: vitest('e2e'), host: true },
-  hosts: { title: 'Stories on several hosts', args: vitest('hosts'), host: true, packages: { nft: 'nftables' } },
+  integration: {
+    title: 'Tests against real servers',
+    args: vitest('integration'),
+    host: true,
+    packages: { nft: 'nftables', openssl: 'openssl' },
+  },
+  e2e: { title: 'End-to-end stories', args: vitest('e2e'), host: true, packages: { curl: 'curl' } },
+  hosts: {
+    title: 'Stories on several hosts',
+    args: vitest('hosts'),
+    host: true,
+    packages: { nft: 'nftables', curl: 'curl', openssl: 'openssl' },
+  },
 };
 
 const wanted = process.argv.slice(2);
@@ -38,9 +48,15 @@ if (chosen.some(([, part]) => part.host)) {
 /** Programs that only tests need, with the Debian packages that have them. */
 for (const [program, debianPackage] of chosen.flatMap(([, part]) => Object.entries(part.packages ?? {}))) {
   if (spawnSync('which', [program]).status === 0) continue;
-  const installed = spawnSync('apt-get', ['install', '-y', '--no-install-recommends', debianPackage], { stdio: 'inherit' });
-  if (installed.status !== 0) throw new Error(`the tests need ${program} (Debian package ${debianPackage})`);
+  const install = () => spawnSync('apt-get', ['install', '-y', '--no-install-recommends', debianPackage], { stdio: 'inherit' });
+  // A new machine's lists may be empty or old.
+  const installed =
+    install().status === 0 || (spawnSync('apt-get', ['update'], { stdio: 'inherit' }).status === 0 && install().status === 0);
+  if (!installed) throw new Error(`the tests need ${program} (Debian package ${debianPackage})`);
 }
+// Once, before several tests at a time ask for them.
+if (chosen.some(([name]) => name === 'hosts'))
+  for (const name of ['docker.io', 'containerd', 'tini-static', 'docker-cli']) unpackUnstable(name);
 for (const [, part] of chosen) {
   const started = Date.now();
   console.log(`\n== ${part.title}`);

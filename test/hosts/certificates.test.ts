@@ -9,8 +9,8 @@ import { figure, runningPods, seconds } from './support/observe.ts';
 import { deployment } from './support/workloads.ts';
 
 /** As short as lets processes notice a new file (every three seconds) between renewal and end. */
-const lifetimeSeconds = 40;
-const renewals = 3;
+const lifetimeSeconds = 60;
+const renewals = 2;
 
 let cluster: HostsCluster;
 let h1: Host;
@@ -43,13 +43,18 @@ const processesOf = (host: Host): unknown =>
     ([name, p]) => [name, p.pid, p.restarts],
   );
 
-it('a cluster outlives its certificates: each is renewed several times, no process is restarted, all goes on', async () => {
+it('a cluster outlives its certificates: each is renewed several times, no process is restarted, all goes on', {
+  timeout: 400_000,
+}, async () => {
   await cluster.apply(deployment('web', 4));
   await cluster.kubectl('rollout status deployment/web --timeout=60s');
   const before = [processesOf(h1), processesOf(h2), await runningPods(h2, 'web')];
   const started = Date.now();
   const seen = new Map<string, Set<number>>();
   let looks = 0;
+  /** What was not good when it was looked at. One failed look at the API is a server that reads its new certificate. */
+  const violations: string[] = [];
+  let failedLooks = 0;
   await eventually(
     `every certificate was renewed ${renewals} times`,
     async () => {
@@ -57,21 +62,29 @@ it('a cluster outlives its certificates: each is renewed several times, no proce
         const ends = seen.get(name) ?? new Set();
         ends.add(endOf() ?? 0);
         seen.set(name, ends);
-        // Never one that has ended.
-        expect(Math.max(...ends), name).toBeGreaterThan(Date.now());
+        if (Math.max(...ends) <= Date.now()) violations.push(`${name} has ended`);
       }
       // Everything that a certificate is asked for: administrator, apiserver, etcd behind it, kubelet and the way to it.
       looks += 1;
-      expect((await cluster.kubectl('get nodes --no-headers')).match(/ Ready /g)?.length).toBe(2);
-      expect(await cluster.kubectl('get --raw /api/v1/nodes/h2/proxy/healthz')).toBe('ok');
+      try {
+        const nodes = await cluster.kubectl('get nodes --no-headers');
+        if (nodes.match(/ Ready /g)?.length !== 2) violations.push(`nodes: ${nodes}`);
+        const health = await cluster.kubectl('get --raw /api/v1/nodes/h2/proxy/healthz');
+        if (health !== 'ok') violations.push(`the way to the kubelet: ${health}`);
+      } catch (error) {
+        failedLooks += 1;
+        console.log(`a look that failed: ${String(error)}`);
+      }
       return [...seen.values()].every((ends) => ends.size > renewals);
     },
     4 * lifetimeSeconds * 1000,
   );
   figure(
     `lifetimes of ${lifetimeSeconds} s lived through`,
-    `${((Date.now() - started) / 1000 / lifetimeSeconds).toFixed(1)}, ${looks} looks, all good`,
+    `${((Date.now() - started) / 1000 / lifetimeSeconds).toFixed(1)}, ${looks} looks, ${failedLooks} without an answer`,
   );
+  expect(violations).toEqual([]);
+  expect(failedLooks).toBeLessThanOrEqual(2);
 
   // Watches of all: a new replica is made, placed, run, and served.
   const scaled = performance.now();

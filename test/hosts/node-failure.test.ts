@@ -6,7 +6,7 @@ import { startCluster, type HostsCluster } from './support/cluster.ts';
 import { figure, isReady, nodeReady, podsOf, readyEndpoints, runningPods, seconds, timed } from './support/observe.ts';
 import { deployment, service, statefulSet } from './support/workloads.ts';
 
-const graceSeconds = 6;
+const graceSeconds = 9;
 const replicas = 4;
 /** Where the pods of the identity may live: on the third host alone, whatever its taints say. */
 const pinned = {
