@@ -145,7 +145,7 @@ export function createKubelet(
       },
       { run: runCommand, clock, log, sandboxes: () => runningSandboxes(runtime) },
     );
-    followNodes(otherNodes, config.nodeName, network);
+    followNodes(otherNodes, { self: config.nodeName, clusterCidrs: config.clusterCidrs }, network);
     const leaseDurationMs = config.leaseDurationSeconds * 1000;
     const contact = createApiContact(leaseDurationMs, clock);
     const node = createNodeReporter(

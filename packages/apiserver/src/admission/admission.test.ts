@@ -180,6 +180,15 @@ describe('NodeRestriction', () => {
         ...update(self({}, { spec: { taints: [] } }), self({}, { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } })),
       }),
     ).rejects.toThrow('node "n1" is not allowed to modify taints');
+    // Other hosts make routes and rules of its ranges; they come from the controller alone.
+    const range = (podCIDR: string): Partial<Node> => ({ spec: { podCIDR, podCIDRs: [podCIDR] } });
+    await expect(admit({ definition: nodeDefinition, namespace: '', object: self({}, range('0.0.0.0/0')), user: kubelet })).rejects.toThrow(
+      'node "n1" is not allowed to set spec.podCIDR',
+    );
+    await expect(
+      admit({ definition: nodeDefinition, ...update(self({}, range('10.1.0.0/16')), self({}, range('10.1.1.0/24'))) }),
+    ).rejects.toThrow('node "n1" is not allowed to set spec.podCIDR');
+    await admit({ definition: nodeDefinition, ...update(self({}, range('10.1.1.0/24')), self({}, range('10.1.1.0/24'))) });
     await expect(admit({ definition: nodeDefinition, ...update(self({ 'kubernetes.io/role': 'x' }), self()) })).rejects.toThrow(
       'is not allowed to modify labels: kubernetes.io/role',
     );

@@ -62,6 +62,11 @@ export const admitNode: NodeCheck = (name, r) => {
         : `node ${quote(name)} is not allowed to update configSource to a new non-nil configSource`,
     );
   }
+  // Beyond upstream: the other hosts make routes and rules of it, and the node here may delete its Node and make it anew.
+  for (const field of ['podCIDR', 'podCIDRs'] as const) {
+    const [now, before] = [wanted.spec?.[field] ?? '', old?.spec?.[field] ?? ''];
+    if (String(now) !== String(before)) throw refuse(r, `node ${quote(name)} is not allowed to set spec.${field}`);
+  }
   const forbidden = forbiddenLabels(changedLabels(wanted.metadata?.labels ?? {}, old?.metadata?.labels ?? {}));
   if (old === undefined) {
     if (forbidden.length > 0) throw refuse(r, `node ${quote(name)} is not allowed to set the following labels: ${forbidden.join(', ')}`);

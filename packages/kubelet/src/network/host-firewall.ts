@@ -38,6 +38,7 @@ export function createHostFirewall(
   let rules = config.rules;
   let written: { plan: FirewallPlan; chains: unknown } | undefined;
   let dirty = true;
+  let refused = '';
   let wake = (): void => undefined;
   /** One change of the tables at a time. */
   let last: Promise<void> = Promise.resolve();
@@ -66,7 +67,15 @@ export function createHostFirewall(
   const ensureAll = async (): Promise<void> => {
     await forward();
     await ensureIptables();
-    await ensureForeignChains(run, names, rules);
+    // A table of someone who lets nobody else in (firewalld may own its own) is for the administrator to open: pods must run meanwhile.
+    try {
+      await ensureForeignChains(run, names, rules);
+      refused = '';
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (text !== refused) log.warn({ err: error }, 'a packet filter of someone else could not be opened for pods');
+      refused = text;
+    }
   };
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const next = last.then(work);

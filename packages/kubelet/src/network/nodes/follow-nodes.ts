@@ -5,10 +5,14 @@ import type { NetworkOwner, PodNetwork } from '../pod-network.ts';
 import { peersOf } from './peer.ts';
 
 /** Tells the network of the other nodes, from the first complete list on: an incomplete one would take routes away. */
-export function followNodes(informer: Informer<Node>, self: string, network: Pick<PodNetwork, 'setPeers'>): void {
+export function followNodes(
+  informer: Informer<Node>,
+  o: { readonly self: string; readonly clusterCidrs: readonly string[] },
+  network: Pick<PodNetwork, 'setPeers'>,
+): void {
   let synced = false;
   const tell = (): void => {
-    if (synced) network.setPeers(peersOf(informer.list(), self));
+    if (synced) network.setPeers(peersOf(informer.list(), o.self, o.clusterCidrs));
   };
   informer.subscribe({ onAdd: tell, onUpdate: tell, onDelete: tell });
   void informer.synced.then(() => {

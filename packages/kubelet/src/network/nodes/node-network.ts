@@ -4,7 +4,7 @@ import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { RunCommand } from '../../host/run-command.ts';
 import type { NetworkNames } from '../names.ts';
 import { initialPath, nextPath, type Path, type PathState, type ProbeResult } from './choose-path.ts';
-import { applyRoutes, applyTunnel } from './kernel-state.ts';
+import { applyRoutes, applyTunnel, ownRoutes } from './kernel-state.ts';
 import { directAddress, type Peer, tunnelAddress, tunnelMac } from './peer.ts';
 import { loadNodes, type RememberedNodes, saveNodes } from './remembered-nodes.ts';
 import { type NodesPlan, renderNodes } from './render-nodes.ts';
@@ -56,6 +56,8 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
   let peers: readonly Peer[] = [];
   let remembered = new Map<string, Path>();
   let onLink: ReadonlyMap<string, string> = new Map();
+  /** Destinations that could not be reached last time: told once. */
+  let unusable = '';
   let plan: NodesPlan = { routes: new Map(), neighbours: [], forwarding: [] };
   let surroundings = '';
   let mtu: number | undefined;
@@ -102,6 +104,20 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     await ensureVxlan(run, { link: names.vxlanLink, ...config.vxlan, local: nodeAddress, mac, mtu: deviceMtu, addresses });
   };
 
+  /** One node whose address or range can't be used must not keep the others out: only when no route is there, something is wrong here. */
+  const routesAsPlanned = async (next: NodesPlan): Promise<void> => {
+    try {
+      await applyRoutes(run, owner, next);
+      unusable = '';
+    } catch (error) {
+      const made = new Set(await ownRoutes(run, owner));
+      if (![...next.routes.keys()].some((destination) => made.has(destination))) throw error;
+      const missing = [...next.routes.keys()].filter((destination) => !made.has(destination)).join(', ');
+      if (unusable !== missing) log.warn({ err: error, missing }, 'ways to the pods of some nodes could not be made');
+      unusable = missing;
+    }
+  };
+
   const sync = async (range: string): Promise<void> => {
     const podMtu = (await uplinkMtu(nodeAddress)) - vxlanOverhead;
     if (mtu !== podMtu) {
@@ -127,7 +143,7 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     const placed = peers.map((p) => ({ ...p, path: states.get(keyOf(p))?.path ?? 'vxlan', onLinkDevice: onLink.get(p.address) }) as const);
     plan = renderNodes({ podCidr: range, nodeAddress, vxlanLink: names.vxlanLink }, placed);
     if (peers.length > 0) await applyTunnel(run, names.vxlanLink, plan);
-    await applyRoutes(run, owner, plan);
+    await routesAsPlanned(plan);
     surroundings = (await lookAround()).routes;
     const next: RememberedNodes = {
       podCidrs,

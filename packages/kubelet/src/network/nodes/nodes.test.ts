@@ -36,6 +36,28 @@ describe('other nodes', () => {
     ]);
   });
 
+  it('count only with ranges of the cluster that no older node has', () => {
+    const aged = (name: string, created: string, podCidrs: string[]) => {
+      const address = { type: 'InternalIP', address: `10.0.0.${name.length}` };
+      return { metadata: { name, creationTimestamp: created }, spec: { podCIDRs: podCidrs }, status: { addresses: [address] } };
+    };
+    const found = peersOf(
+      [
+        aged('self', '2026-01-09T00:00:00Z', ['10.1.0.0/24']),
+        aged('older', '2026-01-01T00:00:00Z', ['10.1.1.0/24']),
+        aged('thief', '2026-01-02T00:00:00Z', ['10.1.1.128/25', '10.1.0.0/24']),
+        aged('world', '2026-01-03T00:00:00Z', ['0.0.0.0/0', '10.96.0.0/16', '10.1.9.7/24', 'none']),
+        aged('fine', '2026-01-04T00:00:00Z', ['10.1.2.0/24']),
+      ],
+      'self',
+      ['10.1.0.0/16'],
+    );
+    expect(found.map((p) => [p.name, p.podCidrs])).toEqual([
+      ['fine', ['10.1.2.0/24']],
+      ['older', ['10.1.1.0/24']],
+    ]);
+  });
+
   it('keep two addresses of their range', () => {
     expect([tunnelAddress('10.1.2.0/24'), directAddress('10.1.2.0/24'), tunnelMac('10.1.2.0/24')]).toEqual([
       '10.1.2.0',

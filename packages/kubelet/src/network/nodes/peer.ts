@@ -1,6 +1,6 @@
 import type { Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import { formatIpv4, parseCidr } from '../ipv4.ts';
+import { formatIpv4, type Ipv4Range, parseCidr } from '../ipv4.ts';
 
 /** Another node, as far as the way to its pods goes. Ranges and address are IPv4. */
 export interface Peer {
@@ -14,13 +14,51 @@ const isIpv4 = (text: string): boolean => !text.includes(':');
 export const podCidrsOf = (node: DeepReadonly<Node>): readonly string[] =>
   (node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : [])).filter(isIpv4);
 
-/** Nodes other than `self` that have both a range and an address, in the order of their names. */
-export function peersOf(nodes: readonly DeepReadonly<Node>[], self: string): readonly Peer[] {
+/** Written as what it is: `10.1.0.0/24`, not `10.1.0.7/24`; undefined for what is no range at all. */
+function canonicalRange(cidr: string): Ipv4Range | undefined {
+  try {
+    const range = parseCidr(cidr);
+    return cidr.startsWith(`${formatIpv4(range.first)}/`) ? range : undefined;
+  } catch {
+    return undefined;
+  }
+}
+const overlap = (a: Ipv4Range, b: Ipv4Range): boolean => a.first <= b.last && b.first <= a.last;
+
+/**
+ * The ranges that count, by node: those within the cluster's that no older node has. What a Node says decides about this host's routes
+ * and packet filter, so a range that is not one of the cluster's must not get that far.
+ */
+function acceptedRanges(
+  nodes: readonly DeepReadonly<Node>[],
+  self: string,
+  clusterCidrs: readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const cluster = clusterCidrs.filter(isIpv4).map(parseCidr);
+  const age = (node: DeepReadonly<Node>): string => (node.metadata?.name === self ? '' : (node.metadata?.creationTimestamp ?? '~'));
+  const taken: Ipv4Range[] = [];
+  const accepted = new Map<string, readonly string[]>();
+  for (const node of nodes.toSorted((a, b) => (age(a) < age(b) ? -1 : age(a) > age(b) ? 1 : 0))) {
+    const own = podCidrsOf(node).filter((cidr) => {
+      const range = canonicalRange(cidr);
+      if (range === undefined || taken.some((t) => overlap(t, range))) return false;
+      if (cluster.length > 0 && !cluster.some((c) => range.first >= c.first && range.last <= c.last)) return false;
+      taken.push(range);
+      return true;
+    });
+    accepted.set(node.metadata?.name ?? '', own);
+  }
+  return accepted;
+}
+
+/** Nodes other than `self` that have both a range of the cluster's and an address, in the order of their names. */
+export function peersOf(nodes: readonly DeepReadonly<Node>[], self: string, clusterCidrs: readonly string[] = []): readonly Peer[] {
+  const ranges = acceptedRanges(nodes, self, clusterCidrs);
   return nodes
     .flatMap((node) => {
       const name = node.metadata?.name ?? '';
       const address = node.status?.addresses?.find((a) => a.type === 'InternalIP' && isIpv4(a.address))?.address;
-      const podCidrs = podCidrsOf(node);
+      const podCidrs = ranges.get(name) ?? [];
       // A loopback address says that its host has no network.
       return name === self || address === undefined || address.startsWith('127.') || podCidrs.length === 0
         ? []
