@@ -144,14 +144,6 @@ interface NodeFacts {
   status?: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
 }
 
-/** When this host's kubelet last said that it lives; milliseconds since the epoch, by this host's clock. 0: never. */
-async function lastRenewalMs(config: ClusterConfig): Promise<number> {
-  const answer = await apiRequest(hostAccess(config), {
-    path: `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${config.nodeName}`,
-  });
-  return answer.code === 200 ? Date.parse((JSON.parse(answer.body) as { spec?: { renewTime?: string } }).spec?.renewTime ?? '') : 0;
-}
-
 /** Whether the node of this host is Ready, with what it says if not. What it said before `sinceMs` does not count. */
 export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise<{ ready: boolean; why: string }> {
   let answer: ApiAnswer;
@@ -165,7 +157,9 @@ export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise
   if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
   const node = JSON.parse(answer.body) as NodeFacts;
   const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
-  if (sinceMs > 0 && ready?.status === 'True' && !((await lastRenewalMs(config)) >= sinceMs))
+  // Heartbeats are whole seconds, by this host's clock; a kubelet that starts sends one with its first report.
+  const reportedMs = Date.parse(ready?.lastHeartbeatTime ?? '');
+  if (ready?.status === 'True' && !(reportedMs >= Math.floor(sinceMs / 1000) * 1000) && sinceMs > 0)
     return { ready: false, why: 'the kubelet has not reported yet' };
   return { ready: ready?.status === 'True', why: ready?.message ?? 'the node has no Ready condition yet' };
 }
