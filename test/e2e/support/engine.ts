@@ -18,6 +18,8 @@ export async function restartEngine(signal: NodeJS.Signals): Promise<void> {
     return;
   }
   const log = openSync('/var/log/dockerd.log', 'a');
-  spawn(program, args, { detached: true, stdio: ['ignore', log, log] }).unref();
+  // It outlives this test run, whose temporary folder does not.
+  const { TMPDIR: _temporary, ...env } = process.env;
+  spawn(program, args, { detached: true, stdio: ['ignore', log, log], env }).unref();
   await eventually('dockerd answers', running, 60_000);
 }

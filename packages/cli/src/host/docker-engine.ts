@@ -61,7 +61,9 @@ export async function startEngine(socketPath: string): Promise<EngineFacts> {
     const dockerd = findProgram('dockerd');
     if (dockerd === undefined) throw new Error('dockerd is not installed');
     const log = openSync('/var/log/dockerd.log', 'a');
-    const child = spawn(dockerd, ['-p', '/run/docker.pid'], { detached: true, stdio: ['ignore', log, log] });
+    // The engine outlives whoever starts it, and with it a temporary folder of the caller's own.
+    const { TMPDIR: _temporary, ...env } = process.env;
+    const child = spawn(dockerd, ['-p', '/run/docker.pid'], { detached: true, stdio: ['ignore', log, log], env });
     child.unref();
   }
   const deadline = Date.now() + 30_000;
