@@ -58,6 +58,18 @@ describe('other nodes', () => {
     ]);
   });
 
+  it.each([
+    ['nonsense', '10.1.1.0/24'],
+    ['10.0.0.2/0', '10.1.1.0/24'],
+    ['0.0.0.0/0 -j ACCEPT\n-A INPUT -s 10.0.0.2', '10.1.1.0/24'],
+    ['10.0.0.2', '10.1.1.0/24/x\nroute add default'],
+    ['10.0.0.2', '10.1.1.0/0x18'],
+    ['10.0.0.2', '10.1.1.0/24\n'],
+  ])('don’t count with address %j and range %j', (address, cidr) => {
+    const node = { metadata: { name: 'n' }, spec: { podCIDRs: [cidr] }, status: { addresses: [{ type: 'InternalIP', address }] } };
+    expect(peersOf([node], 'self', ['10.1.0.0/16'])).toEqual([]);
+  });
+
   it('keep two addresses of their range', () => {
     expect([tunnelAddress('10.1.2.0/24'), directAddress('10.1.2.0/24'), tunnelMac('10.1.2.0/24')]).toEqual([
       '10.1.2.0',

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { formatIpv4, type Ipv4Range, parseCidr } from '../ipv4.ts';
@@ -18,7 +19,8 @@ export const podCidrsOf = (node: DeepReadonly<Node>): readonly string[] =>
 function canonicalRange(cidr: string): Ipv4Range | undefined {
   try {
     const range = parseCidr(cidr);
-    return cidr.startsWith(`${formatIpv4(range.first)}/`) ? range : undefined;
+    const written = `${formatIpv4(range.first)}/${32 - Math.log2(range.last - range.first + 1)}`;
+    return cidr === written ? range : undefined;
   } catch {
     return undefined;
   }
@@ -57,7 +59,8 @@ export function peersOf(nodes: readonly DeepReadonly<Node>[], self: string, clus
   return nodes
     .flatMap((node) => {
       const name = node.metadata?.name ?? '';
-      const address = node.status?.addresses?.find((a) => a.type === 'InternalIP' && isIpv4(a.address))?.address;
+      // The apiserver, as upstream's, takes any text for an address, and this one becomes part of rules and routes.
+      const address = node.status?.addresses?.find((a) => a.type === 'InternalIP' && isIPv4(a.address))?.address;
       const podCidrs = ranges.get(name) ?? [];
       // A loopback address says that its host has no network.
       return name === self || address === undefined || address.startsWith('127.') || podCidrs.length === 0
