@@ -44,6 +44,11 @@ export interface OutputFormat {
 /** See HeavyLane: `definition` is `group/version/plural`, `custom` the JSON of its CustomResourceDefinition; undefined: it can't be said. */
 export type HeavyForms = (definition: string, value: Buffer, custom?: string) => Promise<ServedForm | undefined>;
 
+/** Notes for the audit event of a request. Keys begin with a domain (`pod-security.kubernetes.io/…`); values are short. The first value of a key stays. */
+export interface AuditAnnotations {
+  annotate(key: string, value: string): void;
+}
+
 /** How long something is wanted. Making a signal costs as much as looking an object up: it is made when it is first asked for. */
 export interface Lifetime {
   readonly signal: AbortSignal;
@@ -65,6 +70,8 @@ export interface ApiRequest extends Lifetime {
   readonly signal: AbortSignal;
   /** Texts for `Warning: 299` headers; append before the answer is returned. */
   readonly warnings: string[];
+  /** Absent: the request is not audited. */
+  readonly audit?: AuditAnnotations | undefined;
 }
 
 export interface ApiResponse {
@@ -176,6 +183,8 @@ export interface AdmissionRequest {
   readonly dryRun: boolean;
   readonly user: UserInfo;
   readonly warnings: string[];
+  /** Absent: the request is not audited. What a plugin notes, it may note again when the closure re-runs. */
+  readonly audit?: AuditAnnotations | undefined;
   /** Lives as long as the client's request: what a plugin did once it need not do again when the closure re-runs. */
   readonly memo: Map<string, unknown>;
 }

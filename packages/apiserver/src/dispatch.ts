@@ -3,6 +3,7 @@ import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from 
 import type {
   ApiRequest,
   ApiResponse,
+  AuditAnnotations,
   Lifetime,
   OpenWatch,
   OutputFormat,
@@ -86,6 +87,7 @@ export async function toApiRequest(
     readonly query: URLSearchParams;
     readonly lifetime: Lifetime;
     readonly warnings: string[];
+    readonly audit?: AuditAnnotations | undefined;
     readonly bodyLimitBytes: number;
   },
 ): Promise<ApiRequest> {
@@ -112,6 +114,7 @@ export async function toApiRequest(
       userAgent,
       leader,
       warnings: r.warnings,
+      audit: r.audit,
     },
     r.lifetime,
   );
@@ -128,6 +131,7 @@ class ReceivedRequest implements ApiRequest {
   readonly userAgent: string;
   readonly leader?: string;
   readonly warnings: string[];
+  readonly audit: AuditAnnotations | undefined;
   readonly #lifetime: Lifetime;
 
   constructor(r: Omit<ApiRequest, 'signal'>, lifetime: Lifetime) {
@@ -140,6 +144,7 @@ class ReceivedRequest implements ApiRequest {
     this.userAgent = r.userAgent;
     if (r.leader !== undefined && r.leader !== '') this.leader = r.leader;
     this.warnings = r.warnings;
+    this.audit = r.audit;
     this.#lifetime = lifetime;
   }
 

@@ -1,5 +1,5 @@
 import type { JsonObject, ResourceDefinition } from '@skiff/apimachinery';
-import type { AdmissionChain, Lifetime, RequestInfo, UserInfo } from '../contract.ts';
+import type { AdmissionChain, AuditAnnotations, Lifetime, RequestInfo, UserInfo } from '../contract.ts';
 
 const flags: ReadonlySet<string> = new Set(['stdin', 'stdout', 'stderr', 'tty']);
 const lists: ReadonlySet<string> = new Set(['command']);
@@ -22,6 +22,7 @@ export interface ConnectRequest {
   readonly query: URLSearchParams;
   /** Gets admission's warnings. */
   readonly warnings: string[];
+  readonly audit?: AuditAnnotations | undefined;
 }
 
 /** Asks admission about a streaming request (operation CONNECT). Throws StatusError when it is refused. */
@@ -41,6 +42,7 @@ export async function admitConnect(chain: AdmissionChain | undefined, r: Connect
     dryRun: false,
     user: r.user,
     warnings: r.warnings,
+    audit: r.audit,
     memo: new Map<string, unknown>(),
   };
   await chain.mutate(request, lifetime);

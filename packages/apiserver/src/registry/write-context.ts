@@ -13,7 +13,7 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
-import type { AdmissionChain, AdmissionOperation, AdmissionRequest, Lifetime, UserInfo } from '../contract.ts';
+import type { AdmissionChain, AdmissionOperation, AdmissionRequest, AuditAnnotations, Lifetime, UserInfo } from '../contract.ts';
 import type { LeaderGuard } from './leader-guard.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import type { ServedResource } from './stored-resource.ts';
@@ -30,6 +30,7 @@ export interface WriteContext {
   readonly manager: string | undefined;
   readonly dryRun: boolean;
   readonly warnings: string[];
+  readonly audit?: AuditAnnotations | undefined;
   /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, for admission. */
   readonly options: JsonObject;
   /** undefined: no admission (the server's own writes). */
@@ -78,6 +79,7 @@ export function admissionRequest(
     dryRun: w.dryRun,
     user: w.user,
     warnings: w.warnings,
+    audit: w.audit,
     memo: w.memo,
   };
 }

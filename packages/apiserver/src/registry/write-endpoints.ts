@@ -66,6 +66,7 @@ export function writeContext(
     manager: o.manager,
     dryRun: o.dryRun,
     warnings: r.warnings,
+    audit: r.audit,
     options: o.options,
     admission: deps.admission,
     guard: r.leader === undefined ? undefined : deps.leaderGuard(r.leader),

@@ -86,6 +86,7 @@ async function admitToken(chain: AdmissionChain, definition: ResourceDefinition,
     dryRun: false,
     user: r.user,
     warnings: r.warnings,
+    audit: r.audit,
     memo: new Map(),
   };
   await chain.mutate(attributes, r);
