@@ -16,6 +16,7 @@ import { jobController } from './controllers/job.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { nodeIpamController } from './controllers/node-ipam.ts';
 import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
+import { persistentVolumeBinder } from './controllers/persistent-volume-binder.ts';
 import { podGarbageCollector } from './controllers/pod-garbage-collector.ts';
 import { pvProtectionController } from './controllers/pv-protection.ts';
 import { pvcProtectionController } from './controllers/pvc-protection.ts';
@@ -64,6 +65,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   clusterRoleAggregationController,
   bootstrapSigner,
   tokenCleaner,
+  persistentVolumeBinder,
   pvcProtectionController,
   pvProtectionController,
 ];
