@@ -19,6 +19,7 @@ import { describe, expect, it } from 'vitest';
 import type { AdmissionRequest } from '../contract.ts';
 import { FakeObjects } from '../object-access.fake.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { MutationRounds } from './reinvocation.ts';
 
 const objects = new FakeObjects();
 objects.put<Node>(node, { metadata: { name: 'n1', uid: 'u1' } });
@@ -72,7 +73,7 @@ async function verdict(r: Asked): Promise<string | undefined> {
   };
   expect(plugin.handles(request)).toBe(true);
   try {
-    await plugin.mutate?.(request, new AbortController());
+    await plugin.mutate?.(request, new AbortController(), new MutationRounds());
     return undefined;
   } catch (error) {
     return (error as Error).message;

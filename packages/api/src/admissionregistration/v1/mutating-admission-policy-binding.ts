@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { MutatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
+import { defaultBinding, mutatingBindingStrategy } from './policy-binding.ts';
 import { policyBindingTable } from './policy-binding-table.ts';
 
 export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPolicyBinding>({
@@ -12,5 +13,7 @@ export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPo
   schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding',
   storageVersionHash: '90V5FRZZ3Zg=',
   enforcement: 'refused',
+  defaults: defaultBinding,
+  strategy: mutatingBindingStrategy,
   table: policyBindingTable,
 });

@@ -1,5 +1,6 @@
 import { defineResource } from '../../define-resource.ts';
 import type { ValidatingAdmissionPolicyBinding } from '../../generated/types/admissionregistration-v1.ts';
+import { defaultBinding, validatingBindingStrategy } from './policy-binding.ts';
 import { policyBindingTable } from './policy-binding-table.ts';
 
 export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissionPolicyBinding>({
@@ -12,5 +13,7 @@ export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissi
   schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding',
   storageVersionHash: 'v9715VZqakg=',
   enforcement: 'refused',
+  defaults: defaultBinding,
+  strategy: validatingBindingStrategy,
   table: policyBindingTable,
 });

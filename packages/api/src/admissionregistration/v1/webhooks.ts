@@ -11,13 +11,13 @@ import {
 import type {
   MutatingWebhook,
   MutatingWebhookConfiguration,
-  RuleWithOperations,
   ValidatingWebhook,
   ValidatingWebhookConfiguration,
   WebhookClientConfig,
 } from '../../generated/types/admissionregistration-v1.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
 import { bumpGeneration, setGeneration } from '../../spec-and-status.ts';
+import { validateRule } from './match-rules.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
@@ -33,51 +33,6 @@ export function defaultWebhooks(configuration: Configuration, mutating: boolean)
     for (const rule of hook.rules ?? []) rule.scope ??= '*';
     if (hook.clientConfig.service !== undefined) hook.clientConfig.service.port ??= 443;
   }
-}
-
-const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
-
-function validateResources(resources: readonly string[], field: string, errors: FieldErrors): void {
-  if (resources.length === 0) errors.required(field);
-  const openResources = new Set<string>();
-  const openSubresources = new Set<string>();
-  for (const [i, text] of resources.entries()) {
-    if (text === '') {
-      errors.required(`${field}[${i}]`);
-      continue;
-    }
-    const [resource = '', sub] = text.split(/\/(.*)/s);
-    if (sub === undefined) continue;
-    if (openResources.has(resource)) errors.invalid(`${field}[${i}]`, text, `if '${resource}/*' is present, must not specify ${text}`);
-    if (openSubresources.has(sub)) errors.invalid(`${field}[${i}]`, text, `if '*/${sub}' is present, must not specify ${text}`);
-    if (sub === '*') openResources.add(resource);
-    if (resource === '*') openSubresources.add(sub);
-  }
-  if (resources.length > 1 && resources.includes('*/*')) {
-    errors.invalid(field, resources, "if '*/*' is present, must not specify other resources");
-  }
-  if (resources.includes('*') && resources.some((r) => r !== '*' && !r.includes('/'))) {
-    errors.invalid(field, resources, "if '*' is present, must not specify other resources without subresources");
-  }
-}
-
-function validateRule(rule: DeepReadonly<RuleWithOperations>, field: string, errors: FieldErrors): void {
-  const only = (name: 'operations' | 'apiGroups' | 'apiVersions', what: string): readonly string[] => {
-    const list = rule[name] ?? [];
-    if (list.length === 0) errors.required(`${field}.${name}`);
-    if (list.length > 1 && list.includes('*'))
-      errors.invalid(`${field}.${name}`, list, `if '*' is present, must not specify other ${what}`);
-    return list;
-  };
-  for (const [i, operation] of only('operations', 'operations').entries()) {
-    if (!operations.includes(operation)) errors.notSupported(`${field}.operations[${i}]`, operation, operations);
-  }
-  only('apiGroups', 'API groups');
-  for (const [i, version] of only('apiVersions', 'API versions').entries())
-    if (version === '') errors.required(`${field}.apiVersions[${i}]`);
-  validateResources(rule.resources ?? [], `${field}.resources`, errors);
-  const scopes = ['*', 'Cluster', 'Namespaced'];
-  if (rule.scope !== undefined && !scopes.includes(rule.scope)) errors.notSupported(`${field}.scope`, rule.scope, scopes);
 }
 
 function validateUrl(text: string, field: string, errors: FieldErrors): void {

@@ -1,6 +1,6 @@
 import type { MutatingWebhook, RuleWithOperations, ValidatingWebhook } from '@skiff/api';
 import { type DeepReadonly, labelSelectorMatcher } from '@skiff/apimachinery';
-import type { KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
 import type { AdmissionRequest } from '../../contract.ts';
 
 export type Webhook = DeepReadonly<MutatingWebhook | ValidatingWebhook>;
@@ -49,20 +49,26 @@ export function matchedDefinition(
 }
 
 type Labels = Readonly<Record<string, string>> | undefined;
-const selects = (selector: Webhook['objectSelector'], labels: Labels): boolean => {
-  if (selector === undefined || ((selector.matchExpressions ?? []).length === 0 && Object.keys(selector.matchLabels ?? {}).length === 0))
-    return true;
-  return labelSelectorMatcher(selector as Parameters<typeof labelSelectorMatcher>[0]).matches(labels ?? {});
-};
+const isOpen = (selector: Webhook['objectSelector']): boolean =>
+  selector === undefined || ((selector.matchExpressions ?? []).length === 0 && Object.keys(selector.matchLabels ?? {}).length === 0);
+const selects = (selector: Webhook['objectSelector'], labels: Labels): boolean =>
+  isOpen(selector) || labelSelectorMatcher(selector as Parameters<typeof labelSelectorMatcher>[0]).matches(labels ?? {});
 
 const labelsOf = (object: unknown): Labels => (object as DeepReadonly<KubeObject> | null)?.metadata?.labels;
 
-/** Are the request's namespace and object among those that the webhook selects? Cluster-wide objects are in no namespace: they are. */
-export function selectorsMatch(hook: Webhook, r: AdmissionRequest, namespaceLabels: (name: string) => Labels): boolean {
+/** Are the request's namespace and object among those that are selected? Cluster-wide objects are in no namespace: they are. */
+export function selectorsMatch(
+  hook: Pick<Webhook, 'namespaceSelector' | 'objectSelector'>,
+  r: AdmissionRequest,
+  namespaceLabels: (name: string) => Labels,
+): boolean {
   const isNamespace = r.definition.group === '' && r.definition.plural === 'namespaces';
   if (isNamespace) {
     if (!selects(hook.namespaceSelector, labelsOf(r.object) ?? labelsOf(r.oldObject))) return false;
   } else if (r.definition.scope === 'Namespaced' && !selects(hook.namespaceSelector, namespaceLabels(r.namespace))) return false;
   const { objectSelector } = hook;
-  return selects(objectSelector, labelsOf(r.object)) || (r.oldObject !== null && selects(objectSelector, labelsOf(r.oldObject)));
+  if (isOpen(objectSelector)) return true;
+  const has = (object: DeepReadonly<JsonObject> | null): boolean =>
+    object?.['metadata'] !== undefined && selects(objectSelector, labelsOf(object));
+  return has(r.object) || has(r.oldObject);
 }

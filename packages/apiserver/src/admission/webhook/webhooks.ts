@@ -138,28 +138,32 @@ interface Matched {
   readonly as: ResourceDefinition;
 }
 
-/** The webhooks that hear of a request, in the order of their configurations' names. */
-function matching(hooks: readonly Webhook[], r: AdmissionRequest, deps: WebhookDeps): readonly Matched[] {
-  if (hooks.length === 0 || isExempt(r)) return [];
+/** Says, hook by hook, whether it hears of the request as it is at that moment. */
+function matcher(r: AdmissionRequest, deps: WebhookDeps): (hook: Webhook) => Matched | undefined {
   let equivalents: readonly ResourceDefinition[] | undefined;
-  const found: Matched[] = [];
-  for (const hook of hooks) {
+  const labels = (name: string): Readonly<Record<string, string>> | undefined =>
+    deps.objects.get<Namespace>(namespace, '', name)?.metadata?.labels;
+  return (hook) => {
+    if (isExempt(r)) return undefined;
     equivalents ??= deps.definitions().filter((d) => d.storagePrefix === r.definition.storagePrefix && d.kind === r.definition.kind);
     const as = matchedDefinition(hook, r, equivalents);
-    const labels = (name: string): Readonly<Record<string, string>> | undefined =>
-      deps.objects.get<Namespace>(namespace, '', name)?.metadata?.labels;
-    if (as !== undefined && selectorsMatch(hook, r, labels)) found.push({ hook, as });
-  }
-  return found;
+    return as !== undefined && selectorsMatch(hook, r, labels) ? { hook, as } : undefined;
+  };
 }
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
-const inOrder = (configurations: readonly DeepReadonly<Configuration>[]): readonly Webhook[] =>
+interface Configured {
+  readonly hook: Webhook;
+  /** Configuration and name: tells webhooks apart. */
+  readonly key: string;
+}
+/** In the order of their configurations' names. */
+const inOrder = (configurations: readonly DeepReadonly<Configuration>[]): readonly Configured[] =>
   configurations.length === 0
     ? []
     : [...configurations]
         .sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
-        .flatMap((c): readonly Webhook[] => c.webhooks ?? []);
+        .flatMap((c): readonly Configured[] => (c.webhooks ?? []).map((hook) => ({ hook, key: `${c.metadata?.name ?? ''}/${hook.name}` })));
 
 /** Applies a webhook's patch, which is in the version that the webhook saw. */
 function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer): boolean {
@@ -180,24 +184,29 @@ function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer):
 }
 
 /**
- * Mutating webhooks, one after the other; those that ask for it (reinvocationPolicy IfNeeded) are called a second time when a later one
- * changed the object.
+ * Mutating webhooks, one after the other; those that ask for it (reinvocationPolicy IfNeeded) are called a second time when someone
+ * changed the object after them. A webhook that the first round passed over is not called in the second.
  */
 export const mutatingWebhooks = (deps: WebhookDeps): AdmissionPlugin => ({
   name: 'MutatingAdmissionWebhook',
   handles: () => true,
-  mutate: async (r, lifetime) => {
+  mutate: async (r, lifetime, rounds) => {
     const hooks = inOrder(deps.objects.list<MutatingWebhookConfiguration>(mutatingWebhookConfiguration));
-    let lastChangeBy = -1;
-    const run = async (matched: readonly Matched[], again: boolean): Promise<void> => {
-      for (const [i, m] of matched.entries()) {
-        if (again && ((m.hook as DeepReadonly<MutatingWebhook>).reinvocationPolicy !== 'IfNeeded' || i >= lastChangeBy)) continue;
-        const answer = await callWebhook(m.hook, r, m.as, deps, lifetime);
-        if (answer?.patch !== undefined && r.object !== null && patchObject(r, m, answer.patch)) lastChangeBy = i;
+    if (hooks.length === 0) return;
+    const memory = rounds.memoryOf('MutatingAdmissionWebhook');
+    if (rounds.again) memory.compare(r.object);
+    const match = matcher(r, deps);
+    for (const { hook, key } of hooks) {
+      const m = match(hook);
+      if (m === undefined || (rounds.again && !memory.isDue(key))) continue;
+      const answer = await callWebhook(hook, r, m.as, deps, lifetime);
+      if (answer?.patch !== undefined && r.object !== null && patchObject(r, m, answer.patch)) {
+        memory.makeDue();
+        rounds.wantAnother();
       }
-    };
-    await run(matching(hooks, r, deps), false);
-    if (lastChangeBy > 0) await run(matching(hooks, r, deps), true);
+      if ((hook as DeepReadonly<MutatingWebhook>).reinvocationPolicy === 'IfNeeded') memory.add(key);
+    }
+    memory.remember(r.object);
   },
 });
 
@@ -207,8 +216,9 @@ export const validatingWebhooks = (deps: WebhookDeps): AdmissionPlugin => ({
   handles: () => true,
   validate: async (r, lifetime) => {
     const hooks = inOrder(deps.objects.list<ValidatingWebhookConfiguration>(validatingWebhookConfiguration));
-    const matched = matching(hooks, r, deps);
-    if (matched.length === 0) return;
+    if (hooks.length === 0) return;
+    const match = matcher(r, deps);
+    const matched = hooks.map(({ hook }) => match(hook)).filter((m) => m !== undefined);
     const outcomes = await Promise.allSettled(matched.map((m) => callWebhook(m.hook, r, m.as, deps, lifetime)));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   },
