@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { PassThrough } from 'node:stream';
 import {
   type ExecProcess,
   type ExecRequest,
@@ -10,36 +9,36 @@ import {
 } from '@skiff/cri';
 import type { Engine } from './engine.ts';
 import { asRuntimeError } from './engine-error.ts';
-import { demultiplex } from './multiplexed.ts';
+import { demultiplex, type Outputs, plainOutput } from './multiplexed.ts';
 
 /** A sequence nobody types; the engine's default would swallow Ctrl-P. */
 const detachKeys = 'ctrl-^,ctrl-],ctrl-[,ctrl-_';
 const outputLimitBytes = 16 * 1024 * 1024;
 const resizeTries = 5;
+/** Two seconds after a process has ended the engine throws away what nobody has read of its output. */
+const endedLookMs = 400;
 
 /** Streams over a taken-over connection: multiplexed without a TTY, plain with one. */
-export function streamsOf(connection: Duplex, o: { tty: boolean; stdin: boolean; resize: ProcessStreams['resize'] }): ProcessStreams {
+export function streamsOf(
+  connection: Duplex,
+  o: { tty: boolean; stdin: boolean; resize: ProcessStreams['resize'] },
+): ProcessStreams & Pick<Outputs, 'heldBack' | 'hurry'> {
   // A client that vanished is seen by the readers' end; the socket's own error has nobody else to go to.
   connection.on('error', () => undefined);
-  const { stdout, stderr } = o.tty ? plain(connection) : demultiplex(connection);
+  const { stdout, stderr, heldBack, hurry } = o.tty ? plainOutput(connection) : demultiplex(connection);
   return {
     ...(o.stdin ? { stdin: connection } : {}),
     stdout,
     ...(stderr === undefined ? {} : { stderr }),
     resize: o.resize,
+    heldBack,
+    hurry,
     close: () => {
       connection.destroy();
       stdout.destroy();
       stderr?.destroy();
     },
   };
-}
-
-function plain(connection: Duplex): { stdout: PassThrough; stderr: undefined } {
-  const stdout = new PassThrough();
-  connection.pipe(stdout);
-  connection.once('close', () => stdout.end());
-  return { stdout, stderr: undefined };
 }
 
 const endOf = (stream: NodeJS.ReadableStream | undefined): Promise<void> =>
@@ -108,11 +107,25 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
       },
     });
     let closed = false;
+    // A reader that is slower than that must lose nothing: once the process has ended, what is left (a megabyte or two) is taken at once.
+    const look = setInterval(() => {
+      if (!streams.heldBack()) return;
+      inspect(execId).then(
+        ({ Running, ExitCode }) => {
+          if (!Running && ExitCode !== null) streams.hurry();
+        },
+        () => undefined,
+      );
+    }, endedLookMs);
     const close = (): void => {
       closed = true;
+      clearInterval(look);
       streams.close();
     };
-    const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => exitCodeOf(execId, () => closed));
+    const exitCode = Promise.all([endOf(streams.stdout), endOf(streams.stderr)]).then(() => {
+      clearInterval(look);
+      return exitCodeOf(execId, () => closed);
+    });
     exitCode.catch(() => undefined);
     return { ...streams, close, exitCode, execId };
   };

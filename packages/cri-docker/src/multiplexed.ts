@@ -29,14 +29,43 @@ export function createFrameParser(): (chunk: Buffer) => Frame[] {
   };
 }
 
+/** What comes of one connection to the engine. */
+export interface Outputs {
+  readonly stdout: PassThrough;
+  /** Without a terminal. */
+  readonly stderr?: PassThrough;
+  /** Whether the connection waits for a reader. */
+  heldBack(): boolean;
+  /** From now on the connection is read to its end, whatever its readers do; what they have not taken waits in memory. */
+  hurry(): void;
+}
+
 /** Splits a multiplexed connection in two streams with back-pressure: the source waits for the slower reader. */
-export function demultiplex(source: Readable): { stdout: PassThrough; stderr: PassThrough } {
+export function demultiplex(source: Readable): Outputs & { readonly stderr: PassThrough } {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const parse = createFrameParser();
+  const rest = spread(source, [stdout, stderr], (chunk, write) => {
+    for (const f of parse(chunk)) write(f.stream === 'stderr' ? stderr : stdout, f.payload);
+  });
+  return { stdout, stderr, ...rest };
+}
+
+/** A connection to a terminal: everything is one stream. */
+export function plainOutput(source: Readable): Outputs {
+  const stdout = new PassThrough();
+  return { stdout, ...spread(source, [stdout], (chunk, write) => write(stdout, chunk)) };
+}
+
+function spread(
+  source: Readable,
+  targets: readonly PassThrough[],
+  take: (chunk: Buffer, write: (target: PassThrough, payload: Buffer) => void) => void,
+): Pick<Outputs, 'heldBack' | 'hurry'> {
   const waiting = new Set<PassThrough>();
+  let hurried = false;
   const write = (target: PassThrough, payload: Buffer): void => {
-    if (target.destroyed || target.write(payload) || waiting.has(target)) return;
+    if (target.destroyed || target.write(payload) || hurried || waiting.has(target)) return;
     waiting.add(target);
     source.pause();
     const resume = (): void => {
@@ -48,15 +77,18 @@ export function demultiplex(source: Readable): { stdout: PassThrough; stderr: Pa
     target.on('drain', resume);
     target.on('close', resume);
   };
-  source.on('data', (chunk: Buffer) => {
-    for (const f of parse(chunk)) write(f.stream === 'stderr' ? stderr : stdout, f.payload);
-  });
+  source.on('data', (chunk: Buffer) => take(chunk, write));
   const end = (): void => {
-    stdout.end();
-    stderr.end();
+    for (const target of targets) target.end();
   };
   source.once('end', end);
   source.once('close', end);
   source.once('error', end);
-  return { stdout, stderr };
+  return {
+    heldBack: () => waiting.size > 0 && !hurried,
+    hurry: () => {
+      hurried = true;
+      source.resume();
+    },
+  };
 }

@@ -111,6 +111,27 @@ describe.skipIf(missing !== undefined)('Docker Engine', () => {
     await made.runtime.removePodSandbox(sandbox.id);
   });
 
+  it('loses nothing of an ended process to a reader that is slower than the engine waits', async () => {
+    const sandbox = await made.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+    const id = await made.runtime.createContainer(sandbox.id, containerConfig(image, ['sleep', '60']));
+    await made.runtime.startContainer(id);
+    // How much fits between a process that can end and its reader depends on the engine and the kernel: one of these hits the spot.
+    const sizes = Array.from({ length: 20 }, (_, i) => 1_200_000 + i * 30_000);
+    const received = sizes.map(async (size) => {
+      const process = await made.runtime.exec(id, { command: ['head', '-c', String(size), '/dev/zero'], tty: false, stdin: false });
+      process.stderr?.resume();
+      // The engine gives up two seconds after the process has ended.
+      await new Promise((resolve) => setTimeout(resolve, 3500));
+      let bytes = 0;
+      for await (const chunk of process.stdout) bytes += (chunk as Buffer).length;
+      expect(await process.exitCode).toBe(0);
+      process.close();
+      return bytes;
+    });
+    expect(await Promise.all(received)).toEqual(sizes);
+    await made.runtime.removePodSandbox(sandbox.id);
+  });
+
   it('forwards ports into the sandbox, both halves closing on their own', async () => {
     const sandbox = await made.runtime.runPodSandbox(sandboxConfig(), { signal: never });
     const id = await made.runtime.createContainer(sandbox.id, containerConfig(image, ['sh', '-c', 'nc -ll -p 8080 -e cat']));

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { TunnelConnection } from './connection.ts';
 import type { Frame } from './messages.ts';
 
@@ -60,11 +61,43 @@ describe('a connection in a tunnel', () => {
   });
   it('is reset when the stream ends too early', async () => {
     const { connection, errors } = setUp();
-    connection.receive({ end: {} });
     connection.resume();
     connection.carrierClosed();
     await turn();
     expect([errors, connection.destroyed]).toEqual([['the tunnel is gone'], true]);
+  });
+  it('gives a slow reader all that came before a peer ended and went away', async () => {
+    const { connection, errors, said } = setUp();
+    connection.receive({ data: Buffer.alloc(200_000) });
+    connection.receive(data('last'));
+    connection.receive({ end: {} });
+    connection.receive({ reset: { message: '' } });
+    connection.carrierClosed();
+    await turn();
+    expect(connection.destroyed).toBe(false);
+    connection.write('nobody hears this');
+    const chunks: Buffer[] = [];
+    connection.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(connection, 'end');
+    const all = Buffer.concat(chunks);
+    expect([all.length, all.subarray(-4).toString()]).toEqual([200_004, 'last']);
+    connection.end();
+    await turn();
+    expect([errors, connection.destroyed, said.filter((s) => s.startsWith('data'))]).toEqual([[], true, []]);
+  });
+  it('does not wait for ever for the user of a connection whose peer is gone', () => {
+    vi.useFakeTimers();
+    try {
+      const { connection } = setUp();
+      connection.receive({ end: {} });
+      connection.carrierClosed();
+      vi.advanceTimersByTime(29_000);
+      expect(connection.destroyed).toBe(false);
+      vi.advanceTimersByTime(1_000);
+      expect(connection.destroyed).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
   it('holds the peer back while nobody reads, and writes while the carrier is full', async () => {
     const { connection, said, options, waiting } = setUp();

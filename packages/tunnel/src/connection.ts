@@ -13,6 +13,8 @@ export interface FrameCarrier {
 }
 
 const bufferBytes = 128 * 1024;
+/** How long the user of a connection whose peer has ended and gone may take to read the rest. */
+const lingerMs = 30_000;
 
 class ConnectionReset extends Error {
   readonly code = 'ECONNRESET';
@@ -23,12 +25,16 @@ class ConnectionReset extends Error {
  *
  *     open ──end()──▶ half closed ──peer's end──▶ closed: the stream ends normally
  *       └───────────── destroy(), peer's reset, stream lost ─────────────▶ reset
+ *
+ * A peer that has said `end` and then goes away altogether loses nothing of what it had said: as with a closed socket, the reader
+ * gets all of it, while writes go nowhere.
  */
 export class TunnelConnection extends Duplex {
   readonly #carrier: FrameCarrier;
   #endSent = false;
   #endReceived = false;
   #lost = false;
+  #linger: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(carrier: FrameCarrier) {
@@ -51,8 +57,13 @@ export class TunnelConnection extends Duplex {
 
   /** The stream has ended, whoever ended it. Before both sides have said `end` that is a broken connection. */
   carrierClosed(message = 'the tunnel is gone'): void {
+    if (this.#lost) return;
     this.#lost = true;
-    if (!this.#endReceived || !this.#endSent) this.#reset(message);
+    if (!this.#endReceived) this.#reset(message);
+    else if (!this.#endSent) {
+      this.#linger = setTimeout(() => this.#reset(message), lingerMs);
+      this.#linger.unref();
+    }
   }
 
   #reset(message: string): void {
@@ -65,6 +76,7 @@ export class TunnelConnection extends Duplex {
   }
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#idle?.refresh();
+    if (this.#lost) return done();
     let at = 0;
     const next = (error?: Error | null): void => {
       if (error || at >= chunk.length) return done(error);
@@ -80,10 +92,12 @@ export class TunnelConnection extends Duplex {
   }
   override _final(done: (error?: Error | null) => void): void {
     this.#endSent = true;
-    this.#carrier.send({ end: {} }, done);
+    if (this.#lost) done();
+    else this.#carrier.send({ end: {} }, done);
   }
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#idle);
+    clearTimeout(this.#linger);
     const clean = this.#endSent && this.#endReceived;
     if (!clean && !this.#lost) this.#carrier.send({ reset: { message: error?.message ?? '' } }, () => undefined);
     this.#lost = true;

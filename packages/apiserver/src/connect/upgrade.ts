@@ -49,10 +49,15 @@ function responseHead(response: IncomingMessage): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** Bytes both ways until either side is gone, or `signal` aborts. */
+/** How long a side may take, after the other is gone, to read what is left and to close. */
+const goodbyeMs = 120_000;
+
+/** Bytes both ways until both sides are gone, or `signal` aborts. */
 function splice(client: Duplex, backend: Duplex, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    let goodbye: NodeJS.Timeout | undefined;
     const end = (): void => {
+      clearTimeout(goodbye);
       signal.removeEventListener('abort', end);
       client.destroy();
       backend.destroy();
@@ -65,9 +70,12 @@ function splice(client: Duplex, backend: Duplex, signal: AbortSignal): Promise<v
     ] as const) {
       from.on('error', () => undefined);
       from.once('close', () => {
-        // What the other side has already been given should still reach it.
-        if (to.destroyed) end();
-        else to.end(end);
+        if (to.destroyed) return end();
+        // What the other side was given must still reach it: a socket that is closed while it has not read all resets the
+        // connection, and the reset overtakes the data. It closes by itself when it has seen the end.
+        goodbye = setTimeout(end, goodbyeMs);
+        to.end();
+        to.resume();
       });
       from.pipe(to);
     }

@@ -18,6 +18,8 @@ const maxDataBytes = 32 * 1024;
 /** Kubernetes' clients have no flow control of their own: when a stream holds this much unread, the connection waits. */
 const maxUnreadBytes = 1024 * 1024;
 const cancelled = 5;
+/** How long a peer may take to read what is left and to close. */
+const goodbyeMs = 120_000;
 
 /** One stream, both ways; each half closes on its own. */
 export class SpdyStream extends Duplex {
@@ -120,12 +122,22 @@ export class SpdyConnection {
     this.#end();
     this.#socket.destroy();
   }
-  /** Lets what was written reach the peer, says goodbye and closes. */
+  /**
+   * Lets what was written reach the peer, says goodbye and ends. Resolves when the peer has closed too: destroying a socket while it
+   * still says something takes back what is under way. One that doesn't close is waited for two minutes.
+   */
   async close(): Promise<void> {
     if (this.#over) return;
     await this.#work;
     this.#write(encodeControl(frameTypes.goAway, 0, uint32(this.#lastStreamId, 0)));
-    await new Promise<void>((resolve) => this.#socket.end(() => resolve()));
+    this.#socket.end();
+    this.#socket.resume();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, goodbyeMs);
+    });
+    await Promise.race([this.closed, late]);
+    clearTimeout(timer);
   }
   resume(): void {
     if (this.#socket.isPaused() && ![...this.#streams.values()].some((s) => s.readableLength >= maxUnreadBytes)) this.#socket.resume();

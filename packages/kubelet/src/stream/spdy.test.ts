@@ -111,8 +111,10 @@ describe('SPDY', () => {
     expect(await text(stdin)).toBe('hello');
     stdout.end('answer');
     await new Promise((resolve) => stdout.once('finish', resolve));
-    await connection.close();
+    const closing = connection.close();
     const frames = createSpdyParser()(Buffer.concat(await fromServer.toArray()) as Buffer);
+    toServer.end();
+    await closing;
     const control = frames.filter((f) => f.kind === 'control').map((f) => f.type);
     expect(control.filter((t) => t === frameTypes.synReply)).toHaveLength(2);
     expect(control).toContain(frameTypes.ping);
