@@ -81,6 +81,16 @@ export interface ScalePaths {
   readonly labelSelector?: string;
 }
 
+/** A webhook that converts objects of a custom kind between its versions (`spec.conversion.webhook` of a CustomResourceDefinition). */
+export interface ConversionWebhook {
+  readonly url?: string;
+  readonly service?: { readonly namespace: string; readonly name: string; readonly path?: string; readonly port?: number };
+  /** Base64 of PEM. */
+  readonly caBundle?: string;
+  /** Of ConversionReview, the preferred first. */
+  readonly reviewVersions: readonly string[];
+}
+
 /** The structure of a custom kind in one version, as its CustomResourceDefinition has it. */
 export interface CustomStructure {
   readonly codec: StructuralCodec;
@@ -89,6 +99,12 @@ export interface CustomStructure {
   readonly scale?: ScalePaths;
   /** The version that objects are stored in, where that is another one; it need not be served. */
   readonly storage?: ResourceDefinition;
+  /** Set where versions differ by more than apiVersion. */
+  readonly webhook?: ConversionWebhook;
+  /** The other versions of the kind, served or not. */
+  versionOf(name: string): ResourceDefinition | undefined;
+  /** False: objects are stored in this version, and clients don't see it. */
+  readonly served: boolean;
   /** Told with every answer of a version that is deprecated. */
   readonly deprecation?: string;
 }

@@ -41,6 +41,9 @@ export interface OutputFormat {
   readonly asVersion?: 'v1' | 'v1beta1';
 }
 
+/** Objects of a custom kind as the version of `to` has them, in the same order. Rejects with a StatusError. */
+export type ConvertObjects = (to: ResourceDefinition, objects: readonly JsonObject[]) => Promise<readonly JsonObject[]>;
+
 /** See HeavyLane: `definition` is `group/version/plural`, `custom` the JSON of its CustomResourceDefinition; undefined: it can't be said. */
 export type HeavyForms = (definition: string, value: Buffer, custom?: string) => Promise<ServedForm | undefined>;
 
@@ -118,7 +121,10 @@ export interface ResourceEndpoint {
 
 /** Reads and writes of the server itself (authorizers, bootstrap, admission, allocators): decoded objects, no HTTP. */
 export interface ObjectAccess {
-  /** From the cache, as of its applied revision; undefined when absent. Frozen: clone before change. */
+  /**
+   * From the cache, as of its applied revision; undefined when absent. Frozen: clone before change. Here and in lists, custom objects that only a
+   * webhook could convert are as they are stored.
+   */
   get<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): DeepReadonly<T> | undefined;
   list<T extends KubeObject>(d: ResourceDefinition<T>, namespace?: string): readonly DeepReadonly<T>[];
   /** Called with every change after it is in the cache; `object` undefined = deleted. The object is not kept for others: 5,000 decoded Pods are a lot. */
@@ -229,6 +235,8 @@ export interface RegistryDeps {
   formOf?: HeavyForms;
   /** Made once the registry's own access exists. Must not read through it before `run`. */
   admission(objects: ObjectAccess): AdmissionChain;
+  /** Calls the webhooks that convert custom kinds. Absent: such kinds are shown only as they are stored. */
+  readonly convert?: ConvertObjects;
   /** Subresources that the front serves (exec, log, token …). */
   subresources(objects: ObjectAccess): readonly SubresourceHandler[];
   /** May this request also create (update and apply to a name that does not exist)? Throws Forbidden. */

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { createAdmissionChain } from './admission/plugin.ts';
 import { createWebhookClient, type WebhookClient } from './admission/webhook/client.ts';
+import { createConversionWebhooks } from './custom-resources/conversion-webhook.ts';
 import type { Dialer } from './tunnel/dialer.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { type Authentication, createAuthenticators } from './authn/authenticators.ts';
@@ -45,6 +46,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
   const authorizer = { current: undefined as Authorization | undefined };
   const admission = { current: createAdmissionChain([]) as AdmissionChain };
   const webhooks = createWebhookClient({ dialer: deps.dialer });
+  const convert = createConversionWebhooks({ objects: () => registry.objects, client: () => webhooks });
   const registry: ResourceRegistry = deps.createRegistry(
     {
       definitions: builtinResources,
@@ -67,13 +69,14 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
             authorization: authorizer.current,
             defaultTolerations: config.defaultTolerations,
             clock,
-            webhooks: { client: () => webhooks, definitions: () => registry.definitions() },
+            webhooks: { client: () => webhooks, definitions: () => registry.definitions(), convert },
             sleep: clock.sleep,
           }),
         );
         return admission.current;
       },
       ...(deps.formOf === undefined ? {} : { formOf: deps.formOf }),
+      convert,
       subresources: () => [],
       authorizeCreate: async (r) => {
         const attributes = { ...attributesOf(r.user, r.info), verb: 'create', name: '' };

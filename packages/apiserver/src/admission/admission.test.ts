@@ -38,6 +38,7 @@ function world() {
     webhooks: {
       client: () => createWebhookClient({ dialer: { dial: () => Promise.reject(new Error('no webhooks here')) } }),
       definitions: () => [],
+      convert: () => Promise.reject(new Error('nothing is converted here')),
     },
     sleep: () => Promise.resolve(),
   });

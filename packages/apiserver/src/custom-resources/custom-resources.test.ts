@@ -214,7 +214,38 @@ describe('custom resources', () => {
       'must have exactly one version marked as storage version',
     ],
     [crd({ kind: 'cron_tab' }), 'spec.names.kind: Invalid value: "cron_tab": may have mixed case'],
-    [crd({}, { conversion: { strategy: 'Webhook' } }), 'spec.conversion.strategy: Unsupported value: "Webhook"'],
+    [
+      crd({}, { conversion: { strategy: 'Webhook' } }),
+      'spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook',
+    ],
+    [
+      crd(
+        {},
+        {
+          conversion: {
+            strategy: 'Webhook',
+            webhook: { conversionReviewVersions: ['v3'], clientConfig: { url: 'http://a/b?x' } },
+          },
+        },
+      ),
+      '[spec.conversion.webhookClientConfig.url: Invalid value: "http": \'https\' is the only allowed URL scheme; desired format: https://host[/path], spec.conversion.webhookClientConfig.url: Invalid value: "x": query parameters are not permitted in the URL, spec.conversion.conversionReviewVersions: Invalid value: ["v3"]: must include at least one of v1, v1beta1]',
+    ],
+    [
+      crd(
+        {},
+        {
+          conversion: {
+            strategy: 'Webhook',
+            webhook: { conversionReviewVersions: ['v1'], clientConfig: { service: { name: 'a', namespace: 'b', path: 'x//', port: 0 } } },
+          },
+        },
+      ),
+      'webhookClientConfig.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive, spec.conversion.webhookClientConfig.service.path: Invalid value: "x//": must start with a \'/\', spec.conversion.webhookClientConfig.service.path: Invalid value: "x//": segment[0] may not be empty',
+    ],
+    [
+      crd({}, { conversion: { strategy: 'None', webhook: { conversionReviewVersions: ['v1'] } } }),
+      'spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to Webhook',
+    ],
   ])('are refused when their definition is wrong', async (body, message) => {
     const registry = await start();
     await expect(plainCall(registry, { verb: 'create', ...crds, body })).rejects.toThrow(message);

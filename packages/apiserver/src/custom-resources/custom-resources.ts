@@ -162,7 +162,8 @@ export class CustomResources {
   async #finalize(crd: CRD): Promise<boolean> {
     if (!(crd.metadata?.finalizers ?? []).includes(cleanupFinalizer)) return false;
     const now = formatTime(this.#clock.now());
-    const [d] = this.#served.get(crd.metadata?.name ?? '')?.definitions ?? [];
+    // As they are stored: that needs no webhook, which may be gone already.
+    const d = this.#served.get(crd.metadata?.name ?? '')?.definitions.find((v) => v.custom?.storage === undefined);
     const objects = d === undefined ? [] : this.#objects.list(d);
     if (d !== undefined) {
       for (const object of objects) {

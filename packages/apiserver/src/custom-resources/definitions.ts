@@ -1,5 +1,6 @@
 import { allVerbs, builtinSchemas, type CustomResourceDefinition, type CustomResourceDefinitionVersion } from '@skiff/api';
 import {
+  type ConversionWebhook,
   createStructuralCodec,
   type DeepReadonly,
   type FieldErrors,
@@ -132,7 +133,12 @@ function scalePaths(version: Version): ScalePaths | undefined {
  * The definition of a custom kind in one version. Everything that follows from the schema is made here, once for each change of the
  * CustomResourceDefinition. Throws JsonPathError on a column's path that can't be read (which validation refuses beforehand).
  */
-function customDefinition(crd: CRD, version: Version, storedAs?: ResourceDefinition): ResourceDefinition {
+function customDefinition(
+  crd: CRD,
+  version: Version,
+  versionOf: (name: string) => ResourceDefinition | undefined,
+  storedAs?: ResourceDefinition,
+): ResourceDefinition {
   const { group, scope } = crd.spec;
   const names = crd.status?.acceptedNames ?? crd.spec.names;
   const schema = (version.schema?.openAPIV3Schema ?? { type: 'object' }) as StructuralSchema;
@@ -141,6 +147,7 @@ function customDefinition(crd: CRD, version: Version, storedAs?: ResourceDefinit
   const status = version.subresources?.status !== undefined;
   const subresources = subresourcesOf(crd, version, codec);
   const fields = version.selectableFields ?? [];
+  const webhook = conversionWebhook(crd);
   return {
     group,
     version: version.name,
@@ -159,6 +166,9 @@ function customDefinition(crd: CRD, version: Version, storedAs?: ResourceDefinit
       schema,
       ...(scale === undefined ? {} : { scale }),
       ...(storedAs === undefined ? {} : { storage: storedAs }),
+      ...(webhook === undefined ? {} : { webhook }),
+      versionOf,
+      served: version.served,
       ...(version.deprecated === true
         ? { deprecation: version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated` }
         : {}),
@@ -184,12 +194,33 @@ function customDefinition(crd: CRD, version: Version, storedAs?: ResourceDefinit
   };
 }
 
-/** The definitions of all versions of a custom kind that are served; none before its names are accepted. */
+function conversionWebhook(crd: CRD): ConversionWebhook | undefined {
+  const { strategy, webhook } = crd.spec.conversion ?? { strategy: 'None' };
+  if (strategy !== 'Webhook' || webhook === undefined) return undefined;
+  const { url, service, caBundle } = webhook.clientConfig ?? {};
+  return {
+    ...(url === undefined ? {} : { url }),
+    ...(service === undefined ? {} : { service }),
+    ...(caBundle ? { caBundle } : {}),
+    reviewVersions: webhook.conversionReviewVersions,
+  };
+}
+
+/**
+ * The definitions of all versions of a custom kind that are served, and of the one that its objects are stored in; none before its names
+ * are accepted.
+ */
 export function customDefinitions(crd: CRD): readonly ResourceDefinition[] {
   if (!hasCondition(crd, 'Established')) return [];
-  const stored = crd.spec.versions.find((v) => v.storage);
-  const storage = stored === undefined ? undefined : customDefinition(crd, stored);
-  return crd.spec.versions
-    .filter((v) => v.served)
-    .map((v) => (v === stored && storage !== undefined ? storage : customDefinition(crd, v, storage)));
+  const made = new Map<string, ResourceDefinition>();
+  const versionOf = (name: string): ResourceDefinition | undefined => {
+    const known = made.get(name);
+    const version = crd.spec.versions.find((v) => v.name === name);
+    if (known !== undefined || version === undefined) return known;
+    const stored = version.storage ? undefined : crd.spec.versions.find((v) => v.storage);
+    const definition = customDefinition(crd, version, versionOf, stored === undefined ? undefined : versionOf(stored.name));
+    made.set(name, definition);
+    return definition;
+  };
+  return crd.spec.versions.flatMap((v) => (v.served || v.storage ? (versionOf(v.name) ?? []) : []));
 }

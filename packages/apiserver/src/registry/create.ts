@@ -6,6 +6,7 @@ import { recordUpdate } from './managed-fields.ts';
 import { dedupOwnerReferences, ensureNamespace, fillSystemFields, generateName, metadataOf } from './object-metadata.ts';
 import { readStoredEntry } from './reads.ts';
 import { keyOf } from './stored-resource.ts';
+import { prepareEntries, storable } from './webhook-conversion.ts';
 import { admissionRequest, mutate, prepareCreate, subjectOf, ttlOf, type WriteContext } from './write-context.ts';
 
 /** With eight tries a million names per prefix fit before one in a thousand creations fails. */
@@ -49,7 +50,7 @@ async function storeOnce(w: WriteContext, draft: KubeObject): Promise<StoredEntr
     await w.admission?.validate(admissionRequest(w, 'CREATE', { name: meta.name ?? '', object: draft, old: undefined }), w.lifetime);
     if (meta.resourceVersion) throw new StatusError('', 'resourceVersion should not be set on objects to be created');
     const key = keyOf(resource, w.namespace, meta.name ?? '');
-    const encoded = resource.codec.encode(draft);
+    const encoded = await storable(resource, resource.codec.encode(draft));
     if (w.dryRun) {
       const existing = await readStoredEntry(resource.stored, key);
       return existing === undefined ? pendingEntry(resource, key, encoded, 0) : undefined;
@@ -74,6 +75,7 @@ async function existsError(w: WriteContext, name: string, generated: boolean): P
         details: { ...plain.details, retryAfterSeconds: 1 },
       })
     : plain;
+  await prepareEntries(resource, [existing]);
   if (existing === undefined || !isBeingDeleted(w, existing)) return base;
   return new StatusError(
     'AlreadyExists',

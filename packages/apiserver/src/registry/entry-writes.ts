@@ -1,7 +1,7 @@
 import { type Entry, type Guard, UnknownOutcomeError } from '@skiff/storage';
 import type { StoredEntry } from '../storage/stored-entry.ts';
-import type { EncodedObject } from './resource-codec.ts';
 import type { ServedResource } from './stored-resource.ts';
+import type { StorableObject } from './webhook-conversion.ts';
 
 /** A compare-and-set on one key: `entry` is what was written or, on deletion, what was deleted (at the deletion's revision). */
 export type EntryWrite =
@@ -9,9 +9,9 @@ export type EntryWrite =
   | { readonly committed: false; readonly current: StoredEntry | undefined };
 
 /** An entry that the log has not brought yet (or, on dry run, never will). */
-export function pendingEntry(resource: ServedResource, key: string, encoded: EncodedObject, revision: number): StoredEntry {
+export function pendingEntry(resource: ServedResource, key: string, encoded: StorableObject, revision: number): StoredEntry {
   const entry = resource.stored.cache.toStored({ key, value: encoded.value, revision });
-  entry.forms[resource.view.slot] = encoded.form;
+  if (encoded.form !== undefined) entry.forms[resource.view.slot] = encoded.form;
   return entry;
 }
 
@@ -22,7 +22,7 @@ export function pendingEntry(resource: ServedResource, key: string, encoded: Enc
 export async function putEntry(
   resource: ServedResource,
   key: string,
-  encoded: EncodedObject,
+  encoded: StorableObject,
   o: { expected: number; ttlSeconds?: number; guard?: Guard },
 ): Promise<EntryWrite> {
   const { cache, follower } = resource.stored;

@@ -6,6 +6,7 @@ import { guardFor, type LeaderGuard } from './leader-guard.ts';
 import { readStoredEntry } from './reads.ts';
 import type { EncodedObject } from './resource-codec.ts';
 import type { ServedResource } from './stored-resource.ts';
+import { prepareEntries, type StorableObject, storable } from './webhook-conversion.ts';
 
 /** What the closure of a guaranteed update wants done with the state it was shown. */
 export type Change =
@@ -53,6 +54,7 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
     if (attempt > 1 && o.lifetime?.signal.aborted) throw requestTimeout();
     let change: Change;
     try {
+      if (current !== undefined && resource.view.awaits(current)) await prepareEntries(resource, [current]);
       change = await o.change(current);
     } catch (error) {
       // Created by someone else between our read and our creation: look again.
@@ -61,7 +63,14 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
       continue;
     }
     if (change.kind === 'done') return { kind: 'done', entry: change.entry };
-    if (change.kind === 'keep' || (change.kind === 'put' && current !== undefined && change.encoded.value.equals(current.value))) {
+    let object: StorableObject | undefined;
+    try {
+      object = change.kind === 'put' ? await storable(resource, change.encoded) : undefined;
+    } catch (error) {
+      if (await isCurrent()) throw error;
+      continue;
+    }
+    if (change.kind === 'keep' || (current !== undefined && object?.value.equals(current.value) === true)) {
       if (await isCurrent()) return { kind: 'unchanged', entry: current };
       continue;
     }
@@ -71,14 +80,14 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
       if (result.committed) return { kind: 'deleted', entry: result.entry };
       o.guard?.lost();
       current = result.current;
-    } else {
+    } else if (object !== undefined) {
       const expected = current?.revision ?? 0;
       if (o.dryRun) {
-        if (await isCurrent()) return { kind: 'put', entry: pendingEntry(resource, o.key, change.encoded, expected) };
+        if (await isCurrent()) return { kind: 'put', entry: pendingEntry(resource, o.key, object, expected) };
         continue;
       }
       const ttl = change.ttlSeconds === undefined ? {} : { ttlSeconds: change.ttlSeconds };
-      const result = await putEntry(resource, o.key, change.encoded, { expected, ...ttl, ...(await guardFor(resource, o.guard)) });
+      const result = await putEntry(resource, o.key, object, { expected, ...ttl, ...(await guardFor(resource, o.guard)) });
       if (result.committed) return { kind: 'put', entry: result.entry };
       o.guard?.lost();
       current = result.current;

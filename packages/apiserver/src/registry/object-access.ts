@@ -10,6 +10,7 @@ import { metadataOf } from './object-metadata.ts';
 import { readEntry } from './reads.ts';
 import { keyOf, type ServedResource } from './stored-resource.ts';
 import { updateObject } from './update.ts';
+import { prepareEntries } from './webhook-conversion.ts';
 import type { WriteContext } from './write-context.ts';
 import type { WriteTarget } from './write-endpoints.ts';
 
@@ -50,7 +51,9 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
     };
   };
   const fresh = (resource: ServedResource, entry: StoredEntry): KubeObject => {
-    const object = resource.codec.parse(resource.view.formOf(entry));
+    const object = resource.view.awaits(entry)
+      ? (resource.codec.webhook?.source(entry.value) as unknown as KubeObject)
+      : resource.codec.parse(resource.view.formOf(entry));
     metadataOf(object).resourceVersion = String(entry.revision);
     return object;
   };
@@ -99,7 +102,9 @@ export function createObjectAccess(deps: ObjectAccessDeps): ObjectAccess {
     read: async <T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): Promise<T | undefined> => {
       const resource = deps.served(d as ResourceDefinition);
       const entry = await readEntry(resource.stored, keyOf(resource, namespace, name));
-      return entry === undefined ? undefined : (fresh(resource, entry) as T);
+      if (entry === undefined) return undefined;
+      await prepareEntries(resource, [entry]);
+      return fresh(resource, entry) as T;
     },
     create: async <T extends KubeObject>(d: ResourceDefinition<T>, object: T): Promise<T> => {
       const definition = d as ResourceDefinition;

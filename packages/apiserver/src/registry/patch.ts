@@ -56,7 +56,7 @@ export async function handlePatch(t: WriteTarget, deps: WriteDeps, r: ApiRequest
       forceAllowCreate: type === 'apply' && t.subresource === '',
       authorizeCreate: () => deps.authorizeCreate(r),
     });
-    return presentEntry(t.resource, entry, r, created ? 201 : 200, w.nowMs);
+    return await presentEntry(t.resource, entry, r, created ? 201 : 200, w.nowMs);
   } catch (error) {
     throw toApiError(error, subjectOf(w), 'patch');
   }

@@ -20,7 +20,15 @@ import { prepareForms, serveWatch } from './watch-session.ts';
 const subject = (d: ResourceDefinition): { group: string; resource: string } => ({ group: d.group, resource: d.plural });
 
 /** One object in the negotiated form. */
-export function presentEntry(resource: ServedResource, entry: StoredEntry, r: ApiRequest, code: number, nowMs: number): ApiResponse {
+export function presentEntry(
+  resource: ServedResource,
+  entry: StoredEntry,
+  r: ApiRequest,
+  code: number,
+  nowMs: number,
+): ApiResponse | Promise<ApiResponse> {
+  const converted = resource.view.prepare([entry]);
+  if (converted !== undefined) return converted.then(() => presentEntry(resource, entry, r, code, nowMs));
   const form = resource.view.formOf(entry);
   if (r.output.mediaType === 'protobuf' && r.output.as !== 'PartialObjectMetadataList') {
     const shape = r.output.as === undefined ? 'object' : 'metadata';
@@ -54,7 +62,7 @@ export async function getObject(resource: ServedResource, r: ApiRequest, clock: 
   try {
     const entry = await readEntry(resource.stored, keyOf(resource, r.info.namespace, r.info.name), r.query.get('resourceVersion') ?? '');
     if (entry === undefined) throw notFound(subject(resource.definition), r.info.name);
-    return presentEntry(resource, entry, r, 200, clock.now());
+    return await presentEntry(resource, entry, r, 200, clock.now());
   } catch (error) {
     throw toApiError(error, subject(resource.definition), 'get');
   }

@@ -2,7 +2,7 @@ import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { KubeObject } from '@skiff/apimachinery';
 import { silentLogger, systemClock } from '@skiff/component-base';
 import { createMemoryStore, type DurableStore } from '@skiff/storage';
-import type { ApiRequest, ApiResponse, RequestInfo, ResourceRegistry } from '../contract.ts';
+import type { ApiRequest, ApiResponse, ConvertObjects, RequestInfo, ResourceRegistry } from '../contract.ts';
 import { createRegistry } from './registry.ts';
 
 const stop = new Set<() => Promise<void>>();
@@ -13,7 +13,7 @@ export async function stopRegistries(): Promise<void> {
 }
 
 /** A running registry of all built-in kinds on a store in memory, without admission. */
-export async function startRegistry(store: DurableStore = createMemoryStore()): Promise<ResourceRegistry> {
+export async function startRegistry(store: DurableStore = createMemoryStore(), convert?: ConvertObjects): Promise<ResourceRegistry> {
   const controller = new AbortController();
   const registry = createRegistry(
     {
@@ -28,6 +28,7 @@ export async function startRegistry(store: DurableStore = createMemoryStore()): 
       clock: systemClock,
       log: silentLogger,
       admission: () => ({ mutate: async () => undefined, validate: async () => undefined }),
+      ...(convert === undefined ? {} : { convert }),
       subresources: () => [],
       authorizeCreate: async () => undefined,
     },

@@ -1,5 +1,6 @@
 import {
   createFieldManager,
+  internalError,
   type FieldManager,
   type JsonObject,
   type KubeObject,
@@ -12,7 +13,7 @@ import {
 } from '@skiff/apimachinery';
 import { childSignal } from '@skiff/component-base';
 import type { RevisionedStore } from '@skiff/storage';
-import type { RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
+import type { ConvertObjects, RegistryConfig, RegistryDeps, ResourceEndpoint, ResourceRegistry, SubresourceHandler } from '../contract.ts';
 import { runCompactor } from '../storage/compactor.ts';
 import { History } from '../storage/history.ts';
 import { createKeyLayout } from '../storage/key-layout.ts';
@@ -36,7 +37,8 @@ import { indexedFieldOf } from './selection.ts';
 import { keyOf, type ServedResource, type StoredResource } from './stored-resource.ts';
 import type { SubresourceDeps } from './subresources/subresource.ts';
 import { bindingsEndpoint, registrySubresources } from './subresources/subresources.ts';
-import { expiredStatus, undecodableStatus } from './watch-session.ts';
+import { expiredStatus, failedStatus } from './watch-session.ts';
+import { conversionOf, KnownConversions } from './webhook-conversion.ts';
 import type { WriteDeps, WriteTarget } from './write-endpoints.ts';
 
 const bookmarkMs = 60_000;
@@ -62,6 +64,8 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
   const definition = (group: string, plural: string): ResourceDefinition | undefined =>
     config.definitions.find((d) => d.group === group && d.plural === plural);
 
+  const conversions = new KnownConversions();
+  const convert: ConvertObjects = deps.convert ?? (() => Promise.reject(internalError(new Error('this server calls no webhooks'))));
   const storedByPrefix = new Map<string, StoredResource & { slots: number }>();
   const served = new Map<string, ServedResource>();
   for (const d of config.definitions) keep(d);
@@ -71,9 +75,9 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     if (d.virtual === true) return;
     const stored = storedResource(d);
     const codec = codecOf(config.schema, current, d);
-    const view = new View(d, stored.slots++, (value) => codec.serve(value));
+    const view = new View(d, stored.slots++, (value) => codec.serve(value), conversionOf(d, codec, convert));
     stored.cache.views.push(view);
-    served.set(idOf(d), { definition: d, stored, view, codec });
+    served.set(idOf(d), { definition: d, stored, view, codec, convert, conversions });
   }
 
   function storedResource(d: ResourceDefinition): StoredResource & { slots: number } {
@@ -84,7 +88,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     const cache = follower.cache(prefix);
     const hub = new WatchHub(cache, {
       indexedField: indexedFieldOf(d),
-      failure: undecodableStatus,
+      failure: failedStatus,
       expired: (revision) => expiredStatus(revision, follower.appliedRevision),
     });
     const stored = { prefix, cache, follower, hub, history: new History(cache, follower, () => clock.monotonicMs()), slots: 0 };
@@ -113,7 +117,7 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
         type: mergeType(config, d),
         subresource,
         resetFields,
-        otherVersion: (apiVersion) => otherVersion(config, current, d, apiVersion),
+        otherVersion: (apiVersion) => otherVersion(config, current, d, apiVersion, conversions),
       });
       fieldManagers.set(id, manager);
     }
@@ -209,10 +213,11 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     if (added.length === 0 && gone.length === 0) return;
     for (const d of gone) withdraw(d);
     custom = definitions;
-    current = [...config.definitions, ...definitions];
-    for (const d of added) byKind.set(`${d.group}/${d.version}/${d.kind}`, d);
+    const seen = (d: ResourceDefinition): boolean => d.custom?.served !== false;
+    current = [...config.definitions, ...definitions.filter(seen)];
+    for (const d of added) if (seen(d)) byKind.set(`${d.group}/${d.version}/${d.kind}`, d);
     for (const d of added) keep(d);
-    for (const d of added) open(d);
+    for (const d of added) if (seen(d)) open(d);
   }
 
   async function sendBookmarks(signal: AbortSignal): Promise<void> {
@@ -303,12 +308,14 @@ function otherVersion(
   definitions: readonly ResourceDefinition[],
   d: ResourceDefinition,
   apiVersion: string,
+  conversions: KnownConversions,
 ): OtherVersion | undefined {
   const other = definitions.find((o) => o.storagePrefix === d.storagePrefix && o.kind === d.kind && apiVersionOf(o) === apiVersion);
   if (other === undefined) return undefined;
   return {
     type: mergeType(config, other),
     convert(tree) {
+      if (other.custom?.webhook !== undefined) return conversions.get(other, tree);
       const stored: JsonObject = d.conversion === undefined ? tree : d.conversion.toStorage(structuredClone(tree));
       const converted = other.conversion === undefined ? stored : other.conversion.fromStorage(structuredClone(stored));
       return { ...converted, kind: other.kind, apiVersion };

@@ -28,6 +28,8 @@ export interface DecodedBody {
 export interface EncodedObject {
   readonly value: Buffer;
   readonly form: ServedForm;
+  /** `value` is not what is to be stored: a webhook has to make that of it (`storable`). */
+  readonly unconverted?: true;
 }
 
 /** Everything that depends on the structure of one resource in one served version. Pure. */
@@ -43,15 +45,37 @@ export interface ResourceCodec {
   encode(object: DeepReadonly<KubeObject>): EncodedObject;
   /** What a view shows of stored bytes. Throws on anything undecodable. */
   serve(value: Buffer): ServedForm;
+  /** Set where a webhook converts: its part of `serve` and `encode`, which then do the rest. */
+  readonly webhook?: WebhookCodec;
   /** A fresh object from a view's bytes, without resourceVersion. */
   parse(form: ServedForm): KubeObject;
   /** Bytes of an object with nothing but this metadata: a BOOKMARK's. */
   empty(metadata: string): Buffer;
 }
 
+/** What comes before and after a conversion by webhook. */
+export interface WebhookCodec {
+  /** Is a stored value in another version than this one? */
+  needs(value: Buffer): boolean;
+  /** A stored value as its own version has it. */
+  source(value: Buffer): JsonObject;
+  /** What the view shows of such an object when it is converted to this version. */
+  serveConverted(tree: JsonObject): ServedForm;
+  /** Canonical bytes of an object that was converted to the storage version. */
+  encodeConverted(tree: JsonObject): Buffer;
+}
+
 /** The decoder and encoder of a kind: of its struct, or of what its CustomResourceDefinition says. */
 const structureOf = (schema: SchemaRegistry, d: ResourceDefinition): ObjectCodec<KubeObject> =>
   d.custom?.codec ?? createTypedCodec<KubeObject>(schema, d.schemaName);
+
+/** The apiVersion of a stored value, which canonical bytes begin with. */
+export function storedApiVersion(value: Buffer): string {
+  const head = /^\{(?:"kind":"[^"\\]*",)?"apiVersion":"([^"\\]*)"/.exec(value.toString('latin1', 0, 512));
+  if (head?.[1] !== undefined) return head[1];
+  const { apiVersion } = parseJson(value).value as { apiVersion?: unknown };
+  return typeof apiVersion === 'string' ? apiVersion : '';
+}
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -100,6 +124,38 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
     return { ...converted, kind: d.kind, apiVersion };
   };
 
+  const parseStored = (value: Buffer): JsonObject => {
+    const tree = value.subarray(0, 4).equals(protobufMagic) ? parseStoredProtobuf(value) : parseJson(value).value;
+    if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
+    return tree;
+  };
+  const serveTree = (tree: JsonObject, value?: Buffer): ServedForm => {
+    const { object } = structure.decode({ value: tree });
+    if (object.metadata !== undefined) delete object.metadata.resourceVersion;
+    finish(object);
+    const encoded = structure.encode(object);
+    return formOf(object, encoded, value !== undefined && encoded.bytes.equals(value) ? value : encoded.bytes);
+  };
+  const canonical = (codec: ObjectCodec<KubeObject>, tree: JsonObject): ReturnType<typeof structure.encode> => {
+    const { object } = codec.decode({ value: tree });
+    codec.applyDefaults(object);
+    return codec.encode(object);
+  };
+  const custom = d.custom;
+  const webhook: WebhookCodec | undefined =
+    custom?.webhook === undefined
+      ? undefined
+      : {
+          needs: (value) => storedApiVersion(value) !== apiVersion,
+          source: (value) => {
+            const tree = parseStored(value);
+            const own = custom.versionOf(storedApiVersion(value).split('/')[1] ?? '')?.custom;
+            return own === undefined ? tree : (parseJson(canonical(own.codec, tree).bytes).value as JsonObject);
+          },
+          serveConverted: (tree) => serveTree(tree),
+          encodeConverted: (tree) => canonical(stored, tree).bytes,
+        };
+
   return {
     structure,
     decode(parsed) {
@@ -119,19 +175,13 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
       const encoded = structure.encode(object);
       const form = formOf(object, encoded);
       if (storage === d) return { value: encoded.bytes, form };
+      if (webhook !== undefined) return { value: encoded.bytes, form, unconverted: true };
       const tree = structuredClone(object) as unknown as JsonObject;
       const converted = d.conversion === undefined ? tree : d.conversion.toStorage(tree);
       return { form, value: stored.encode({ ...converted, kind: storage.kind, apiVersion: apiVersionOf(storage) } as KubeObject).bytes };
     },
-    serve(value) {
-      const tree = value.subarray(0, 4).equals(protobufMagic) ? parseStoredProtobuf(value) : parseJson(value).value;
-      if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
-      const { object } = structure.decode({ value: toServed(tree) });
-      if (object.metadata !== undefined) delete object.metadata.resourceVersion;
-      finish(object);
-      const encoded = structure.encode(object);
-      return formOf(object, encoded, encoded.bytes.equals(value) ? value : encoded.bytes);
-    },
+    serve: (value) => serveTree(toServed(parseStored(value)), value),
+    ...(webhook === undefined ? {} : { webhook }),
     parse: (form) => parseJson(form.bytes).value as unknown as KubeObject,
     empty(metadata) {
       if (emptyHead === undefined || emptyTail === undefined) {

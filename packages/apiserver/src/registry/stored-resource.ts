@@ -4,7 +4,9 @@ import type { LogFollower } from '../storage/log-follower.ts';
 import type { ResourceCache } from '../storage/resource-cache.ts';
 import type { View } from '../storage/view.ts';
 import type { WatchHub } from '../storage/watch-hub.ts';
+import type { ConvertObjects } from '../contract.ts';
 import type { ResourceCodec } from './resource-codec.ts';
+import type { KnownConversions } from './webhook-conversion.ts';
 
 /** Objects below one storage prefix: what all their served versions share. */
 export interface StoredResource {
@@ -22,6 +24,9 @@ export interface ServedResource {
   readonly stored: StoredResource;
   readonly view: View;
   readonly codec: ResourceCodec;
+  /** For versions that a webhook converts. */
+  readonly convert: ConvertObjects;
+  readonly conversions: KnownConversions;
 }
 
 /** The key of an object in the store. */

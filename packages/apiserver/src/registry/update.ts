@@ -5,7 +5,8 @@ import { pendingEntry } from './entry-writes.ts';
 import { type Change, guaranteedUpdate } from './guaranteed-update.ts';
 import { dedupOwnerReferences, ensureNamespace, metadataOf } from './object-metadata.ts';
 import type { HookFinish } from './resource-hooks.ts';
-import type { EncodedObject } from './resource-codec.ts';
+import { apiVersionOf } from './render.ts';
+import { type EncodedObject, storedApiVersion } from './resource-codec.ts';
 import { keyOf } from './stored-resource.ts';
 import { admissionRequest, mutate, prepareUpdate, subjectOf, ttlOf, type WriteContext } from './write-context.ts';
 
@@ -111,7 +112,7 @@ async function changeExisting(w: WriteContext, o: UpdateRequest, run: UpdateRun,
   if (uid && uid !== old.metadata?.uid)
     throw conflict(subjectOf(w), o.name, uidPreconditionFailed(entry.key, uid, old.metadata?.uid ?? ''));
 
-  const produced = await o.produce({ object: old, draft: draftOf });
+  const produced = await resource.conversions.settled(() => o.produce({ object: old, draft: draftOf }), resource.convert);
   const draft = await mutate(w, 'UPDATE', { name: o.name, object: produced, old });
   const meta = metadataOf(draft);
   dedupOwnerReferences(meta, w.warnings, true);
@@ -153,6 +154,8 @@ function checkResourceVersion(w: WriteContext, name: string, draft: KubeObject, 
 function encodeUnlessTimestampsOnly(w: WriteContext, draft: KubeObject, old: DeepReadonly<KubeObject>, entry: StoredEntry): EncodedObject {
   const { codec } = w.resource;
   const encoded = codec.encode(draft);
+  // What is stored is the webhook's, and compared when that is known.
+  if (encoded.unconverted === true) return sameButTimestamps(w, draft, old, entry) ?? encoded;
   if (encoded.value.length !== entry.value.length || encoded.value.equals(entry.value)) return encoded;
   const managed = draft.metadata?.managedFields;
   if (managed === undefined || old.metadata?.managedFields === undefined) return encoded;
@@ -161,6 +164,23 @@ function encodeUnlessTimestampsOnly(w: WriteContext, draft: KubeObject, old: Dee
     metadata: { ...draft.metadata, managedFields: old.metadata.managedFields as ManagedFieldsEntry[] },
   });
   return withOldTimes.value.equals(entry.value) ? withOldTimes : encoded;
+}
+
+/** For versions that a webhook converts: the state as it is, when times are all that changes in it and it is stored as it should be. */
+function sameButTimestamps(
+  w: WriteContext,
+  draft: KubeObject,
+  old: DeepReadonly<KubeObject>,
+  entry: StoredEntry,
+): EncodedObject | undefined {
+  const { codec, view, definition } = w.resource;
+  const storage = definition.custom?.storage;
+  if (storage === undefined || storedApiVersion(entry.value) !== apiVersionOf(storage)) return undefined;
+  const managedFields = old.metadata?.managedFields as ManagedFieldsEntry[] | undefined;
+  const { managedFields: given, ...rest } = draft.metadata ?? {};
+  const keepsTimes = given !== undefined && managedFields !== undefined;
+  const { form } = codec.encode(keepsTimes ? { ...draft, metadata: { ...rest, managedFields } } : draft);
+  return form.bytes.equals(view.formOf(entry).bytes) ? { value: entry.value, form } : undefined;
 }
 
 /** Nothing holds the object any more: its deletion was asked for, its grace period is over, and this update drops the last finalizer. */

@@ -5,10 +5,11 @@ import type { OpenWatch, WatchSink } from '../contract.ts';
 import type { CacheEvent } from '../storage/event-window.ts';
 import type { StoredEntry } from '../storage/stored-entry.ts';
 import { UndecodableError } from '../storage/view.ts';
-import type { Selection, WatchFormat, WatchMember } from '../storage/watch-hub.ts';
+import type { Selection, WatchFormat, WatchMember, WatchMembership } from '../storage/watch-hub.ts';
 import { awaitRevision, freshnessTimeoutMs } from './reads.ts';
 import { type ListOptions, parseResourceVersion } from './request-options.ts';
 import type { ServedResource } from './stored-resource.ts';
+import { prepareEntries } from './webhook-conversion.ts';
 
 export interface WatchRequest {
   readonly resource: ServedResource;
@@ -34,6 +35,13 @@ export const undecodableStatus = (error: UndecodableError): Status =>
   new StatusError('InternalError', `Internal error occurred: ${error.message}`, {
     details: { causes: [{ message: error.message }] },
   }).toStatus();
+
+/** Of what a watch meets while objects are made for it; anything else is thrown again. */
+export function failedStatus(error: unknown): Status {
+  if (error instanceof UndecodableError) return undecodableStatus(error);
+  if (isStatusError(error)) return error.toStatus();
+  throw error;
+}
 
 export const expiredStatus = (asked: number, start: number): Status =>
   new StatusError('Expired', `too old resource version: ${asked} (${start})`).toStatus();
@@ -80,7 +88,7 @@ class WatchSession implements WatchMember {
   readonly #ended: Promise<void>;
   #resolveEnded: () => void = () => undefined;
   #over = false;
-  #membership: Disposable | undefined;
+  #membership: WatchMembership | undefined;
   /** Until the first object frame is out. */
   #first: boolean;
 
@@ -108,8 +116,7 @@ class WatchSession implements WatchMember {
       await this.#start(asked);
       await this.#ended;
     } catch (error) {
-      if (!(error instanceof UndecodableError)) throw error;
-      this.fail(undecodableStatus(error));
+      this.fail(failedStatus(error));
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#end();
@@ -167,7 +174,9 @@ class WatchSession implements WatchMember {
     const { resource, selection } = this.#w;
     const prefix = selection.namespace === '' ? resource.stored.prefix : `${resource.stored.prefix}${selection.namespace}/`;
     const frames = new FrameBatch(this.#sink);
-    for (const entry of resource.stored.cache.entries.slice(prefix)) {
+    const entries = resource.stored.cache.entries.slice(prefix);
+    await prepareEntries(resource, entries);
+    for (const entry of entries) {
       if (this.#over) return;
       const frame = this.#frame({ revision: entry.revision, current: entry, previous: undefined });
       if (frame !== undefined && frames.add(frame)) await frames.send();
@@ -180,6 +189,10 @@ class WatchSession implements WatchMember {
   /** Sends events of the window; resolves to the revision of the last. */
   async #replay(events: readonly CacheEvent[]): Promise<number> {
     const frames = new FrameBatch(this.#sink);
+    await prepareEntries(
+      this.#w.resource,
+      events.flatMap((e) => [e.current, e.previous]),
+    );
     let position = 0;
     for (const event of events) {
       if (this.#over) break;
@@ -214,7 +227,9 @@ class WatchSession implements WatchMember {
   }
 
   #bookmark(): void {
-    if (this.bookmarks) this.write(this.#format().bookmark(this.#w.resource.stored.follower.appliedRevision, false));
+    // What waits for its conversion is older than the bookmark would say.
+    if (this.bookmarks && this.#membership?.behind() !== true)
+      this.write(this.#format().bookmark(this.#w.resource.stored.follower.appliedRevision, false));
   }
 
   #leave(): void {
@@ -271,6 +286,7 @@ class FrameBatch {
 
 /** Entries whose form is not made yet are converted in slices, so that a first LIST does not hold the event loop. */
 export async function prepareForms(resource: ServedResource, entries: readonly StoredEntry[]): Promise<void> {
+  await prepareEntries(resource, entries);
   let since = performance.now();
   for (const entry of entries) {
     if (entry.forms[resource.view.slot] !== undefined) continue;

@@ -117,7 +117,7 @@ export async function handleCreate(t: WriteTarget, deps: WriteDeps, r: ApiReques
   wipeSystemFields(meta);
   ensureNamespace(meta, t.resource.definition, r.info.namespace);
   try {
-    return presentEntry(t.resource, await createObject(w, object), r, 201, w.nowMs);
+    return await presentEntry(t.resource, await createObject(w, object), r, 201, w.nowMs);
   } catch (error) {
     throw toApiError(error, subjectOf(w), 'create');
   }
@@ -146,7 +146,7 @@ export async function handleUpdate(t: WriteTarget, deps: WriteDeps, r: ApiReques
       },
       authorizeCreate: () => deps.authorizeCreate(r),
     });
-    return presentEntry(t.resource, entry, r, created ? 201 : 200, w.nowMs);
+    return await presentEntry(t.resource, entry, r, created ? 201 : 200, w.nowMs);
   } catch (error) {
     throw toApiError(error, subjectOf(w), 'update');
   }
@@ -171,7 +171,7 @@ export async function handleDelete(t: WriteTarget, deps: WriteDeps, r: ApiReques
     const { deleted, entry } = await deleteObject(w, r.info.name, options);
     // Upstream says "accepted" only to those who asked for cascading in the old way.
     const code = !deleted && options.orphanDependents === false ? 202 : 200;
-    if (definition.returnsDeletedObject === true || !deleted) return presentEntry(t.resource, entry, r, code, w.nowMs);
+    if (definition.returnsDeletedObject === true || !deleted) return await presentEntry(t.resource, entry, r, code, w.nowMs);
     const uid = t.resource.codec.parse(t.resource.view.formOf(entry)).metadata?.uid;
     const details = {
       name: r.info.name,

@@ -7,7 +7,7 @@ import { History } from './history.ts';
 import { LogFollower } from './log-follower.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { ServedForm, StoredEntry } from './stored-entry.ts';
-import { View } from './view.ts';
+import { type UndecodableError, View } from './view.ts';
 import { type Selection, type WatchFormat, WatchHub } from './watch-hub.ts';
 
 interface Seen {
@@ -94,7 +94,7 @@ async function start(limits = defaultWindowLimits): Promise<Fixture> {
   const cache = follower.cache('/r/things/');
   const hub = new WatchHub(cache, {
     indexedField: undefined,
-    failure: (e) => ({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason: e.key, code: 500 }),
+    failure: (e) => ({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason: (e as UndecodableError).key, code: 500 }),
     expired: () => ({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason: 'Expired', code: 410 }),
   });
   const controller = new AbortController();

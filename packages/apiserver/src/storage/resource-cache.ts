@@ -23,7 +23,7 @@ export interface WriteExpectation {
 interface OwnWrite {
   readonly value: Buffer;
   readonly slot: number;
-  readonly form: ServedForm;
+  readonly form: ServedForm | undefined;
   /** Known once the store has answered. */
   entry: StoredEntry | undefined;
 }
@@ -71,7 +71,7 @@ export class ResourceCache {
   }
 
   /** Announces a put of `value`; `form` is what the view in `slot` makes of it. */
-  expect(key: string, value: Buffer, slot: number, form: ServedForm): WriteExpectation {
+  expect(key: string, value: Buffer, slot: number, form: ServedForm | undefined): WriteExpectation {
     const own: OwnWrite = { value, slot, form, entry: undefined };
     this.#own.set(key, own);
     const forget = (): void => {
@@ -106,7 +106,7 @@ export class ResourceCache {
     this.#lastRevision = change.revision;
     if (change.type === 'put') {
       current = this.#arrived(change.key, change.value ?? Buffer.alloc(0), change.revision);
-      if (forms !== undefined) for (const [slot, form] of forms.entries()) current.forms[slot] ??= form;
+      if (forms !== undefined) for (const [slot, form] of forms.entries()) if (form !== undefined) current.forms[slot] ??= form;
       this.#entries = this.#entries.with(current);
     } else {
       this.#own.delete(change.key);
@@ -126,7 +126,7 @@ export class ResourceCache {
     const isOwn = own.value.equals(value);
     if (isOwn || (own.entry !== undefined && own.entry.revision <= revision)) this.#own.delete(key);
     const entry = this.toStored({ key, value: isOwn ? own.value : value, revision });
-    if (isOwn) entry.forms[own.slot] = own.form;
+    if (isOwn && own.form !== undefined) entry.forms[own.slot] = own.form;
     return entry;
   }
 

@@ -3,7 +3,7 @@ import type { Status } from '@skiff/apimachinery';
 import type { CacheEvent } from './event-window.ts';
 import type { CacheListener, ResourceCache } from './resource-cache.ts';
 import type { ServedForm, StoredEntry } from './stored-entry.ts';
-import { UndecodableError, type View } from './view.ts';
+import type { View } from './view.ts';
 
 export type ObjectEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -18,6 +18,12 @@ export interface Selection {
   readonly indexedValue: string | undefined;
   /** What namespace and name do not decide; undefined = everything. */
   readonly matches: ((form: ServedForm) => boolean) | undefined;
+}
+
+/** A member's place in the hub; disposed when it leaves. */
+export interface WatchMembership extends Disposable {
+  /** Are there events for it that wait for their conversion? */
+  behind(): boolean;
 }
 
 /** How events look to a watcher. Pure; one frame serves all watchers with the same view and format. */
@@ -40,8 +46,8 @@ export interface WatchMember {
 export interface WatchHubDeps {
   /** Selectable field by which watches are indexed besides namespace and name. */
   readonly indexedField: string | undefined;
-  /** The Status of the ERROR event that ends a watch whose next event can't be decoded. */
-  failure(error: UndecodableError): Status;
+  /** The Status of the ERROR event that ends a watch whose next event can't be decoded or converted; throws again what is neither. */
+  failure(error: unknown): Status;
   /** …and of a watch whose history is gone. */
   expired(revision: Revision): Status;
 }
@@ -72,11 +78,16 @@ export class WatchHub implements CacheListener {
   }
 
   /** From the next event on. Between the last replayed event and this call nothing may be awaited. */
-  join(member: WatchMember, view: View, format: WatchFormat, selection: Selection): Disposable {
-    const id = `${view.slot}|${format.id}|${selection.id}`;
+  join(member: WatchMember, view: View, format: WatchFormat, selection: Selection): WatchMembership {
+    let id = `${view.slot}|${format.id}|${selection.id}`;
     let group = this.#groups.get(id);
+    // What waits in a group came before: who joins now gets one of its own.
+    while (group !== undefined && group.waiting.length > 0) {
+      id += '+';
+      group = this.#groups.get(id);
+    }
     if (group === undefined) {
-      group = { id, view, format, selection, members: new Set(), pending: [] };
+      group = { id, view, format, selection, members: new Set(), pending: [], waiting: [] };
       this.#groups.set(id, group);
       this.#indexOf(group).add(group);
     }
@@ -84,7 +95,7 @@ export class WatchHub implements CacheListener {
     // What is pending came before: it is for those who were there.
     this.#send(joined);
     joined.members.add(member);
-    return { [Symbol.dispose]: () => this.#leave(joined, member) };
+    return { behind: () => joined.waiting.length > 0, [Symbol.dispose]: () => this.#leave(joined, member) };
   }
 
   /** The frame a watcher gets for an event, undefined when the event does not concern it. Throws UndecodableError. */
@@ -109,15 +120,45 @@ export class WatchHub implements CacheListener {
   event(event: CacheEvent): void {
     const memo = new Map<string, Buffer>();
     for (const group of this.#candidates(event)) {
-      try {
-        const frame = this.frameOf(event, group.view, group.format, group.selection, memo);
-        if (frame === undefined) continue;
-        group.pending.push(frame);
-        this.#dirty.add(group);
-      } catch (error) {
-        if (!(error instanceof UndecodableError)) throw error;
-        this.#end(group, this.#deps.failure(error));
+      if (group.waiting.length > 0 || group.view.awaits(event.current) || group.view.awaits(event.previous)) {
+        group.waiting.push(event);
+        if (group.waiting.length === 1) void this.#convert(group);
+        else if (group.waiting.length > maxWaiting) this.#end(group, this.#deps.expired(event.revision));
+        continue;
       }
+      this.#frame(group, event, memo);
+    }
+  }
+
+  /** False: the group is over. */
+  #frame(group: WatchGroup, event: CacheEvent, memo?: Map<string, Buffer>): boolean {
+    try {
+      const frame = this.frameOf(event, group.view, group.format, group.selection, memo);
+      if (frame === undefined) return true;
+      group.pending.push(frame);
+      this.#dirty.add(group);
+      return true;
+    } catch (error) {
+      this.#end(group, this.#deps.failure(error));
+      return false;
+    }
+  }
+
+  /** Events of a group whose view converts by webhook: in their order, as many at a time as there are. */
+  async #convert(group: WatchGroup): Promise<void> {
+    while (group.waiting.length > 0) {
+      const events = group.waiting.slice();
+      try {
+        await group.view.prepare(events.flatMap((e) => [e.current, e.previous]));
+      } catch (error) {
+        if (group.waiting.length > 0) this.#end(group, this.#deps.failure(error));
+        return;
+      }
+      // Ended meanwhile.
+      if (group.waiting.length === 0) return;
+      group.waiting.splice(0, events.length);
+      for (const event of events) if (!this.#frame(group, event)) return;
+      this.flush();
     }
   }
 
@@ -154,6 +195,7 @@ export class WatchHub implements CacheListener {
   /** Sends a BOOKMARK to everyone who wants them. `applied`: nothing at or below it is still to come. */
   bookmark(applied: Revision): void {
     for (const group of this.#groups.values()) {
+      if (group.waiting.length > 0) continue;
       this.#send(group);
       let frame: Buffer | undefined;
       for (const member of group.members) {
@@ -187,7 +229,8 @@ export class WatchHub implements CacheListener {
         try {
           return group.view.formOf(entry).fields[field] ?? '';
         } catch (error) {
-          if (!(error instanceof UndecodableError)) throw error;
+          // What has no value is told to those who ask for one.
+          this.#deps.failure(error);
           return undefined;
         }
       }
@@ -217,6 +260,7 @@ export class WatchHub implements CacheListener {
   }
 
   #remove(group: WatchGroup): void {
+    group.waiting.length = 0;
     const { name, namespace, indexedValue } = group.selection;
     this.#groups.delete(group.id);
     this.#dirty.delete(group);
@@ -245,7 +289,12 @@ interface WatchGroup {
   readonly selection: Selection;
   readonly members: Set<WatchMember>;
   pending: Buffer[];
+  /** Events whose objects are being converted, and what came after them. */
+  readonly waiting: CacheEvent[];
 }
+
+/** Watchers that are further behind start anew. */
+const maxWaiting = 10_000;
 
 function bucket(map: Map<string, Set<WatchGroup>>, key: string): Set<WatchGroup> {
   let set = map.get(key);

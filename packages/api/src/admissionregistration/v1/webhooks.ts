@@ -35,7 +35,8 @@ export function defaultWebhooks(configuration: Configuration, mutating: boolean)
   }
 }
 
-function validateUrl(text: string, field: string, errors: FieldErrors): void {
+/** An HTTPS URL without user, query and fragment. */
+export function validateWebhookUrl(text: string, field: string, errors: FieldErrors): void {
   const form = 'url must have the form https://host/path';
   let url: URL;
   try {
@@ -54,22 +55,28 @@ function validateUrl(text: string, field: string, errors: FieldErrors): void {
 function validateClientConfig(config: DeepReadonly<WebhookClientConfig>, field: string, errors: FieldErrors): void {
   const { url, service } = config;
   if ((url === undefined) === (service === undefined)) errors.required(field, 'exactly one of url or service is required');
-  else if (url !== undefined) validateUrl(url, `${field}.url`, errors);
+  else if (url !== undefined) validateWebhookUrl(url, `${field}.url`, errors);
   if (url !== undefined || service === undefined) return;
   const at = `${field}.service`;
   if (!service.name) errors.required(`${at}.name`, 'service name is required');
   if (!service.namespace) errors.required(`${at}.namespace`, 'service namespace is required');
   const { path, port = 443 } = service;
   if (port < 1 || port > 65535) errors.invalid(`${at}.port`, port, 'port is not valid: must be between 1 and 65535, inclusive');
+  validateWebhookPath(path, `${at}.path`, errors);
+}
+
+/** The path of a webhook behind a Service. */
+export function validateWebhookPath(path: string | undefined, field: string, errors: FieldErrors): void {
   if (!path || path === '/') return;
-  if (!path.startsWith('/')) errors.invalid(`${at}.path`, path, "must start with a '/'");
-  const segments = path.replace(/^\//, '').replace(/\/$/, '').split('/');
+  if (path === '//') return errors.invalid(field, path, 'segment[0] may not be empty');
+  if (!path.startsWith('/')) errors.invalid(field, path, "must start with a '/'");
+  const segments = path.slice(1).replace(/\/$/, '').split('/');
   for (const [i, segment] of segments.entries()) {
     if (segment === '') {
-      errors.invalid(`${at}.path`, path, `segment[${i}] may not be empty`);
+      errors.invalid(field, path, `segment[${i}] may not be empty`);
       continue;
     }
-    for (const bad of isDNS1123Subdomain(segment)) errors.invalid(`${at}.path`, path, `segment[${i}]: ${bad}`);
+    for (const bad of isDNS1123Subdomain(segment)) errors.invalid(field, path, `segment[${i}]: ${bad}`);
   }
 }
 

@@ -11,6 +11,12 @@ export function defaultDefinition(definition: CRD): void {
   spec.names.singular ||= spec.names.kind.toLowerCase();
   if (spec.names.kind) spec.names.listKind ||= `${spec.names.kind}List`;
   spec.conversion ??= { strategy: 'None' };
+  const target = spec.conversion.webhook?.clientConfig?.service;
+  if (target) target.port ??= 443;
+  // Only where nobody has said anything: afterwards the strategy adds to it.
+  const storage = spec.versions?.find((v) => v.storage)?.name;
+  if (storage !== undefined && (definition.status?.storedVersions ?? []).length === 0)
+    definition.status = { ...definition.status, storedVersions: [storage] } as NonNullable<CRD['status']>;
 }
 
 /** Versions that objects may be stored in are remembered until someone takes them out. */

@@ -14,6 +14,7 @@ import type {
   CustomResourceDefinitionVersion,
   CustomResourceSubresources,
 } from '../../generated/types/apiextensions-v1.ts';
+import { conversionChecksOf, type ConversionChecks, validateConversion } from './validate-conversion.ts';
 import { validateStructuralSchema } from './validate-structural.ts';
 
 type CRD = DeepReadonly<CustomResourceDefinition>;
@@ -105,7 +106,7 @@ function validateVersion(
   }
 }
 
-function validateSpec(spec: CRD['spec'], errors: FieldErrors): void {
+function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors): void {
   const { group } = spec;
   if (!group) errors.required('spec.group');
   else {
@@ -124,17 +125,14 @@ function validateSpec(spec: CRD['spec'], errors: FieldErrors): void {
     errors.invalid('spec.versions', versionsMayNot(spec), 'must have exactly one version marked as storage version');
   }
   validateNames(spec.names, 'spec.names', errors);
-  const strategy = spec.conversion?.strategy ?? 'None';
-  if (strategy === 'Webhook') {
-    errors.notSupported('spec.conversion.strategy', strategy, ['None']);
-  } else if (strategy !== 'None') errors.notSupported('spec.conversion.strategy', strategy, ['None', 'Webhook']);
+  validateConversion(spec.conversion, checks, errors);
 }
 
 export function validateDefinition(crd: CRD, errors: FieldErrors): void {
   const name = crd.metadata?.name ?? '';
   if (name !== `${crd.spec.names.plural}.${crd.spec.group}`)
     errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
-  validateSpec(crd.spec, errors);
+  validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors);
   if (crd.spec.preserveUnknownFields === true) {
     errors.invalid(
       'spec.preserveUnknownFields',
@@ -145,8 +143,8 @@ export function validateDefinition(crd: CRD, errors: FieldErrors): void {
 }
 
 export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors): void {
-  validateSpec(crd.spec, errors);
   const established = old.status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
+  validateSpec(crd.spec, conversionChecksOf(old, established), errors);
   const fixed = (field: string, value: unknown, before: unknown): void => {
     if (!jsonEqual((value ?? null) as Json, (before ?? null) as Json)) errors.invalid(field, value, 'field is immutable');
   };

@@ -69,7 +69,7 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
     },
     close: () => undefined,
   };
-  const deps = { objects, client: () => client, definitions: () => builtinResources };
+  const deps = { objects, client: () => client, definitions: () => builtinResources, convert: unexpectedConversion };
   const chain = createAdmissionChain([mutatingWebhooks(deps), validatingWebhooks(deps)]);
   const admit = async (object: unknown, more: Partial<AdmissionRequest> = {}): Promise<AdmissionRequest> => {
     const r: AdmissionRequest = {
@@ -95,6 +95,8 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
   return { objects, calls, admit };
 }
 const map = (data: JsonObject = {}): JsonObject => ({ metadata: { name: 'm', namespace: 'a', labels: { app: 'web' } }, data });
+
+const unexpectedConversion = (): Promise<never> => Promise.reject(new Error('nothing is converted here'));
 
 describe('mutating webhooks', () => {
   it('change the object one after the other, and again where they ask for it', async () => {

@@ -1,16 +1,10 @@
 import {
   builtinSchemas,
-  endpointSlice,
-  type EndpointSlice,
   mutatingWebhookConfiguration,
   type MutatingWebhook,
   type MutatingWebhookConfiguration,
   namespace,
   type Namespace,
-  pod,
-  type Pod,
-  service,
-  type Service,
   validatingWebhookConfiguration,
   type ValidatingWebhookConfiguration,
 } from '@skiff/api';
@@ -26,11 +20,11 @@ import {
   preparePatch,
   type ResourceDefinition,
 } from '@skiff/apimachinery';
-import type { AdmissionRequest, Lifetime, ObjectAccess } from '../../contract.ts';
-import type { Route } from '../../tunnel/dialer.ts';
+import type { AdmissionRequest, ConvertObjects, Lifetime, ObjectAccess } from '../../contract.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
-import { type WebhookClient, WebhookError, type WebhookTarget } from './client.ts';
+import { type WebhookClient, WebhookError } from './client.ts';
 import { matchedDefinition, selectorsMatch, type Webhook } from './match.ts';
+import { targetOf } from './target.ts';
 import { admissionReview, denial, readAnswer, type ReviewAnswer } from './review.ts';
 
 export interface WebhookDeps {
@@ -38,6 +32,8 @@ export interface WebhookDeps {
   readonly client: () => WebhookClient;
   /** All that is served: other versions of a kind are found here. */
   readonly definitions: () => readonly ResourceDefinition[];
+  /** For custom kinds that a webhook converts. */
+  readonly convert: ConvertObjects;
 }
 
 /** Webhooks have no say about what configures admission: nobody could mend a broken one. */
@@ -47,64 +43,20 @@ const codecOf = (d: ResourceDefinition): ObjectCodec<KubeObject> =>
   d.custom?.codec ?? createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
 
 /** The object as another version of the same kind shows it. */
-function convert(object: DeepReadonly<JsonObject> | null, from: ResourceDefinition, to: ResourceDefinition): JsonObject | null {
+async function convert(
+  object: DeepReadonly<JsonObject> | null,
+  from: ResourceDefinition,
+  to: ResourceDefinition,
+  byWebhook: ConvertObjects,
+): Promise<JsonObject | null> {
   if (object === null || from === to) return object as JsonObject | null;
+  if (to.custom?.webhook !== undefined) return (await byWebhook(to, [object as JsonObject]))[0] ?? null;
   const stored =
     from.conversion === undefined
       ? structuredClone(object as JsonObject)
       : from.conversion.toStorage(structuredClone(object as JsonObject));
   const converted = to.conversion === undefined ? stored : to.conversion.fromStorage(stored);
   return { ...converted, kind: to.kind, apiVersion: formatGroupVersion(to.group, to.version) };
-}
-
-/** One of the ready pods behind a webhook's Service. Throws WebhookError. */
-function serviceRoute(objects: ObjectAccess, namespaceName: string, name: string, port: number): Route {
-  const found = objects.get<Service>(service, namespaceName, name);
-  if (found === undefined) throw new WebhookError(`service ${JSON.stringify(name)} not found`);
-  const declared = (found.spec?.ports ?? []).find((p) => p.port === port);
-  if (declared === undefined) throw new WebhookError(`no service port ${port} found for service ${JSON.stringify(name)}`);
-  if (found.spec?.type === 'ExternalName') return { host: found.spec.externalName ?? '', port };
-  const routes: Route[] = [];
-  for (const slice of objects.list<EndpointSlice>(endpointSlice, namespaceName)) {
-    if (slice.metadata?.namespace !== namespaceName || slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
-    const target = (slice.ports ?? []).find((p) => (p.name ?? '') === (declared.name ?? ''))?.port;
-    if (target === undefined) continue;
-    for (const endpoint of slice.endpoints ?? []) {
-      const host = endpoint.addresses[0];
-      if (endpoint.conditions?.ready === false || host === undefined) continue;
-      const behind = endpoint.targetRef?.kind === 'Pod' ? objects.get<Pod>(pod, namespaceName, endpoint.targetRef.name ?? '') : undefined;
-      const node = behind?.spec?.nodeName ?? '';
-      const own = behind?.status?.podIPs?.some((p) => p.ip === host) ?? false;
-      routes.push({
-        host,
-        port: target,
-        ...(node !== '' && own && behind?.spec?.hostNetwork !== true ? { node, target: { pod: { host, port: target } } } : {}),
-      });
-    }
-  }
-  const chosen = routes[Math.floor(Math.random() * routes.length)];
-  if (chosen === undefined) throw new WebhookError(`no endpoints available for service ${JSON.stringify(name)}`);
-  return chosen;
-}
-
-function targetOf(objects: ObjectAccess, hook: Webhook): WebhookTarget {
-  const { url, service: behind, caBundle } = hook.clientConfig;
-  const ca = caBundle === undefined || caBundle === '' ? undefined : Buffer.from(caBundle, 'base64').toString('utf8');
-  if (url !== undefined) {
-    const parsed = new URL(url);
-    const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
-    return { url: parsed, route: { host, port: Number(parsed.port || 443) }, serverName: host, ca };
-  }
-  if (behind === undefined) throw new WebhookError('neither url nor service is set');
-  const port = behind.port ?? 443;
-  const serverName = `${behind.name}.${behind.namespace}.svc`;
-  const path = behind.path ?? '/';
-  return {
-    url: new URL(`https://${serverName}:${port}${path.startsWith('/') ? path : `/${path}`}`),
-    route: serviceRoute(objects, behind.namespace, behind.name, port),
-    serverName,
-    ca,
-  };
 }
 
 /** Sends one request to one webhook. Undefined: it failed and may be passed over. Throws StatusError when it says no, or may not fail. */
@@ -119,10 +71,16 @@ async function callWebhook(
   try {
     if (r.dryRun && hook.sideEffects !== 'None' && hook.sideEffects !== 'NoneOnDryRun')
       throw new WebhookError('webhook does not support dry run');
-    const objects = { object: convert(r.object, r.definition, as), oldObject: convert(r.oldObject, r.definition, as) };
+    const objects = {
+      object: await convert(r.object, r.definition, as, deps.convert),
+      oldObject: await convert(r.oldObject, r.definition, as, deps.convert),
+    };
     const { uid, review } = admissionReview(r, as, objects);
     const timeoutMs = (hook.timeoutSeconds ?? 10) * 1000;
-    answer = readAnswer(await deps.client().post(targetOf(deps.objects, hook), review, { timeoutMs, signal: lifetime.signal }), uid);
+    answer = readAnswer(
+      await deps.client().post(targetOf(deps.objects, hook.clientConfig), review, { timeoutMs, signal: lifetime.signal }),
+      uid,
+    );
   } catch (error) {
     if (!(error instanceof WebhookError)) throw error;
     if (hook.failurePolicy === 'Ignore' && !lifetime.signal.aborted) return undefined;
@@ -166,14 +124,15 @@ const inOrder = (configurations: readonly DeepReadonly<Configuration>[]): readon
         .flatMap((c): readonly Configured[] => (c.webhooks ?? []).map((hook) => ({ hook, key: `${c.metadata?.name ?? ''}/${hook.name}` })));
 
 /** Applies a webhook's patch, which is in the version that the webhook saw. */
-function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer): boolean {
+async function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer, byWebhook: ConvertObjects): Promise<boolean> {
   const codec = codecOf(r.definition);
   const before = JSON.stringify(r.object);
   try {
     const prepared = preparePatch('json', patch, codec);
-    const seen = (): JsonObject => structuredClone(convert(r.object, r.definition, as)) as JsonObject;
+    const shown = await convert(r.object, r.definition, as, byWebhook);
+    const seen = (): JsonObject => structuredClone(shown) as JsonObject;
     const patched = as === r.definition ? applyPatch(prepared, seen, codec).object : applyPatch(prepared, seen, codecOf(as)).object;
-    const object = convert(patched as unknown as JsonObject, as, r.definition) as JsonObject;
+    const object = (await convert(patched as unknown as JsonObject, as, r.definition, byWebhook)) as JsonObject;
     r.object = { ...object, kind: r.definition.kind, apiVersion: formatGroupVersion(r.definition.group, r.definition.version) };
   } catch (error) {
     throw internalError(
@@ -200,7 +159,7 @@ export const mutatingWebhooks = (deps: WebhookDeps): AdmissionPlugin => ({
       const m = match(hook);
       if (m === undefined || (rounds.again && !memory.isDue(key))) continue;
       const answer = await callWebhook(hook, r, m.as, deps, lifetime);
-      if (answer?.patch !== undefined && r.object !== null && patchObject(r, m, answer.patch)) {
+      if (answer?.patch !== undefined && r.object !== null && (await patchObject(r, m, answer.patch, deps.convert))) {
         memory.makeDue();
         rounds.wantAnother();
       }

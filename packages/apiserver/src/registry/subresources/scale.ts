@@ -28,6 +28,7 @@ import { managerOf, parseWriteOptions } from '../request-options.ts';
 import { toApiError } from '../store-errors.ts';
 import { keyOf } from '../stored-resource.ts';
 import { updateObject } from '../update.ts';
+import { prepareEntries } from '../webhook-conversion.ts';
 import { subjectOf, warn } from '../write-context.ts';
 import { admissionOptions, writeContext } from '../write-endpoints.ts';
 import { type BodyKind, decodeSubresourceBody, presentObject, type RegistrySubresource, type SubresourceDeps } from './subresource.ts';
@@ -167,6 +168,7 @@ async function writeScale(
         return workload;
       },
     });
+    await prepareEntries(target.resource, [entry]);
     const workload: Workload = target.resource.codec.parse(target.resource.view.formOf(entry));
     metadataOf(workload).resourceVersion = String(entry.revision);
     return presentObject(scaleKind.schemaName, deps.schema, scaleOf(d, workload), { r, code: 200 });
@@ -186,6 +188,7 @@ export const scale: RegistrySubresource = {
       const { resource } = deps.target(d, '');
       const entry = await readEntry(resource.stored, keyOf(resource, r.info.namespace, r.info.name), r.query.get('resourceVersion') ?? '');
       if (entry === undefined) throw notFound({ group: d.group, resource: d.plural }, r.info.name);
+      await prepareEntries(resource, [entry]);
       const workload: Workload = resource.codec.parse(resource.view.formOf(entry));
       metadataOf(workload).resourceVersion = String(entry.revision);
       return presentObject(scaleKind.schemaName, deps.schema, scaleOf(d, workload), { r, code: 200 });
