@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { FlagError, type Flags } from '@skiff/component-base';
+import { type AdmissionConfig, admissionConfig } from './admission/admission-config.ts';
 import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
@@ -51,6 +52,7 @@ export interface ApiServerConfig {
   readonly bootstrapTokens: boolean;
   readonly allowPrivileged: boolean;
   readonly defaultTolerations: DefaultTolerations;
+  readonly admission: AdmissionConfig;
   readonly requestHeaderAllowedNames: readonly string[];
   readonly inFlight: InFlightLimits;
   readonly requestTimeoutMs: number;
@@ -134,6 +136,11 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
       notReadySeconds: f['default-not-ready-toleration-seconds'],
       unreachableSeconds: f['default-unreachable-toleration-seconds'],
     },
+    admission: admissionConfig({
+      enable: f['enable-admission-plugins'],
+      disable: f['disable-admission-plugins'],
+      file: f['admission-control-config-file'],
+    }),
     requestHeaderAllowedNames: f['requestheader-allowed-names'],
     inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
     requestTimeoutMs: f['request-timeout'],

@@ -67,6 +67,12 @@ export const apiServerFlags = {
     default: 300,
     help: 'how long pods that say nothing about it stay on a node that is unreachable',
   },
+  'enable-admission-plugins': { type: 'list', default: [], help: 'admission plugins to run beside those that run by default' },
+  'disable-admission-plugins': { type: 'list', default: [], help: 'admission plugins that run by default and should not' },
+  'admission-control-config-file': {
+    type: 'string',
+    help: 'AdmissionConfiguration (YAML) with settings of PodSecurity, PodNodeSelector and EventRateLimit',
+  },
   'max-requests-inflight': { type: 'integer', default: 400, help: 'reading requests at once; 0 = any number' },
   'max-mutating-requests-inflight': { type: 'integer', default: 200, help: 'writing requests at once; 0 = any number' },
   'request-timeout': { type: 'duration', default: '1m', help: 'for requests that are not long-running' },

@@ -68,6 +68,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
             objects,
             authorization: authorizer.current,
             defaultTolerations: config.defaultTolerations,
+            config: config.admission,
             clock,
             webhooks: { client: () => webhooks, definitions: () => registry.definitions(), convert },
             sleep: clock.sleep,

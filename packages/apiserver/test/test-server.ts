@@ -3,6 +3,7 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { silentLogger, systemClock } from '@skiff/component-base';
 import { createMemoryStore } from '@skiff/storage';
 import { type ApiServerDeps, createApiServer } from '../src/api-server.ts';
+import { standardAdmission } from '../src/admission/admission-config.ts';
 import type { ApiServerConfig } from '../src/config.ts';
 import { createTestPki, type Identity, type TestPki } from './test-pki.ts';
 
@@ -66,6 +67,7 @@ export async function startTestServer(
     bootstrapTokens: true,
     allowPrivileged: true,
     defaultTolerations: { notReadySeconds: 300, unreachableSeconds: 300 },
+    admission: standardAdmission,
     requestHeaderAllowedNames: [],
     inFlight: { readOnly: 400, mutating: 200 },
     requestTimeoutMs: 60_000,

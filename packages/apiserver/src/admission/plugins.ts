@@ -8,7 +8,24 @@ import { rbacEscalation } from './rbac-escalation.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { type AdmissionConfig, standardAdmission } from './admission-config.ts';
+import { alwaysAdmit, alwaysDeny } from './always.ts';
+import { alwaysPullImages } from './always-pull-images.ts';
+import { defaultIngressClass, defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './class-defaults.ts';
+import { denyServiceExternalIPs } from './deny-service-external-ips.ts';
+import { eventRateLimit } from './event-rate-limit.ts';
+import { namespaceAutoProvision, namespaceExists } from './namespace-existence.ts';
+import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import type { AdmissionPlugin } from './plugin.ts';
+import { podResizeValidator } from './pod-resize.ts';
+import {
+  extendedResourceToleration,
+  limitPodHardAntiAffinityTopology,
+  podNodeSelector,
+  podTolerationRestriction,
+} from './pod-restrictions.ts';
+import { podSecurity } from './pod-security/pod-security.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priority } from './priority.ts';
 import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
@@ -22,34 +39,56 @@ export interface AdmissionDeps {
   readonly clock: Pick<Clock, 'now'>;
   readonly webhooks: Omit<WebhookDeps, 'objects'>;
   readonly defaultTolerations?: DefaultTolerations;
+  readonly config?: AdmissionConfig;
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Every admission plugin, in upstream's order. The order decides who sees whose changes. */
+/** Every admission plugin that is enabled, in upstream's order. The order decides who sees whose changes. */
 export function admissionPlugins({
   objects,
   authorization,
   defaultTolerations = standardTolerations,
+  config = standardAdmission,
   clock,
   webhooks,
   sleep,
 }: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
-  return [
+  const all: readonly AdmissionPlugin[] = [
+    alwaysAdmit,
+    namespaceAutoProvision(objects),
     namespaceLifecycle(objects),
+    namespaceExists(objects),
+    limitPodHardAntiAffinityTopology,
     limitRanger(objects),
     serviceAccountAdmission(objects, sleep),
     nodeRestriction(objects, authorizer),
     taintNodesByCondition,
+    alwaysPullImages,
+    podSecurity(objects, config.podSecurity),
+    podNodeSelector(objects, config.nodeSelectors),
     priority(objects),
     defaultTolerationSeconds(defaultTolerations),
+    podTolerationRestriction(objects),
+    eventRateLimit(config.eventLimits, clock),
+    extendedResourceToleration,
+    defaultStorageClass(objects),
+    storageObjectInUseProtection,
+    ownerReferencesPermissionEnforcement(authorizer, webhooks.definitions),
+    persistentVolumeClaimResize(objects),
     runtimeClassAdmission(objects),
     certificateApproval(authorizer),
     certificateSigning(authorizer),
     certificateSubjectRestriction,
+    defaultIngressClass(objects),
+    denyServiceExternalIPs,
+    podTopologyLabels(objects),
+    podResizeValidator(objects),
     rbacEscalation(authorization),
     mutatingWebhooks({ objects, ...webhooks }),
     validatingWebhooks({ objects, ...webhooks }),
     resourceQuotaAdmission(objects, clock),
+    alwaysDeny,
   ];
+  return all.filter((plugin) => config.isEnabled(plugin.name));
 }

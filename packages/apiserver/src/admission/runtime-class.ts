@@ -19,7 +19,7 @@ const tolerationFields = ['key', 'operator', 'value', 'effect', 'tolerationSecon
 const sameToleration = (a: Toleration, b: Toleration): boolean => tolerationFields.every((f) => (a[f] ?? '') === (b[f] ?? ''));
 
 /** Whether `wide` tolerates all that `narrow` does. */
-function covers(wide: Toleration, narrow: Toleration): boolean {
+export function covers(wide: Toleration, narrow: Toleration): boolean {
   if (sameToleration(wide, narrow)) return true;
   const exists = wide.operator === 'Exists';
   if ((wide.key ?? '') !== (narrow.key ?? '') && !((wide.key ?? '') === '' && exists)) return false;

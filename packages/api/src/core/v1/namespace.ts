@@ -23,19 +23,7 @@ const namespaceStrategy: ResourceStrategy<Namespace> = {
   validate: (namespace, errors) => validateFinalizers(namespace, errors),
   validateUpdate: (namespace, _old, errors) => validateFinalizers(namespace, errors),
   canonicalize: labelWithName,
-  warnings: podSecurityWarnings,
 };
-
-/** Labels of Pod Security admission ask for a control; who sets one must not believe that it holds. `privileged` asks for nothing. */
-function podSecurityWarnings(namespace: DeepReadonly<Namespace>): string[] {
-  return ['enforce', 'audit', 'warn'].flatMap((mode) => {
-    const label = `pod-security.kubernetes.io/${mode}`;
-    const level = namespace.metadata?.labels?.[label];
-    return level === undefined || level === 'privileged'
-      ? []
-      : [`metadata.labels[${label}]: Pod Security admission is not there; pods are not checked`];
-  });
-}
 
 const standardFinalizers: readonly string[] = [kubernetesFinalizer, 'orphan', 'foregroundDeletion'];
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Namespace, PodSpec, Secret } from '../../../generated/types/core-v1.ts';
-import { namespace } from '../namespace.ts';
+import type { PodSpec, Secret } from '../../../generated/types/core-v1.ts';
 import { secret } from '../secret.ts';
 import { podWarnings } from './warnings.ts';
 
@@ -22,14 +21,6 @@ describe('what is accepted and not enforced', () => {
     ]));
   it('is said of templates', () =>
     expect(podWarnings({ spec: limited }, 'spec.template.')[0]).toMatch(/^spec\.template\.spec\.volumes\[0\]/));
-
-  it.each([
-    ['restricted', 1],
-    ['privileged', 0],
-  ])('is said of Pod Security level %s', (level, count) => {
-    const object: Namespace = { metadata: { labels: { 'pod-security.kubernetes.io/enforce': level } } };
-    expect(namespace.strategy?.warnings?.(object)).toHaveLength(count);
-  });
 
   it.each<[Secret, number]>([
     [{ type: 'kubernetes.io/service-account-token' }, 1],
