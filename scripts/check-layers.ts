@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 const layers: Readonly<Record<string, readonly string[]>> = {
   apimachinery: [],
+  cel: ['apimachinery'],
   'component-base': [],
   api: ['apimachinery'],
   storage: ['apimachinery', 'component-base'],
@@ -14,7 +15,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   tunnel: [],
   cri: ['apimachinery', 'component-base'],
   'cri-docker': ['apimachinery', 'component-base', 'cri'],
-  apiserver: ['apimachinery', 'api', 'component-base', 'storage', 'tunnel'],
+  apiserver: ['apimachinery', 'api', 'cel', 'component-base', 'storage', 'tunnel'],
   'controller-manager': ['apimachinery', 'api', 'component-base', 'client'],
   scheduler: ['apimachinery', 'api', 'component-base', 'client'],
   kubelet: ['apimachinery', 'api', 'component-base', 'client', 'cri', 'tunnel'],

@@ -1,0 +1,125 @@
+/** JSON as CEL values, without copying it: lists and maps wrap the arrays and objects and make their elements when asked. */
+
+import type { DeepReadonly, Json, JsonObject } from '@skiff/apimachinery';
+import { DurationError, parseDuration } from '@skiff/apimachinery';
+import { scalarIdentity } from './equality.ts';
+import { parseTimestamp } from './time-values.ts';
+import { type CelType, dynType, type ListType, type ObjectType } from './types.ts';
+import { CelError, CelList, CelMap, Duration, Timestamp, Uint, type Value } from './values.ts';
+
+type ReadonlyJson = DeepReadonly<Json>;
+type ReadonlyObject = DeepReadonly<JsonObject>;
+
+class JsonList extends CelList {
+  readonly #items: readonly ReadonlyJson[];
+  readonly #type: ListType | undefined;
+  constructor(items: readonly ReadonlyJson[], type: ListType | undefined) {
+    super();
+    this.#items = items;
+    this.#type = type;
+  }
+  get size(): number {
+    return this.#items.length;
+  }
+  at(index: number): Value {
+    return adapt(this.#items[index]!, this.#type?.element ?? dynType);
+  }
+  override get unordered(): ((element: Value) => string | undefined) | undefined {
+    if (this.#type?.listType === 'set') return scalarIdentity;
+    if (this.#type?.listType !== 'map') return undefined;
+    const keys = this.#type.mapKeys ?? [];
+    return (element) => {
+      if (!(element instanceof CelMap)) return undefined;
+      return JSON.stringify(keys.map((k) => scalarIdentity(element.find(k) ?? null) ?? null));
+    };
+  }
+}
+
+class JsonMap extends CelMap {
+  readonly #object: ReadonlyObject;
+  readonly #value: CelType;
+  constructor(object: ReadonlyObject, value: CelType) {
+    super();
+    this.#object = object;
+    this.#value = value;
+  }
+  get size(): number {
+    return Object.keys(this.#object).length;
+  }
+  find(key: Value): Value | undefined {
+    if (typeof key !== 'string' || !Object.hasOwn(this.#object, key)) return undefined;
+    const v = this.#object[key];
+    return v === undefined ? undefined : adapt(v, this.#value);
+  }
+  keys(): readonly Value[] {
+    return Object.keys(this.#object).sort();
+  }
+}
+
+/** An object with declared fields. What the type does not name is not seen. */
+class JsonFields extends CelMap {
+  readonly #object: ReadonlyObject;
+  readonly #type: ObjectType;
+  constructor(object: ReadonlyObject, type: ObjectType) {
+    super();
+    this.#object = object;
+    this.#type = type;
+  }
+  override get typeName(): string {
+    return this.#type.name;
+  }
+  get size(): number {
+    return this.keys().length;
+  }
+  find(key: Value): Value | undefined {
+    if (typeof key !== 'string') return undefined;
+    const field = this.#type.fields.get(key);
+    if (field === undefined) return undefined;
+    const property = field.property ?? key;
+    const v = Object.hasOwn(this.#object, property) ? this.#object[property] : undefined;
+    return v === undefined ? undefined : adapt(v, field.type);
+  }
+  keys(): readonly Value[] {
+    const { fields } = this.#type;
+    return [...fields].filter(([name, f]) => this.#object[f.property ?? name] !== undefined).map(([name]) => name);
+  }
+}
+
+function number(v: number | bigint, t: CelType): Value {
+  if (t.kind === 'double') return Number(v);
+  if (t.kind === 'uint') return new Uint(BigInt(v));
+  if (typeof v === 'bigint') return v;
+  if (t.kind === 'int' || Number.isInteger(v)) return Number.isInteger(v) ? BigInt(v) : v;
+  return v;
+}
+
+function text(v: string, t: CelType): Value {
+  switch (t.kind) {
+    case 'timestamp': {
+      const date = /^\d{4}-\d{2}-\d{2}$/.test(v) ? parseTimestamp(`${v}T00:00:00Z`) : parseTimestamp(v);
+      return date instanceof Timestamp ? date : new CelError(`Invalid date: ${v}`);
+    }
+    case 'duration':
+      try {
+        return new Duration(parseDuration(v));
+      } catch (e) {
+        if (!(e instanceof DurationError)) throw e;
+        return new CelError(e.message);
+      }
+    case 'bytes':
+      return Buffer.from(v, 'base64');
+    default:
+      return v;
+  }
+}
+
+/** A JSON value as CEL sees it. Without a type (dyn), whole numbers are ints, the others doubles. */
+export function adapt(v: ReadonlyJson, t: CelType = dynType): Value {
+  if (typeof v === 'string') return text(v, t);
+  if (typeof v === 'number' || typeof v === 'bigint') return number(v, t);
+  if (v === null || typeof v === 'boolean') return v;
+  if (Array.isArray(v)) return new JsonList(v as readonly ReadonlyJson[], t.kind === 'list' ? t : undefined);
+  const object = v as ReadonlyObject;
+  if (t.kind === 'object') return new JsonFields(object, t);
+  return new JsonMap(object, t.kind === 'map' ? t.value : dynType);
+}

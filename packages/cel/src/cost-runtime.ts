@@ -1,0 +1,122 @@
+/** What calls cost when they are made, in the units of Kubernetes' limits (a unit is some 50 ns of upstream's time). */
+
+import { CelList, CelMap, codePoints, costSize, Opaque, type Value } from './values.ts';
+
+/** Of walking a text once, for each character. */
+export const traversalFactor = 0.1;
+/** Of a regular expression, for each of its characters. */
+export const regexFactor = 0.25;
+
+const traverse = (v: Value, factor = traversalFactor): number => Math.ceil(costSize(v) * factor);
+
+/** Of walking all of a value. */
+function traversalCost(v: Value): number {
+  if (typeof v === 'string') return Math.floor(Buffer.byteLength(v) * traversalFactor);
+  if (v instanceof Uint8Array) return Math.floor(v.length * traversalFactor);
+  if (v instanceof CelList) {
+    let cost = 0;
+    for (let i = 0; i < v.size && cost < 1e7; i++) cost += traversalCost(v.at(i));
+    return cost;
+  }
+  if (!(v instanceof CelMap)) return 1;
+  let cost = 0;
+  for (const key of v.keys()) cost += traversalCost(key) + traversalCost(v.find(key) ?? null);
+  return cost;
+}
+
+const regexCost = (text: Value, patternSize: number): number =>
+  Math.ceil((1 + costSize(text)) * traversalFactor) * Math.ceil(patternSize * regexFactor);
+
+/** An authorizer's answer is dear: two fit into one expression. */
+export const authorizationCost = 350_000;
+/** Per requirement of a selector: a list and a struct; the shortest requirement has two characters. */
+export function selectorCost(length: number): number {
+  return 10 + Math.ceil(length * traversalFactor) + Math.ceil(Math.ceil(length * 0.5) * 50);
+}
+
+type Cost = (args: readonly Value[], id: string, result: Value | undefined) => number;
+const [first, second] = [0, 1];
+const arg = (args: readonly Value[], i: number): Value => args[i] ?? null;
+const ofFirst: Cost = (args) => traverse(arg(args, first));
+const twiceFirst: Cost = (args) => traverse(arg(args, first), 2 * traversalFactor);
+const wholeFirst: Cost = (args) => traversalCost(arg(args, first));
+
+const library: Readonly<Record<string, Cost>> = {
+  check: () => authorizationCost,
+  fieldSelector: (args) => selectorCost(costSize(arg(args, second))),
+  labelSelector: (args) => selectorCost(costSize(arg(args, second))),
+  isSorted: wholeFirst,
+  sum: wholeFirst,
+  max: wholeFirst,
+  min: wholeFirst,
+  indexOf: wholeFirst,
+  lastIndexOf: wholeFirst,
+  url: ofFirst,
+  lowerAscii: ofFirst,
+  upperAscii: ofFirst,
+  substring: ofFirst,
+  trim: ofFirst,
+  'jsonpatch.escapeKey': ofFirst,
+  replace: twiceFirst,
+  split: twiceFirst,
+  join: (_args, _id, result) => traverse(result ?? null, 2 * traversalFactor),
+  find: (args) => regexCost(arg(args, first), costSize(arg(args, second))),
+  findAll: (args) => regexCost(arg(args, first), costSize(arg(args, second))),
+  cidr: ofFirst,
+  isIP: ofFirst,
+  isCIDR: ofFirst,
+  ip: (args, id) => (id === 'cidr_ip' ? 1 : traverse(arg(args, first))),
+  'ip.isCanonical': twiceFirst,
+  containsIP(args, id) {
+    const own = costSize(arg(args, first));
+    return Math.ceil(2 * own * traversalFactor) + (id === 'cidr_contains_ip_string' ? traverse(arg(args, second)) : 0);
+  },
+  containsCIDR(args, id) {
+    const own = costSize(arg(args, first));
+    const compare = Math.ceil(2 * own * traversalFactor) + Math.ceil(own * traversalFactor) + 1;
+    return compare + (id === 'cidr_contains_cidr_string' ? traverse(arg(args, second)) : 0);
+  },
+  quantity: ofFirst,
+  isQuantity: ofFirst,
+  semver: ofFirst,
+  isSemver: ofFirst,
+  validate: (args) => regexCost(arg(args, second), maxFormatPattern),
+};
+/** The longest pattern behind a named format. */
+export const maxFormatPattern = 128;
+
+const smaller: Cost = (args) => Math.ceil(Math.min(costSize(arg(args, first)), costSize(arg(args, second))) * traversalFactor);
+const both: Cost = (args) => Math.ceil((costSize(arg(args, first)) + costSize(arg(args, second))) * traversalFactor);
+
+/** Of the language's own overloads. */
+const standard: Readonly<Record<string, Cost>> = {
+  starts_with_string: ofFirst,
+  ends_with_string: ofFirst,
+  string_to_bytes: ofFirst,
+  bytes_to_string: ofFirst,
+  strings_quote: ofFirst,
+  string_format: ofFirst,
+  in_list: (args) => costSize(arg(args, second)),
+  less_string: smaller,
+  greater_string: smaller,
+  less_equals_string: smaller,
+  greater_equals_string: smaller,
+  less_bytes: smaller,
+  greater_bytes: smaller,
+  less_equals_bytes: smaller,
+  greater_equals_bytes: smaller,
+  equals: smaller,
+  not_equals: smaller,
+  add_string: both,
+  add_bytes: both,
+  matches_string: (args) => regexCost(arg(args, first), codePoints(String(args[1]))),
+  contains_string: (args) => traverse(arg(args, first)) * traverse(arg(args, second)),
+};
+
+/** `id` is empty where the overload was chosen only at run time. `args`: the target of a member call first. */
+export function callCost(name: string, id: string, args: readonly Value[], result: Value | undefined): number {
+  if (name === '_==_' && args[0] instanceof Opaque) return 1;
+  const own = Object.hasOwn(library, name) ? library[name] : undefined;
+  if (own !== undefined) return own(args, id, result);
+  return Object.hasOwn(standard, id) ? standard[id]!(args, id, result) : 1;
+}

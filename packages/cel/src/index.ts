@@ -1,0 +1,14 @@
+export { adapt } from './adapt.ts';
+export { type Compiled, compile, type Program } from './compile.ts';
+export {
+  type CallContext,
+  type Environment,
+  extendEnvironment,
+  type FunctionDeclaration,
+  type Overload,
+  type StructDefinition,
+} from './environment.ts';
+export { CostLimitExceeded, type Evaluate, type Outcome, type Variables } from './evaluate.ts';
+export { kubernetesEnvironment } from './kubernetes.ts';
+export * from './types.ts';
+export * from './values.ts';

@@ -1,0 +1,58 @@
+/** Faults of literals that would only show at run time: durations, times, patterns, and lists or maps of mixed types. */
+
+import type { Expr } from './ast.ts';
+import type { CheckedExpression } from './checker.ts';
+import { standardFunctions } from './standard.ts';
+import { compileRegex } from './regex.ts';
+import type { Issue } from './source.ts';
+import { type CelType, formatType, isOptional, sameType } from './types.ts';
+import { CelError, type Value } from './values.ts';
+
+const free = { charge: () => undefined };
+function converts(name: 'duration' | 'timestamp', v: Value): boolean {
+  const overload = standardFunctions.get(name)!.overloads.find((o) => o.id === `string_to_${name}`)!;
+  return !(overload.run([v], free) instanceof CelError);
+}
+
+export function validateLiterals(checked: CheckedExpression): readonly Issue[] {
+  const issues: Issue[] = [];
+  for (const e of checked.types.keys()) {
+    if (e.kind === 'call') checkCall(e, issues);
+    else if (e.kind === 'list') {
+      homogeneous(
+        e.elements.map((x, i) => ({ at: x.at, type: element(checked.types.get(x)!, e.optional.has(i)) })),
+        issues,
+      );
+    } else if (e.kind === 'map') {
+      homogeneous(
+        e.entries.map((x) => ({ at: x.key.at, type: checked.types.get(x.key)! })),
+        issues,
+      );
+      homogeneous(
+        e.entries.map((x) => ({ at: x.value.at, type: element(checked.types.get(x.value)!, x.optional) })),
+        issues,
+      );
+    }
+  }
+  return issues;
+}
+
+const element = (t: CelType, optional: boolean): CelType => (optional && isOptional(t) ? t.parameters[0]! : t);
+
+function checkCall(e: Expr & { kind: 'call' }, issues: Issue[]): void {
+  const invalid = (at: number) => issues.push({ at, message: `invalid ${e.name} argument` });
+  if ((e.name === 'duration' || e.name === 'timestamp') && e.target === undefined) {
+    const [a] = e.args;
+    if (a?.kind === 'literal' && typeof a.value === 'string' && !converts(e.name, a.value)) invalid(a.at);
+  } else if (e.name === 'matches') {
+    const a = e.target === undefined ? e.args[1] : e.args[0];
+    if (a?.kind === 'literal' && typeof a.value === 'string' && compileRegex(a.value) instanceof CelError) invalid(a.at);
+  }
+}
+
+function homogeneous(items: readonly { at: number; type: CelType }[], issues: Issue[]): void {
+  const first = items[0]?.type;
+  const odd = first === undefined ? undefined : items.find((i) => !sameType(i.type, first));
+  if (odd === undefined) return;
+  issues.push({ at: odd.at, message: `expected type '${formatType(first!)}' but found '${formatType(odd.type)}'` });
+}
