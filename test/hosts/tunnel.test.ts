@@ -92,6 +92,10 @@ describe('a host behind NAT, which nobody can connect to', () => {
       expect(await ok(['exec', '-i', 'talker', '--', 'md5sum'], 'x'.repeat(3_000_000))).toContain(
         createHash('md5').update('x'.repeat(3_000_000)).digest('hex'),
       );
+      // A reader that is late gets all of it, wherever it waits meanwhile: these are more than any one buffer on the way holds.
+      const sizes = Array.from({ length: 12 }, (_, i) => 2_000_000 + i * 900_000);
+      const late = sizes.map((size) => control.ok('sh', ['-c', `${kubectl} exec talker -- head -c ${size} /dev/zero | (sleep 3; wc -c)`]));
+      expect((await Promise.all(late)).map(Number)).toEqual(sizes);
       const failed = await run(['exec', 'talker', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
       expect([failed.code, failed.stdout, failed.stderr.includes('err\n')]).toEqual([3, 'out\n', true]);
       const terminal = control.spawn('script', ['-qec', `${kubectl} exec -it talker -- sh`, '/dev/null'], { env: { TERM: 'xterm' } });
