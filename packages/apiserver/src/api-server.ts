@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { Registry as MetricsRegistry } from 'prom-client';
+import { openAudit } from './audit/audit.ts';
 import { readServiceAccountKeys } from './authn/service-account-keys.ts';
 import { unionAuthorizer } from './authz/authorizer.ts';
 import { alwaysAllowPaths } from './authz/privileged.ts';
@@ -109,6 +110,10 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const kubelets = createKubeletClient(config.kubelet, { dialer });
     const metricsRegistry = new MetricsRegistry();
     registerProcessMetrics([metricsRegistry], startedAtSeconds);
+    const audit =
+      config.audit === undefined
+        ? undefined
+        : openAudit(config.audit, { clock, log: log.child({ part: 'audit' }), registers: [metricsRegistry] });
     const inFlight = createInFlight(config.inFlight);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
     const stopping = new AbortController();
@@ -139,6 +144,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,
         metrics: createRequestMetrics([metricsRegistry], inFlight),
+        audit,
         clock,
         log: log.child({ part: 'http' }),
         stopping: stopping.signal,
@@ -180,6 +186,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           listener.useCertificates(next);
         },
       }),
+      ...(audit === undefined ? [] : [audit.run(background.signal)]),
       sweepUnsent(unsent, clock, background.signal),
       supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { FlagError, type Flags } from '@skiff/component-base';
 import { type AdmissionConfig, admissionConfig } from './admission/admission-config.ts';
+import { type AuditConfig, auditConfigFromFlags } from './audit/config.ts';
 import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
@@ -58,6 +59,8 @@ export interface ApiServerConfig {
   readonly requestTimeoutMs: number;
   readonly shutdownDelayMs: number;
   readonly goawayChance: number;
+  /** undefined: no audit. */
+  readonly audit?: AuditConfig | undefined;
 }
 
 /** The first address of this host that others can reach; IPv4 before IPv6. Throws when there is none. */
@@ -146,5 +149,6 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     requestTimeoutMs: f['request-timeout'],
     shutdownDelayMs: f['shutdown-delay-duration'],
     goawayChance,
+    audit: auditConfigFromFlags(f),
   };
 }

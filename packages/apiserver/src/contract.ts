@@ -52,6 +52,13 @@ export interface AuditAnnotations {
   annotate(key: string, value: string): void;
 }
 
+/** What endpoints tell of an audited request. */
+export interface RequestAudit extends AuditAnnotations {
+  /** The decoded body; `json`: its text, made only where the policy wants it. */
+  requestObject(object: object, json?: () => string): void;
+  requestPatch(body: Buffer): void;
+}
+
 /** How long something is wanted. Making a signal costs as much as looking an object up: it is made when it is first asked for. */
 export interface Lifetime {
   readonly signal: AbortSignal;
@@ -74,7 +81,7 @@ export interface ApiRequest extends Lifetime {
   /** Texts for `Warning: 299` headers; append before the answer is returned. */
   readonly warnings: string[];
   /** Absent: the request is not audited. */
-  readonly audit?: AuditAnnotations | undefined;
+  readonly audit?: RequestAudit | undefined;
 }
 
 export interface ApiResponse {

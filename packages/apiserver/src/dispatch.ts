@@ -3,10 +3,10 @@ import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from 
 import type {
   ApiRequest,
   ApiResponse,
-  AuditAnnotations,
   Lifetime,
   OpenWatch,
   OutputFormat,
+  RequestAudit,
   RequestInfo,
   ResourceEndpoint,
   ResourceRegistry,
@@ -87,7 +87,7 @@ export async function toApiRequest(
     readonly query: URLSearchParams;
     readonly lifetime: Lifetime;
     readonly warnings: string[];
-    readonly audit?: AuditAnnotations | undefined;
+    readonly audit?: RequestAudit | undefined;
     readonly bodyLimitBytes: number;
   },
 ): Promise<ApiRequest> {
@@ -131,7 +131,7 @@ class ReceivedRequest implements ApiRequest {
   readonly userAgent: string;
   readonly leader?: string;
   readonly warnings: string[];
-  readonly audit: AuditAnnotations | undefined;
+  readonly audit: RequestAudit | undefined;
   readonly #lifetime: Lifetime;
 
   constructor(r: Omit<ApiRequest, 'signal'>, lifetime: Lifetime) {
@@ -193,6 +193,7 @@ export async function callEndpoint(endpoint: ResourceEndpoint, received: ApiRequ
   const r = isProtobuf
     ? new ReceivedRequest({ ...received, body: fromProtobuf(received.body), contentType: 'application/json' }, received)
     : received;
+  if (r.audit !== undefined && r.info.verb === 'patch') r.audit.requestPatch(r.body);
   switch (r.info.verb) {
     case 'watch':
       if (endpoint.watch === undefined) throw methodNotServed();

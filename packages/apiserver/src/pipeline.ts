@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { badRequest, isStatusError, type StatusError, tooManyRequests } from '@skiff/apimachinery';
+import { badRequest, internalError, isStatusError, type StatusError, tooManyRequests } from '@skiff/apimachinery';
 import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
+import type { Audit } from './audit/audit.ts';
+import type { RequestRecord } from './audit/request-audit.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
@@ -15,7 +17,7 @@ import { wantsPretty } from './request/negotiate.ts';
 import { protobufMediaType } from './request/protobuf-body.ts';
 import { decodePath, isLongRunning, parseRequestInfo } from './request/request-info.ts';
 import { errorResponse, methodNotServed, pageNotFound, requestTimeout, resourceNotServed, warningHeaders } from './request/responses.ts';
-import { type Exchange, header } from './server/exchange.ts';
+import { type Exchange, header, type HttpResponse } from './server/exchange.ts';
 import { RequestLifetime } from './server/request-lifetime.ts';
 import { destroyResponse, responseClosed, sendResponse } from './server/respond.ts';
 import type { UnsentBytes } from './server/unsent.ts';
@@ -41,6 +43,8 @@ export interface PipelineDeps {
   readonly admitConnect: (r: ConnectRequest, lifetime: Lifetime) => Promise<void>;
   readonly unsent: UnsentBytes;
   readonly metrics: RequestMetrics;
+  /** Absent: nothing is recorded. */
+  readonly audit?: Pick<Audit, 'begin'> | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** False until the caches are filled and the default roles are there: before that, all but health pages is told to come again. */
@@ -53,6 +57,8 @@ interface Served {
   info: RequestInfo | undefined;
   user: UserInfo | undefined;
   code: number;
+  /** Absent: nobody wants it recorded. */
+  record: RequestRecord | undefined;
 }
 
 /**
@@ -62,8 +68,9 @@ interface Served {
 export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: Exchange) => Promise<void> {
   return async function serve(x: Exchange): Promise<void> {
     const startedMs = deps.clock.monotonicMs();
-    const served: Served = { info: undefined, user: undefined, code: 0 };
+    const served: Served = { info: undefined, user: undefined, code: 0, record: undefined };
     const warnings: string[] = [];
+    const receivedMs = deps.audit === undefined ? 0 : deps.clock.now();
     const auditId = header(x.request, 'audit-id') || randomUUID();
     x.response.setHeader('audit-id', auditId);
     x.response.setHeader('cache-control', 'no-cache, private');
@@ -82,25 +89,36 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       served.info = info;
       if (!deps.initialized() && !servedWhileStarting.test(info.path)) throw notInitialized();
 
-      const caller = await deps.authenticate(x);
+      const longRunning = isLongRunning(info);
+      let timeoutMs = 0;
+      const caller = await identify(x, served, { auditId, receivedMs }, () => {
+        if (!longRunning) timeoutMs = deadlineMs(query);
+      });
       served.user = caller;
       delete x.request.headers.authorization;
+      const record = deps.audit?.begin({ x, info, user: caller, auditId, receivedMs });
+      if (record !== undefined) {
+        served.record = record;
+        await record.received();
+      }
 
       const user = impersonate(x, caller, deps.authorizer);
       served.user = user;
+      if (user !== caller) record?.impersonated(user);
 
-      const longRunning = isLongRunning(info);
       if (!longRunning || info.verb === 'watch') seat = deps.inFlight.enter(user, info);
 
       const attributes = attributesOf(user, info);
       const verdict = deps.authorizer.authorize(attributes);
+      record?.annotate('authorization.k8s.io/decision', verdict.decision === 'allow' ? 'allow' : 'forbid');
+      record?.annotate('authorization.k8s.io/reason', verdict.reason);
       if (verdict.decision !== 'allow') {
         x.response.setHeader('x-content-type-options', 'nosniff');
         throw forbiddenError(attributes, verdict.reason);
       }
 
       const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, started: () => seat?.release() });
-      const response = longRunning ? await work : await beforeDeadline(work, deadlineMs(query), lifetime);
+      const response = longRunning ? await work : await beforeDeadline(work, timeoutMs, lifetime);
       if (response !== undefined)
         await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
     } catch (error) {
@@ -108,6 +126,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     } finally {
       seat?.release();
       x.response.off('close', onClose);
+      if (served.record !== undefined) await complete(served.record, served);
       deps.metrics.observe({
         info: served.info,
         code: served.code,
@@ -120,6 +139,27 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       );
     }
   };
+
+  /** Who it is. What is refused before that is known has a record too: the start of the answer that says so. */
+  async function identify(
+    x: Exchange,
+    served: Served,
+    r: { auditId: string; receivedMs: number },
+    checkFirst: () => void,
+  ): Promise<UserInfo> {
+    try {
+      checkFirst();
+      return await deps.authenticate(x);
+    } catch (error) {
+      if (served.info !== undefined) served.record = deps.audit?.begin({ x, info: served.info, user: undefined, ...r });
+      throw error;
+    }
+  }
+
+  function complete(record: RequestRecord, { info, user }: Served): void | Promise<boolean> {
+    if (user === undefined) return record.responseStarted(401);
+    return record.responseComplete(info !== undefined && isLongRunning(info));
+  }
 
   async function dispatch(
     x: Exchange,
@@ -158,10 +198,11 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       if (definition === undefined || (definition.scope === 'Namespaced') !== (info.namespace !== '')) throw resourceNotServed();
       if (!connect.methods.includes(x.request.method ?? '')) throw methodNotServed();
       using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
-      await deps.admitConnect({ info, definition, user: r.user, query: r.query, warnings: r.warnings }, streaming);
+      const { record: audit } = r.served;
+      await deps.admitConnect({ info, definition, user: r.user, query: r.query, warnings: r.warnings, audit }, streaming);
       writeWarnings(x, r.warnings);
       await connect.connect({
-        exchange: x,
+        exchange: audit === undefined ? x : onceStarted(x, (code) => audit.responseStarted(code)),
         info,
         user: r.user,
         query: r.query,
@@ -175,9 +216,13 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     }
     const endpoint = findEndpoint(deps.registry, info);
     const deprecation = deprecationWarning(endpoint.definition);
-    if (deprecation !== undefined) r.warnings.push(deprecation);
+    if (deprecation !== undefined) {
+      r.warnings.push(deprecation);
+      r.served.record?.annotate('k8s.io/deprecated', 'true');
+    }
     if (info.verb !== 'watch') {
-      const request = await toApiRequest(x, endpoint.definition, { ...r, bodyLimitBytes: config.bodyLimitBytes });
+      const audit = r.served.record;
+      const request = await toApiRequest(x, endpoint.definition, { ...r, audit, bodyLimitBytes: config.bodyLimitBytes });
       return await deps.call(endpoint, request, unexpectedWatch);
     }
     using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
@@ -185,6 +230,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     await deps.call(endpoint, request, (contentType) => {
       writeWarnings(x, r.warnings);
       r.served.code = 200;
+      r.served.record?.responseStarted(200);
       r.started();
       deps.metrics.longRunningStarted(info);
       x.response.once('close', () => deps.metrics.longRunningEnded(info));
@@ -227,11 +273,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
   async function answer(
     x: Exchange,
     response: ApiResponse,
-    o: { warnings: readonly string[]; compressible: boolean; served: Served },
+    o: { warnings: readonly string[]; compressible: boolean; served: Served; isRecorded?: boolean },
   ): Promise<void> {
     writeWarnings(x, o.warnings);
+    const { info, record } = o.served;
     o.served.code = response.code;
-    await sendResponse(x, response, { compressible: o.compressible, unsent: deps.unsent });
+    const sent =
+      record === undefined || o.isRecorded === true ? response : record.answered(response, info !== undefined && answersObjects(info));
+    await sendResponse(x, sent, { compressible: o.compressible, unsent: deps.unsent });
   }
 
   async function fail(x: Exchange, error: unknown, o: { pretty: boolean; warnings: readonly string[]; served: Served }): Promise<void> {
@@ -246,14 +295,40 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         mediaType: errorMediaType(header(x.request, 'accept')),
         pretty: o.pretty,
       });
+      o.served.record?.failed((isStatusError(error) ? error : internalError(error)).toStatus());
       // What the client still sends is not read; on HTTP/1.1 the connection can't be used again then.
       if (!x.request.complete && x.request.httpVersionMajor === 1) x.response.setHeader('connection', 'close');
-      await answer(x, response, { warnings: o.warnings, compressible: false, served: o.served });
+      await answer(x, response, { warnings: o.warnings, compressible: false, served: o.served, isRecorded: true });
     } catch (failure) {
       deps.log.error({ err: failure, url: x.request.url }, 'error answer could not be sent');
       destroyResponse(x.response);
     }
   }
+}
+
+/** Resources and discovery; not what only looks alike, as the OpenAPI documents. */
+const answersObjects = (info: RequestInfo): boolean => info.isResourceRequest || /^\/apis?(?:\/|$)/.test(info.path);
+
+/** The exchange, telling with which code its answer starts: 101 where the socket is taken over. */
+function onceStarted(x: Exchange, started: (code: number) => void): Exchange {
+  const { response, upgrade } = x;
+  const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => HttpResponse;
+  Object.assign(response, {
+    writeHead: (...args: unknown[]) => {
+      started(typeof args[0] === 'number' ? args[0] : response.statusCode);
+      return writeHead(...args);
+    },
+  });
+  if (upgrade === undefined) return x;
+  return {
+    ...x,
+    upgrade: {
+      takeOver: () => {
+        started(101);
+        return upgrade.takeOver();
+      },
+    },
+  };
 }
 
 /** Errors come in what the client likes best, where that is one of the forms that every Status has. */

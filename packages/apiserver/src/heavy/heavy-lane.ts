@@ -6,6 +6,7 @@ import {
   type FormAnswer,
   type FormQuestion,
   fromAnswerMessage,
+  replayNotes,
   type RequestMessage,
   toRequestBody,
 } from './messages.ts';
@@ -48,11 +49,12 @@ export function createHeavyLane(deps: HeavyLaneDeps): HeavyLane {
     serve: async (r) => {
       let answer: AnswerMessage;
       try {
-        answer = await server.ask({ request: toRequestBody(r) });
+        answer = await server.ask({ request: toRequestBody(r), ...(r.audit === undefined ? {} : { audited: true }) });
       } catch (error) {
         throw error instanceof ThreadLostError ? unanswered(r) : error;
       }
       for (const warning of answer.warnings) r.warnings.push(warning);
+      if (r.audit !== undefined && answer.audit !== undefined) replayNotes(answer.audit, r.audit);
       return fromAnswerMessage(answer);
     },
     formOf: async (definition, value, custom) => {

@@ -15,7 +15,7 @@ import { readTlsFiles } from '../server/tls-files.ts';
 import { openEphemeralStore, openStore } from '../stores.ts';
 import { logLevel } from '../log-level.ts';
 import { createDialer } from '../tunnel/dialer.ts';
-import { fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
+import { auditNotes, fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('this runs as a thread of the apiserver');
@@ -55,7 +55,8 @@ async function findCurrentEndpoint(info: RequestInfo): Promise<ResourceEndpoint>
 }
 
 port.on('message', (message: RequestMessage) => {
-  const request = fromRequestMessage(message, signal);
+  const noted = message.audited === true ? auditNotes() : undefined;
+  const request = fromRequestMessage(message, signal, noted?.audit);
   void (async () => {
     await ready;
     const response = await callEndpoint(await findCurrentEndpoint(request.info), request, () => {
@@ -69,5 +70,5 @@ port.on('message', (message: RequestMessage) => {
       const mediaType = request.output.mediaType === 'yaml' ? 'yaml' : 'json';
       return errorResponse(error, { mediaType, pretty: request.output.pretty });
     })
-    .then((response) => port.postMessage(toAnswerMessage(message.id, request, response)));
+    .then((response) => port.postMessage(toAnswerMessage(message.id, request, response, noted?.notes)));
 });

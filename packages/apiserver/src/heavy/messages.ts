@@ -1,16 +1,29 @@
-import type { ApiRequest, ApiResponse } from '../contract.ts';
+import type { ApiRequest, ApiResponse, RequestAudit } from '../contract.ts';
 import type { ServedForm } from '../storage/stored-entry.ts';
 
 /** A request on its way to the other thread. */
 export interface RequestMessage {
   readonly id: number;
-  readonly request: Omit<ApiRequest, 'signal' | 'query' | 'body' | 'warnings'> & { readonly query: string; readonly body: Uint8Array };
+  /** Notes for the audit are wanted. */
+  readonly audited?: boolean;
+  readonly request: Omit<ApiRequest, 'signal' | 'query' | 'body' | 'warnings' | 'audit'> & {
+    readonly query: string;
+    readonly body: Uint8Array;
+  };
+}
+
+/** What an endpoint on the other thread told of a request. */
+export interface AuditNotes {
+  readonly annotations: [string, string][];
+  object?: { readonly metadata: unknown; readonly json: string };
+  patch?: Uint8Array;
 }
 
 /** Its answer. */
 export interface AnswerMessage {
   readonly id: number;
   readonly warnings: readonly string[];
+  readonly audit?: AuditNotes;
   /** Errors are answers, written out: a long list of causes is work too. */
   readonly response: Omit<ApiResponse, 'body' | 'contentLength'> & { readonly body: Uint8Array };
 }
@@ -41,10 +54,34 @@ export const toRequestBody = (r: ApiRequest): RequestMessage['request'] => ({
   ...(r.leader === undefined ? {} : { leader: r.leader }),
 });
 
-export function fromRequestMessage({ request }: RequestMessage, signal: AbortSignal): ApiRequest {
+/** Takes notes for the thread that has the record. */
+export function auditNotes(): { readonly notes: AuditNotes; readonly audit: RequestAudit } {
+  const notes: AuditNotes = { annotations: [] };
+  const audit: RequestAudit = {
+    annotate: (key, value) => void notes.annotations.push([key, value]),
+    requestObject: (object, json) => {
+      notes.object = { metadata: (object as { metadata?: unknown }).metadata, json: json?.() ?? JSON.stringify(object) };
+    },
+    requestPatch: (body) => {
+      notes.patch = body;
+    },
+  };
+  return { notes, audit };
+}
+
+/** Tells the record what the other thread noted. */
+export function replayNotes(notes: AuditNotes, audit: RequestAudit): void {
+  for (const [key, value] of notes.annotations) audit.annotate(key, value);
+  const { object, patch } = notes;
+  if (object !== undefined) audit.requestObject({ metadata: object.metadata }, () => object.json);
+  if (patch !== undefined) audit.requestPatch(Buffer.from(patch.buffer, patch.byteOffset, patch.byteLength));
+}
+
+export function fromRequestMessage({ request }: RequestMessage, signal: AbortSignal, audit: RequestAudit | undefined): ApiRequest {
   const { body } = request;
   return {
     ...request,
+    audit,
     query: new URLSearchParams(request.query),
     body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
     signal,
@@ -52,9 +89,14 @@ export function fromRequestMessage({ request }: RequestMessage, signal: AbortSig
   };
 }
 
-export function toAnswerMessage(id: number, r: ApiRequest, { code, contentType, headers, body }: ApiResponse): AnswerMessage {
+export function toAnswerMessage(
+  id: number,
+  r: ApiRequest,
+  { code, contentType, headers, body }: ApiResponse,
+  audit: AuditNotes | undefined,
+): AnswerMessage {
   const response = { code, contentType, ...(headers === undefined ? {} : { headers }), body: Buffer.concat([...body]) };
-  return { id, warnings: r.warnings, response };
+  return { id, warnings: r.warnings, ...(audit === undefined ? {} : { audit }), response };
 }
 
 export function fromAnswerMessage({ response: { body, ...rest } }: AnswerMessage): ApiResponse {

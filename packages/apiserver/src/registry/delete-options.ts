@@ -1,4 +1,5 @@
 import { badRequest, FieldErrors, formatGroupVersion, invalid, type JsonObject } from '@skiff/apimachinery';
+import type { RequestAudit } from '../contract.ts';
 import { parseRequestBody } from './request-body.ts';
 
 /** metav1.DeleteOptions. */
@@ -11,7 +12,12 @@ export interface DeleteOptions {
 }
 
 /** From the body where there is one, else from the query. Throws BadRequest and Invalid. */
-export function parseDeleteOptions(r: { body: Buffer; contentType: string; query: URLSearchParams }): DeleteOptions {
+export function parseDeleteOptions(r: {
+  body: Buffer;
+  contentType: string;
+  query: URLSearchParams;
+  audit?: RequestAudit | undefined;
+}): DeleteOptions {
   const raw = r.body.length > 0 ? optionsFromBody(r) : optionsFromQuery(r.query);
   const errors = new FieldErrors();
   const { orphanDependents, propagationPolicy } = raw;
@@ -42,7 +48,7 @@ function optionsFromQuery(query: URLSearchParams): RawOptions {
   };
 }
 
-function optionsFromBody(r: { body: Buffer; contentType: string }): RawOptions {
+function optionsFromBody(r: { body: Buffer; contentType: string; audit?: RequestAudit | undefined }): RawOptions {
   const tree = parseRequestBody(r, (why) => badRequest(`couldn't get version/kind; json parse error: ${why}`)).value;
   const { kind, apiVersion } = tree;
   if (typeof kind === 'string' && kind !== '' && kind !== 'DeleteOptions') {
@@ -51,6 +57,8 @@ function optionsFromBody(r: { body: Buffer; contentType: string }): RawOptions {
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`,
     );
   }
+  // Upstream records them in the form that only it has inside.
+  r.audit?.requestObject({ kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/__internal', ...withoutKind(tree) });
   const preconditions = tree['preconditions'];
   const given = typeof preconditions === 'object' && preconditions !== null && !Array.isArray(preconditions) ? preconditions : {};
   const uid = typed(given, 'uid', 'string');
@@ -63,6 +71,10 @@ function optionsFromBody(r: { body: Buffer; contentType: string }): RawOptions {
     propagationPolicy: typed(tree, 'propagationPolicy', 'string'),
     dryRun: Array.isArray(dryRun) ? dryRun.map(String) : [String(dryRun)],
   };
+}
+
+function withoutKind({ kind: _kind, apiVersion: _apiVersion, ...options }: JsonObject): JsonObject {
+  return options;
 }
 
 interface Scalars {

@@ -102,6 +102,7 @@ export function decodeObject(t: WriteTarget, deps: WriteDeps, r: ApiRequest, val
   const { object, strictErrors } = codec.decode(parsed);
   if (strictErrors.length > 0 && validation === 'Strict') throw cannotBeHandled(definition, strictDecodingError(strictErrors));
   if (validation === 'Warn') r.warnings.push(...strictErrors);
+  r.audit?.requestObject(object, () => codec.encode(object).form.bytes.toString('utf8'));
   return object;
 }
 

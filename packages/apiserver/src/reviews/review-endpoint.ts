@@ -68,6 +68,7 @@ function decode<T extends KubeObject>(r: ApiRequest, kind: ReviewKind): T {
     codec.applyDefaults(object);
     object.kind = kind.kind;
     object.apiVersion = apiVersion;
+    r.audit?.requestObject(object, () => codec.encodeResponse(object as never));
     return object;
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(kind, error.message);

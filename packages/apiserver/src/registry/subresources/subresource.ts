@@ -57,6 +57,7 @@ export function decodeSubresourceBody<T extends object>(
     if (strictErrors.length > 0 && validation === 'Strict') throw cannotBeHandled(k, strictDecodingError(strictErrors));
     if (validation === 'Warn') r.warnings.push(...strictErrors);
     codec.applyDefaults(object);
+    r.audit?.requestObject(object);
     return object;
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(k, error.message);
