@@ -8,6 +8,7 @@ export {
   type OtherVersion,
 } from './apply/field-manager.ts';
 export type { MergeMap, MergeType } from './apply/merge-type.ts';
+export { mergeConfiguration, NotMergeableError } from './apply/merge-configuration.ts';
 export * from './codec.ts';
 export * from './duration.ts';
 export * from './field-error.ts';
@@ -17,7 +18,7 @@ export * from './json.ts';
 export { JsonSyntaxError, maxJsonDepth } from './json-exact.ts';
 export * from './label-selector.ts';
 export * from './object.ts';
-export { jsonEqual } from './json-patch.ts';
+export { applyJsonPatch, jsonEqual, JsonPatchError, type JsonPatchOperation, JsonPatchTestFailed } from './json-patch.ts';
 export * from './merge-patch.ts';
 export * from './patch.ts';
 export * from './quantity.ts';

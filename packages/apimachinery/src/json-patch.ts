@@ -1,9 +1,13 @@
 import { setKey } from './json-exact.ts';
 import type { Json, JsonObject } from './object.ts';
 
-/** A JSON patch that does not fit the document; the API answers 422 without saying more. */
+/** A JSON patch that does not fit the document, in the words of upstream's library; to a PATCH the API answers 422 without saying more. */
 export class JsonPatchError extends Error {
-  override readonly name = 'JsonPatchError';
+  override readonly name: string = 'JsonPatchError';
+}
+/** A `test` operation that found something else: the patch is not to be applied. */
+export class JsonPatchTestFailed extends JsonPatchError {
+  override readonly name = 'JsonPatchTestFailed';
 }
 
 export interface JsonPatchOperation {
@@ -19,20 +23,21 @@ type Container = JsonObject | Json[];
 const isContainer = (value: Json | undefined): value is Container => typeof value === 'object' && value !== null;
 
 /** Like upstream's library, this does not look at what stands before the first slash. */
-function splitPointer(pointer: string | undefined): string[] {
-  if (typeof pointer !== 'string') throw new JsonPatchError('operation missing path field');
-  return pointer
+const splitPointer = (pointer: string): string[] =>
+  pointer
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
+
+const isIndex = (key: string, length: number): boolean => /^-?\d+$/.test(key) && Number(key) >= -length && Number(key) < length;
 
 /** Negative indices count from the end, as upstream's library allows. `length` = the first index out of bounds. */
 function arrayIndex(key: string, length: number): number {
-  if (!/^-?\d+$/.test(key)) throw new JsonPatchError(`value was not a proper array index: '${key}'`);
+  if (!/^-?\d+$/.test(key))
+    throw new JsonPatchError(`value was not a proper array index: '${key}': strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`);
   const given = Number(key);
   const index = given < 0 ? given + length : given;
-  if (index < 0 || index >= length) throw new JsonPatchError(`Unable to access invalid index: ${key}`);
+  if (index < 0 || index >= length) throw new JsonPatchError(`Unable to access invalid index: ${given}: invalid index referenced`);
   return index;
 }
 
@@ -52,21 +57,46 @@ function addChild(container: Container, key: string, value: Json): void {
 function removeChild(container: Container, key: string): void {
   if (Array.isArray(container)) container.splice(arrayIndex(key, container.length), 1);
   else if (Object.hasOwn(container, key)) delete container[key];
-  else throw new JsonPatchError(`Unable to remove nonexistent key: ${key}`);
+  else throw new JsonPatchError(`Unable to remove nonexistent key: ${key}: missing value`);
 }
 
-/** The container that holds the pointer's last part, and that part. */
-function resolve(root: Json, pointer: string | undefined): { container: Container; key: string } {
+interface Place {
+  readonly container: Container;
+  readonly key: string;
+}
+
+/** The container that holds the pointer's last part, and that part; undefined: there is none. */
+function resolve(root: Json, pointer: string): Place | undefined {
   const parts = splitPointer(pointer);
   const key = parts.pop();
   let current: Json | undefined = root;
   for (const part of parts) {
-    if (!isContainer(current)) throw new JsonPatchError(`doc is missing path: ${pointer}`);
+    if (!isContainer(current)) return undefined;
+    if (Array.isArray(current) && !isIndex(part, current.length)) return undefined;
     current = getChild(current, part);
   }
-  if (key === undefined || !isContainer(current)) throw new JsonPatchError(`doc is missing path: ${pointer}`);
-  return { container: current, key };
+  return key === undefined || !isContainer(current) ? undefined : { container: current, key };
 }
+
+function pointerOf(o: JsonPatchOperation, field: 'path' | 'from'): string {
+  const pointer = o[field];
+  if (typeof pointer === 'string') return pointer;
+  const missing = field === 'path' ? 'operation missing path field: missing value' : 'operation, missing from field: missing value';
+  const shown = field === 'path' && ['add', 'remove', 'copy'].includes(o.op) ? 'missing value' : missing;
+  throw new JsonPatchError(`${o.op} operation failed to decode ${field}: ${shown}`);
+}
+
+/** Runs `work`, and says where it failed. */
+function at<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (e) {
+    if (e instanceof JsonPatchError) throw new JsonPatchError(`${what}: ${e.message}`);
+    throw e;
+  }
+}
+
+const missing = (what: string): JsonPatchError => new JsonPatchError(`${what}: missing value`);
 
 const deepCopy = (value: Json): Json => (isContainer(value) ? structuredClone(value) : value);
 
@@ -84,47 +114,58 @@ function valueOf(o: JsonPatchOperation): Json {
   return o.value === undefined ? null : deepCopy(o.value);
 }
 
+function moveOrCopy(root: Json, o: JsonPatchOperation): void {
+  const from = pointerOf(o, 'from');
+  const source = resolve(root, from);
+  if (source === undefined) throw missing(`${o.op} operation does not apply: doc is missing from path: ${from}`);
+  const label = o.op === 'move' ? `error in move for path: '${source.key}'` : `error in copy for from: '${from}'`;
+  const value = at(label, () => getChild(source.container, source.key)) ?? null;
+  if (o.op === 'move') at(label, () => removeChild(source.container, source.key));
+  const path = pointerOf(o, 'path');
+  const target = resolve(root, path);
+  if (target === undefined) throw missing(`${o.op} operation does not apply: doc is missing destination path: ${path}`);
+  const put = o.op === 'move' ? `error in move for path: '${path}'` : 'error while adding value during copy';
+  at(put, () => addChild(target.container, target.key, o.op === 'move' ? value : deepCopy(value)));
+}
+
 function applyOperation(root: Json, o: JsonPatchOperation): Json {
   if (o.path === '' && (o.op === 'replace' || o.op === 'test')) {
     if (o.op === 'replace') return valueOf(o);
-    if (!jsonEqual(root, o.value ?? null)) throw new JsonPatchError('testing value  failed');
+    if (!jsonEqual(root, o.value ?? null)) throw new JsonPatchTestFailed('testing value  failed: test failed');
     return root;
   }
-  switch (o.op) {
-    case 'add': {
-      const { container, key } = resolve(root, o.path);
-      addChild(container, key, valueOf(o));
-      return root;
-    }
-    case 'remove': {
-      const { container, key } = resolve(root, o.path);
-      removeChild(container, key);
-      return root;
-    }
-    case 'replace': {
-      const { container, key } = resolve(root, o.path);
-      getChild(container, key);
-      if (Array.isArray(container)) container[arrayIndex(key, container.length)] = valueOf(o);
-      else setKey(container, key, valueOf(o));
-      return root;
-    }
-    case 'move':
-    case 'copy': {
-      const from = resolve(root, o.from);
-      const value = getChild(from.container, from.key) ?? null;
-      if (o.op === 'move') removeChild(from.container, from.key);
-      const to = resolve(root, o.path);
-      addChild(to.container, to.key, o.op === 'move' ? value : deepCopy(value));
-      return root;
-    }
-    case 'test': {
-      const { container, key } = resolve(root, o.path);
-      if (!jsonEqual(getChild(container, key) ?? null, o.value ?? null)) throw new JsonPatchError(`testing value ${o.path} failed`);
-      return root;
-    }
-    default:
-      throw new JsonPatchError(`Unexpected kind: ${o.op}`);
+  if (o.op === 'move' || o.op === 'copy') {
+    moveOrCopy(root, o);
+    return root;
   }
+  if (!['add', 'remove', 'replace', 'test'].includes(o.op)) throw new JsonPatchError(`Unexpected kind: ${o.op}`);
+  const path = pointerOf(o, 'path');
+  const place = resolve(root, path);
+  if (place === undefined) throw missing(doesNotApply(o.op, path));
+  const { container, key } = place;
+  switch (o.op) {
+    case 'add':
+      at(`error in add for path: '${path}'`, () => addChild(container, key, valueOf(o)));
+      return root;
+    case 'remove':
+      at(`error in remove for path: '${path}'`, () => removeChild(container, key));
+      return root;
+    case 'replace':
+      if (!Array.isArray(container)) setKey(container, key, valueOf(o));
+      else if (!isIndex(key, container.length)) throw missing(`replace operation does not apply: doc is missing key: ${path}`);
+      else container[arrayIndex(key, container.length)] = valueOf(o);
+      return root;
+    default: {
+      const found = at(`error in test for path: '${path}'`, () => getChild(container, key));
+      if (!jsonEqual(found ?? null, o.value ?? null)) throw new JsonPatchTestFailed(`testing value ${path} failed: test failed`);
+      return root;
+    }
+  }
+}
+
+function doesNotApply(op: string, path: string): string {
+  if (op === 'test') return `test operation does not apply: is missing path: ${path}`;
+  return `${op} operation does not apply: doc is missing path: ${op === 'replace' ? path : `"${path}"`}`;
 }
 
 /** RFC 6902. Consumes `document` (changes it in place). Throws JsonPatchError; the document is then half changed. */

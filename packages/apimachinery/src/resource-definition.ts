@@ -3,7 +3,19 @@ import type { DeepReadonly, Json, JsonObject, KubeObject, ResourceRef } from './
 import type { StructuralCodec } from './structural/codec.ts';
 import type { StructuralSchema } from './structural/schema.ts';
 
+/** Where an expression stands decides which names it may use and what it must come to. */
+export type ExpressionPlace = 'matchCondition' | 'validation' | 'message' | 'auditAnnotation' | 'applyConfiguration' | 'jsonPatch';
+
+/** Checks the expressions (CEL) of one webhook or policy. All return upstream's complaint; undefined: it is good. */
+export interface ExpressionChecks {
+  /** Expressions that are checked after it may use `variables.name`. */
+  variable(name: string, expression: string): string | undefined;
+  check(place: ExpressionPlace, expression: string): string | undefined;
+}
+
 export interface StrategyContext {
+  /** Kinds are pure structure: who stores them brings the compiler. `params`: there are parameters; `variables`: there may be variables. */
+  readonly expressions?: (o: { readonly params: boolean; readonly variables: boolean }) => ExpressionChecks;
   /** RFC 3339, seconds. */
   readonly now: string;
   /** A text for a `Warning: 299` header, for what preparation takes away; later warnings come from `warnings`. */

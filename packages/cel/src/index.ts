@@ -12,3 +12,6 @@ export { CostLimitExceeded, type Evaluate, type Outcome, type Variables } from '
 export { kubernetesEnvironment } from './kubernetes.ts';
 export * from './types.ts';
 export * from './values.ts';
+export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from './admission/admission-compiler.ts';
+export { appliedObjectType, jsonPatchType, MadeObject, misnamedObjects } from './admission/patch-types.ts';
+export { namespaceType, requestType } from './admission/request-types.ts';

@@ -14,6 +14,7 @@ import {
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
 import type { AdmissionChain, AdmissionOperation, AdmissionRequest, AuditAnnotations, Lifetime, UserInfo } from '../contract.ts';
+import { createExpressionChecks } from './expression-checks.ts';
 import type { LeaderGuard } from './leader-guard.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import type { ServedResource } from './stored-resource.ts';
@@ -54,7 +55,12 @@ export const subjectOf = (w: Pick<WriteContext, 'resource'>): ErrorSubject => ({
 /** A kind of two groups (Event) is validated, and named in messages, as the one that is stored. */
 const invalidSubject = (d: ResourceDefinition): { group: string; kind: string } => ({ group: (d.storageVersion ?? d).group, kind: d.kind });
 
-export const strategyContext = (w: WriteContext): StrategyContext => ({ now: w.now, user: w.user, warn: (text) => warn(w, [text]) });
+export const strategyContext = (w: WriteContext): StrategyContext => ({
+  now: w.now,
+  user: w.user,
+  warn: (text) => warn(w, [text]),
+  expressions: createExpressionChecks,
+});
 
 /** Each warning once, however often a closure runs. */
 export function warn(w: Pick<WriteContext, 'warnings'>, texts: readonly string[]): void {
