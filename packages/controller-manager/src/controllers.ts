@@ -11,8 +11,10 @@ import { disruptionController } from './controllers/disruption.ts';
 import { endpointSliceController } from './controllers/endpoint-slice.ts';
 import { endpointSliceMirroringController } from './controllers/endpoint-slice-mirroring.ts';
 import { endpointsController } from './controllers/endpoints.ts';
+import { ephemeralVolumeController } from './controllers/ephemeral-volume.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
 import { jobController } from './controllers/job.ts';
+import { localPathProvisionerController } from './controllers/local-path-provisioner.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { nodeIpamController } from './controllers/node-ipam.ts';
 import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
@@ -66,6 +68,8 @@ export const controllers: readonly ControllerDescriptor[] = [
   bootstrapSigner,
   tokenCleaner,
   persistentVolumeBinder,
+  ephemeralVolumeController,
+  localPathProvisionerController,
   pvcProtectionController,
   pvProtectionController,
 ];

@@ -34,6 +34,8 @@ import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
 import type { Tunnels } from './tunnel/start-tunnels.ts';
+import { createLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
+import { createPersistentVolumes, usersOfVolume } from './volumes/persistent-volumes.ts';
 import { createVolumeManager } from './volumes/volume-manager.ts';
 
 export interface KubeletConfig {
@@ -78,6 +80,7 @@ export interface KubeletParts {
   readonly context: PodContext;
   readonly node: NodeReporter;
   readonly runtime: ContainerRuntime;
+  readonly localVolumes: LocalVolumes;
 }
 
 /** How often upstream looks at the images. */
@@ -199,6 +202,11 @@ export function createKubelet(
       { rootDirectory: config.rootDirectory },
       { manager: imageManager, images, hostMount, keyring: (pod) => pullKeyring(pod, { objects, event, nodeKeyring }), event },
     );
+    const persistent = createPersistentVolumes({ rootDirectory: config.rootDirectory }, { client, hostMount, node: () => node.current() });
+    const localVolumes = createLocalVolumes(
+      { rootDirectory: config.rootDirectory },
+      { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },
+    );
     /** Pods that take room on the node, without the one in question. */
     const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] =>
       manager
@@ -225,7 +233,7 @@ export function createKubelet(
       network,
       volumes: createVolumeManager(
         { rootDirectory: config.rootDirectory },
-        { hostMount, objects, tokens, imageVolumes, clock, allocatable: () => node.allocatable() },
+        { hostMount, objects, tokens, imageVolumes, persistent, clock, allocatable: () => node.allocatable() },
       ),
       tokens,
       objects,
@@ -317,7 +325,7 @@ export function createKubelet(
       node.poke();
     };
     return {
-      parts: { pods: manager, context, node, runtime: deps.runtime },
+      parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes },
       loops: [
         ['informers', async () => void (await Promise.all(informing))],
         ['events', (s) => events.run(s)],
@@ -325,6 +333,13 @@ export function createKubelet(
         ['node', register],
         ['pods', (s) => manager.run(s)],
         ['image garbage', collectImages],
+        [
+          'local volumes',
+          async (s) => {
+            await localVolumes.sweep();
+            await aborted(s);
+          },
+        ],
       ],
     };
   };

@@ -9,6 +9,7 @@ import {
   ensureNamespaces,
   ensurePriorityClasses,
   ensureServiceCidr,
+  ensureStorageClass,
   type SystemObjectsConfig,
 } from './system-objects.ts';
 
@@ -29,6 +30,7 @@ export function createBootstrap(
     { name: 'poststarthook/start-system-namespaces-controller', run: () => ensureNamespaces(objects) },
     { name: 'poststarthook/rbac/bootstrap-roles', run: () => reconcileRbac(objects) },
     { name: 'poststarthook/scheduling/bootstrap-system-priority-classes', run: () => ensurePriorityClasses(objects) },
+    { name: 'poststarthook/bootstrap-storage-class', run: () => ensureStorageClass(objects) },
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
     { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config, deps.members.list()) },

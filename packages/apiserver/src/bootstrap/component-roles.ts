@@ -44,6 +44,11 @@ export const componentRoles: readonly BootstrapRole[] = [
     rules: [rule('certificates.k8s.io', 'signers', 'approve', 'kubernetes.io/kube-apiserver-client,kubernetes.io/kubelet-serving')],
   },
   {
+    // Directories on nodes for PersistentVolumes: the controller asks each node's kubelet.
+    name: 'skiff:local-path-provisioner',
+    rules: [rule('', 'nodes/proxy', 'delete,update')],
+  },
+  {
     // The certificate of a host's proxy: its kubelet asks for the first, it asks for the next ones itself.
     name: 'skiff:node-proxy-client',
     rules: [

@@ -38,6 +38,7 @@ export const clusterRoleBindings: readonly BootstrapBinding[] = [
   },
   { name: 'kubeadm:get-nodes', role: 'kubeadm:get-nodes', subjects: [bootstrappers] },
   { name: 'skiff:certificate-approver', role: 'skiff:certificate-approver', subjects: [user('system:kube-controller-manager')] },
+  { name: 'skiff:local-path-provisioner', role: 'skiff:local-path-provisioner', subjects: [user('system:kube-controller-manager')] },
   { name: 'skiff:node-proxy-client', role: 'skiff:node-proxy-client', subjects: [group('system:nodes'), group('system:node-proxier')] },
   { name: 'system:volume-scheduler', role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },
 ];

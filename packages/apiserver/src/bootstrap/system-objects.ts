@@ -4,10 +4,12 @@ import {
   namespace,
   priorityClass,
   serviceCIDR,
+  storageClass,
   type ConfigMap,
   type Namespace,
   type PriorityClass,
   type ServiceCIDR,
+  type StorageClass,
 } from '@skiff/api';
 import type { ObjectAccess } from '../contract.ts';
 import { ensureObject } from './ensure.ts';
@@ -61,6 +63,19 @@ export async function ensureNamespaces(objects: ObjectAccess): Promise<void> {
 
 export async function ensurePriorityClasses(objects: ObjectAccess): Promise<void> {
   await Promise.all(systemPriorityClasses.map((c) => ensureObject<PriorityClass>(objects, priorityClass, structuredClone(c))));
+}
+
+/** The default class: a claim just works, by a directory on the node of its pod. Who edits it keeps the edit. */
+export async function ensureStorageClass(objects: ObjectAccess): Promise<void> {
+  await ensureObject<StorageClass>(objects, storageClass, {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'local-path', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'local-path.skiff.dev',
+    reclaimPolicy: 'Delete',
+    volumeBindingMode: 'WaitForFirstConsumer',
+    allowVolumeExpansion: true,
+  });
 }
 
 /** What aggregated apiservers and kubelets read to trust the same clients (kube-system/extension-apiserver-authentication). */

@@ -108,7 +108,7 @@ async function assignDefaultClass(claim: ClaimView, world: ClaimWorld, w: Writin
 async function askForVolume(claim: ClaimView, storageClass: ClassView | undefined, world: ClaimWorld, w: Writing): Promise<void> {
   const fail = (message: string): void => world.events.event(claim, 'Warning', 'ProvisioningFailed', message);
   if (storageClass === undefined) return fail(`storageclass.storage.k8s.io "${classNameOf(claim)}" not found`);
-  const { provisioner = '' } = storageClass;
+  const { provisioner } = storageClass;
   // Names of volume plugins that were part of the controller once; `no-provisioner` is the one for volumes that are made by hand.
   if (provisioner.startsWith('kubernetes.io/')) return fail(`no volume plugin matched name: ${provisioner}`);
   const present = claim.metadata?.annotations ?? {};

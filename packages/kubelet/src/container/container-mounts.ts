@@ -1,4 +1,4 @@
-import type { Mount, MountPropagation } from '@skiff/cri';
+import type { Device, Mount, MountPropagation } from '@skiff/cri';
 import { expandStrictly } from '../env/expand.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import type { ContainerSpec } from '../pod/pod-snapshot.ts';
@@ -76,4 +76,13 @@ export async function makeMounts(o: MountInput): Promise<readonly Mount[]> {
     if (!taken.has(containerPath)) mounts.push({ containerPath, hostPath, readOnly: false, propagation: 'private' });
   }
   return mounts;
+}
+
+/** Volumes that a container uses as block devices. */
+export function makeDevices(container: ContainerSpec, volumes: ReadonlyMap<string, MountedVolume>): readonly Device[] {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const volume = volumes.get(name);
+    if (volume?.isDevice !== true) throw new Error(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    return { hostPath: volume.path, containerPath: devicePath, permissions: volume.readOnly ? 'r' : 'mrw' };
+  });
 }

@@ -19,6 +19,17 @@ export interface HostMount {
    * the way are followed only inside the volume, and what is checked is what is mounted, whatever is swapped meanwhile.
    */
   bindSubPath(o: { readonly volume: string; readonly subPath: string; readonly target: string }): Promise<void>;
+  /** Binds a directory or device of the node to an existing `target`; `options` as in mount(8), for this mount alone. */
+  bind(source: string, target: string, options: readonly string[]): Promise<void>;
+  /** Mounts a file system; `type` is one that the node's mount(8) knows. */
+  mount(o: { readonly type: string; readonly source: string; readonly target: string; readonly options: readonly string[] }): Promise<void>;
+  /** Mounts a block device; one without any content gets a file system first (`fsType`, ext4 when empty). */
+  formatAndMount(o: {
+    readonly device: string;
+    readonly target: string;
+    readonly fsType: string;
+    readonly options: readonly string[];
+  }): Promise<void>;
   /** Unmounts what is mounted at the path, if anything is. */
   unmount(target: string): Promise<void>;
   /** `directory`, `file`, `socket`, `char`, `block`, `other`, or undefined when nothing is there. */
@@ -58,6 +69,21 @@ while :; do
 done
 mkdir -p "$target"
 exec mount --no-canonicalize --bind . "$target"
+`;
+
+/** blkid says 2 when it finds nothing on a device that it can read. Whatever else it finds is never written over. */
+const formatScript = `
+set -eu
+device=$1 target=$2 type=$3 options=$4
+code=0
+found=$(blkid -p -s TYPE -s PTTYPE -o value "$device") || code=$?
+if [ "$code" = 2 ] && [ -z "$found" ]; then
+  case "$options" in ro|ro,*|*,ro|*,ro,*) echo "cannot mount unformatted disk $device as it is in read-only mode" >&2; exit 3;; esac
+  case "$type" in ext3|ext4) mkfs.$type -q -F -m0 "$device";; *) mkfs.$type -q "$device";; esac
+elif [ "$code" != 0 ]; then echo "blkid can't read $device (exit code $code)" >&2; exit 3
+elif [ "$found" != "$type" ]; then echo "the disk $device already contains $found, not $type" >&2; exit 3
+fi
+exec mount -t "$type" -o "$options" "$device" "$target"
 `;
 
 const typeScript = `
@@ -106,6 +132,19 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
     },
     bindSubPath: async (o) => {
       await exec('sh', '-c', bindScript, 'sh', o.volume, o.subPath, o.target);
+    },
+    bind: async (source, target, options) => {
+      await exec('mount', '--bind', source, target);
+      // The kernel takes flags of a bind only when it is mounted again.
+      if (options.length > 0) await exec('mount', '-o', ['remount', 'bind', ...options].join(','), target);
+    },
+    mount: async ({ type, source, target, options }) => {
+      await exec('mount', '-t', type, ...(options.length === 0 ? [] : ['-o', options.join(',')]), source, target);
+    },
+    formatAndMount: async ({ device, target, fsType, options }) => {
+      const type = fsType === '' ? 'ext4' : fsType;
+      if (!/^[a-z0-9]+$/.test(type)) throw new Error(`"${type}" is no file system`);
+      await exec('sh', '-c', formatScript, 'sh', device, target, type, ['defaults', ...options].join(','));
     },
     unmount: async (target) => {
       await exec('umount', '--no-canonicalize', target).catch((error: Error) => {

@@ -4,7 +4,7 @@ import { type ContainerConfig, type Image, isRuntimeError } from '@skiff/cri';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import { computeContainerResources } from '../cgroups/resources.ts';
 import { renderContainerAnnotations, renderContainerLabels } from '../container/labels.ts';
-import { makeMounts } from '../container/container-mounts.ts';
+import { makeDevices, makeMounts } from '../container/container-mounts.ts';
 import { runLifecycleHook } from '../container/lifecycle-hooks.ts';
 import { computeSecurityContext } from '../container/security-context.ts';
 import { makeEnvironment } from '../env/environment.ts';
@@ -105,7 +105,7 @@ async function renderConfig(
       recursiveReadOnlySupported: context.node.recursiveReadOnlyMounts,
       managed,
     }),
-    devices: [],
+    devices: makeDevices(c, volumes),
     labels: { ...pod.metadata.labels, ...renderContainerLabels(pod, c) },
     annotations: renderContainerAnnotations(pod, c, { restartCount: o.attempt, terminationMessageFile: terminationLog }),
     stdin: c.stdin ?? false,

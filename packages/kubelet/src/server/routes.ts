@@ -5,6 +5,7 @@ import type { KubeletParts } from '../kubelet.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { chooseLogContainer, LogRequestError, parseLogQuery, streamLog } from './container-logs.ts';
 import { kubeletMetrics, resourceMetrics } from './metrics-text.ts';
+import { serveLocalVolume } from './local-volume-routes.ts';
 import { renderSummary } from './summary.ts';
 
 /** An answer with a text, as upstream's kubelet gives. */
@@ -27,7 +28,7 @@ export interface Exchange {
 }
 
 interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly pattern: RegExp;
   handle(x: Exchange, match: RegExpExecArray): Promise<void>;
 }
@@ -90,6 +91,8 @@ async function runCommand(x: Exchange, match: RegExpExecArray): Promise<void> {
   text(x, Buffer.concat([result.stdout, result.stderr]).toString());
 }
 
+const localVolumePattern = /^\/localVolumes\/([^/]+)$/;
+
 /** Everything that does not take the connection over. */
 export const routes: readonly Route[] = [
   { method: 'GET', pattern: /^\/healthz(?:\/(?:ping|log|syncloop))?$/, handle: async (x) => text(x, 'ok') },
@@ -131,5 +134,7 @@ export const routes: readonly Route[] = [
   },
   { method: 'GET', pattern: /^\/stats\/summary$/, handle: async (x) => json(x, await renderSummary(x.parts)) },
   { method: 'GET', pattern: /^\/containerLogs\/([^/]+)\/([^/]+)\/([^/]+)$/, handle: containerLogs },
+  { method: 'PUT', pattern: localVolumePattern, handle: (x, match) => serveLocalVolume(x, decode(match[1])) },
+  { method: 'DELETE', pattern: localVolumePattern, handle: (x, match) => serveLocalVolume(x, decode(match[1])) },
   { method: 'POST', pattern: /^\/run\/([^/]+)\/([^/]+)(\/([^/]+))?\/([^/]+)$/, handle: runCommand },
 ];

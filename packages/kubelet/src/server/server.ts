@@ -128,14 +128,16 @@ export async function runServer(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = urlOf(request);
     const parts = await admit(request, url);
+    let isKnown = false;
     for (const route of routes) {
       const match = route.pattern.exec(url.pathname);
       if (match === null) continue;
-      if (request.method !== route.method && !(request.method === 'HEAD' && route.method === 'GET'))
-        throw new HttpError(405, '405: Method Not Allowed');
+      isKnown = true;
+      if (request.method !== route.method && !(request.method === 'HEAD' && route.method === 'GET')) continue;
       await route.handle({ request, response, url, parts, configuration: config.configuration, signal }, match);
       return;
     }
+    if (isKnown) throw new HttpError(405, '405: Method Not Allowed');
     if (/^\/(exec|attach|portForward)\//.test(url.pathname))
       throw new HttpError(400, 'unable to upgrade: missing upgrade headers in request');
     throw new HttpError(404, '404 page not found');

@@ -1,7 +1,9 @@
 import { emptyDir } from './plugins/empty-dir.ts';
 import { hostPath } from './plugins/host-path.ts';
 import { image } from './plugins/image.ts';
+import { nfs } from './plugins/nfs.ts';
 import { configMap, downwardAPI, secret } from './plugins/payload-volumes.ts';
+import { ephemeral, persistentVolumeClaim } from './plugins/persistent-volume-claim.ts';
 import { projected } from './plugins/projected.ts';
 import type { VolumeKind, VolumePlugin, VolumePlugins } from './volume-plugin.ts';
 
@@ -27,10 +29,10 @@ export const volumePlugins: VolumePlugins = {
   gcePersistentDisk: unsupported('gcePersistentDisk'),
   awsElasticBlockStore: unsupported('awsElasticBlockStore'),
   gitRepo: unsupported('gitRepo'),
-  nfs: unsupported('nfs'),
+  nfs,
   iscsi: unsupported('iscsi'),
   glusterfs: unsupported('glusterfs'),
-  persistentVolumeClaim: unsupported('persistentVolumeClaim'),
+  persistentVolumeClaim,
   rbd: unsupported('rbd'),
   flexVolume: unsupported('flexVolume'),
   cinder: unsupported('cinder'),
@@ -46,5 +48,5 @@ export const volumePlugins: VolumePlugins = {
   scaleIO: unsupported('scaleIO'),
   storageos: unsupported('storageos'),
   csi: unsupported('csi'),
-  ephemeral: unsupported('ephemeral'),
+  ephemeral,
 };

@@ -6,6 +6,8 @@ export interface PodPaths {
   readonly hosts: string;
   readonly resolvConf: string;
   volume(plugin: string, name: string): string;
+  /** Of volumes that pods use as block devices. */
+  volumeDevice(plugin: string, name: string): string;
   /** One tmpfs for all that must not reach the disk. */
   readonly memory: string;
   memoryVolume(plugin: string, name: string): string;
@@ -23,6 +25,7 @@ export function podPaths(rootDirectory: string, uid: string): PodPaths {
     hosts: path.join(root, 'etc-hosts'),
     resolvConf: path.join(root, 'resolv.conf'),
     volume: (plugin, name) => path.join(root, 'volumes', `kubernetes.io~${plugin}`, name),
+    volumeDevice: (plugin, name) => path.join(root, 'volumeDevices', `kubernetes.io~${plugin}`, name),
     memory,
     memoryVolume: (plugin, name) => path.join(memory, `kubernetes.io~${plugin}`, name),
     subPath: (volume, container, index) => path.join(root, 'volume-subpaths', volume, container, String(index)),

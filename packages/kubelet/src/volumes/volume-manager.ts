@@ -1,13 +1,16 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import type { Volume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock } from '@skiff/component-base';
 import type { PodAddresses } from '../env/field-ref.ts';
 import type { ResourceList } from '../env/resource-field-ref.ts';
 import type { HostMount } from '../host/host-mount.ts';
+import { removeTree } from '../host/safe-tree.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
 import { ephemeralContainersOf, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { ImageVolumes } from './image-volumes.ts';
+import type { PersistentVolumes } from './persistent-volumes.ts';
 import { podPaths } from './pod-paths.ts';
 import { volumePlugins } from './plugins.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
@@ -52,13 +55,13 @@ function choose(volume: DeepReadonly<Volume>): ChosenVolume {
   return { kind: 'emptyDir', plugin: volumePlugins.emptyDir as VolumePlugin<object>, source: {}, name: volume.name };
 }
 
-function usedVolumes(pod: PodSnapshot): ChosenVolume[] {
-  const used = new Set(
-    [...initContainersOf(pod), ...pod.spec.containers, ...ephemeralContainersOf(pod)].flatMap((c) =>
-      (c.volumeMounts ?? []).map((m) => m.name),
-    ),
-  );
-  return (pod.spec.volumes ?? []).filter((v) => used.has(v.name)).map(choose);
+function usedVolumes(pod: PodSnapshot): (ChosenVolume & { readonly isDevice: boolean })[] {
+  const containers = [...initContainersOf(pod), ...pod.spec.containers, ...ephemeralContainersOf(pod)];
+  const mounted = new Set(containers.flatMap((c) => (c.volumeMounts ?? []).map((m) => m.name)));
+  const devices = new Set(containers.flatMap((c) => (c.volumeDevices ?? []).map((d) => d.name)));
+  return (pod.spec.volumes ?? [])
+    .filter((v) => mounted.has(v.name) || devices.has(v.name))
+    .map((v) => ({ ...choose(v), isDevice: !mounted.has(v.name) }));
 }
 
 export function createVolumeManager(
@@ -68,6 +71,7 @@ export function createVolumeManager(
     objects: PodObjects;
     tokens: ServiceAccountTokens;
     imageVolumes: ImageVolumes;
+    persistent: PersistentVolumes;
     clock: Clock;
     allocatable: () => ResourceList;
   },
@@ -101,6 +105,7 @@ export function createVolumeManager(
         objects: deps.objects.of(uid),
         tokens: deps.tokens,
         imageVolumes: deps.imageVolumes,
+        persistent: deps.persistent,
         addresses,
         allocatable: deps.allocatable(),
         clock: deps.clock,
@@ -109,7 +114,7 @@ export function createVolumeManager(
       };
       const chosen = usedVolumes(pod);
       const results = await Promise.allSettled(
-        chosen.map(({ plugin, source, name }) => plugin.setUp(source, { ...base, name } satisfies VolumeContext)),
+        chosen.map(({ plugin, source, name, isDevice }) => plugin.setUp(source, { ...base, name, isDevice } satisfies VolumeContext)),
       );
       const mounted = new Map<string, MountedVolume>();
       let failure: VolumeError | undefined;
@@ -125,6 +130,7 @@ export function createVolumeManager(
     needsAddresses: (pod) => usedVolumes(pod).some((v) => v.plugin.needsAddresses?.(v.source) === true),
     tearDown: async (uid) => {
       const { root } = podPaths(config.rootDirectory, uid);
+      await deps.persistent.release(uid);
       // Mounts may be stacked, so look again until none is left.
       for (let round = 0; round < 10; round++) {
         const mounts = await deps.hostMount.mountsBelow(root);
@@ -137,7 +143,11 @@ export function createVolumeManager(
       deps.objects.release(uid);
       deps.tokens.release(uid);
       await deps.imageVolumes.release(uid);
-      await rm(deps.hostMount.local(root), { recursive: true, force: true });
+      // Whatever is mounted there all the same, or linked to, is left alone.
+      const local = deps.hostMount.local(root);
+      await removeTree(path.dirname(local), path.basename(local)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
     },
   };
 }

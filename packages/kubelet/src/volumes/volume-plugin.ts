@@ -8,6 +8,7 @@ import type { HostMount } from '../host/host-mount.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { Ownership } from './atomic-writer.ts';
 import type { ImageVolumes } from './image-volumes.ts';
+import type { PersistentVolumes } from './persistent-volumes.ts';
 import type { PodPaths } from './pod-paths.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 
@@ -22,6 +23,9 @@ export interface VolumeContext {
   readonly objects: ReferencedObjects;
   readonly tokens: ServiceAccountTokens;
   readonly imageVolumes: ImageVolumes;
+  readonly persistent: PersistentVolumes;
+  /** Containers use it as a block device (volumeDevices). */
+  readonly isDevice: boolean;
   readonly addresses: PodAddresses;
   readonly allocatable: ResourceList;
   readonly clock: Clock;
@@ -34,6 +38,8 @@ export interface MountedVolume {
   /** What containers bind, as the engine sees it. */
   readonly path: string;
   readonly readOnly: boolean;
+  /** `path` is a block device. */
+  readonly isDevice?: boolean;
 }
 
 /**

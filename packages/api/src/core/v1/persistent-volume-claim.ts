@@ -17,7 +17,7 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   schemaName: 'io.k8s.api.core.v1.PersistentVolumeClaim',
   storageVersionHash: 'QWTyNDq0dC4=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   resetFields: ['status'],
   defaults: defaultClaim,
   strategy: specStrategy<PersistentVolumeClaim>(

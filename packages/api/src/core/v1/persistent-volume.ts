@@ -14,7 +14,7 @@ export const persistentVolume = defineResource<PersistentVolume>({
   schemaName: 'io.k8s.api.core.v1.PersistentVolume',
   storageVersionHash: 'HN/zwEC+JgM=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   resetFields: ['status'],
   defaults: defaultPersistentVolume,
   strategy: persistentVolumeStrategy,

@@ -14,7 +14,7 @@ export const storageClass = defineResource<StorageClass>({
   schemaName: 'io.k8s.api.storage.v1.StorageClass',
   storageVersionHash: 'K+m6uJwbjGY=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   defaults(storageClass) {
     storageClass.reclaimPolicy ??= 'Delete';
     storageClass.volumeBindingMode ??= 'Immediate';

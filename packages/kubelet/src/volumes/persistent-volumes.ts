@@ -1,0 +1,187 @@
+import { chmod, mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Node, PersistentVolume, PersistentVolumeClaim } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { Client } from '@skiff/client';
+import type { HostMount } from '../host/host-mount.ts';
+import { belongsToGroup, giveToGroup } from '../host/safe-tree.ts';
+import { matchesNodeTerms } from './node-terms.ts';
+import { type BoundClaim, readBoundClaim } from './bound-claims.ts';
+import { mountNfs } from './nfs-mount.ts';
+import { podsDirectory } from './pod-paths.ts';
+import type { MountedVolume, VolumeContext } from './volume-plugin.ts';
+import { hostPath } from './plugins/host-path.ts';
+
+export interface ClaimMount {
+  readonly claimName: string;
+  /** A volume of the pod's own, made for it (KEP-1698). */
+  readonly isEphemeral: boolean;
+  readonly readOnly: boolean;
+}
+
+/** Volumes that claims of pods are bound to. */
+export interface PersistentVolumes {
+  mount(o: ClaimMount, context: VolumeContext): Promise<MountedVolume>;
+  /** Before a pod's mounts are taken down. */
+  release(podUid: string): Promise<void>;
+}
+
+/** A kind of PersistentVolume. `plugin` is the folder of its mounts below the pod's, as in `kubernetes.io~<plugin>`. */
+interface Mounter {
+  readonly plugin: string;
+  readonly hasMountOptions: boolean;
+  /** Whether fsGroup is given the files. */
+  readonly isOwned: boolean;
+  mount(volume: DeepReadonly<PersistentVolume>, o: MountRequest): Promise<MountedVolume>;
+}
+
+export interface MountRequest {
+  readonly volumeName: string;
+  readonly isBlock: boolean;
+  readonly readOnly: boolean;
+  readonly mountOptions: readonly string[];
+  /** Where it is to appear; made already. */
+  readonly target: string;
+  readonly context: VolumeContext;
+}
+
+const mountBetaAnnotation = 'volume.beta.kubernetes.io/mount-options';
+
+const mountOptionsOf = (volume: DeepReadonly<PersistentVolume>): readonly string[] => {
+  const old = volume.metadata?.annotations?.[mountBetaAnnotation];
+  return [...new Set([...(old === undefined || old === '' ? [] : old.split(',')), ...(volume.spec?.mountOptions ?? [])])];
+};
+
+const isMounted = async (hostMount: HostMount, target: string): Promise<boolean> => (await hostMount.mountsBelow(target)).includes(target);
+
+const local: Mounter = {
+  plugin: 'local-volume',
+  hasMountOptions: true,
+  isOwned: true,
+  mount: async (volume, { target, context, isBlock, readOnly, mountOptions }) => {
+    const source = volume.spec?.local?.path ?? '';
+    const found = await context.hostMount.typeOf(source);
+    if (found === undefined) throw new Error(`path "${source}" does not exist`);
+    if (isBlock) {
+      if (found !== 'block') throw new Error(`path "${source}" is not a block device`);
+      return { path: source, readOnly, isDevice: true };
+    }
+    if (!(await isMounted(context.hostMount, target))) {
+      const options = [...(readOnly ? ['ro'] : []), ...mountOptions];
+      if (found === 'directory') await context.hostMount.bind(source, target, options);
+      else if (found === 'block')
+        await context.hostMount.formatAndMount({ device: source, target, fsType: volume.spec?.local?.fsType ?? '', options });
+      else throw new Error('only directory and block device are supported');
+    }
+    return { path: target, readOnly };
+  },
+};
+
+const hostPathVolume: Mounter = {
+  plugin: 'host-path',
+  hasMountOptions: false,
+  isOwned: false,
+  mount: async (volume, { context, isBlock, readOnly }) => {
+    const source = volume.spec?.hostPath;
+    if (source === undefined) throw new Error('the volume has no hostPath');
+    if (isBlock) throw new Error('volumes of type hostPath have no block mode');
+    const mounted = await hostPath.setUp(source, context);
+    return { ...mounted, readOnly };
+  },
+};
+
+const nfs: Mounter = {
+  plugin: 'nfs',
+  hasMountOptions: true,
+  isOwned: false,
+  mount: async (volume, { target, context, isBlock, readOnly, mountOptions }) => {
+    const source = volume.spec?.nfs;
+    if (source === undefined) throw new Error('the volume has no nfs source');
+    if (isBlock) throw new Error('volumes of type nfs have no block mode');
+    await mountNfs(source, { target, readOnly: readOnly || source.readOnly === true, mountOptions, hostMount: context.hostMount });
+    return { path: target, readOnly };
+  },
+};
+
+export interface PersistentVolumesConfig {
+  readonly rootDirectory: string;
+}
+export interface PersistentVolumesDeps {
+  readonly client: Client;
+  readonly hostMount: HostMount;
+  readonly node: () => DeepReadonly<Node> | undefined;
+}
+
+/** UIDs of the pods that have a PersistentVolume, as their folders tell; these outlive the kubelet. */
+export async function usersOfVolume(volumeName: string, rootDirectory: string, hostMount: HostMount): Promise<readonly string[]> {
+  const pods = hostMount.local(podsDirectory(rootDirectory));
+  const users: string[] = [];
+  const list = (folder: string): Promise<readonly string[]> => readdir(folder).catch(() => []);
+  for (const uid of await list(pods)) {
+    for (const kind of ['volumes', 'volumeDevices']) {
+      for (const plugin of await list(path.join(pods, uid, kind)))
+        if ((await list(path.join(pods, uid, kind, plugin))).includes(volumeName)) users.push(uid);
+    }
+  }
+  return [...new Set(users)];
+}
+
+function mounterOf(volume: DeepReadonly<PersistentVolume>): Mounter {
+  const spec = volume.spec ?? {};
+  if (spec.local !== undefined) return local;
+  if (spec.hostPath !== undefined) return hostPathVolume;
+  if (spec.nfs !== undefined) return nfs;
+  throw new Error('no volume plugin of this kubelet supports the source of the PersistentVolume');
+}
+
+export function createPersistentVolumes(config: PersistentVolumesConfig, deps: PersistentVolumesDeps): PersistentVolumes {
+  const checkUse = async (bound: BoundClaim, podUid: string): Promise<void> => {
+    if (bound.volume.spec?.accessModes?.includes('ReadWriteOncePod') !== true) return;
+    const users = await usersOfVolume(bound.volumeName, config.rootDirectory, deps.hostMount);
+    if (users.some((uid) => uid !== podUid))
+      throw new Error('volume uses the ReadWriteOncePod access mode and is already in use by another pod');
+  };
+  const checkNode = ({ volume }: BoundClaim): void => {
+    const terms = volume.spec?.nodeAffinity?.required?.nodeSelectorTerms;
+    const node = deps.node();
+    if (terms !== undefined && node !== undefined && !matchesNodeTerms(terms, node)) throw new Error('no matching NodeSelectorTerms');
+  };
+  const own = async (mounted: MountedVolume, readOnly: boolean, context: VolumeContext): Promise<void> => {
+    const { fsGroup, fsGroupChangePolicy } = context.pod.spec.securityContext ?? {};
+    if (fsGroup === undefined || readOnly) return;
+    const target = { gid: fsGroup, readOnly: false };
+    const root = deps.hostMount.local(mounted.path);
+    if (fsGroupChangePolicy === 'OnRootMismatch' && (await belongsToGroup(root, target))) return;
+    await giveToGroup(root, target);
+  };
+  return {
+    mount: async (o, context) => {
+      const bound = await readBoundClaim(context.pod, o, { client: deps.client, signal: context.signal });
+      const { volume, claim, volumeName } = bound;
+      checkNode(bound);
+      const { uid } = context.pod.metadata;
+      const isBlock = isBlockClaim(claim);
+      if (isBlock !== context.isDevice)
+        throw new Error(
+          isBlock
+            ? `volume ${context.name} has volumeMode Block, but is specified in volumeMounts`
+            : `volume ${context.name} has volumeMode Filesystem, but is specified in volumeDevices`,
+        );
+      const mounter = mounterOf(volume);
+      const mountOptions = mountOptionsOf(volume);
+      if (mountOptions.length > 0 && !mounter.hasMountOptions) throw new Error('Mount options are not supported for this volume type');
+      await checkUse(bound, uid);
+      const target = isBlock ? context.paths.volumeDevice(mounter.plugin, volumeName) : context.paths.volume(mounter.plugin, volumeName);
+      // Its name there says that the pod has the volume, for as long as it does.
+      await mkdir(deps.hostMount.local(target), { recursive: true });
+      if (!isBlock) await chmod(path.dirname(deps.hostMount.local(target)), 0o750);
+      const readOnly = o.readOnly || (claim.spec?.accessModes ?? []).every((mode) => mode === 'ReadOnlyMany');
+      const mounted = await mounter.mount(volume, { volumeName, isBlock, readOnly: o.readOnly, mountOptions, target, context });
+      if (mounter.isOwned && mounted.isDevice !== true) await own(mounted, readOnly, context);
+      return mounted;
+    },
+    release: async () => undefined,
+  };
+}
+
+const isBlockClaim = (claim: PersistentVolumeClaim): boolean => claim.spec?.volumeMode === 'Block';
