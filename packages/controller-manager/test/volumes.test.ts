@@ -18,6 +18,9 @@ describe('volumes and claims', () => {
   let namespace: string;
   beforeAll(async () => {
     cluster = await startTestCluster();
+    // A default class would be given to every claim.
+    await until(cluster.client, storageClass, { holds: (all) => all.some((c) => c.metadata?.name === 'local-path') });
+    await cluster.client.delete(storageClass, { name: 'local-path' });
     namespace = await cluster.namespace();
   });
   afterAll(async () => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   linkSync,
@@ -14,6 +13,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCommand } from './run-command.ts';
 import { belongsToGroup, giveToGroup, removeTree } from './safe-tree.ts';
 
 let root: string;
@@ -79,14 +79,14 @@ describe.skipIf(process.getuid?.() !== 0)('giveToGroup (as root)', () => {
     writeFileSync(path.join(root, 'other/kept'), 'x', { mode: 0o600 });
     linkSync(path.join(root, 'other/kept'), path.join(root, 'other/kept2'));
     // A bind mount of the same file system: devices don't tell.
-    execFileSync('mount', ['--bind', path.join(root, 'other'), path.join(volume, 'mounted')]);
+    await runCommand('mount', ['--bind', path.join(root, 'other'), path.join(volume, 'mounted')]);
     try {
       await giveToGroup(volume, { gid: 4321, readOnly: false });
       expect(statSync(path.join(root, 'other/kept')).gid).toBe(0);
       await expect(removeTree(root, 'volume')).rejects.toThrow('is a mount point');
       expect(existsSync(path.join(root, 'other/kept'))).toBe(true);
     } finally {
-      execFileSync('umount', [path.join(volume, 'mounted')]);
+      await runCommand('umount', [path.join(volume, 'mounted')]);
     }
   });
 });
