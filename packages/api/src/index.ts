@@ -63,6 +63,13 @@ export { validatingAdmissionPolicyBinding } from './admissionregistration/v1/val
 export { validatingWebhookConfiguration } from './admissionregistration/v1/validating-webhook-configuration.ts';
 export { customResourceDefinition } from './apiextensions/v1/custom-resource-definition.ts';
 export { apiService } from './apiregistration/v1/api-service.ts';
+export {
+  autoUpdateSpecAnnotation,
+  mandatoryFlowSchemas,
+  mandatoryPriorityLevels,
+  suggestedFlowSchemas,
+  suggestedPriorityLevels,
+} from './flowcontrol/v1/default-objects.ts';
 export { flowSchema } from './flowcontrol/v1/flow-schema.ts';
 export { priorityLevelConfiguration } from './flowcontrol/v1/priority-level-configuration.ts';
 export { runtimeClass } from './node/v1/runtime-class.ts';

@@ -8,6 +8,7 @@ import { unionAuthorizer } from './authz/authorizer.ts';
 import { alwaysAllowPaths } from './authz/privileged.ts';
 import { runRoleAggregation } from './bootstrap/aggregate-roles.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
+import { runFlowObjects } from './bootstrap/flow-objects.ts';
 import { runKubernetesService } from './bootstrap/kubernetes-service.ts';
 import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
 import type { ApiServerConfig } from './config.ts';
@@ -19,6 +20,9 @@ import { CustomResources } from './custom-resources/custom-resources.ts';
 import { callEndpoint, connectHandlers, servedVersions } from './dispatch.ts';
 import type { HeavyLane } from './heavy/heavy-lane.ts';
 import { callWithLane } from './heavy/is-heavy.ts';
+import { flowControlDumps } from './flow-control/debug-dumps.ts';
+import { FlowController } from './flow-control/flow-control.ts';
+import { registerFlowMetrics } from './flow-control/flow-metrics.ts';
 import { createInFlight } from './in-flight.ts';
 import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
@@ -114,7 +118,13 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       config.audit === undefined
         ? undefined
         : openAudit(config.audit, { clock, log: log.child({ part: 'audit' }), registers: [metricsRegistry] });
-    const inFlight = createInFlight(config.inFlight);
+    const serverSeats = config.inFlight.readOnly + config.inFlight.mutating;
+    const flowController =
+      config.priorityAndFairness && serverSeats > 0
+        ? new FlowController({ serverSeats }, { objects, listExtent: registry.extent, clock, log: log.child({ part: 'flow-control' }) })
+        : undefined;
+    const flowControl = flowController ?? createInFlight(config.inFlight);
+    if (flowController !== undefined) registerFlowMetrics([metricsRegistry], flowController);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
     const stopping = new AbortController();
     // Every watch listens to it.
@@ -124,7 +134,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       {
         authenticate: authentication.authenticate,
         authorizer: unionAuthorizer([alwaysAllowPaths(healthPaths), authorization.authorizer]),
-        inFlight,
+        flowControl,
         registry: api.endpoints,
         servesVersion: servedVersions(registry),
         paths: createPathTable(
@@ -136,6 +146,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
             store: deps.store,
             keys: keys.verification,
             state,
+            debugRoutes: flowController === undefined ? [] : flowControlDumps(flowController, clock),
             log,
           }),
         ),
@@ -143,8 +154,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,
-        metrics: createRequestMetrics([metricsRegistry], inFlight),
         audit,
+        metrics: createRequestMetrics([metricsRegistry], flowControl),
         clock,
         log: log.child({ part: 'http' }),
         stopping: stopping.signal,
@@ -191,6 +202,11 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];
     const customResources = new CustomResources({ registry, clock, log: log.child({ part: 'custom-resources' }) });
+    const followFlowObjects = (controller: FlowController): void => {
+      const ensure = (s: AbortSignal): Promise<void> => runFlowObjects({ objects, clock, log }, s);
+      loops.push(supervise('flow-objects', ensure, { signal: background.signal, clock, log }));
+      loops.push(supervise('flow-control', (s) => controller.run(s), { signal: background.signal, clock, log }));
+    };
     const startAggregation = (): void => {
       const run = (s: AbortSignal): Promise<void> => runRoleAggregation({ objects: registry.objects, clock, log }, s);
       loops.push(supervise('cluster-role-aggregation', run, { signal: background.signal, clock, log }));
@@ -204,8 +220,10 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         'bootstrap',
         async (s) => {
           await bootstrap.run();
+          flowController?.load();
           state.initialized = true;
           startAggregation();
+          if (flowController !== undefined) followFlowObjects(flowController);
           membership ??= runKubernetesService(systemObjects, { objects, members, clock, log }, signal);
           announce({ port });
           log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');

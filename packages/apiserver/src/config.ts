@@ -56,6 +56,8 @@ export interface ApiServerConfig {
   readonly admission: AdmissionConfig;
   readonly requestHeaderAllowedNames: readonly string[];
   readonly inFlight: InFlightLimits;
+  /** API priority and fairness; without it requests are limited by number alone. */
+  readonly priorityAndFairness: boolean;
   readonly requestTimeoutMs: number;
   readonly shutdownDelayMs: number;
   readonly goawayChance: number;
@@ -146,6 +148,7 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     }),
     requestHeaderAllowedNames: f['requestheader-allowed-names'],
     inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
+    priorityAndFairness: f['enable-priority-and-fairness'],
     requestTimeoutMs: f['request-timeout'],
     shutdownDelayMs: f['shutdown-delay-duration'],
     goawayChance,

@@ -167,8 +167,8 @@ export interface ServerMembers {
 export interface ResourceRegistry {
   /** undefined: no such resource → 404. */
   lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
-  /** How much a request is about, as far as this process knows: the object's stored bytes, and how many objects a LIST has. */
-  extent(info: RequestInfo): { readonly value: Buffer | undefined; readonly objects: number };
+  /** How much a request is about, as far as this process knows: the object's stored bytes, how many objects a LIST has, and how long those are. */
+  extent(info: RequestInfo): { readonly value: Buffer | undefined; readonly objects: number; readonly averageBytes: number };
   /** Everything served, for discovery and OpenAPI. */
   definitions(): readonly ResourceDefinition[];
   /** Replaces the custom kinds that are served: those of the same identity stay as they are, with their watches. */

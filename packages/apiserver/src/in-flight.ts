@@ -1,8 +1,6 @@
 import { tooManyRequests } from '@skiff/apimachinery';
-import type { RequestInfo, UserInfo } from './contract.ts';
 import { mastersGroup } from './authn/authenticator.ts';
-
-const readOnlyVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+import { type FlowControl, requestKind } from './flow-control/flow-control.ts';
 
 /** How many requests may be under way at once; 0 = any number (upstream's --max-requests-inflight and its mutating twin). */
 export interface InFlightLimits {
@@ -10,30 +8,28 @@ export interface InFlightLimits {
   readonly mutating: number;
 }
 
-export interface InFlight {
-  /** Takes a seat or throws TooManyRequests. `release` may be called again. */
-  enter(user: UserInfo, info: RequestInfo): { release(): void };
-  count(kind: 'readOnly' | 'mutating'): number;
-}
-
-/** Seats for short requests; watches hold one only while they start. `system:masters` always gets in. */
-export function createInFlight(limits: InFlightLimits): InFlight {
+/** Without priority and fairness: seats by number alone. `system:masters` always gets in. */
+export function createInFlight(limits: InFlightLimits): FlowControl {
   const current = { readOnly: 0, mutating: 0 };
   return {
     count: (kind) => current[kind],
-    enter: (user, info) => {
-      const kind = readOnlyVerbs.has(info.verb) ? 'readOnly' : 'mutating';
-      if (limits[kind] > 0 && current[kind] >= limits[kind] && !user.groups.includes(mastersGroup)) {
-        throw tooManyRequests('Too many requests, please try again later.', 1);
-      }
-      current[kind] += 1;
-      let held = true;
-      return {
-        release: () => {
+    waiting: () => 0,
+    classify: (user, info) => ({
+      schemaUid: '',
+      levelUid: '',
+      enter: () => {
+        const kind = requestKind(info);
+        if (limits[kind] > 0 && current[kind] >= limits[kind] && !user.groups.includes(mastersGroup)) {
+          throw tooManyRequests('Too many requests, please try again later.', 1);
+        }
+        current[kind] += 1;
+        let held = true;
+        const release = (): void => {
           if (held) current[kind] -= 1;
           held = false;
-        },
-      };
-    },
+        };
+        return { release, close: release };
+      },
+    }),
   };
 }

@@ -10,7 +10,7 @@ import type { ApiResponse, Lifetime, OutputFormat, RequestInfo, ResourceRegistry
 import type { ConnectRequest } from './admission/connect.ts';
 import { type callEndpoint, connectKey, findEndpoint, toApiRequest } from './dispatch.ts';
 import { deprecationWarning } from './request/deprecations.ts';
-import type { InFlight } from './in-flight.ts';
+import type { AskedSeats, FlowControl, Ticket } from './flow-control/flow-control.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
 import type { PathTable } from './paths.ts';
 import { wantsPretty } from './request/negotiate.ts';
@@ -32,7 +32,7 @@ export interface PipelineConfig {
 export interface PipelineDeps {
   readonly authenticate: (x: Exchange) => Promise<UserInfo>;
   readonly authorizer: Authorizer;
-  readonly inFlight: InFlight;
+  readonly flowControl: FlowControl;
   readonly registry: Pick<ResourceRegistry, 'lookup'>;
   /** Is there anything of this group and version? Below what isn't there, nothing speaks the API's language. */
   readonly servesVersion: (group: string, version: string) => boolean;
@@ -83,14 +83,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     const lifetime = new RequestLifetime();
     const onClose = (): void => lifetime.abort(new Error('the client closed the connection'));
     x.response.once('close', onClose);
-    let seat: { release(): void } | undefined;
+    let ticket: Ticket | undefined;
     try {
       const info = parseRequestInfo(x.request.method ?? 'GET', decodePath(question < 0 ? url : url.slice(0, question)), query);
       served.info = info;
       if (!deps.initialized() && !servedWhileStarting.test(info.path)) throw notInitialized();
 
       const longRunning = isLongRunning(info);
-      let timeoutMs = 0;
+      let timeoutMs = config.requestTimeoutMs;
       const caller = await identify(x, served, { auditId, receivedMs }, () => {
         if (!longRunning) timeoutMs = deadlineMs(query);
       });
@@ -106,7 +106,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       served.user = user;
       if (user !== caller) record?.impersonated(user);
 
-      if (!longRunning || info.verb === 'watch') seat = deps.inFlight.enter(user, info);
+      if (!longRunning || info.verb === 'watch') {
+        const entered = enter(x, { info, user, lifetime, waitMs: Math.min(timeoutMs / 4, maxWaitMs), query });
+        ticket = entered instanceof Promise ? await entered : entered;
+      }
 
       const attributes = attributesOf(user, info);
       const verdict = deps.authorizer.authorize(attributes);
@@ -117,14 +120,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         throw forbiddenError(attributes, verdict.reason);
       }
 
-      const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, started: () => seat?.release() });
+      const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, started: () => ticket?.release() });
       const response = longRunning ? await work : await beforeDeadline(work, timeoutMs, lifetime);
       if (response !== undefined)
         await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
     } catch (error) {
       await fail(x, error, { pretty, warnings, served });
     } finally {
-      seat?.release();
+      ticket?.close();
       x.response.off('close', onClose);
       if (served.record !== undefined) await complete(served.record, served);
       deps.metrics.observe({
@@ -159,6 +162,14 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
   function complete(record: RequestRecord, { info, user }: Served): void | Promise<boolean> {
     if (user === undefined) return record.responseStarted(401);
     return record.responseComplete(info !== undefined && isLongRunning(info));
+  }
+
+  /** Seats for the request; how it was classified stands in the answer, whatever becomes of it. */
+  function enter(x: Exchange, { info, user, ...asked }: { info: RequestInfo; user: UserInfo } & AskedSeats): Ticket | Promise<Ticket> {
+    const flow = deps.flowControl.classify(user, info);
+    if (flow.schemaUid !== '') x.response.setHeader('x-kubernetes-pf-flowschema-uid', flow.schemaUid);
+    if (flow.levelUid !== '') x.response.setHeader('x-kubernetes-pf-prioritylevel-uid', flow.levelUid);
+    return flow.enter(asked);
   }
 
   async function dispatch(
@@ -341,6 +352,8 @@ function writeWarnings(x: Exchange, warnings: readonly string[]): void {
   if (warnings.length > 0) x.response.setHeader('warning', warningHeaders(warnings));
 }
 
+/** Nobody waits longer for seats, whatever time the request has. */
+const maxWaitMs = 60_000;
 const servedWhileStarting = /^\/(?:livez|readyz|healthz|version|metrics)(?:\/|$)/;
 const notInitialized = (): StatusError => tooManyRequests("The apiserver hasn't been fully initialized yet, please try again later.", 1);
 

@@ -23,6 +23,8 @@ export interface RouteDeps {
   readonly store: RevisionedStore;
   readonly keys: readonly VerificationKey[];
   readonly state: { readonly initialized: boolean; readonly stopping: boolean };
+  /** For people who look into the server. Not in the list of paths. */
+  readonly debugRoutes: readonly PathRoute[];
   readonly log: Logger;
 }
 
@@ -54,5 +56,9 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
     const apis = groups.flatMap((g) => [`/apis/${g.group}`, ...g.versions.map((v) => `/apis/${g.group}/${v.version}`)]);
     return [...new Set([...routes.map((r) => r.path).filter((p) => !p.endsWith('*')), '/api/v1', ...apis])].sort();
   };
-  return [...routes, { path: '/', handle: () => objectResponse(200, { paths: index() }, { mediaType: 'json', pretty: true }) }];
+  return [
+    ...routes,
+    ...deps.debugRoutes,
+    { path: '/', handle: () => objectResponse(200, { paths: index() }, { mediaType: 'json', pretty: true }) },
+  ];
 }

@@ -70,6 +70,7 @@ export async function startTestServer(
     admission: standardAdmission,
     requestHeaderAllowedNames: [],
     inFlight: { readOnly: 400, mutating: 200 },
+    priorityAndFairness: true,
     requestTimeoutMs: 60_000,
     shutdownDelayMs: 0,
     goawayChance: 0,

@@ -2,6 +2,7 @@ import type { Logger } from '@skiff/component-base';
 import type { ObjectAccess, ServerMembers } from '../contract.ts';
 import type { HealthCheck } from '../health/health.ts';
 import { ensureClusterDns } from './cluster-dns.ts';
+import { ensureFlowObjects } from './flow-objects.ts';
 import { reconcileRbac } from './reconcile-rbac.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import {
@@ -31,6 +32,7 @@ export function createBootstrap(
     { name: 'poststarthook/rbac/bootstrap-roles', run: () => reconcileRbac(objects) },
     { name: 'poststarthook/scheduling/bootstrap-system-priority-classes', run: () => ensurePriorityClasses(objects) },
     { name: 'poststarthook/bootstrap-storage-class', run: () => ensureStorageClass(objects) },
+    { name: 'poststarthook/priority-and-fairness-config-producer', run: () => ensureFlowObjects(objects) },
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
     { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config, deps.members.list()) },

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RequestInfo } from '../contract.ts';
-import type { InFlight } from '../in-flight.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
 
 export interface RequestMetrics {
   observe(r: { info: RequestInfo | undefined; code: number; seconds: number; dryRun: string }): void;
@@ -38,7 +38,7 @@ function labelsOf(info: RequestInfo | undefined): {
 }
 
 /** Names and labels as upstream's. Requests that were refused before they were routed count without a resource. */
-export function createRequestMetrics(registers: Registry[], inFlight: InFlight): RequestMetrics {
+export function createRequestMetrics(registers: Registry[], flowControl: FlowControl): RequestMetrics {
   const identity = ['verb', 'group', 'version', 'resource', 'subresource', 'scope'] as const;
   const total = new Counter({
     name: 'apiserver_request_total',
@@ -65,8 +65,8 @@ export function createRequestMetrics(registers: Registry[], inFlight: InFlight):
     labelNames: ['request_kind'],
     registers,
     collect() {
-      this.set({ request_kind: 'readOnly' }, inFlight.count('readOnly'));
-      this.set({ request_kind: 'mutating' }, inFlight.count('mutating'));
+      this.set({ request_kind: 'readOnly' }, flowControl.count('readOnly'));
+      this.set({ request_kind: 'mutating' }, flowControl.count('mutating'));
     },
   });
   const component = 'apiserver';

@@ -246,10 +246,12 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     serveCustom,
     extent: (info) => {
       const resource = served.get(idOf({ ...info, plural: info.resource }));
-      if (resource === undefined) return { value: undefined, objects: 0 };
+      if (resource === undefined) return { value: undefined, objects: 0, averageBytes: 0 };
       const { cache, prefix } = resource.stored;
-      if (info.name !== '') return { value: cache.newest(keyOf(resource, info.namespace, info.name))?.value, objects: 1 };
-      return { value: undefined, objects: cache.entries.count(info.namespace === '' ? prefix : `${prefix}${info.namespace}/`) };
+      const averageBytes = cache.bytes / Math.max(1, cache.entries.size);
+      if (info.name !== '') return { value: cache.newest(keyOf(resource, info.namespace, info.name))?.value, objects: 1, averageBytes };
+      const count = cache.entries.count(info.namespace === '' ? prefix : `${prefix}${info.namespace}/`);
+      return { value: undefined, objects: count, averageBytes };
     },
     objects,
     members: createServerMembers({ root: layout.root }, { store: deps.store, cache: durable.cache(`${layout.root}masterleases/`), log }),

@@ -38,6 +38,8 @@ export class ResourceCache {
   readonly #now: () => number;
   readonly #listeners = new Set<CacheListener>();
   #entries = SortedEntries.empty<StoredEntry>();
+  /** Of all values together. */
+  #bytes = 0;
   #dirty = false;
   /** By key, until the log brings the write: its form need not be made again. */
   readonly #own = new Map<string, OwnWrite>();
@@ -56,6 +58,11 @@ export class ResourceCache {
 
   get entries(): SortedEntries<StoredEntry> {
     return this.#entries;
+  }
+
+  /** Bytes of all stored values together. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   subscribe(listener: CacheListener): Disposable {
@@ -108,10 +115,12 @@ export class ResourceCache {
       current = this.#arrived(change.key, change.value ?? Buffer.alloc(0), change.revision);
       if (forms !== undefined) for (const [slot, form] of forms.entries()) if (form !== undefined) current.forms[slot] ??= form;
       this.#entries = this.#entries.with(current);
+      this.#bytes += current.value.length - (previous?.value.length ?? 0);
     } else {
       this.#own.delete(change.key);
       if (previous === undefined) return;
       this.#entries = this.#entries.without(change.key);
+      this.#bytes -= previous.value.length;
     }
     const event: CacheEvent = { revision: change.revision, current, previous };
     this.window.push(event, this.#now());
@@ -155,6 +164,7 @@ export class ResourceCache {
     for (const previous of old.range(''))
       if (entries.get(previous.key) === undefined) changes.push({ revision, current: undefined, previous });
     this.#entries = entries;
+    this.#bytes = next.reduce((sum, e) => sum + e.value.length, 0);
     this.#own.clear();
     this.#lastRevision = revision;
     this.#dirty = false;

@@ -2,6 +2,7 @@ import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { PriorityLevelConfiguration } from '../../generated/types/flowcontrol-v1.ts';
 import { keepMetadata, specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { validateConditions, validatePriorityLevel } from './validate-priority-level.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
 
 export const priorityLevelConfiguration = defineResource<PriorityLevelConfiguration>({
@@ -12,11 +13,14 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
   scope: 'Cluster',
   schemaName: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration',
   storageVersionHash: 'Kir5PVfvNeI=',
-  enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<PriorityLevelConfiguration>(
     { generation: { spec: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec' } },
-    { validateName: nameIsDNSSubdomain },
+    {
+      validateName: nameIsDNSSubdomain,
+      validate: (level, errors) => validatePriorityLevel(level, errors),
+      validateUpdate: (level, _old, errors) => validatePriorityLevel(level, errors),
+    },
   ),
   defaults(level) {
     const { exempt, limited } = level.spec ?? {};
@@ -49,6 +53,12 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
     ];
   }),
   subresources: {
-    status: statusSubresource('PriorityLevelConfiguration', statusStrategy({ prepareForUpdate: keepMetadata })),
+    status: statusSubresource<PriorityLevelConfiguration>(
+      'PriorityLevelConfiguration',
+      statusStrategy({
+        prepareForUpdate: keepMetadata,
+        validateUpdate: (level, _old, errors) => validateConditions(level.status?.conditions, errors),
+      }),
+    ),
   },
 });
