@@ -153,6 +153,31 @@ describe('a pod', () => {
     await cluster.kubectl(`wait -n ${ns} pod/probed --for=condition=Ready=false --timeout=30s`);
   });
 
+  it('that writes more than its limits allow is evicted, and says for what', async () => {
+    const write = (where: string) => ({
+      name: 'main',
+      image: testImages.busybox,
+      command: sh(`dd if=/dev/zero of=${where}/x bs=1M count=8; sleep 3600`),
+    });
+    const pod = (name: string, spec: object) =>
+      apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { terminationGracePeriodSeconds: 1, ...spec } });
+    await pod('scratch', {
+      containers: [{ ...write('/cache'), volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }],
+      volumes: [{ name: 'cache', emptyDir: { sizeLimit: '4Mi' } }],
+    });
+    await pod('greedy', { containers: [{ ...write('/tmp'), resources: { limits: { 'ephemeral-storage': '4Mi' } } }] });
+    await pod('modest', { containers: [{ ...write('/tmp'), resources: { limits: { 'ephemeral-storage': '64Mi' } } }] });
+    const status = async (name: string) => JSON.parse(await cluster.kubectl(`get pod -n ${ns} ${name} -o json`)).status;
+    for (const name of ['scratch', 'greedy']) await eventually(`${name} is over`, async () => (await status(name)).phase === 'Failed');
+    expect(await status('scratch')).toMatchObject({
+      reason: 'Evicted',
+      message: 'Usage of EmptyDir volume "cache" exceeds the limit "4Mi". ',
+    });
+    expect((await status('greedy')).message).toBe('Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ');
+    expect((await status('modest')).phase).toBe('Running');
+    expect(await cluster.kubectl(`get events -n ${ns} --field-selector reason=Evicted`)).toMatch(/pod\/greedy/);
+  });
+
   it('with an image that is not there waits with a clear reason', async () => {
     await cluster.kubectl(`run -n ${ns} absent --image=skiff.test/absent:1 --image-pull-policy=Never`);
     await eventually('ErrImageNeverPull is shown', async () => /ErrImageNeverPull/.test(await cluster.kubectl(`get pod -n ${ns} absent`)));

@@ -30,6 +30,7 @@ export type Containers = Pick<
   | 'containerStatus'
   | 'updateContainerResources'
   | 'containerStats'
+  | 'containerFilesystem'
 >;
 
 export function createContainers(o: {
@@ -134,6 +135,11 @@ export function createContainers(o: {
         .catch((error: unknown) => {
           throw asRuntimeError(error);
         });
+    },
+    containerFilesystem: async (id) => {
+      const docker = await engine.docker();
+      const found = (await unlessGone(docker.getContainer(id).inspect({ size: true } as object))) as { SizeRw?: number } | undefined;
+      return found?.SizeRw === undefined ? undefined : { usedBytes: found.SizeRw };
     },
     containerStats: async (id) => {
       try {

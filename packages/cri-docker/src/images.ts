@@ -140,6 +140,8 @@ export function createImages(o: { engine: Engine; facts: EngineFactsReader; conf
         capacityBytes,
         availableBytes: fs.bavail * fs.bsize,
         usedBytes: capacityBytes - fs.bfree * fs.bsize,
+        inodes: fs.files,
+        inodesFree: fs.ffree,
       };
     },
   };

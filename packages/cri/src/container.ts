@@ -125,6 +125,12 @@ export interface ContainerFilter {
   readonly state?: ContainerState;
 }
 
+/** Absent: the runtime doesn't count it. */
+export interface ContainerFilesystem {
+  readonly usedBytes: number;
+  readonly inodesUsed?: number;
+}
+
 export interface ContainerStats {
   readonly id: string;
   readonly name: string;

@@ -1,4 +1,12 @@
-import type { Container, ContainerConfig, ContainerFilter, ContainerResources, ContainerStats, ContainerStatus } from './container.ts';
+import type {
+  Container,
+  ContainerConfig,
+  ContainerFilesystem,
+  ContainerFilter,
+  ContainerResources,
+  ContainerStats,
+  ContainerStatus,
+} from './container.ts';
 import type { ImageService } from './image.ts';
 import type { PodSandbox, PodSandboxConfig, PodSandboxFilter, PodSandboxStatus } from './sandbox.ts';
 import type {
@@ -92,6 +100,8 @@ export interface RuntimeService {
   /** Changes what is present in `resources`. */
   updateContainerResources(id: string, resources: ContainerResources): Promise<void>;
   containerStats(id: string): Promise<ContainerStats | undefined>;
+  /** What the container wrote to its own root filesystem. The runtime counts it for each call; undefined when it can't. */
+  containerFilesystem(id: string): Promise<ContainerFilesystem | undefined>;
 
   /** Runs a command without input. Throws `timeout` (and ends the process where the runtime can) after `timeoutMs`. */
   execSync(

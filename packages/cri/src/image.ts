@@ -24,6 +24,8 @@ export interface FilesystemUsage {
   readonly usedBytes: number;
   readonly capacityBytes: number;
   readonly availableBytes: number;
+  readonly inodes: number;
+  readonly inodesFree: number;
 }
 
 /** Images of the runtime. Names are Docker's: `busybox`, `host:5000/a/b:tag`, `a@sha256:…`, or an ID. */

@@ -5,8 +5,11 @@ import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import { type Client, createEventRecorder, createInformer } from '@skiff/client';
 import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { ContainerRuntime, Image } from '@skiff/cri';
+import type { KubeletConfig } from './config/kubelet-config.ts';
 import { createPodCgroups } from './cgroups/pod-cgroups.ts';
 import { createLogLinks } from './container/log-links.ts';
+import { createEvictionManager } from './eviction/eviction-manager.ts';
+import { amountOf, isHard, type Signal } from './eviction/signals.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
@@ -19,10 +22,11 @@ import { createPodNetwork } from './network/pod-network.ts';
 import { readHostDns } from './network/resolv-conf.ts';
 import { createApiContact } from './node/api-contact.ts';
 import { renewNodeLease } from './node/lease.ts';
-import { computeNodeResources, readUsage } from './node/machine.ts';
-import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts';
+import { computeNodeResources, type MachineUsage, type NodeResources, readUsage } from './node/machine.ts';
+import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
+import { imagesInUse, removeDeadContainers } from './pod/dead-containers.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
 import { pullKeyring } from './pod/pull-keyring.ts';
@@ -30,6 +34,7 @@ import { createPodManager, type PodManager } from './pod/pod-manager.ts';
 import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
+import { createNodeStats, type NodeStats } from './stats/node-stats.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
@@ -37,36 +42,6 @@ import type { Tunnels } from './tunnel/start-tunnels.ts';
 import { createLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
 import { createPersistentVolumes, usersOfVolume } from './volumes/persistent-volumes.ts';
 import { createVolumeManager } from './volumes/volume-manager.ts';
-
-export interface KubeletConfig {
-  readonly nodeName: string;
-  /** Primary first. */
-  readonly nodeAddresses: readonly string[];
-  readonly port: number;
-  readonly instance: string;
-  /** Absolute and without symbolic links. */
-  readonly rootDirectory: string;
-  readonly clusterDns: readonly string[];
-  readonly clusterDomain: string;
-  readonly resolvConf: string;
-  /** Instead of the Node object's, unless empty. */
-  readonly podCidrs: readonly string[];
-  readonly clusterCidrs: readonly string[];
-  readonly vxlan: { readonly vni: number; readonly port: number };
-  readonly nonMasqueradeCidrs: readonly string[];
-  readonly cgroupRoot: string;
-  readonly maxPods: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
-  readonly seccompDefault: boolean;
-  readonly maxParallelPulls: number;
-  readonly maxParallelStarts: number;
-  readonly checkIntervalMs: number;
-  readonly reportIntervalMs: number;
-  readonly leaseDurationSeconds: number;
-  readonly podLogsDirectory: string;
-  readonly containerLogsDirectory: string;
-}
 
 export interface Kubelet {
   run(signal: AbortSignal): Promise<void>;
@@ -81,6 +56,7 @@ export interface KubeletParts {
   readonly node: NodeReporter;
   readonly runtime: ContainerRuntime;
   readonly localVolumes: LocalVolumes;
+  readonly stats: NodeStats;
 }
 
 /** How often upstream looks at the images. */
@@ -134,7 +110,18 @@ export function createKubelet(
     // Files of Secrets are readable for every user, since any may be the container's: on the host this directory keeps others out.
     await chmod(podsDirectory, 0o750);
     const usage = await readUsage(config.rootDirectory);
-    const resources = computeNodeResources(usage, config.maxPods);
+    const hardLimit = (signal: Signal, capacity: number): number => {
+      const threshold = config.eviction.thresholds.find((t) => t.signal === signal && isHard(t));
+      return threshold === undefined ? 0 : amountOf(threshold.value, capacity);
+    };
+    const resourcesOf = (u: MachineUsage): NodeResources =>
+      computeNodeResources(u, {
+        maxPods: config.maxPods,
+        reserved: config.reserved,
+        evictionMemoryBytes: hardLimit('memory.available', u.memoryCapacityBytes),
+        evictionDiskBytes: hardLimit('nodefs.available', u.diskCapacityBytes),
+      });
+    const resources = resourcesOf(usage);
     const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });
     const hostMount = await createHostMount(runCommand, async () => (await runtime.status().catch(() => undefined))?.daemonPid);
     const network = createPodNetwork(
@@ -158,7 +145,7 @@ export function createKubelet(
         port: config.port,
         labels: config.labels,
         taints: config.taints,
-        maxPods: config.maxPods,
+        resources: resourcesOf,
         rootDirectory: config.rootDirectory,
         checkIntervalMs: config.checkIntervalMs,
         reportIntervalMs: config.reportIntervalMs,
@@ -174,6 +161,7 @@ export function createKubelet(
         clock,
         log,
         resources,
+        pressures: () => eviction.conditions(),
         inContactSinceMs: () => contact.sinceMs(),
       },
     );
@@ -218,6 +206,30 @@ export function createKubelet(
             !isTerminalPhase(w.pod.status.phase),
         )
         .map((w) => w.pod);
+    const stats = createNodeStats(
+      { rootDirectory: config.rootDirectory, cgroupVersion: status.cgroupVersion },
+      { runtime: deps.runtime, hostMount, run: runCommand, clock, running: () => manager.workers() },
+    );
+    const garbage = createImageGarbage(
+      { file: path.join(config.rootDirectory, 'pulled-images.json'), ...config.imageGarbage },
+      { images, clock, log },
+    );
+    const eviction = createEvictionManager(config.eviction, {
+      usage: () => stats.node(),
+      workers: () => manager.workers(),
+      measure: (list, what) => stats.measure(list, what),
+      reclaimDisk: async () => {
+        await removeDeadContainers(manager.workers(), runtime);
+        await garbage.reclaim(await imagesInUse(runtime));
+      },
+      event: (pod, message, annotations) => events.event(pod, 'Warning', 'Evicted', message, { annotations }),
+      nodeEvent: (reason, message) => events.event(nodeReference(config.nodeName), 'Warning', reason, message),
+      onChange: () => node.poke(),
+      evicted: () => undefined,
+      clock,
+      log,
+    });
+    await eviction.look().catch((error: unknown) => log.warn({ err: error }, 'what the node has left could not be read yet'));
     const context: PodContext = {
       rootDirectory: config.rootDirectory,
       node: {
@@ -238,7 +250,12 @@ export function createKubelet(
       tokens,
       objects,
       cgroups: createPodCgroups(
-        { root: config.cgroupRoot, version: status.cgroupVersion, driver: status.cgroupDriver },
+        {
+          root: config.cgroupRoot,
+          version: status.cgroupVersion,
+          driver: status.cgroupDriver,
+          ...(config.podMaxPids > 0 ? { podMaxPids: config.podMaxPids } : {}),
+        },
         { hostMount, run: runCommand },
       ),
       hostMount,
@@ -252,7 +269,7 @@ export function createKubelet(
         onChange: (uid) => manager.poke([uid]),
       }),
       status: createStatusManager({ client, clock, log, signal }),
-      crashBackOff: new BackOff({ initialMs: 10_000, maxMs: 300_000, clock }),
+      crashBackOff: new BackOff({ initialMs: Math.min(10_000, config.maxContainerRestartMs), maxMs: config.maxContainerRestartMs, clock }),
       security: { seccompDirectory: path.join(config.rootDirectory, 'seccomp'), seccompDefault: config.seccompDefault },
       dns: { cluster: { servers: config.clusterDns, domain: config.clusterDomain }, host: () => readHostDns(config.resolvConf) },
       event,
@@ -279,10 +296,11 @@ export function createKubelet(
           allocatable: node.allocatable(),
           node: node.current(),
           appArmorEnabled,
+          pressures: eviction.conditions(),
+          allowedUnsafeSysctls: config.allowedUnsafeSysctls,
         }),
       startSlots: createSlots(config.maxParallelStarts),
     };
-    const garbage = createImageGarbage({ file: path.join(config.rootDirectory, 'pulled-images.json') }, { images, clock, log });
     const notePulled = (image: Image): void => {
       node.imagesChanged();
       garbage.notePulled(image).catch((error: unknown) => log.error({ err: error }, 'a fetched image could not be recorded'));
@@ -291,8 +309,7 @@ export function createKubelet(
       while (!s.aborted) {
         await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
         if (s.aborted) return;
-        const inUse = new Set((await runtime.listContainers()).map((c) => c.image));
-        await garbage.collect(inUse);
+        await garbage.collect(await imagesInUse(runtime));
       }
     };
 
@@ -310,12 +327,7 @@ export function createKubelet(
       );
     const register = async (s: AbortSignal): Promise<void> => {
       learnCidr(await node.register(s));
-      events.event(
-        { apiVersion: 'v1', kind: 'Node', metadata: { name: config.nodeName, uid: config.nodeName } },
-        'Normal',
-        'Starting',
-        'Starting kubelet.',
-      );
+      events.event(nodeReference(config.nodeName), 'Normal', 'Starting', 'Starting kubelet.');
       // Once the network is up, say so without waiting for the next turn.
       void watchReadiness(s);
       await Promise.all([node.run(s), lease(s)]);
@@ -325,7 +337,7 @@ export function createKubelet(
       node.poke();
     };
     return {
-      parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes },
+      parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes, stats },
       loops: [
         ['informers', async () => void (await Promise.all(informing))],
         ['events', (s) => events.run(s)],
@@ -340,6 +352,7 @@ export function createKubelet(
             await aborted(s);
           },
         ],
+        ['eviction', (s) => eviction.run(s)],
       ],
     };
   };

@@ -22,11 +22,8 @@ const uniqueCauses = (status: Partial<Status>): unknown => [
   ...new Map((status.details?.causes ?? []).map((cause) => [JSON.stringify(cause), cause])).values(),
 ];
 
-/** What upstream enforces, and hence does not warn of. */
-const ownWarning = /: not enforced(?: for volumes on disk)?$/;
-
 function comparable(outcome: Outcome): Omit<Recorded, 'name'> {
-  const warnings = outcome.warnings.filter((w) => !ownWarning.test(w));
+  const { warnings } = outcome;
   if (outcome.object) return { object: withoutAllocations(stable(outcome.object)), warnings };
   const { code = 0, reason = '', message = '' } = outcome.status ?? {};
   return { status: { code, reason, message, causes: uniqueCauses(outcome.status ?? {}) as never }, warnings };

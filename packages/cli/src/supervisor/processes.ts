@@ -146,6 +146,8 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
   ];
 }
 
+const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
+
 /** What every host of a cluster runs. */
 function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
   const dns = addressIn(config.serviceCidr, 10);
@@ -170,6 +172,8 @@ function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
       '--rotate-server-certificates',
       flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
       flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
+      // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
+      ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
     ]),
     nodeProcess('proxy', mainOf('proxy'), [
       flag('kubeconfig', kubeconfigPath(config, 'proxy')),

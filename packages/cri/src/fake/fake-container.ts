@@ -58,6 +58,8 @@ export class FakeContainer {
   readonly config: ContainerConfig;
   readonly createdAtMs: number;
   resources: ContainerConfig['resources'];
+  /** Tests set it. */
+  writtenBytes = 0;
   startedAtMs = 0;
   finishedAtMs = 0;
   exitCode = 0;

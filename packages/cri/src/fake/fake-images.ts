@@ -53,6 +53,13 @@ export function createFakeImages(names: readonly string[]): FakeImages {
       if (known === undefined) throw new RuntimeError('not-found', `no such image: ${id}`);
       await writeFile(path.join(directory, 'image'), `${known}\n`);
     },
-    imageFilesystem: async () => ({ mountpoint: '/fake', usedBytes: 1000, capacityBytes: 1e9, availableBytes: 1e9 - 1000 }),
+    imageFilesystem: async () => ({
+      mountpoint: '/fake',
+      usedBytes: 1000,
+      capacityBytes: 1e9,
+      availableBytes: 1e9 - 1000,
+      inodes: 1e6,
+      inodesFree: 9e5,
+    }),
   };
 }

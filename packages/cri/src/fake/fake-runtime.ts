@@ -202,6 +202,7 @@ export function createFakeRuntime(o: {
         majorPageFaults: 0,
       };
     },
+    containerFilesystem: async (id) => ({ usedBytes: containerOf(id).writtenBytes, inodesUsed: 1 }),
     execSync: async (id, command, { timeoutMs, signal }) => {
       const process = startExec(id, command, false);
       const collect = (stream: NodeJS.ReadableStream): Buffer[] => {

@@ -159,6 +159,7 @@ export interface WireContainerStats {
     readonly pageFaults: Int64Value | null;
     readonly majorPageFaults: Int64Value | null;
   } | null;
+  readonly writableLayer: { readonly usedBytes: Int64Value | null; readonly inodesUsed: Int64Value | null } | null;
 }
 export interface WireImage {
   readonly id: string;

@@ -74,6 +74,8 @@ export function createRemoteImages(channel: CriChannel): ImageService {
         usedBytes: found?.usedBytes?.value ?? 0,
         capacityBytes: fs.blocks * fs.bsize,
         availableBytes: fs.bavail * fs.bsize,
+        inodes: fs.files,
+        inodesFree: fs.ffree,
       };
     },
     extractImage: async (id) => {

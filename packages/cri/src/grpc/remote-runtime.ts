@@ -266,6 +266,13 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       }
     },
 
+    containerFilesystem: async (id) => {
+      const { stats } = await call<{ stats: WireContainerStats | null }>('ContainerStats', { containerId: id }, read);
+      const used = stats?.writableLayer?.usedBytes?.value;
+      const inodes = stats?.writableLayer?.inodesUsed?.value;
+      return used === undefined ? undefined : { usedBytes: used, ...(inodes === undefined ? {} : { inodesUsed: inodes }) };
+    },
+
     execSync: async (id, command, o) => {
       const request = { containerId: id, cmd: command, timeout: Math.ceil(o.timeoutMs / 1000) };
       const r = await call<{ stdout: Buffer; stderr: Buffer; exitCode: number }>('ExecSync', request, {

@@ -192,12 +192,12 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     ContainerStats: async (r: ById) => {
       const stats = await runtime.containerStats(r.containerId);
       if (stats === undefined) throw new RuntimeError('not-found', `no statistics of container ${r.containerId}`);
-      return { stats: toWireStats(stats) };
+      return { stats: toWireStats(stats, await runtime.containerFilesystem(r.containerId)) };
     },
     ListContainerStats: async ({ filter: f }: { filter: Filter | null }) => {
       const running = await runtime.listContainers({ state: 'running', ...(f?.podSandboxId ? { podSandboxId: f.podSandboxId } : {}) });
       const all = await Promise.all(running.filter((c) => selects(f, c)).map((c) => runtime.containerStats(c.id)));
-      return { stats: all.filter((s) => s !== undefined).map(toWireStats) };
+      return { stats: all.filter((s) => s !== undefined).map((s) => toWireStats(s)) };
     },
 
     ExecSync: async (r: ById & { cmd: readonly string[]; timeout: number }, signal: AbortSignal) =>

@@ -4,6 +4,7 @@ import type {
   ContainerResources,
   ContainerSecurityContext,
   ContainerState,
+  ContainerFilesystem,
   ContainerStats,
   ContainerStatus,
   Mount,
@@ -261,7 +262,7 @@ export function fromWireContainerStatus(c: WireContainerStatus, podSandboxId: st
   };
 }
 
-export function toWireStats(s: ContainerStats): Outgoing<WireContainerStats> {
+export function toWireStats(s: ContainerStats, written?: ContainerFilesystem): Outgoing<WireContainerStats> {
   const timestamp = nanosOf(s.timestampMs);
   return {
     attributes: { id: s.id, metadata: { name: s.name } },
@@ -274,6 +275,14 @@ export function toWireStats(s: ContainerStats): Outgoing<WireContainerStats> {
       pageFaults: { value: s.pageFaults },
       majorPageFaults: { value: s.majorPageFaults },
     },
+    ...(written === undefined
+      ? {}
+      : {
+          writableLayer: {
+            usedBytes: { value: written.usedBytes },
+            ...(written.inodesUsed === undefined ? {} : { inodesUsed: { value: written.inodesUsed } }),
+          },
+        }),
   };
 }
 export const fromWireStats = (id: string, s: WireContainerStats): ContainerStats => ({

@@ -20,6 +20,8 @@ export interface CgroupConfig {
   readonly root: string;
   readonly version: 1 | 2;
   readonly driver: 'cgroupfs' | 'systemd';
+  /** Processes that a pod may have; absent: no limit. */
+  readonly podMaxPids?: number;
 }
 
 const mountPoint = '/sys/fs/cgroup';
@@ -40,19 +42,22 @@ export function sharesToWeight(shares: number): number {
 }
 
 /** Files of cgroup v1 and v2 for the same limits: [controller, file, value]. */
-export function renderLimits(limits: PodCgroupLimits, version: 1 | 2): readonly (readonly [string, string, string])[] {
+export function renderLimits(limits: PodCgroupLimits, version: 1 | 2, maxPids?: number): readonly (readonly [string, string, string])[] {
   const { cpuShares, cpuQuotaMicros, memoryBytes } = limits;
+  const pids = maxPids === undefined ? [] : [[version === 2 ? '' : 'pids', 'pids.max', String(maxPids)] as const];
   if (version === 2) {
     return [
       ['', 'cpu.weight', String(sharesToWeight(cpuShares))],
       ['', 'cpu.max', cpuQuotaMicros === undefined ? 'max 100000' : `${cpuQuotaMicros} 100000`],
       ['', 'memory.max', memoryBytes === undefined ? 'max' : String(memoryBytes)],
+      ...pids,
     ];
   }
   return [
     ['cpu', 'cpu.shares', String(cpuShares)],
     ...(cpuQuotaMicros === undefined ? [] : [['cpu', 'cpu.cfs_quota_us', String(cpuQuotaMicros)] as const]),
     ...(memoryBytes === undefined ? [] : [['memory', 'memory.limit_in_bytes', String(memoryBytes)] as const]),
+    ...pids,
   ];
 }
 
@@ -86,7 +91,7 @@ export function createPodCgroups(config: CgroupConfig, deps: { hostMount: HostMo
       for (const controller of limitedControllers) await mkdir(directory(controller, qos, `pod${pod.metadata.uid}`), { recursive: true });
     // A limit that can't be had yet (the containers' are in the way) must not keep the others from being set.
     const failures: unknown[] = [];
-    for (const [controller, file, value] of renderLimits(computePodLimits(pod), config.version)) {
+    for (const [controller, file, value] of renderLimits(computePodLimits(pod), config.version, config.podMaxPids)) {
       await writeFile(path.posix.join(directory(controller, qos, `pod${pod.metadata.uid}`), file), value).catch((error: unknown) =>
         failures.push(error),
       );
@@ -106,6 +111,7 @@ export function createPodCgroups(config: CgroupConfig, deps: { hostMount: HostMo
       ...(limits.memoryBytes === undefined
         ? []
         : [[config.version === 2 ? 'MemoryMax' : 'MemoryLimit', 't', String(limits.memoryBytes)] as [string, 't', string]]),
+      ...(config.podMaxPids === undefined ? [] : [['TasksMax', 't', String(config.podMaxPids)] as [string, 't', string]]),
     ];
     const systemd = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager'];
     const flat = properties.flat();

@@ -2,11 +2,17 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Clock, Logger } from '@skiff/component-base';
 import { type Image, type ImageService, isRuntimeError } from '@skiff/cri';
 
-/** Upstream's thresholds, in shares of the filesystem that holds the images. */
-const highShare = 0.85;
-const lowShare = 0.8;
-/** An image that was fetched just now is about to be used. */
-const minAgeMs = 120_000;
+export interface ImageGarbageConfig {
+  /** Where it remembers which images it fetched. */
+  readonly file: string;
+  /** Above this share of the filesystem images are removed, until it is down to `lowShare`. */
+  readonly highShare: number;
+  readonly lowShare: number;
+  /** An image that was fetched just now is about to be used. */
+  readonly minimumAgeMs: number;
+  /** Unused for so long, an image goes whatever room there is; 0: never. */
+  readonly maximumAgeMs: number;
+}
 
 interface PulledImage {
   readonly pulledAtMs: number;
@@ -21,12 +27,11 @@ export interface ImageGarbage {
   notePulled(image: Image): Promise<void>;
   /** `inUse`: IDs and names of images of present containers. Returns how many were removed. */
   collect(inUse: ReadonlySet<string>): Promise<number>;
+  /** The same for every unused image, however new: the node needs the room. */
+  reclaim(inUse: ReadonlySet<string>): Promise<number>;
 }
 
-export function createImageGarbage(
-  config: { readonly file: string },
-  deps: { images: ImageService; clock: Clock; log: Logger },
-): ImageGarbage {
+export function createImageGarbage(config: ImageGarbageConfig, deps: { images: ImageService; clock: Clock; log: Logger }): ImageGarbage {
   const { images, clock, log } = deps;
   let records: Map<string, PulledImage> | undefined;
   let saving: Promise<void> = Promise.resolve();
@@ -45,6 +50,40 @@ export function createImageGarbage(
     return saving;
   };
 
+  const isUsed = (image: Image | undefined, inUse: ReadonlySet<string>): boolean =>
+    image !== undefined && (inUse.has(image.id) || [...image.repoTags, ...image.repoDigests].some((n) => inUse.has(n)));
+  /** Forgets what is gone, and notes what is in use. */
+  const refresh = async (inUse: ReadonlySet<string>): Promise<{ known: Map<string, PulledImage>; present: ReadonlyMap<string, Image> }> => {
+    const known = await load();
+    const present = new Map(known.size === 0 ? [] : (await images.listImages()).map((i) => [i.id, i]));
+    for (const [id, r] of known) {
+      if (!present.has(id)) known.delete(id);
+      else if (isUsed(present.get(id), inUse)) r.lastUsedMs = clock.now();
+    }
+    return { known, present };
+  };
+  /** The longest unused first, until `excessBytes` are free. */
+  const remove = async (
+    candidates: readonly (readonly [string, PulledImage])[],
+    present: ReadonlyMap<string, Image>,
+    excessBytes: number,
+  ): Promise<number> => {
+    let [removed, excess] = [0, excessBytes];
+    for (const [id] of [...candidates].sort(([, a], [, b]) => a.lastUsedMs - b.lastUsedMs)) {
+      if (excess <= 0) break;
+      try {
+        await images.removeImage(id);
+        records?.delete(id);
+        excess -= present.get(id)?.sizeBytes ?? 0;
+        removed += 1;
+      } catch (error) {
+        // A container of somebody else uses it.
+        if (!isRuntimeError(error, 'conflict')) throw error;
+      }
+    }
+    return removed;
+  };
+
   return {
     notePulled: async (image) => {
       const known = await load();
@@ -52,35 +91,31 @@ export function createImageGarbage(
       await save();
     },
     collect: async (inUse) => {
-      const known = await load();
+      const { known, present } = await refresh(inUse);
       if (known.size === 0) return 0;
-      const present = new Map((await images.listImages()).map((i) => [i.id, i]));
-      for (const [id, r] of known) {
-        const image = present.get(id);
-        if (image === undefined) known.delete(id);
-        else if (inUse.has(id) || [...image.repoTags, ...image.repoDigests].some((n) => inUse.has(n))) r.lastUsedMs = clock.now();
+      const now = clock.now();
+      let removed = 0;
+      if (config.maximumAgeMs > 0) {
+        const old = [...known].filter(([id, r]) => now - r.lastUsedMs > config.maximumAgeMs && !isUsed(present.get(id), inUse));
+        removed += await remove(old, present, Number.POSITIVE_INFINITY);
       }
       const fs = await images.imageFilesystem();
-      let removed = 0;
-      if (fs.usedBytes > fs.capacityBytes * highShare) {
-        let excess = fs.usedBytes - fs.capacityBytes * lowShare;
-        const candidates = [...known]
-          .filter(([, r]) => clock.now() - r.lastUsedMs >= minAgeMs)
-          .sort(([, a], [, b]) => a.lastUsedMs - b.lastUsedMs);
-        for (const [id] of candidates) {
-          if (excess <= 0) break;
-          try {
-            await images.removeImage(id);
-            known.delete(id);
-            excess -= present.get(id)?.sizeBytes ?? 0;
-            removed += 1;
-          } catch (error) {
-            // A container of somebody else uses it.
-            if (!isRuntimeError(error, 'conflict')) throw error;
-          }
-        }
-        log.info({ removed }, 'removed unused images to free disk space');
+      if (fs.usedBytes > fs.capacityBytes * config.highShare) {
+        const candidates = [...known].filter(([id, r]) => now - r.lastUsedMs >= config.minimumAgeMs && !isUsed(present.get(id), inUse));
+        removed += await remove(candidates, present, fs.usedBytes - fs.capacityBytes * config.lowShare);
       }
+      if (removed > 0) log.info({ removed }, 'removed unused images');
+      await save();
+      return removed;
+    },
+    reclaim: async (inUse) => {
+      const { known, present } = await refresh(inUse);
+      const removed = await remove(
+        [...known].filter(([id]) => !isUsed(present.get(id), inUse)),
+        present,
+        Number.POSITIVE_INFINITY,
+      );
+      if (removed > 0) log.info({ removed }, 'removed all unused images, since the node is short of disk space');
       await save();
       return removed;
     },

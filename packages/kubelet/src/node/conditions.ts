@@ -1,9 +1,10 @@
 import type { NodeCondition } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { MachineUsage } from './machine.ts';
+import type { PressureCondition } from '../eviction/signals.ts';
 
 export interface NodeHealth {
-  readonly usage: MachineUsage;
+  /** As the eviction manager sees them. */
+  readonly pressures: ReadonlySet<PressureCondition>;
   readonly runtime: { readonly ready: boolean; readonly message: string };
   readonly network: { readonly ready: boolean; readonly message: string };
   /** The ways to other nodes' pods. */
@@ -14,34 +15,29 @@ export interface NodeHealth {
 
 type Verdict = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
 
-/** Thresholds as upstream's defaults of hard eviction. */
-const minMemoryBytes = 100 * 1024 * 1024;
-const minDiskShare = 0.1;
-const minPidShare = 0.05;
-
 function pressure(type: string, o: { bad: boolean; good: readonly [string, string]; evil: readonly [string, string] }): Verdict {
   const [reason, message] = o.bad ? o.evil : o.good;
   return { type, status: o.bad ? 'True' : 'False', reason, message };
 }
 
-export function computeNodeConditions({ usage, runtime, network, routes, liveRestore }: NodeHealth): readonly Verdict[] {
+export function computeNodeConditions({ pressures, runtime, network, routes, liveRestore }: NodeHealth): readonly Verdict[] {
   const troubles: string[] = [];
   if (!runtime.ready) troubles.push(`container runtime is down: ${runtime.message}`);
   if (!network.ready)
     troubles.push(`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network.message}`);
   return [
     pressure('MemoryPressure', {
-      bad: usage.memoryAvailableBytes < minMemoryBytes,
+      bad: pressures.has('MemoryPressure'),
       good: ['KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
       evil: ['KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
     }),
     pressure('DiskPressure', {
-      bad: usage.diskAvailableBytes < usage.diskCapacityBytes * minDiskShare,
+      bad: pressures.has('DiskPressure'),
       good: ['KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
       evil: ['KubeletHasDiskPressure', 'kubelet has disk pressure'],
     }),
     pressure('PIDPressure', {
-      bad: usage.pidsMax - usage.pidsUsed < usage.pidsMax * minPidShare,
+      bad: pressures.has('PIDPressure'),
       good: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
       evil: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
     }),

@@ -1,6 +1,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { NodeSystemInfo } from '@skiff/api';
+import { newMilliQuantity, quantityMilliValue } from '@skiff/apimachinery';
 import type { RuntimeVersion } from '@skiff/cri';
 import { kubeletVersion } from '../version.ts';
 
@@ -46,6 +47,8 @@ export interface MachineUsage {
   readonly memoryAvailableBytes: number;
   readonly diskCapacityBytes: number;
   readonly diskAvailableBytes: number;
+  readonly diskInodes: number;
+  readonly diskInodesFree: number;
   readonly pidsMax: number;
   readonly pidsUsed: number;
 }
@@ -63,6 +66,8 @@ export async function readUsage(directory: string): Promise<MachineUsage> {
     memoryAvailableBytes: kib('MemAvailable'),
     diskCapacityBytes: fs.blocks * fs.bsize,
     diskAvailableBytes: fs.bavail * fs.bsize,
+    diskInodes: fs.files,
+    diskInodesFree: fs.ffree,
     pidsMax: Number(pidMax) || 32_768,
     pidsUsed: Number(/ \d+\/(\d+) /.exec(loadavg)?.[1] ?? '0'),
   };
@@ -73,19 +78,30 @@ export interface NodeResources {
   readonly allocatable: Record<string, string>;
 }
 
-/** Upstream's hard eviction thresholds are kept free: 100 MiB of memory, a tenth of the disk. */
-const reservedMemoryBytes = 100 * 1024 * 1024;
+export interface NodeResourceOptions {
+  readonly maxPods: number;
+  /** What the node keeps for itself, resource → amount. */
+  readonly reserved?: readonly Readonly<Record<string, string>>[];
+  /** Kept free, since pods are evicted below it. Bytes. */
+  readonly evictionMemoryBytes?: number;
+  readonly evictionDiskBytes?: number;
+}
 
-export function computeNodeResources(usage: MachineUsage, maxPods: number): NodeResources {
-  const cpu = String(os.cpus().length);
-  const ki = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;
-  const common = { cpu, 'hugepages-1Gi': '0', 'hugepages-2Mi': '0', pods: String(maxPods) };
+/** Capacity as the kernel tells it; of that pods may have what is neither reserved nor an eviction threshold (Node Allocatable). */
+export function computeNodeResources(usage: MachineUsage, o: NodeResourceOptions): NodeResources {
+  const cpuCount = os.cpus().length;
+  const reserved = (name: string): number =>
+    (o.reserved ?? []).reduce((sum, r) => sum + (r[name] === undefined ? 0 : quantityMilliValue(r[name])), 0);
+  const ki = (bytes: number): string => `${Math.floor(Math.max(0, bytes) / 1024)}Ki`;
+  const common = { 'hugepages-1Gi': '0', 'hugepages-2Mi': '0', pods: String(o.maxPods) };
+  const disk = Math.max(0, usage.diskCapacityBytes - reserved('ephemeral-storage') / 1000 - (o.evictionDiskBytes ?? 0));
   return {
-    capacity: { ...common, 'ephemeral-storage': ki(usage.diskCapacityBytes), memory: ki(usage.memoryCapacityBytes) },
+    capacity: { ...common, cpu: String(cpuCount), 'ephemeral-storage': ki(usage.diskCapacityBytes), memory: ki(usage.memoryCapacityBytes) },
     allocatable: {
       ...common,
-      'ephemeral-storage': String(Math.floor(usage.diskCapacityBytes * 0.9)),
-      memory: ki(usage.memoryCapacityBytes - reservedMemoryBytes),
+      cpu: newMilliQuantity(Math.max(0, cpuCount * 1000 - reserved('cpu')), 'DecimalSI'),
+      'ephemeral-storage': String(Math.floor(disk)),
+      memory: ki(usage.memoryCapacityBytes - reserved('memory') / 1000 - (o.evictionMemoryBytes ?? 0)),
     },
   };
 }

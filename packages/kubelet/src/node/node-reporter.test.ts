@@ -42,7 +42,7 @@ function startReporter() {
       port: 1,
       labels: {},
       taints: [],
-      maxPods: 1,
+      resources: () => ({ capacity: {}, allocatable: {} }),
       rootDirectory: '/',
       checkIntervalMs: 10_000,
       reportIntervalMs: 300_000,
@@ -63,6 +63,7 @@ function startReporter() {
       clock,
       log: silentLogger,
       resources: { capacity: {}, allocatable: {} },
+      pressures: () => new Set(),
       inContactSinceMs: () => contact.sinceMs(),
     },
   );

@@ -3,9 +3,10 @@ import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client, EventRecorder, Informer } from '@skiff/client';
 import { childSignal, type Clock, formatTime, type Logger } from '@skiff/component-base';
 import type { ImageService, RuntimeService } from '@skiff/cri';
+import type { PressureCondition } from '../eviction/signals.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { computeNodeConditions, stampNodeConditions } from './conditions.ts';
-import { architecture, computeNodeResources, type NodeResources, readSystemInfo, readUsage } from './machine.ts';
+import { architecture, type MachineUsage, type NodeResources, readSystemInfo, readUsage } from './machine.ts';
 import { mergeExtendedResources, nodeStatusDiffers, renderImages, renderNodePatch } from './node-status.ts';
 
 export interface NodeConfig {
@@ -14,7 +15,7 @@ export interface NodeConfig {
   readonly port: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
-  readonly maxPods: number;
+  readonly resources: (usage: MachineUsage) => NodeResources;
   readonly rootDirectory: string;
   /** How often the state is looked at; it is written when it changed, else every `reportIntervalMs`. */
   readonly checkIntervalMs: number;
@@ -43,6 +44,9 @@ export interface NodeReporter {
 export const isRemovedOnPurpose = (o: { inContactSinceMs: number; nowMs: number; settleMs: number }): boolean =>
   o.nowMs - o.inContactSinceMs > o.settleMs;
 
+/** What Events are about. Upstream's kubelet refers to its node by name in the UID's place; tools look for that. */
+export const nodeReference = (name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } });
+
 const imagesIntervalMs = 300_000;
 
 export function createNodeReporter(
@@ -56,7 +60,9 @@ export function createNodeReporter(
     events: EventRecorder;
     clock: Clock;
     log: Logger;
+    /** As found at the start. */
     resources: NodeResources;
+    pressures: () => ReadonlySet<PressureCondition>;
     /** Since when the API has answered without a gap; monotonic milliseconds. */
     inContactSinceMs: () => number;
   },
@@ -122,9 +128,9 @@ export function createNodeReporter(
       imagesAtMs = clock.monotonicMs();
     }
     const usage = await readUsage(config.rootDirectory);
-    const { capacity, allocatable } = computeNodeResources(usage, config.maxPods);
+    const { capacity, allocatable } = config.resources(usage);
     const verdicts = computeNodeConditions({
-      usage,
+      pressures: deps.pressures(),
       runtime: status,
       network: deps.network.status(),
       routes: deps.network.routes(),
@@ -150,8 +156,7 @@ export function createNodeReporter(
   const tellTransitions = (inApi: DeepReadonly<NodeStatus>, after: NodeStatus): void => {
     const before = told ?? inApi;
     told = after;
-    // Upstream's kubelet refers to its node by name in the UID's place; tools look for that.
-    const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: config.name, uid: config.name } };
+    const about = nodeReference(config.name);
     for (const c of after.conditions ?? []) {
       const old = before.conditions?.find((o) => o.type === c.type);
       if (old?.status === c.status) continue;

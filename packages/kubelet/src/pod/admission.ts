@@ -1,7 +1,7 @@
 import { type DeepReadonly, quantityMilliValue } from '@skiff/apimachinery';
-import type { Node } from '@skiff/api';
+import { computePodQOSClass, type Node } from '@skiff/api';
 import type { ResourceList } from '../env/resource-field-ref.ts';
-import { type ContainerSpec, initContainersOf, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
+import { type ContainerSpec, initContainersOf, isCriticalPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
 
 export interface AdmissionInput {
   /** Other pods of the node that are not over. */
@@ -9,6 +9,10 @@ export interface AdmissionInput {
   readonly allocatable: ResourceList;
   readonly node: DeepReadonly<Node> | undefined;
   readonly appArmorEnabled: boolean;
+  /** Pressures of the node; absent: none. */
+  readonly pressures?: ReadonlySet<string>;
+  /** Beside the safe ones; names, or patterns that end in `*`. */
+  readonly allowedUnsafeSysctls?: readonly string[];
 }
 
 export interface Refusal {
@@ -101,7 +105,7 @@ function checkResources(pod: PodSnapshot, o: AdmissionInput): Refusal | undefine
   return undefined;
 }
 
-/** Those that are the pod's alone and can harm nobody else. Any other is refused (upstream's --allowed-unsafe-sysctls is not there). */
+/** Those that are the pod's alone and can harm nobody else. Others have to be allowed by the node. */
 const safeSysctls: ReadonlySet<string> = new Set([
   'kernel.shm_rmid_forced',
   'net.ipv4.ip_local_port_range',
@@ -117,8 +121,34 @@ const safeSysctls: ReadonlySet<string> = new Set([
   'net.ipv4.tcp_wmem',
 ]);
 
+const sysctlAllowed = (name: string, allowed: readonly string[]): boolean =>
+  safeSysctls.has(name) ||
+  allowed.some((text) => {
+    const pattern = text.replaceAll('/', '.');
+    return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+  });
+
+/** A node that is short of something takes in only what it can't do without. */
+function checkPressure(pod: PodSnapshot, pressures: ReadonlySet<string>): Refusal | undefined {
+  if (pressures.size === 0 || isCriticalPod(pod)) return undefined;
+  if (pressures.size === 1 && pressures.has('MemoryPressure')) {
+    if ((pod.status.qosClass ?? computePodQOSClass(pod.spec)) !== 'BestEffort') return undefined;
+    const key = 'node.kubernetes.io/memory-pressure';
+    const tolerates = (pod.spec.tolerations ?? []).some(
+      (t) =>
+        (t.key === key || (t.key ?? '') === '') &&
+        ['', undefined, 'NoSchedule'].includes(t.effect) &&
+        (t.operator === 'Exists' || (t.value ?? '') === ''),
+    );
+    if (tolerates) return undefined;
+  }
+  return { reason: 'Evicted', message: `The node had condition: [${[...pressures].join(' ')}]. ` };
+}
+
 /** The node's own last check of what the scheduler (or a user, with nodeName) decided. A refused pod fails for good. */
 export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
+  const short = checkPressure(pod, o.pressures ?? new Set());
+  if (short !== undefined) return short;
   const wanted = hostPortsOf(pod);
   const taken = o.others.flatMap(hostPortsOf);
   if (wanted.some((p) => taken.some((t) => clash(p, t)))) {
@@ -140,7 +170,7 @@ export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefin
   if (pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict') {
     return { reason: 'SupplementalGroupsPolicyNotSupported', message: 'SupplementalGroupsPolicy=Strict is not supported in this node' };
   }
-  const unsafe = pod.spec.securityContext?.sysctls?.find((s) => !safeSysctls.has(s.name.replaceAll('/', '.')));
+  const unsafe = pod.spec.securityContext?.sysctls?.find((s) => !sysctlAllowed(s.name.replaceAll('/', '.'), o.allowedUnsafeSysctls ?? []));
   if (unsafe !== undefined)
     return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(unsafe.name)} not allowlisted` };
   if ((pod.spec.resourceClaims ?? []).length > 0) {

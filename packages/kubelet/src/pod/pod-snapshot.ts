@@ -62,3 +62,8 @@ export const isStaticPod = (pod: PodSnapshot): boolean => {
   const source = pod.metadata.annotations?.['kubernetes.io/config.source'];
   return source !== undefined && source !== 'api';
 };
+
+const systemCriticalPriority = 2_000_000_000;
+
+/** What a node can't do without: it is not evicted, and taken in even by a node that is short of something. */
+export const isCriticalPod = (pod: PodSnapshot): boolean => isStaticPod(pod) || (pod.spec.priority ?? 0) >= systemCriticalPriority;

@@ -4,7 +4,7 @@ import { computePodActions } from '../actions/compute-pod-actions.ts';
 import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
-import { generateStatus } from '../status/generate-status.ts';
+import { generateStatus, type StatusInput } from '../status/generate-status.ts';
 import { killContainers, stopSandboxes } from './kill-pod.ts';
 import { observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
@@ -31,6 +31,9 @@ const failureRetryMs = 2_000;
  */
 export class PodWorker {
   readonly done: Promise<void>;
+  /** Resolves when nothing of the pod runs any more and its volumes are gone; the API may still have it. */
+  readonly ended: Promise<void>;
+  #markEnded: () => void = () => undefined;
   #pod: PodSnapshot;
   readonly #context: PodContext;
   readonly #root: AbortSignal;
@@ -41,7 +44,7 @@ export class PodWorker {
   readonly #ended = new Map<string, ContainerStatus>();
   readonly #waiting = new Map<string, WaitingReason>();
   readonly #made = new Set<string>();
-  #failure: { reason: string; message: string } | undefined;
+  #failure: StatusInput['failure'];
   #failures = 0;
   #syncing: ChildSignal | undefined;
   #deadline: Deadline | undefined;
@@ -65,6 +68,9 @@ export class PodWorker {
       this.#observed = o.observed;
       this.#stale = false;
     }
+    this.ended = new Promise((resolve) => {
+      this.#markEnded = resolve;
+    });
     this.#held = o.after !== undefined;
     void o.after?.then(() => this.#release());
     this.#applyPod();
@@ -96,8 +102,9 @@ export class PodWorker {
     this.#stop('removed', Math.max(1, this.#graceSeconds()));
     this.poke();
   }
-  evict(reason: string, message: string, graceSeconds: number): void {
-    this.#failure ??= { reason, message };
+  /** Ends the pod as Failed. `condition` tells disruption controllers why. */
+  evict(reason: string, message: string, graceSeconds: number, condition?: { readonly type: string; readonly reason: string }): void {
+    this.#failure ??= { reason, message, ...(condition === undefined ? {} : { condition }) };
     this.#stop('evicted', graceSeconds);
     this.poke();
   }
@@ -137,6 +144,7 @@ export class PodWorker {
   }
   #advance(event: PodWorkerEvent): void {
     this.#state = advance(this.#state, event);
+    if (this.#state.phase === 'finished') this.#markEnded();
   }
 
   async #run(): Promise<void> {

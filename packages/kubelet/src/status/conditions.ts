@@ -13,6 +13,10 @@ export const kubeletConditions: ReadonlySet<string> = new Set([
   'PodResizeInProgress',
 ]);
 
+/** Its own conditions, and the one by which it says that it ended a pod, which others write as well. */
+export const isKubeletCondition = (c: DeepReadonly<PodCondition>): boolean =>
+  kubeletConditions.has(c.type) || (c.type === 'DisruptionTarget' && c.reason === 'TerminationByKubelet');
+
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 const list = (names: readonly string[]): string => `[${names.join(' ')}]`;
 

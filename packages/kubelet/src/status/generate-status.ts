@@ -37,7 +37,11 @@ export interface StatusInput {
   /** A change of resources that is not carried out (yet). */
   readonly resize?: { readonly type: 'PodResizePending' | 'PodResizeInProgress'; readonly reason?: string; readonly message?: string };
   /** The pod was refused or is evicted: phase Failed with these. */
-  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly failure?: {
+    readonly reason: string;
+    readonly message: string;
+    readonly condition?: { readonly type: string; readonly reason: string };
+  };
 }
 
 const bareId = (status: ContainerStatus): string => (status.containerID ?? '').replace(/^[^:]+:\/\//, '');
@@ -78,11 +82,15 @@ function addresses(o: StatusInput): Pick<PodStatus, 'podIP' | 'podIPs' | 'hostIP
 }
 
 function generateConditions(o: StatusInput, phase: string, statuses: readonly ContainerStatus[]): PodCondition[] {
-  const others = (o.pod.status.conditions ?? []).filter((c) => !kubeletConditions.has(c.type));
+  const disrupted = o.failure?.condition;
+  const others = (o.pod.status.conditions ?? []).filter((c) => !kubeletConditions.has(c.type) && c.type !== disrupted?.type);
   const stamp = (type: string, verdict: Parameters<typeof stampCondition>[1]): PodCondition =>
     stampCondition(type, verdict, { previous: o.previous.conditions ?? [], generation: o.pod.metadata.generation, now: o.now });
   return [
     ...(structuredClone(others) as PodCondition[]),
+    ...(disrupted === undefined
+      ? []
+      : [stamp(disrupted.type, { status: 'True', reason: disrupted.reason, message: o.failure?.message ?? '' })]),
     ...(o.resize === undefined ? [] : [stamp(o.resize.type, { status: 'True', ...o.resize })]),
     stamp('PodReadyToStartContainers', { status: checkSandbox(o.pod, o.observed).changed ? 'False' : 'True' }),
     stamp('Initialized', podInitialized(o.pod, statuses, phase)),
@@ -127,7 +135,8 @@ export function generateStatus(o: StatusInput): PodStatus {
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const phase = choosePhase(o, computePhase(pod, statuses, { terminal: o.terminal, initialized: appContainerHasRun(pod, observed) }));
   status.phase = phase;
-  if (o.failure !== undefined) {
+  // While containers still run the pod is not over yet, whatever will be said of it.
+  if (o.failure !== undefined && phase === 'Failed') {
     status.reason = o.failure.reason;
     status.message = o.failure.message;
   } else if (phase === previous.phase) {
@@ -143,8 +152,9 @@ export function generateStatus(o: StatusInput): PodStatus {
 /** A pod never leaves Succeeded or Failed. */
 function choosePhase(o: StatusInput, computed: string): string {
   if (isTerminalPhase(o.pod.status.phase)) return o.pod.status.phase;
-  if (o.failure !== undefined) return 'Failed';
+  const runs = o.observed.containers.some((c) => c.state === 'running');
+  if (o.failure !== undefined) return runs && !o.terminal ? (o.previous.phase ?? 'Running') : 'Failed';
   if (isTerminalPhase(o.previous.phase)) return o.previous.phase;
   // While containers still run, a pod is not shown as over; the last status of its end says so.
-  return isTerminalPhase(computed) && !o.terminal && o.observed.containers.some((c) => c.state === 'running') ? 'Running' : computed;
+  return isTerminalPhase(computed) && !o.terminal && runs ? 'Running' : computed;
 }

@@ -1,6 +1,6 @@
 import type { PodStatus } from '@skiff/api';
 import type { DeepReadonly, Json, JsonObject } from '@skiff/apimachinery';
-import { kubeletConditions } from './conditions.ts';
+import { isKubeletCondition } from './conditions.ts';
 
 /** Fields of the status that the kubelet owns and may take away again. */
 const removable = ['reason', 'message', 'podIP', 'hostIP', 'ephemeralContainerStatuses', 'initContainerStatuses'] as const;
@@ -26,7 +26,7 @@ export function statusDiffers(current: DeepReadonly<PodStatus>, next: DeepReadon
   const strip = (s: DeepReadonly<PodStatus>): unknown => ({
     ...s,
     conditions: (s.conditions ?? [])
-      .filter((c) => kubeletConditions.has(c.type) && told.has(c.type))
+      .filter((c) => isKubeletCondition(c) && told.has(c.type))
       .map(({ lastProbeTime: _ignored, ...c }) => c)
       .sort((a, b) => (a.type < b.type ? -1 : 1)),
     resize: undefined,
@@ -58,7 +58,7 @@ export function renderStatusPatch(uid: string, current: DeepReadonly<PodStatus>,
   }
   for (const key of removable) if (next[key] === undefined && current[key] !== undefined) status[key] = null;
   // Others' conditions are theirs: what is known of them here may be old.
-  const own = (next.conditions ?? []).filter((c) => kubeletConditions.has(c.type));
+  const own = (next.conditions ?? []).filter(isKubeletCondition);
   const conditions = own.flatMap((c) => {
     const old = current.conditions?.find((o) => o.type === c.type);
     // Elements are merged: what went away has to be named.

@@ -12,6 +12,8 @@ export interface PodPaths {
   readonly memory: string;
   memoryVolume(plugin: string, name: string): string;
   subPath(volume: string, container: string, index: number): string;
+  /** Termination messages of all containers. */
+  readonly containers: string;
   terminationLog(container: string, attempt: number): string;
 }
 
@@ -29,6 +31,7 @@ export function podPaths(rootDirectory: string, uid: string): PodPaths {
     memory,
     memoryVolume: (plugin, name) => path.join(memory, `kubernetes.io~${plugin}`, name),
     subPath: (volume, container, index) => path.join(root, 'volume-subpaths', volume, container, String(index)),
+    containers: path.join(root, 'containers'),
     terminationLog: (container, attempt) => path.join(root, 'containers', container, String(attempt)),
   };
 }

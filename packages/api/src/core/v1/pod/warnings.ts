@@ -7,7 +7,6 @@ import { appArmorAnnotationPrefix, appArmorFieldForAnnotation } from './app-armo
 import { containersWithPaths } from './containers.ts';
 import { containerWarnings, portWarnings } from './container-warnings.ts';
 import { overlappingPathWarnings } from './overlapping-paths.ts';
-import { unenforcedWarnings } from './unenforced.ts';
 
 type Spec = DeepReadonly<PodSpec>;
 interface PodLike {
@@ -43,7 +42,6 @@ export function podWarnings(pod: PodLike, prefix: string): string[] {
     ...podAffinityWarnings(affinity?.podAntiAffinity, `${path}.affinity.podAntiAffinity`),
     ...(spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) => warningsForIP(ip, `${path}.dnsConfig.nameservers[${i}]`)),
     ...(spec.hostAliases ?? []).flatMap((a, i) => warningsForIP(a.ip, `${path}.hostAliases[${i}].ip`)),
-    ...unenforcedWarnings(spec, path),
   ];
 }
 

@@ -1,0 +1,126 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import os from 'node:os';
+import { quantityValue } from '@skiff/apimachinery';
+import { FlagError, type Flags, parseFlags } from '@skiff/component-base';
+import { parseThresholds } from '../eviction/signals.ts';
+import { kubeletFlags } from '../flags.ts';
+import { defaultVni } from '../network/names.ts';
+import { configurationFlags, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
+import type { KubeletConfig } from './kubelet-config.ts';
+
+export type KubeletFlags = Flags<typeof kubeletFlags>;
+
+/** `signal<value` or `name=value` entries. */
+function parseEntries(name: string, entries: readonly string[], separator: string): Record<string, string> {
+  return Object.fromEntries(
+    entries
+      .filter((e) => e !== '')
+      .map((entry) => {
+        const at = entry.indexOf(separator);
+        if (at <= 0) throw new FlagError(`--${name} takes name${separator}value, not "${entry}"`);
+        return [entry.slice(0, at), entry.slice(at + 1)];
+      }),
+  );
+}
+
+const parseLabels = (list: readonly string[]): Record<string, string> =>
+  Object.fromEntries(list.map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)] as const).filter(([k]) => k !== ''));
+
+function parseTaint(text: string): { key: string; value: string; effect: string } {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  if (match === null) throw new FlagError(`--register-with-taints takes key=value:effect, not "${text}"`);
+  return { key: match[1] ?? '', value: match[2] ?? '', effect: match[3] ?? '' };
+}
+
+/** `10Mi` is written in bytes for the engine, whose own units are decimal; what it knows itself stays as it is. */
+export const engineSize = (text: string): string => (/^\d+[KMGT]i$/.test(text) ? String(quantityValue(text)) : text);
+
+function evictionOf(flags: KubeletFlags): KubeletConfig['eviction'] {
+  const hard = flags['eviction-hard'];
+  return {
+    thresholds: parseThresholds({
+      ...(hard === undefined ? {} : { hard: parseEntries('eviction-hard', hard, '<') }),
+      soft: parseEntries('eviction-soft', flags['eviction-soft'], '<'),
+      softGracePeriod: parseEntries('eviction-soft-grace-period', flags['eviction-soft-grace-period'], '='),
+      minimumReclaim: parseEntries('eviction-minimum-reclaim', flags['eviction-minimum-reclaim'], '='),
+    }),
+    transitionMs: flags['eviction-pressure-transition-period'],
+    maxPodGraceSeconds: flags['eviction-max-pod-grace-period'],
+  };
+}
+
+function imageGarbageOf(flags: KubeletFlags): KubeletConfig['imageGarbage'] {
+  const [high, low] = [flags['image-gc-high-threshold'], flags['image-gc-low-threshold']];
+  if (high < 0 || high > 100 || low < 0 || low > 100 || (low >= high && high !== 100))
+    throw new FlagError(`--image-gc-low-threshold (${low}) must be below --image-gc-high-threshold (${high}), both from 0 to 100`);
+  return {
+    highShare: high / 100,
+    lowShare: low / 100,
+    minimumAgeMs: flags['minimum-image-ttl-duration'],
+    maximumAgeMs: flags['image-maximum-gc-age'],
+  };
+}
+
+/** Throws FlagError for values that don't fit together. */
+export function configOf(flags: KubeletFlags): KubeletConfig {
+  mkdirSync(flags['root-dir'], { recursive: true });
+  return {
+    nodeName: flags['hostname-override'],
+    nodeAddresses: flags['node-ip'].split(','),
+    port: flags.port,
+    instance: flags.instance,
+    // Mount points are known by their real paths.
+    rootDirectory: realpathSync(flags['root-dir']),
+    clusterDns: flags['cluster-dns'],
+    clusterDomain: flags['cluster-domain'],
+    resolvConf: flags['resolv-conf'],
+    podCidrs: flags['pod-cidr'],
+    clusterCidrs: flags['cluster-cidr'],
+    vxlan: { port: flags['vxlan-port'], vni: flags['vxlan-vni'] ?? defaultVni(flags['cluster-cidr']) },
+    nonMasqueradeCidrs: flags['non-masquerade-cidr'],
+    cgroupRoot: flags['cgroup-root'] ?? `/${flags.instance}`,
+    maxPods: flags['max-pods'],
+    labels: parseLabels(flags['node-labels']),
+    taints: flags['register-with-taints'].map(parseTaint),
+    seccompDefault: flags['seccomp-default'],
+    maxParallelPulls: flags['max-parallel-image-pulls'],
+    maxParallelStarts: flags['max-parallel-pod-starts'] ?? os.cpus().length * 2,
+    checkIntervalMs: flags['node-status-update-frequency'],
+    reportIntervalMs: flags['node-status-report-frequency'],
+    leaseDurationSeconds: flags['node-lease-duration-seconds'],
+    podLogsDirectory: flags['pod-logs-dir'],
+    containerLogsDirectory: flags['container-logs-dir'],
+    eviction: evictionOf(flags),
+    imageGarbage: imageGarbageOf(flags),
+    maxContainerRestartMs: flags['max-container-restart-period'],
+    allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'],
+    podMaxPids: flags['pod-max-pids'],
+    reserved: [parseEntries('kube-reserved', flags['kube-reserved'], '='), parseEntries('system-reserved', flags['system-reserved'], '=')],
+  };
+}
+
+/** Of --config and --config-dir, which have to be known before the other flags. */
+function configPaths(args: readonly string[]): { config: string | undefined; configDir: string | undefined } {
+  const { config, 'config-dir': configDir } = parseFlags(
+    { config: kubeletFlags.config, 'config-dir': kubeletFlags['config-dir'] },
+    args.flatMap((a, i) => (/^--config(-dir)?=/.test(a) ? [a] : /^--config(-dir)?$/.test(a) ? [a, args[i + 1] ?? ''] : [])),
+  );
+  return { config, configDir };
+}
+
+export interface Settings {
+  readonly flags: KubeletFlags;
+  /** What runs, in the fields of KubeletConfiguration. */
+  readonly configuration: object;
+  /** Fields of the file that have no effect here. */
+  readonly ignored: readonly string[];
+}
+
+/** Command line over configuration file over defaults. Throws FlagError. */
+export function readSettings(args: readonly string[]): Settings {
+  const { config, configDir } = configPaths(args);
+  const file = readConfiguration(config, configDir);
+  const fromFile = configurationFlags(file, args);
+  const flags = parseFlags(kubeletFlags, [...fromFile.args, ...args]);
+  return { flags, configuration: renderConfiguration(flags, file), ignored: fromFile.ignored };
+}

@@ -1,0 +1,42 @@
+import type { EvictionConfig } from '../eviction/eviction-manager.ts';
+import type { ImageGarbageConfig } from '../images/image-gc.ts';
+
+/** What the kubelet is assembled with; made of flags. */
+export interface KubeletConfig {
+  readonly nodeName: string;
+  /** Primary first. */
+  readonly nodeAddresses: readonly string[];
+  readonly port: number;
+  readonly instance: string;
+  /** Absolute and without symbolic links. */
+  readonly rootDirectory: string;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  readonly resolvConf: string;
+  /** Instead of the Node object's, unless empty. */
+  readonly podCidrs: readonly string[];
+  readonly clusterCidrs: readonly string[];
+  readonly vxlan: { readonly vni: number; readonly port: number };
+  readonly nonMasqueradeCidrs: readonly string[];
+  readonly cgroupRoot: string;
+  readonly maxPods: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
+  readonly seccompDefault: boolean;
+  readonly maxParallelPulls: number;
+  readonly maxParallelStarts: number;
+  readonly checkIntervalMs: number;
+  readonly reportIntervalMs: number;
+  readonly leaseDurationSeconds: number;
+  readonly podLogsDirectory: string;
+  readonly containerLogsDirectory: string;
+  readonly eviction: EvictionConfig;
+  readonly imageGarbage: Omit<ImageGarbageConfig, 'file'>;
+  readonly maxContainerRestartMs: number;
+  /** Names, or patterns that end in `*`. */
+  readonly allowedUnsafeSysctls: readonly string[];
+  /** -1: no limit. */
+  readonly podMaxPids: number;
+  /** What the node keeps for itself, resource → amount. */
+  readonly reserved: readonly Readonly<Record<string, string>>[];
+}
