@@ -124,10 +124,11 @@ export function createKubelet(
     const resources = resourcesOf(usage);
     const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });
     const hostMount = await createHostMount(runCommand, async () => (await runtime.status().catch(() => undefined))?.daemonPid);
+    const nodeAddress = config.nodeAddresses.find((a) => !a.includes(':')) ?? '127.0.0.1';
     const network = createPodNetwork(
       {
         instance: config.instance,
-        nodeAddress: config.nodeAddresses.find((a) => !a.includes(':')) ?? '127.0.0.1',
+        nodeAddress,
         clusterCidrs: config.clusterCidrs,
         nonMasqueradeCidrs: config.nonMasqueradeCidrs,
         vxlan: config.vxlan,
@@ -135,7 +136,7 @@ export function createKubelet(
       },
       { run: runCommand, clock, log, sandboxes: () => runningSandboxes(runtime) },
     );
-    followNodes(otherNodes, { self: config.nodeName, clusterCidrs: config.clusterCidrs }, network);
+    followNodes(otherNodes, { self: config.nodeName, clusterCidrs: config.clusterCidrs, nodeAddress, log }, network);
     const leaseDurationMs = config.leaseDurationSeconds * 1000;
     const contact = createApiContact(leaseDurationMs, clock);
     const node = createNodeReporter(

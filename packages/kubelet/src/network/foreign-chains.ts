@@ -80,12 +80,16 @@ export function renderAccepts(hook: string, names: NetworkNames, rules: Pick<Fir
 
 const commentPrefix = (names: NetworkNames): string => `skiff ${names.tag} `;
 
-/** The `nft -f` lines that bring each chain to what is wanted; none where it is so already. */
-export function planForeignChains(objects: readonly NftObject[], names: NetworkNames, rules: FirewallRules | undefined): readonly string[] {
+/** The `nft -f` lines, by table, that bring each chain to what is wanted; none where it is so already. */
+export function planForeignChains(
+  objects: readonly NftObject[],
+  names: NetworkNames,
+  rules: FirewallRules | undefined,
+): ReadonlyMap<string, readonly string[]> {
   const prefix = commentPrefix(names);
   const own = objects.flatMap((o) => o.rule ?? []).filter((r) => r.comment?.startsWith(prefix) === true);
   const chains = rules === undefined ? [] : refusingChains(objects);
-  const lines: string[] = [];
+  const added: { readonly table: string; readonly line: string }[] = [];
   const kept = new Set<NftRule>();
   for (const chain of chains) {
     const accepts = renderAccepts(chain.hook ?? '', names, rules ?? { peers: [] });
@@ -96,9 +100,15 @@ export function planForeignChains(objects: readonly NftObject[], names: NetworkN
       continue;
     }
     const place = `${chain.family} ${chain.table} ${chain.name}`;
-    lines.push(...accepts.toReversed().map((match) => `insert rule ${place} ${match} accept comment "${comment}"`));
+    const table = `${chain.family} ${chain.table}`;
+    added.push(...accepts.toReversed().map((match) => ({ table, line: `insert rule ${place} ${match} accept comment "${comment}"` })));
   }
-  return [...own.filter((r) => !kept.has(r)).map((r) => `delete rule ${r.family} ${r.table} ${r.chain} handle ${r.handle}`), ...lines];
+  const removed = own
+    .filter((r) => !kept.has(r))
+    .map((r) => ({ table: `${r.family} ${r.table}`, line: `delete rule ${r.family} ${r.table} ${r.chain} handle ${r.handle}` }));
+  const lines = new Map<string, string[]>();
+  for (const { table, line } of [...removed, ...added]) lines.set(table, [...(lines.get(table) ?? []), line]);
+  return lines;
 }
 
 const list = async (run: RunCommand, ...what: readonly string[]): Promise<readonly NftObject[]> =>
@@ -112,8 +122,13 @@ async function apply(run: RunCommand, names: NetworkNames, rules: FirewallRules 
   );
   const objects: NftObject[] = [];
   for (const table of tables) objects.push(...(await list(run, 'table', ...table.split(' '))));
-  const lines = planForeignChains(objects, names, rules);
-  if (lines.length > 0) await run('nft', ['-f', '-'], `${lines.join('\n')}\n`);
+  // Each table for itself: one that its owner has locked must not keep the others shut.
+  const failures: string[] = [];
+  for (const [table, lines] of planForeignChains(objects, names, rules))
+    await run('nft', ['-f', '-'], `${lines.join('\n')}\n`).catch((error: unknown) =>
+      failures.push(`table ${table}: ${(error as Error).message}`),
+    );
+  if (failures.length > 0) throw new Error(failures.join('; '));
 }
 
 export const ensureForeignChains = (run: RunCommand, names: NetworkNames, rules: FirewallRules): Promise<void> => apply(run, names, rules);

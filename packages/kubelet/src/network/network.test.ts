@@ -6,6 +6,9 @@ import { planForeignChains } from './foreign-chains.ts';
 import { renderHostPorts } from './host-port.ts';
 import { podMac, renderHostWire, renderPodWire } from './wiring.ts';
 
+/** Whatever the table. */
+const foreignLines = (...o: Parameters<typeof planForeignChains>): readonly string[] => [...planForeignChains(...o).values()].flat();
+
 describe('pod wiring', () => {
   const names = networkNames('skiff');
   it('names links within Linux’ limit and apart between instances', () => {
@@ -63,7 +66,7 @@ describe('pod wiring', () => {
       chain: { family: 'inet', table: 'filter', name: 'forward', type: 'filter', hook: 'forward', ...over },
     });
     it('are opened where they refuse, and only there', () => {
-      const lines = planForeignChains(
+      const lines = foreignLines(
         [
           chain({ policy: 'drop' }),
           chain({ table: 'quiet', policy: 'accept' }),
@@ -79,17 +82,23 @@ describe('pod wiring', () => {
       expect(lines).toHaveLength(8);
       expect(lines.at(-1)).toMatch(/^insert rule inet filter input iifname "skp.*\*" accept comment "skiff skiff [0-9a-f]{12}"$/);
     });
+    it('are changed one by one: a table that is locked keeps no other shut', () => {
+      const second = { chain: { family: 'inet', table: 'locked', name: 'forward', type: 'filter', hook: 'forward', policy: 'drop' } };
+      const tables = planForeignChains([chain({ policy: 'drop' }), second], names, rules);
+      expect([...tables.keys()]).toEqual(['inet filter', 'inet locked']);
+      for (const [table, lines] of tables) expect(lines.every((l) => l.startsWith(`insert rule ${table} forward `))).toBe(true);
+    });
     it('are left alone when all is there, brought up to date when not, and left clean', () => {
       const there = chain({ policy: 'drop' });
-      const comment = /"(skiff .*)"/.exec(planForeignChains([there], names, rules)[0] ?? '')?.[1] ?? '';
+      const comment = /"(skiff .*)"/.exec(foreignLines([there], names, rules)[0] ?? '')?.[1] ?? '';
       const own = [1, 2, 3, 4].map((handle) => ({ rule: { family: 'inet', table: 'filter', chain: 'forward', handle, comment } }));
-      expect(planForeignChains([there, ...own], names, rules)).toEqual([]);
-      expect(planForeignChains([there, ...own.slice(1)], names, rules)).toHaveLength(7);
-      expect(planForeignChains([there, ...own], names, undefined)).toEqual(
+      expect(foreignLines([there, ...own], names, rules)).toEqual([]);
+      expect(foreignLines([there, ...own.slice(1)], names, rules)).toHaveLength(7);
+      expect(foreignLines([there, ...own], names, undefined)).toEqual(
         [1, 2, 3, 4].map((handle) => `delete rule inet filter forward handle ${handle}`),
       );
       const others = { rule: { family: 'inet', table: 'filter', chain: 'forward', handle: 9, comment: 'skiff skiff2 abc' } };
-      expect(planForeignChains([there, ...own, others], names, undefined)).toHaveLength(4);
+      expect(foreignLines([there, ...own, others], names, undefined)).toHaveLength(4);
     });
   });
 });

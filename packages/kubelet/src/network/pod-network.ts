@@ -39,6 +39,8 @@ export interface NetworkStatus {
 export interface PodNetwork {
   /** The node's ranges became known, or changed: pods that run keep their addresses. */
   setPodCidrs(cidrs: readonly string[]): void;
+  /** The node's ranges as far as they are known. */
+  podCidrs(): readonly string[];
   /** All other nodes, once they are known for certain. */
   setPeers(peers: readonly Peer[]): void;
   /** Whether pods can get addresses; `message` says why not, for the node's condition and pods' events. */
@@ -187,6 +189,7 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
 
   return {
     setPodCidrs,
+    podCidrs: () => podCidrs,
     setPeers: (next) => nodes.setPeers(next),
     status: () => ({ ready: problem === '', message: problem }),
     routes: () => nodes.status(),

@@ -107,6 +107,7 @@ export function createFakeNode(
     images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, onPulled: () => undefined }),
     network: {
       setPodCidrs: () => undefined,
+      podCidrs: () => [],
       setPeers: () => undefined,
       status: () => ({ ready: true, message: '' }),
       routes: () => ({ ready: true, message: '' }),

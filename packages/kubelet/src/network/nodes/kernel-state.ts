@@ -39,7 +39,10 @@ export async function applyRoutes(run: RunCommand, owner: RouteOwner, plan: Pick
   if (lines.length > 0) await run('ip', ['-force', '-batch', '-'], batch(lines));
 }
 
-/** Tells the tunnel who is where, and forgets whom the plan doesn't name. */
+/**
+ * Tells the tunnel who is where, and forgets whom the plan doesn't name. What can't be told of one node keeps nobody else out; throws
+ * afterwards.
+ */
 export async function applyTunnel(run: RunCommand, link: string, plan: NodesPlan): Promise<void> {
   const wanted = new Set([...plan.neighbours, ...plan.forwarding]);
   const neighbours = parse<{ dst: string; lladdr?: string }>(
@@ -54,8 +57,11 @@ export async function applyTunnel(run: RunCommand, link: string, plan: NodesPlan
     .map((e) => `fdb delete ${e.mac} dev ${link} dst ${e.dst ?? ''} self`);
   const neighbourLines = [...oldNeighbours, ...plan.neighbours];
   const entryLines = [...oldEntries, ...plan.forwarding];
-  if (neighbourLines.length > 0) await run('ip', ['-batch', '-'], batch(neighbourLines));
-  if (entryLines.length > 0) await run('bridge', ['-batch', '-'], batch(entryLines));
+  const done = await Promise.allSettled([
+    ...(neighbourLines.length > 0 ? [run('ip', ['-force', '-batch', '-'], batch(neighbourLines))] : []),
+    ...(entryLines.length > 0 ? [run('bridge', ['-force', '-batch', '-'], batch(entryLines))] : []),
+  ]);
+  for (const d of done) if (d.status === 'rejected') throw d.reason;
 }
 
 /** Removes every route to other nodes. */

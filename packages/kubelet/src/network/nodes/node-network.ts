@@ -56,8 +56,9 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
   let peers: readonly Peer[] = [];
   let remembered = new Map<string, Path>();
   let onLink: ReadonlyMap<string, string> = new Map();
-  /** Destinations that could not be reached last time: told once. */
-  let unusable = '';
+  /** Destinations for which no route could be made last time: told once, and not missed. */
+  let unusable: ReadonlySet<string> = new Set();
+  let untold = '';
   let plan: NodesPlan = { routes: new Map(), neighbours: [], forwarding: [] };
   let surroundings = '';
   let mtu: number | undefined;
@@ -79,7 +80,8 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
   const lookAround = async (): Promise<{ routes: string; complete: boolean }> => {
     const routes = await readRoutes();
     const present = new Set(routes.map((r) => `${r.destination} ${r.gateway} ${r.device}`));
-    const expected = [...plan.routes].map(([destination, rest]) => {
+    const wanted = [...plan.routes].filter(([destination]) => !unusable.has(destination));
+    const expected = wanted.map(([destination, rest]) => {
       const words = rest.split(' ');
       const after = (word: string): string | undefined => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
       return `${destination} ${after('via') ?? '0.0.0.0'} ${after('dev') ?? ''}`;
@@ -104,17 +106,40 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     await ensureVxlan(run, { link: names.vxlanLink, ...config.vxlan, local: nodeAddress, mac, mtu: deviceMtu, addresses });
   };
 
+  /** Says once what can't be told to the kernel of single nodes. */
+  const tellOnce = (what: string, error: unknown, nodes: readonly string[]): void => {
+    if (untold !== what) log.warn({ err: error, nodes }, what);
+    untold = what;
+  };
   /** One node whose address or range can't be used must not keep the others out: only when no route is there, something is wrong here. */
   const routesAsPlanned = async (next: NodesPlan): Promise<void> => {
     try {
       await applyRoutes(run, owner, next);
-      unusable = '';
+      unusable = new Set();
+      untold = '';
     } catch (error) {
       const made = new Set(await ownRoutes(run, owner));
-      if (![...next.routes.keys()].some((destination) => made.has(destination))) throw error;
-      const missing = [...next.routes.keys()].filter((destination) => !made.has(destination)).join(', ');
-      if (unusable !== missing) log.warn({ err: error, missing }, 'ways to the pods of some nodes could not be made');
-      unusable = missing;
+      const missing = [...next.routes.keys()].filter((destination) => !made.has(destination));
+      if (missing.length === next.routes.size) throw error;
+      unusable = new Set(missing);
+      const theirs = peers.filter(
+        (p) => p.podCidrs.some((cidr) => unusable.has(cidr)) || p.podCidrs.some((c) => unusable.has(`${tunnelAddress(c)}/32`)),
+      );
+      tellOnce(
+        `ways to the pods of some nodes could not be made: ${missing.join(', ')}`,
+        error,
+        theirs.map((p) => p.name),
+      );
+    }
+  };
+  /** As above: what the tunnel doesn't take of one node is that node's trouble, and shows as a way that doesn't work. */
+  const tunnelAsPlanned = async (next: NodesPlan): Promise<void> => {
+    if (peers.length === 0) return;
+    try {
+      await applyTunnel(run, names.vxlanLink, next);
+    } catch (error) {
+      if (peers.length === 1) throw error;
+      log.warn({ err: error, nodes: peers.map((p) => p.name) }, 'the tunnel does not take the addresses of all nodes');
     }
   };
 
@@ -142,7 +167,7 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     }
     const placed = peers.map((p) => ({ ...p, path: states.get(keyOf(p))?.path ?? 'vxlan', onLinkDevice: onLink.get(p.address) }) as const);
     plan = renderNodes({ podCidr: range, nodeAddress, vxlanLink: names.vxlanLink }, placed);
-    if (peers.length > 0) await applyTunnel(run, names.vxlanLink, plan);
+    await tunnelAsPlanned(plan);
     await routesAsPlanned(plan);
     surroundings = (await lookAround()).routes;
     const next: RememberedNodes = {

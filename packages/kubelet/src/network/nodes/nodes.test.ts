@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { initialPath, nextPath, type PathState, type ProbeResult } from './choose-path.ts';
-import { directAddress, peersOf, tunnelAddress, tunnelMac } from './peer.ts';
+import { directAddress, isUsablePeer, judgeNodes, type PeerRules, tunnelAddress, tunnelMac } from './peer.ts';
 import { renderNodes } from './render-nodes.ts';
 import { parseRoutes } from './uplink.ts';
+
+const rules = (o: Partial<PeerRules> = {}): PeerRules => ({ self: 'self', clusterCidrs: [], ownCidrs: [], nodeAddress: '10.0.0.1', ...o });
 
 describe('other nodes', () => {
   it('are those with a range and an address', () => {
@@ -19,7 +21,7 @@ describe('other nodes', () => {
               ],
             },
     });
-    const found = peersOf(
+    const { peers: found, refused } = judgeNodes(
       [
         node('c', '10.0.0.3', ['10.1.2.0/24', 'fd00::/64']),
         node('b', '10.0.0.2', ['10.1.1.0/24']),
@@ -28,8 +30,9 @@ describe('other nodes', () => {
         node('silent', undefined, ['10.1.4.0/24']),
         node('alone', '127.0.0.1', ['10.1.5.0/24']),
       ],
-      'self',
+      rules(),
     );
+    expect(refused).toEqual([]);
     expect(found).toEqual([
       { name: 'b', address: '10.0.0.2', podCidrs: ['10.1.1.0/24'] },
       { name: 'c', address: '10.0.0.3', podCidrs: ['10.1.2.0/24'] },
@@ -41,17 +44,26 @@ describe('other nodes', () => {
       const address = { type: 'InternalIP', address: `10.0.0.${name.length}` };
       return { metadata: { name, creationTimestamp: created }, spec: { podCIDRs: podCidrs }, status: { addresses: [address] } };
     };
-    const found = peersOf(
+    const { peers: found, refused } = judgeNodes(
       [
         aged('self', '2026-01-09T00:00:00Z', ['10.1.0.0/24']),
         aged('older', '2026-01-01T00:00:00Z', ['10.1.1.0/24']),
         aged('thief', '2026-01-02T00:00:00Z', ['10.1.1.128/25', '10.1.0.0/24']),
         aged('world', '2026-01-03T00:00:00Z', ['0.0.0.0/0', '10.96.0.0/16', '10.1.9.7/24', 'none']),
-        aged('fine', '2026-01-04T00:00:00Z', ['10.1.2.0/24']),
+        aged('wish', '2026-01-04T00:00:00Z', ['10.1.8.0/25']),
+        aged('fine', '2026-01-05T00:00:00Z', ['10.1.2.0/24']),
       ],
-      'self',
-      ['10.1.0.0/16'],
+      rules({ clusterCidrs: ['10.1.0.0/16'], ownCidrs: ['10.1.8.0/24'] }),
     );
+    expect(refused).toEqual([
+      'the range "10.1.1.128/25" of node "thief" overlaps with the one of node "older"',
+      'the range "10.1.0.0/24" of node "thief" overlaps with the one of node "self"',
+      'the range "0.0.0.0/0" of node "world" overlaps with the one of node "self"',
+      'the range "10.96.0.0/16" of node "world" is not within the cluster\'s',
+      'the range "10.1.9.7/24" of node "world" is no range',
+      'the range "none" of node "world" is no range',
+      'the range "10.1.8.0/25" of node "wish" overlaps with the one of node "self"',
+    ]);
     expect(found.map((p) => [p.name, p.podCidrs])).toEqual([
       ['fine', ['10.1.2.0/24']],
       ['older', ['10.1.1.0/24']],
@@ -60,6 +72,10 @@ describe('other nodes', () => {
 
   it.each([
     ['nonsense', '10.1.1.0/24'],
+    ['0.0.0.0', '10.1.1.0/24'],
+    ['127.0.0.1', '10.1.1.0/24'],
+    ['224.0.0.5', '10.1.1.0/24'],
+    ['255.255.255.255', '10.1.1.0/24'],
     ['10.0.0.2/0', '10.1.1.0/24'],
     ['0.0.0.0/0 -j ACCEPT\n-A INPUT -s 10.0.0.2', '10.1.1.0/24'],
     ['10.0.0.2', '10.1.1.0/24/x\nroute add default'],
@@ -67,7 +83,22 @@ describe('other nodes', () => {
     ['10.0.0.2', '10.1.1.0/24\n'],
   ])('don’t count with address %j and range %j', (address, cidr) => {
     const node = { metadata: { name: 'n' }, spec: { podCIDRs: [cidr] }, status: { addresses: [{ type: 'InternalIP', address }] } };
-    expect(peersOf([node], 'self', ['10.1.0.0/16'])).toEqual([]);
+    expect(judgeNodes([node], rules({ clusterCidrs: ['10.1.0.0/16'] })).peers).toEqual([]);
+    expect(isUsablePeer({ name: 'n', address, podCidrs: [cidr] })).toBe(false);
+  });
+
+  it('may not have everything, or this host, where the cluster’s range is not known', () => {
+    const node = (cidr: string) => ({
+      metadata: { name: 'n' },
+      spec: { podCIDRs: [cidr] },
+      status: { addresses: [{ type: 'InternalIP', address: '10.0.0.2' }] },
+    });
+    const refused = (cidr: string) => judgeNodes([node(cidr)], rules()).refused;
+    expect(refused('0.0.0.0/0')).toEqual(['the range "0.0.0.0/0" of node "n" is too large']);
+    expect(refused('10.0.0.0/24')).toEqual(['the range "10.0.0.0/24" of node "n" has this host\'s own address 10.0.0.1 in it']);
+    expect(refused('10.7.0.0/24')).toEqual([]);
+    expect(isUsablePeer({ name: 'n', address: '10.0.0.2', podCidrs: ['10.7.0.0/24'] })).toBe(true);
+    expect(isUsablePeer({ name: 'n', address: '10.0.0.2' })).toBe(false);
   });
 
   it('keep two addresses of their range', () => {
