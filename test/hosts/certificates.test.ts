@@ -22,7 +22,7 @@ beforeAll(async () => {
   h1 = cluster.lab.host(0);
   h2 = cluster.lab.host(1);
 });
-afterAll(() => cluster.close());
+afterAll(() => cluster?.close());
 
 const files = (): Readonly<Record<string, () => number | undefined>> => ({
   'apiserver serving': () => readCertificate(readFileSync(pki(h1, 'apiserver.crt'), 'utf8')).notAfterMs,

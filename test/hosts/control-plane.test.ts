@@ -41,7 +41,7 @@ describe('a control plane of three machines', () => {
     await host(0).ok('skiff', ['up']);
     for (const h of hosts.slice(1)) figure(`join --control-plane of ${h.name}`, seconds(await joinControlPlane(host(0), h)));
   });
-  afterAll(() => lab.close());
+  afterAll(() => lab?.close());
 
   it('has a member of etcd and an apiserver on each, and one leader', async () => {
     const { client } = await clientOf([host(0)]);

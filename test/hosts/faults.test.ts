@@ -41,7 +41,7 @@ describe('three hosts', () => {
     const web = await cluster.client.get(serviceResource, { namespace: 'default', name: 'web' });
     url = `http://${web.spec?.clusterIP}/`;
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const host = (h: Host | undefined): Host => {
     if (h === undefined) throw new Error('the cluster did not start');

@@ -23,7 +23,7 @@ describe('hosts join and leave', () => {
     address = words[2] ?? '';
     pin = words.at(-1) ?? '';
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const token = async (...flags: string[]): Promise<string> => (await h1.ok('skiff', ['token', 'create', ...flags])).trim();
   const isGone = (name: string): Promise<boolean> =>

@@ -29,7 +29,7 @@ describe('load balancers on three hosts', () => {
     );
     await cluster.kubectl('rollout status daemonset/web --timeout=60s');
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const addressOf = (name: string): Promise<string> =>
     eventually(`the address of ${name}`, async () => {

@@ -57,7 +57,7 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
     addresses.loadBalancer = known.a;
     addresses.localLoadBalancer = known.b;
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const fromHost = async (host: Host, count: number, urls: readonly string[]): Promise<Tally> =>
     parseTally(await host.ok('node', requestArguments({ count }, urls)));

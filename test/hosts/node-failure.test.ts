@@ -63,7 +63,7 @@ describe('nodes that fall silent', () => {
     await cluster.apply(deployment('web', replicas), statefulSet('db', 1, pinned), service('web'), service('db', { clusterIP: 'None' }));
     for (const name of ['deployment/web', 'statefulset/db']) await cluster.kubectl(`rollout status ${name} --timeout=60s`);
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const host = (h: Host | undefined): Host => {
     if (h === undefined) throw new Error('the cluster did not start');

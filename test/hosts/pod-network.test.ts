@@ -110,7 +110,7 @@ describe.each(['20.10', '28'] as const)('pods of three hosts, one of them behind
     await cluster.kubectl('rollout status daemonset/agent --timeout=60s');
     agents = await findAgents();
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   it('go straight where they can and through the tunnel where not; the nodes say that routes exist', async () => {
     const [h1, h2, h3] = cluster.nodes as [Host, Host, Host];

@@ -18,7 +18,7 @@ describe('backup, disaster, restore', () => {
     cluster = await startCluster({ name: 'restore', hosts: 2 });
     [control, worker] = cluster.nodes;
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   const host = (h: Host | undefined): Host => {
     if (h === undefined) throw new Error('the cluster did not start');

@@ -57,7 +57,7 @@ describe('a host behind NAT, which nobody can connect to', () => {
     await cluster.kubectl('wait --for=condition=Ready pod/talker --timeout=60s');
     web = (await podsOf(cluster, 'web'))[0]?.metadata?.name ?? '';
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   it('is out of reach from the control plane', async () => {
     const direct = await control.run('node', [
@@ -198,7 +198,7 @@ describe('a rollout under load, over three hosts', () => {
     await cluster.apply(deployment('web', 6), daemonSet('client'), service('web', { type: 'NodePort' }));
     for (const name of ['deployment/web', 'daemonset/client']) await cluster.kubectl(`rollout status ${name} --timeout=60s`);
   });
-  afterAll(() => cluster.close());
+  afterAll(() => cluster?.close());
 
   it('loses no new connection, wherever it comes from', async () => {
     const { spec } = await cluster.client.get(serviceResource, { namespace: 'default', name: 'web' });

@@ -233,6 +233,13 @@ withRoot(program.command('supervise', { hidden: true })).action(async (options: 
   ]);
 });
 
+// Who reads the output may have seen enough (`skiff status | head`): that is no failure.
+for (const output of [process.stdout, process.stderr])
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

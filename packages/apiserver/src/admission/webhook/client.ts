@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { request } from 'node:http';
 import type { JsonObject } from '@skiff/apimachinery';
 import { DialingAgent, type DialingOptions } from '../../connect/dialing-agent.ts';
@@ -41,7 +42,9 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
         for (const old of agents.values()) old.destroy();
         agents.clear();
       }
-      const tls = { servername: target.serverName, ...(target.ca === undefined ? {} : { ca: target.ca }) };
+      // An address is no server name (RFC 6066); the certificate is compared with it all the same.
+      const name = isIP(target.serverName) === 0 ? { servername: target.serverName } : {};
+      const tls = { ...name, ...(target.ca === undefined ? {} : { ca: target.ca }) };
       agent = new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 }, { dialer: deps.dialer, tls });
       agents.set(key, agent);
     }
