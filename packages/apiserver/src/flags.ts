@@ -15,6 +15,8 @@ export const apiServerFlags = {
   'etcd-certfile': { type: 'string', help: 'client certificate for etcd' },
   'etcd-keyfile': { type: 'string', help: 'key of the client certificate for etcd' },
   'etcd-prefix': { type: 'string', default: '/registry', help: 'what all keys begin with' },
+  'encryption-provider-config': { type: 'string', help: 'EncryptionConfiguration: how objects are encrypted in the store' },
+  'encryption-provider-config-automatic-reload': { type: 'boolean', default: false, help: 'follow changes of that file' },
   'redis-url': { type: 'string', help: 'Redis for what expires (Events); without it they are kept with everything else' },
   'client-ca-file': { type: 'string', help: 'CA bundle of client certificates' },
   'tls-cert-file': { type: 'string', required: true, help: 'certificate of this server, with intermediates' },

@@ -8,7 +8,7 @@ import { createHeavyLane } from './heavy/heavy-lane.ts';
 import type { Thread } from './heavy/thread-link.ts';
 import { logLevel } from './log-level.ts';
 import { createRegistry } from './registry/registry.ts';
-import { openEphemeralStore, openStore } from './stores.ts';
+import { openEphemeralStore, openFlaggedEncryption, openStore } from './stores.ts';
 
 /** What upstream takes in a request's headers; node's own limit can only be set on its command line. */
 const headerBytes = 1_048_576;
@@ -43,8 +43,9 @@ async function main(args: readonly string[]): Promise<number> {
       `long headers and URLs over HTTP/1.1 will be refused: start node with --max-http-header-size=${headerBytes}`,
     );
   const signal = processSignal();
-  await using store = openStore(flags, log);
-  await using ephemeralStore = openEphemeralStore(flags);
+  const encryption = openFlaggedEncryption(flags, log);
+  await using store = openStore(flags, log, encryption);
+  await using ephemeralStore = openEphemeralStore(flags, encryption);
   // A store in memory can't be shared with another thread.
   const heavyLane =
     flags['storage-backend'] === 'memory'
@@ -63,7 +64,9 @@ async function main(args: readonly string[]): Promise<number> {
     createRegistry,
     ...(heavyLane === undefined ? {} : { heavyLane }),
   });
+  const following = encryption?.follow(signal);
   await server.run(signal);
+  await following;
   heavyLane?.stop();
   log.info('stopped');
   return 0;

@@ -8,12 +8,32 @@ import {
   type RevisionedStore,
   withRevisionOffset,
 } from '@skiff/storage';
+import { builtinResources } from '@skiff/api';
+import { withEncryption } from './encryption/encrypted-store.ts';
+import { type Encryption, openEncryption } from './encryption/encryption.ts';
+import { createKeyLayout } from './storage/key-layout.ts';
 import type { apiServerFlags } from './flags.ts';
 
 export type ApiServerFlags = Flags<typeof apiServerFlags>;
 
+/** How objects are encrypted; undefined: not at all. Throws EncryptionConfigError. */
+export function openFlaggedEncryption(flags: ApiServerFlags, log: Logger): Encryption | undefined {
+  const file = flags['encryption-provider-config'];
+  if (file === undefined) return undefined;
+  const { root } = createKeyLayout(flags['etcd-prefix']);
+  return openEncryption(
+    { file, reload: flags['encryption-provider-config-automatic-reload'], root },
+    { definitions: builtinResources, clock: systemClock, log: log.child({ part: 'encryption' }) },
+  );
+}
+
 /** The store of what must survive, as the flags say. Throws FlagError. */
-export function openStore(flags: ApiServerFlags, log: Logger): DurableStore {
+export function openStore(flags: ApiServerFlags, log: Logger, encryption: Encryption | undefined): DurableStore {
+  const store = openDatabase(flags, log);
+  return encryption === undefined ? store : withEncryption(store, encryption);
+}
+
+function openDatabase(flags: ApiServerFlags, log: Logger): DurableStore {
   const deps = { clock: systemClock, log: log.child({ part: 'store' }) };
   if (flags['storage-backend'] === 'memory') return createMemoryStore({}, deps);
   if (flags['storage-backend'] !== 'etcd') throw new FlagError(`--storage-backend takes etcd or memory, not "${flags['storage-backend']}"`);
@@ -31,5 +51,8 @@ export function openStore(flags: ApiServerFlags, log: Logger): DurableStore {
 }
 
 /** The store of what expires; undefined: it lies with everything else. */
-export const openEphemeralStore = (flags: ApiServerFlags): RevisionedStore | undefined =>
-  flags['redis-url'] === undefined ? undefined : createRedisStore({ url: flags['redis-url'] }, { clock: systemClock });
+export function openEphemeralStore(flags: ApiServerFlags, encryption: Encryption | undefined): RevisionedStore | undefined {
+  if (flags['redis-url'] === undefined) return undefined;
+  const store = createRedisStore({ url: flags['redis-url'] }, { clock: systemClock });
+  return encryption === undefined ? store : withEncryption(store, encryption);
+}

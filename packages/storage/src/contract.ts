@@ -73,6 +73,8 @@ export interface RevisionedStore extends AsyncDisposable {
   compact(upTo: Revision): Promise<void>;
   /** The highest compacted revision this store knows of, 0 if none. */
   compactedRevision(): Promise<Revision>;
+  /** Would the same value, written again at this key, lie differently in the store? Absent: never. */
+  isStale?(key: string): Promise<boolean>;
   /** Resolves when the store answers; throws why it doesn't. For readiness checks. */
   ping(): Promise<void>;
 }

@@ -12,7 +12,7 @@ import { createRegistry } from '../registry/registry.ts';
 import { errorResponse } from '../request/responses.ts';
 import { createServedApi } from '../served-api.ts';
 import { readTlsFiles } from '../server/tls-files.ts';
-import { openEphemeralStore, openStore } from '../stores.ts';
+import { openEphemeralStore, openFlaggedEncryption, openStore } from '../stores.ts';
 import { logLevel } from '../log-level.ts';
 import { createDialer } from '../tunnel/dialer.ts';
 import { auditNotes, fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
@@ -24,11 +24,12 @@ const config = configFromFlags(flags);
 const log = createLogger('apiserver', logLevel(flags.v)).child({ part: 'heavy' });
 const [material, keys] = await Promise.all([readTlsFiles(config.tls), readServiceAccountKeys(config.serviceAccounts)]);
 const clock = systemClock;
-const ephemeralStore = openEphemeralStore(flags);
+const encryption = openFlaggedEncryption(flags, log);
+const ephemeralStore = openEphemeralStore(flags, encryption);
 const api = createServedApi(
   { ...config, housekeeping: false },
   {
-    store: openStore(flags, log),
+    store: openStore(flags, log, encryption),
     ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
     createRegistry,
     // The tunnels end in the other thread: webhooks are called the direct way from here.
@@ -44,6 +45,7 @@ const api = createServedApi(
 );
 // Lives until the thread is stopped.
 const { signal } = new AbortController();
+void encryption?.follow(signal);
 void supervise('registry', (s) => api.registry.run(s), { signal, clock, log });
 const customResources = new CustomResources({ registry: api.registry, clock, log });
 const ready = api.registry.ready(signal).then(() => customResources.follow());

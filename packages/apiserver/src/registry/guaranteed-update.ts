@@ -35,7 +35,8 @@ export interface GuaranteedUpdate {
 
 /**
  * Reads, changes and writes with compare-and-set until it holds. Starts from the cache: what the closure concludes from an unconfirmed
- * state (an error, nothing to do) is only believed after a read of the store showed the same revision. Equal bytes are not written.
+ * state (an error, nothing to do) is only believed after a read of the store showed the same revision. Equal bytes are not written,
+ * unless the store would keep them in another form now (another key for their encryption).
  */
 export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUpdate): Promise<UpdateOutcome> {
   const { stored } = resource;
@@ -71,8 +72,9 @@ export async function guaranteedUpdate(resource: ServedResource, o: GuaranteedUp
       continue;
     }
     if (change.kind === 'keep' || (current !== undefined && object?.value.equals(current.value) === true)) {
-      if (await isCurrent()) return { kind: 'unchanged', entry: current };
-      continue;
+      if (!(await isCurrent())) continue;
+      if (change.kind === 'keep' || o.dryRun || (await stored.follower.store.isStale?.(o.key)) !== true)
+        return { kind: 'unchanged', entry: current };
     }
     if (change.kind === 'delete') {
       if (current === undefined || o.dryRun) return { kind: 'deleted', entry: current };

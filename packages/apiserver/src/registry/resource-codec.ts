@@ -15,6 +15,7 @@ import {
   type SchemaRegistry,
 } from '@skiff/apimachinery';
 import type { ServedForm } from '../storage/stored-entry.ts';
+import { isEncrypted } from '../encryption/transformers.ts';
 import { apiVersionOf } from './render.ts';
 
 /** A decoded, defaulted object in the served version. */
@@ -69,8 +70,13 @@ export interface WebhookCodec {
 const structureOf = (schema: SchemaRegistry, d: ResourceDefinition): ObjectCodec<KubeObject> =>
   d.custom?.codec ?? createTypedCodec<KubeObject>(schema, d.schemaName);
 
+function refuseEncrypted(value: Buffer): void {
+  if (isEncrypted(value)) throw new Error('it is encrypted, and no key that this server has opens it');
+}
+
 /** The apiVersion of a stored value, which canonical bytes begin with. */
 export function storedApiVersion(value: Buffer): string {
+  refuseEncrypted(value);
   const head = /^\{(?:"kind":"[^"\\]*",)?"apiVersion":"([^"\\]*)"/.exec(value.toString('latin1', 0, 512));
   if (head?.[1] !== undefined) return head[1];
   const { apiVersion } = parseJson(value).value as { apiVersion?: unknown };
@@ -125,6 +131,7 @@ export function createResourceCodec(schema: SchemaRegistry, d: ResourceDefinitio
   };
 
   const parseStored = (value: Buffer): JsonObject => {
+    refuseEncrypted(value);
     const tree = value.subarray(0, 4).equals(protobufMagic) ? parseStoredProtobuf(value) : parseJson(value).value;
     if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) throw new Error('the value is no JSON object');
     return tree;
