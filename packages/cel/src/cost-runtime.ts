@@ -1,5 +1,6 @@
 /** What calls cost when they are made, in the units of Kubernetes' limits (a unit is some 50 ns of upstream's time). */
 
+import { FormatValue } from './library/format.ts';
 import { CelList, CelMap, codePoints, costSize, Opaque, type Value } from './values.ts';
 
 /** Of walking a text once, for each character. */
@@ -80,10 +81,45 @@ const library: Readonly<Record<string, Cost>> = {
   isQuantity: ofFirst,
   semver: ofFirst,
   isSemver: ofFirst,
-  validate: (args) => regexCost(arg(args, second), maxFormatPattern),
+  validate: (args) => regexCost(arg(args, second), arg(args, first) instanceof FormatValue ? (args[0] as FormatValue).patternSize : 0),
 };
-/** The longest pattern behind a named format. */
-export const maxFormatPattern = 128;
+
+/** A call that makes a list: itself, the list, and what its elements cost. */
+const allocating = (cost: number): number => Math.floor(cost) + 11;
+const selfCompare =
+  (i: number): Cost =>
+  (args) => {
+    const list = arg(args, i);
+    const size = costSize(list);
+    const element = list instanceof CelList && size > 0 ? list.at(0) : null;
+    const long = typeof element === 'string' || element instanceof Uint8Array;
+    return allocating(size * size * (long ? 2 + traversalFactor : 2));
+  };
+const sets =
+  (factor: number): Cost =>
+  (args) =>
+    1 + costSize(arg(args, first)) * costSize(arg(args, second)) * factor;
+const whole = (v: Value): number => (typeof v === 'bigint' && v > 0n ? Number(v) : 0);
+const comparableKinds = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
+const lists: Readonly<Record<string, Cost>> = {
+  list_slice: (args) => allocating(Math.min(costSize(arg(args, 0)), Math.max(0, whole(arg(args, 2)) - whole(arg(args, 1))))),
+  list_flatten: (args) => allocating(costSize(arg(args, 0))),
+  list_flatten_int: (args) => allocating(costSize(arg(args, 0)) * whole(arg(args, 1))),
+  lists_range: (args) => allocating(whole(arg(args, 0))),
+  list_reverse: (args) => allocating(costSize(arg(args, 0))),
+  list_distinct: selfCompare(0),
+  ...Object.fromEntries(comparableKinds.map((k) => [`list_${k}_sort`, selfCompare(0)])),
+  ...Object.fromEntries(comparableKinds.map((k) => [`list_${k}_sortByAssociatedKeys`, selfCompare(1)])),
+  list_sets_contains_list: sets(1),
+  list_sets_intersects_list: sets(1),
+  list_sets_equivalent_list: sets(2),
+};
+/** Where the overload is known only at run time, these costs count all the same: they bound the work. */
+const byName: Readonly<Record<string, Cost>> = {
+  sort: selfCompare(0),
+  distinct: selfCompare(0),
+  '@sortByAssociatedKeys': selfCompare(1),
+};
 
 const smaller: Cost = (args) => Math.ceil(Math.min(costSize(arg(args, first)), costSize(arg(args, second))) * traversalFactor);
 const both: Cost = (args) => Math.ceil((costSize(arg(args, first)) + costSize(arg(args, second))) * traversalFactor);
@@ -111,6 +147,7 @@ const standard: Readonly<Record<string, Cost>> = {
   add_bytes: both,
   matches_string: (args) => regexCost(arg(args, first), codePoints(String(args[1]))),
   contains_string: (args) => traverse(arg(args, first)) * traverse(arg(args, second)),
+  ...lists,
 };
 
 /** `id` is empty where the overload was chosen only at run time. `args`: the target of a member call first. */
@@ -118,5 +155,6 @@ export function callCost(name: string, id: string, args: readonly Value[], resul
   if (name === '_==_' && args[0] instanceof Opaque) return 1;
   const own = Object.hasOwn(library, name) ? library[name] : undefined;
   if (own !== undefined) return own(args, id, result);
-  return Object.hasOwn(standard, id) ? standard[id]!(args, id, result) : 1;
+  if (Object.hasOwn(standard, id)) return standard[id]!(args, id, result);
+  return Object.hasOwn(byName, name) ? byName[name]!(args, id, result) : 1;
 }

@@ -1,5 +1,8 @@
 export { adapt } from './adapt.ts';
 export { type Compiled, compile, type Program } from './compile.ts';
+export { type EstimateSize, estimateCost } from './cost-estimate.ts';
+export type { Range } from './cost-numbers.ts';
+export { declare } from './declare.ts';
 export {
   type CallContext,
   type Environment,
@@ -10,6 +13,17 @@ export {
 } from './environment.ts';
 export { CostLimitExceeded, type Evaluate, type Outcome, type Variables } from './evaluate.ts';
 export { kubernetesEnvironment } from './kubernetes.ts';
+export {
+  type AuthorizationAnswer,
+  type AuthorizationQuestion,
+  type Authorize,
+  authorizerType,
+  createAuthorizerValue,
+  requestResource,
+  resourceCheckType,
+  settle,
+} from './library/authorizer.ts';
+export { jsonPatchFunctions } from './library/jsonpatch.ts';
 export * from './types.ts';
 export * from './values.ts';
 export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from './admission/admission-compiler.ts';

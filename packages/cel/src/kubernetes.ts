@@ -1,4 +1,15 @@
-import type { Environment } from './environment.ts';
+import { type Environment, mergeFunctions } from './environment.ts';
+import { authorizerFunctions, authorizerTypes } from './library/authorizer.ts';
+import { formatFunctions, formatType } from './library/format.ts';
+import { listFunctions } from './library/lists.ts';
+import { cidrType, ipType, netFunctions } from './library/net.ts';
+import { optionalFunctions } from './library/optional.ts';
+import { quantityFunctions, quantityType } from './library/quantity.ts';
+import { regexFunctions } from './library/regex.ts';
+import { semverFunctions, semverType } from './library/semver.ts';
+import { setFunctions } from './library/sets.ts';
+import { stringFunctions } from './library/strings.ts';
+import { urlFunctions, urlType } from './library/urls.ts';
 import { standardFunctions } from './standard.ts';
 import {
   boolType,
@@ -11,30 +22,54 @@ import {
   listOf,
   mapOf,
   nullType,
+  optionalOf,
   stringType,
   timestampType,
+  typeName,
   typeOf,
   uintType,
 } from './types.ts';
 
-const types: readonly (readonly [string, CelType])[] = [
-  ['bool', boolType],
-  ['bytes', bytesType],
-  ['double', doubleType],
-  ['google.protobuf.Duration', durationType],
-  ['int', intType],
-  ['list', listOf(dynType)],
-  ['map', mapOf(dynType, dynType)],
-  ['null_type', nullType],
-  ['string', stringType],
-  ['google.protobuf.Timestamp', timestampType],
-  ['type', typeOf(undefined)],
-  ['uint', uintType],
+const standardTypes: readonly CelType[] = [
+  boolType,
+  bytesType,
+  doubleType,
+  durationType,
+  intType,
+  listOf(dynType),
+  mapOf(dynType, dynType),
+  nullType,
+  stringType,
+  timestampType,
+  typeOf(undefined),
+  uintType,
+];
+const libraryTypes: readonly CelType[] = [
+  optionalOf(dynType),
+  quantityType,
+  semverType,
+  ipType,
+  cidrType,
+  urlType,
+  formatType,
+  ...authorizerTypes,
 ];
 
-/** What every expression in Kubernetes can use: the language and Kubernetes' libraries; variables are added by who needs them. */
+/** What every expression in Kubernetes 1.36 can use: the language and Kubernetes' libraries; variables are added by who needs them. */
 export const kubernetesEnvironment: Environment = {
   variables: new Map(),
-  functions: standardFunctions,
-  types: new Map(types),
+  functions: mergeFunctions(standardFunctions, [
+    ...stringFunctions,
+    ...listFunctions,
+    ...setFunctions,
+    ...regexFunctions,
+    ...optionalFunctions,
+    ...quantityFunctions,
+    ...semverFunctions,
+    ...netFunctions,
+    ...urlFunctions,
+    ...formatFunctions,
+    ...authorizerFunctions,
+  ]),
+  types: new Map([...standardTypes, ...libraryTypes].map((t) => [typeName(t), t])),
 };

@@ -8,16 +8,18 @@ import type { Issue } from './source.ts';
 import { type CelType, formatType, isOptional, sameType } from './types.ts';
 import { CelError, type Value } from './values.ts';
 
-const free = { charge: () => undefined };
+const uncounted = { charge: () => undefined };
 function converts(name: 'duration' | 'timestamp', v: Value): boolean {
   const overload = standardFunctions.get(name)!.overloads.find((o) => o.id === `string_to_${name}`)!;
-  return !(overload.run([v], free) instanceof CelError);
+  return !(overload.run([v], uncounted) instanceof CelError);
 }
 
 export function validateLiterals(checked: CheckedExpression): readonly Issue[] {
   const issues: Issue[] = [];
+  const free = formatArguments(checked);
   for (const e of checked.types.keys()) {
     if (e.kind === 'call') checkCall(e, issues);
+    else if (free.has(e)) continue;
     else if (e.kind === 'list') {
       homogeneous(
         e.elements.map((x, i) => ({ at: x.at, type: element(checked.types.get(x)!, e.optional.has(i)) })),
@@ -35,6 +37,20 @@ export function validateLiterals(checked: CheckedExpression): readonly Issue[] {
     }
   }
   return issues;
+}
+
+/** What stands below a call of `format`, whose arguments may be of any types. */
+function formatArguments(checked: CheckedExpression): ReadonlySet<Expr> {
+  const found = new Set<Expr>();
+  const visit = (e: Expr): void => {
+    if (found.has(e)) return;
+    found.add(e);
+    if (e.kind === 'list') e.elements.forEach(visit);
+    else if (e.kind === 'map') e.entries.forEach((x) => [x.key, x.value].forEach(visit));
+    else if (e.kind === 'call') e.args.forEach(visit);
+  };
+  for (const e of checked.types.keys()) if (e.kind === 'call' && e.name === 'format') e.args.forEach(visit);
+  return found;
 }
 
 const element = (t: CelType, optional: boolean): CelType => (optional && isOptional(t) ? t.parameters[0]! : t);

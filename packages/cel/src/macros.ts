@@ -134,6 +134,27 @@ const optional =
     return call(at, '_?_:_', hasValue, value, call(at, 'optional.none'));
   };
 
+const sortInput = '@__sortBy_input__';
+/** `list.sortBy(x, key)`: the list bound to a name, sorted by the keys made of its elements. */
+const sortBy: Expand = (at, target, args) => {
+  if (target.kind === 'literal' || target.kind === 'map' || target.kind === 'struct') {
+    throw new MacroError(target.at, 'sortBy can only be applied to a list, identifier, comprehension, call or select expression');
+  }
+  const input = (): Expr => ({ kind: 'ident', at, name: sortInput });
+  return {
+    kind: 'comprehension',
+    at,
+    does: 'bind',
+    range: list(at),
+    iterVar: '#unused',
+    accuVar: sortInput,
+    init: target,
+    condition: literal(at, false),
+    step: input(),
+    result: { kind: 'call', at, name: '@sortByAssociatedKeys', target: input(), args: [map(at, input(), args)] },
+  };
+};
+
 /** Macros called on something: by name and number of arguments. */
 const receiverMacros = new Map<string, Expand>([
   ['all/2', oneVariable('all')],
@@ -153,6 +174,7 @@ const receiverMacros = new Map<string, Expand>([
   ['transformMap/4', transformMap],
   ['transformMapEntry/3', transformMapEntry],
   ['transformMapEntry/4', transformMapEntry],
+  ['sortBy/2', sortBy],
   ['optMap/2', optional(true)],
   ['optFlatMap/2', optional(false)],
 ]);

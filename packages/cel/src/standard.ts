@@ -1,7 +1,8 @@
 /** The functions and operators of the language itself. */
 
 import { DurationError, parseDuration } from '@skiff/apimachinery';
-import { type FunctionDeclaration, mergeFunctions, type Overload } from './environment.ts';
+import { declare, type Run } from './declare.ts';
+import { type FunctionDeclaration, mergeFunctions } from './environment.ts';
 import { compare, listContains } from './equality.ts';
 import { compileRegex } from './regex.ts';
 import { timeFunctions } from './time-functions.ts';
@@ -36,22 +37,6 @@ import {
   type Value,
 } from './values.ts';
 import { typeOfValue } from './type-of-value.ts';
-
-type Run = Overload['run'];
-
-/** A function with its overloads: `[id, args, result, run]`; ids that begin with `.` are members. */
-export function declare(
-  name: string,
-  ...overloads: (readonly [id: string, args: readonly CelType[], result: CelType, run: Run])[]
-): FunctionDeclaration {
-  return {
-    name,
-    overloads: overloads.map(([id, args, result, run]) => {
-      const member = id.startsWith('.');
-      return { id: member ? id.slice(1) : id, member, args, result, run };
-    }),
-  };
-}
 
 const A = typeParameter('A');
 const B = typeParameter('B');

@@ -104,3 +104,6 @@ export function stringFormatOf(schema: StructuralSchema): Check | undefined {
   if (!format || (type !== undefined && type !== 'string' && type !== '')) return undefined;
   return stringFormats[format] ?? stringFormats[format.replaceAll('-', '')];
 }
+
+/** The check behind a format's name (without dashes). */
+export const stringFormat = (name: string): Check | undefined => (Object.hasOwn(stringFormats, name) ? stringFormats[name] : undefined);

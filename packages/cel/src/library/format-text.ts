@@ -1,0 +1,165 @@
+/** `'%s has %d'.format([…])`. Numbers come out as in American English. */
+
+import { standardFunctions } from '../standard.ts';
+import { type CelType, stringType } from '../types.ts';
+import { typeOfValue } from '../type-of-value.ts';
+import { typeName } from '../types.ts';
+import { CelError, CelList, CelMap, Duration, Timestamp, TypeValue, Uint, type Value } from '../values.ts';
+
+const free = { charge: () => undefined };
+const runtimeName = (v: Value): string => typeName(typeOfValue(v));
+const refused = (clause: string, v: Value): CelError => new CelError(`error during formatting: ${clause}, was given ${runtimeName(v)}`);
+const maxPrecision = 100;
+
+type Clause = (v: Value) => string | CelError;
+
+function toText(v: Value): string | undefined {
+  const t: CelType = typeOfValue(v);
+  const conversion = standardFunctions.get('string')!.overloads.find((o) => o.args[0]!.kind === t.kind && o.result === stringType);
+  const text = conversion?.run([v], free);
+  return typeof text === 'string' ? text : undefined;
+}
+
+const asText: Clause = (v) => {
+  if (v === null) return 'null';
+  if (v instanceof CelList) return listText(v);
+  if (v instanceof CelMap && v.typeName === undefined) return mapText(v);
+  if (v instanceof TypeValue) return v.name;
+  const text = toText(v);
+  return (
+    text ??
+    refused('string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps', v)
+  );
+};
+
+/** An element of a list or map, written as CEL would have it. */
+function literalText(v: Value): string | CelError {
+  if (typeof v === 'string') return JSON.stringify(v);
+  if (v instanceof Uint8Array) return `b${JSON.stringify(toText(v) ?? '')}`;
+  if (typeof v === 'number') return Number.isFinite(v) ? v.toFixed(6) : `"${Number.isNaN(v) ? 'NaN' : v > 0 ? '+Inf' : '-Inf'}"`;
+  if (v instanceof Timestamp) return `timestamp(${JSON.stringify(toText(v))})`;
+  if (v instanceof Duration) return `duration(${JSON.stringify(toText(v))})`;
+  return v instanceof TypeValue ? `type(${v.name})` : asText(v);
+}
+function listText(list: CelList): string | CelError {
+  const parts: string[] = [];
+  for (const v of list.values()) {
+    const text = literalText(v);
+    if (text instanceof CelError) return text;
+    parts.push(text);
+  }
+  return `[${parts.join(', ')}]`;
+}
+function mapText(map: CelMap): string | CelError {
+  const parts: (readonly [string, string])[] = [];
+  for (const key of map.keys()) {
+    const k = literalText(key);
+    const v = literalText(map.find(key) ?? null);
+    if (k instanceof CelError) return k;
+    if (v instanceof CelError) return v;
+    parts.push([k, v]);
+  }
+  parts.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${parts.map(([k, v]) => `${k}:${v}`).join(', ')}}`;
+}
+
+const integer = (v: Value): bigint | undefined => (typeof v === 'bigint' ? v : v instanceof Uint ? v.value : undefined);
+const inBase =
+  (base: number, clause: string, bool = false): Clause =>
+  (v) => {
+    if (bool && typeof v === 'boolean') return v ? '1' : '0';
+    const n = integer(v);
+    return n === undefined ? refused(clause, v) : n.toString(base);
+  };
+const asHex =
+  (upper: boolean): Clause =>
+  (v) => {
+    const n = integer(v);
+    const bytes = typeof v === 'string' ? Buffer.from(v) : v instanceof Uint8Array ? Buffer.from(v) : undefined;
+    const text = n?.toString(16) ?? bytes?.toString('hex');
+    if (text === undefined) return refused('only integers, byte buffers, and strings can be formatted as hex', v);
+    return upper ? text.toUpperCase() : text;
+  };
+
+function float(v: Value): number | undefined {
+  if (typeof v === 'number') return v;
+  return v === 'NaN' ? Number.NaN : v === 'Infinity' ? Infinity : v === '-Infinity' ? -Infinity : undefined;
+}
+const special = (n: number): string => (Number.isNaN(n) ? 'NaN' : n > 0 ? '∞' : '-∞');
+const asFixed =
+  (precision: number): Clause =>
+  (v) => {
+    const n = float(v);
+    if (n === undefined) return refused('fixed-point clause can only be used on doubles', v);
+    if (!Number.isFinite(n)) return special(n);
+    return n.toLocaleString('en-US', { minimumFractionDigits: precision, maximumFractionDigits: precision });
+  };
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const asScientific =
+  (precision: number): Clause =>
+  (v) => {
+    const n = float(v);
+    if (n === undefined) return refused('scientific clause can only be used on doubles', v);
+    if (!Number.isFinite(n)) return special(n);
+    const [mantissa, exponent] = n.toExponential(precision).split('e') as [string, string];
+    const digits = exponent
+      .slice(1)
+      .padStart(2, '0')
+      .replace(/\d/g, (d) => superscripts[Number(d)]!);
+    return `${mantissa}\u202f×\u202f10${exponent.startsWith('-') ? '⁻' : ''}${digits}`;
+  };
+
+function clauseOf(letter: string, precision: number): Clause | undefined {
+  switch (letter) {
+    case 's':
+      return asText;
+    case 'd':
+      return inBase(10, 'decimal clause can only be used on integers');
+    case 'f':
+      return asFixed(precision);
+    case 'e':
+      return asScientific(precision);
+    case 'b':
+      return inBase(2, 'only integers and bools can be formatted as binary', true);
+    case 'x':
+    case 'X':
+      return asHex(letter === 'X');
+    case 'o':
+      return inBase(8, 'octal clause can only be used on integers');
+    default:
+      return undefined;
+  }
+}
+
+/** The text, or an error that says which clause is wrong. */
+export function formatText(format: string, args: CelList): string | CelError {
+  const parts: string[] = [];
+  let index = 0;
+  for (let i = 0; i < format.length; ) {
+    const next = format.indexOf('%', i);
+    if (next < 0) {
+      parts.push(format.slice(i));
+      break;
+    }
+    parts.push(format.slice(i, next));
+    if (format[next + 1] === '%') {
+      parts.push('%');
+      i = next + 2;
+      continue;
+    }
+    if (index >= args.size) return new CelError(`index ${index} out of range`);
+    if (next + 1 >= format.length) return new CelError('unexpected end of string');
+    const m = /^(?:\.(\d*))?(.)?/s.exec(format.slice(next + 1, next + 40))!;
+    const precision = m[1] === undefined ? 6 : Number(m[1]);
+    if (m[2] === undefined || m[1] === '' || precision > maxPrecision) {
+      return new CelError('could not parse formatting clause: error while parsing precision: could not find end of precision specifier');
+    }
+    const clause = clauseOf(m[2], precision);
+    if (clause === undefined) return new CelError(`could not parse formatting clause: unrecognized formatting clause "${m[2]}"`);
+    const text = clause(args.at(index++));
+    if (text instanceof CelError) return text;
+    parts.push(text);
+    i = next + 1 + m[0].length;
+  }
+  return parts.join('');
+}
