@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { builtinResources } from '@skiff/api';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { Registry as MetricsRegistry } from 'prom-client';
@@ -11,6 +12,7 @@ import { createBootstrap } from './bootstrap/bootstrap.ts';
 import { runFlowObjects } from './bootstrap/flow-objects.ts';
 import { runKubernetesService } from './bootstrap/kubernetes-service.ts';
 import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
+import { createAggregation } from './aggregation/aggregation.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
@@ -109,7 +111,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       requestHeader: { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames },
     };
     const { objects, members } = registry;
-    const bootstrap = createBootstrap(systemObjects, { objects, members, log });
+    const bootstrap = createBootstrap(systemObjects, { objects, members, definitions: builtinResources, log });
 
     const kubelets = createKubeletClient(config.kubelet, { dialer });
     const metricsRegistry = new MetricsRegistry();
@@ -126,6 +128,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const flowControl = flowController ?? createInFlight(config.inFlight);
     if (flowController !== undefined) registerFlowMetrics([metricsRegistry], flowController);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
+    const aggregation = createAggregation(config.proxyClient, { registry, dialer, unsent, clock, log: log.child({ part: 'aggregation' }) });
     const stopping = new AbortController();
     // Every watch listens to it.
     setMaxListeners(0, stopping.signal);
@@ -142,6 +145,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
             registry,
             serverAddress,
             bootstrap,
+            sources: aggregation.sources,
             metricsRegistry,
             store: deps.store,
             keys: keys.verification,
@@ -151,6 +155,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           }),
         ),
         admitConnect: (r, lifetime) => admitConnect(api.admission(), r, lifetime),
+        extensions: aggregation.proxy,
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,
@@ -212,6 +217,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       loops.push(supervise('cluster-role-aggregation', run, { signal: background.signal, clock, log }));
     };
     let membership: Promise<void> | undefined;
+    let extensions: Promise<void> | undefined;
     const bringUp = async (): Promise<void> => {
       await registry.ready(signal);
       customResources.serve();
@@ -224,6 +230,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           state.initialized = true;
           startAggregation();
           if (flowController !== undefined) followFlowObjects(flowController);
+          extensions ??= aggregation.run(background.signal);
           membership ??= runKubernetesService(systemObjects, { objects, members, clock, log }, signal);
           announce({ port });
           log.info({ port, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'ready');
@@ -245,7 +252,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       stopping.abort(new Error('the server is shutting down'));
       await listener.close();
       background.abort(new Error('the server has stopped'));
-      await Promise.allSettled(loops);
+      await Promise.allSettled([...loops, extensions]);
+      aggregation.close();
       kubelets.close();
       api.webhooks.close();
       authorization[Symbol.dispose]();

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { FlagError, type Flags } from '@skiff/component-base';
 import { type AdmissionConfig, admissionConfig } from './admission/admission-config.ts';
 import { type AuditConfig, auditConfigFromFlags } from './audit/config.ts';
+import type { ProxyClientConfig } from './aggregation/extension-client.ts';
 import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
@@ -55,6 +56,7 @@ export interface ApiServerConfig {
   readonly defaultTolerations: DefaultTolerations;
   readonly admission: AdmissionConfig;
   readonly requestHeaderAllowedNames: readonly string[];
+  readonly proxyClient: ProxyClientConfig;
   readonly inFlight: InFlightLimits;
   /** API priority and fairness; without it requests are limited by number alone. */
   readonly priorityAndFairness: boolean;
@@ -147,6 +149,7 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
       file: f['admission-control-config-file'],
     }),
     requestHeaderAllowedNames: f['requestheader-allowed-names'],
+    proxyClient: { certFile: f['proxy-client-cert-file'], keyFile: f['proxy-client-key-file'] },
     inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
     priorityAndFairness: f['enable-priority-and-fairness'],
     requestTimeoutMs: f['request-timeout'],

@@ -56,7 +56,10 @@ export const apiServerFlags = {
   'anonymous-auth': { type: 'boolean', default: true, help: 'requests without credentials are system:anonymous' },
   'requestheader-client-ca-file': { type: 'string', help: 'CA bundle of front proxies' },
   'requestheader-allowed-names': { type: 'list', default: [], help: 'common names of front proxies; empty = any' },
-  'proxy-client-cert-file': { type: 'string', help: 'client certificate for aggregated apiservers and webhooks' },
+  'proxy-client-cert-file': {
+    type: 'string',
+    help: 'client certificate for extension apiservers, which know users by what it vouches for',
+  },
   'proxy-client-key-file': { type: 'string', help: 'key of that certificate' },
   'enable-bootstrap-token-auth': { type: 'boolean', default: true, help: 'tokens in kube-system Secrets may authenticate joining nodes' },
   'allow-privileged': { type: 'boolean', default: true, help: 'privileged containers are allowed' },

@@ -3,6 +3,7 @@ import { badRequest, internalError, isStatusError, type StatusError, tooManyRequ
 import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
 import type { Audit } from './audit/audit.ts';
 import type { RequestRecord } from './audit/request-audit.ts';
+import type { ExtensionProxy } from './aggregation/extension-proxy.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { attributesOf, type Authorizer, forbiddenError } from './authz/authorizer.ts';
 import type { ConnectHandler } from './connect/connect-handler.ts';
@@ -37,6 +38,8 @@ export interface PipelineDeps {
   /** Is there anything of this group and version? Below what isn't there, nothing speaks the API's language. */
   readonly servesVersion: (group: string, version: string) => boolean;
   readonly paths: PathTable;
+  /** Group versions that other apiservers serve. */
+  readonly extensions: ExtensionProxy;
   readonly connects: ReadonlyMap<string, ConnectHandler>;
   readonly call: typeof callEndpoint;
   /** Admission of what connects to a pod, service or node. Throws StatusError. */
@@ -187,6 +190,17 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     },
   ): Promise<ApiResponse | undefined> {
     const { info } = r;
+    const extension = deps.extensions.find(info.path);
+    if (extension !== undefined) {
+      using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
+      await deps.extensions.serve(x, extension, {
+        user: r.user,
+        signal: streaming.signal,
+        began: info.verb === 'watch' ? r.started : () => undefined,
+      });
+      r.served.code = x.response.statusCode;
+      return undefined;
+    }
     if (!info.isResourceRequest) {
       const handle = deps.paths.find(info.path);
       if (handle === undefined) return pageNotFound();

@@ -8,7 +8,7 @@ import type { Bootstrap } from './bootstrap/bootstrap.ts';
 import type { ApiServerConfig } from './config.ts';
 import type { ResourceRegistry } from './contract.ts';
 import { discoveryRoutes } from './discovery/discovery-routes.ts';
-import { groupDefinitions } from './discovery/documents.ts';
+import { type DiscoverySources, groupDefinitions } from './discovery/documents.ts';
 import { goPlatform, versionRoute } from './discovery/version.ts';
 import { type HealthCheck, healthRoutes, pingCheck } from './health/health.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
@@ -22,6 +22,8 @@ export interface RouteDeps {
   readonly metricsRegistry: MetricsRegistry;
   readonly store: RevisionedStore;
   readonly keys: readonly VerificationKey[];
+  /** APIServices, and what other apiservers serve. */
+  readonly sources: DiscoverySources & { readonly generation: object };
   readonly state: { readonly initialized: boolean; readonly stopping: boolean };
   /** For people who look into the server. Not in the list of paths. */
   readonly debugRoutes: readonly PathRoute[];
@@ -37,7 +39,7 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
   const routes: PathRoute[] = [
     ...discoveryRoutes(deps),
     versionRoute(goPlatform()),
-    ...openApiRoutes({ registry: deps.registry, schema: builtinSchemas }),
+    ...openApiRoutes({ registry: deps.registry, schema: builtinSchemas, sources: deps.sources }),
     ...healthRoutes('livez', [pingCheck, ...started], deps.log),
     ...healthRoutes('readyz', [pingCheck, etcd, informers, ...started, shutdown], deps.log),
     ...healthRoutes('healthz', [pingCheck, etcd, ...started], deps.log),
@@ -52,7 +54,7 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
     },
   ];
   const index = (): string[] => {
-    const groups = groupDefinitions(deps.registry.definitions()).filter((g) => g.group !== '');
+    const groups = groupDefinitions(deps.registry.definitions(), deps.sources).filter((g) => g.group !== '');
     const apis = groups.flatMap((g) => [`/apis/${g.group}`, ...g.versions.map((v) => `/apis/${g.group}/${v.version}`)]);
     return [...new Set([...routes.map((r) => r.path).filter((p) => !p.endsWith('*')), '/api/v1', ...apis])].sort();
   };

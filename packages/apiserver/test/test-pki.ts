@@ -25,6 +25,8 @@ export interface TestPki extends AsyncDisposable {
   readonly dir: string;
   readonly ca: string;
   readonly file: (name: string) => string;
+  /** A server certificate for a name. */
+  server(dnsName: string): Promise<Identity>;
   /** A client certificate; `validMs` may be negative. */
   client(commonName: string, organizations?: readonly string[], o?: { validMs?: number }): Promise<Identity>;
 }
@@ -48,7 +50,12 @@ export async function createTestPki(): Promise<TestPki> {
     keys: caKeys,
     extensions: [new BasicConstraintsExtension(true, undefined, true)],
   });
-  const issue = async (subject: Record<string, string[]>[], usage: ExtendedKeyUsage, validMs = 3_600_000): Promise<Identity> => {
+  const issue = async (
+    subject: Record<string, string[]>[],
+    usage: ExtendedKeyUsage,
+    validMs = 3_600_000,
+    dnsName = 'localhost',
+  ): Promise<Identity> => {
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const certificate: X509Certificate = await X509CertificateGenerator.create({
       serialNumber: randomBytes(8).toString('hex').replace(/^./, '1'),
@@ -64,7 +71,7 @@ export async function createTestPki(): Promise<TestPki> {
         ...(usage === ExtendedKeyUsage.serverAuth
           ? [
               new SubjectAlternativeNameExtension([
-                { type: 'dns', value: 'localhost' },
+                { type: 'dns', value: dnsName },
                 { type: 'ip', value: '127.0.0.1' },
               ]),
             ]
@@ -86,6 +93,7 @@ export async function createTestPki(): Promise<TestPki> {
     dir,
     ca: ca.toString('pem'),
     file,
+    server: (dnsName) => issue([{ CN: [dnsName] }], ExtendedKeyUsage.serverAuth, undefined, dnsName),
     client: (commonName, organizations = [], o = {}) =>
       issue([...organizations.map((v) => ({ O: [v] })), { CN: [commonName] }], ExtendedKeyUsage.clientAuth, o.validMs),
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),

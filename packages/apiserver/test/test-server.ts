@@ -69,6 +69,7 @@ export async function startTestServer(
     defaultTolerations: { notReadySeconds: 300, unreachableSeconds: 300 },
     admission: standardAdmission,
     requestHeaderAllowedNames: [],
+    proxyClient: { certFile: undefined, keyFile: undefined },
     inFlight: { readOnly: 400, mutating: 200 },
     priorityAndFairness: true,
     requestTimeoutMs: 60_000,

@@ -1,4 +1,6 @@
+import type { ResourceDefinition } from '@skiff/apimachinery';
 import type { Logger } from '@skiff/component-base';
+import { registerBuiltin } from '../aggregation/registration.ts';
 import type { ObjectAccess, ServerMembers } from '../contract.ts';
 import type { HealthCheck } from '../health/health.ts';
 import { ensureClusterDns } from './cluster-dns.ts';
@@ -24,7 +26,7 @@ export interface Bootstrap {
 /** Objects that every cluster has. Namespaces come first: everything else may live in them. */
 export function createBootstrap(
   config: SystemObjectsConfig,
-  deps: { objects: ObjectAccess; members: Pick<ServerMembers, 'list'>; log: Logger },
+  deps: { objects: ObjectAccess; members: Pick<ServerMembers, 'list'>; definitions: readonly ResourceDefinition[]; log: Logger },
 ): Bootstrap {
   const { objects, log } = deps;
   const steps = [
@@ -36,6 +38,7 @@ export function createBootstrap(
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
     { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config, deps.members.list()) },
+    { name: 'autoregister-completion', run: () => registerBuiltin(objects, deps.definitions) },
     { name: 'poststarthook/bootstrap-cluster-dns', run: () => ensureClusterDns(objects, config) },
   ];
   const done = new Set<string>();

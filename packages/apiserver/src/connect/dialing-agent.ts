@@ -13,7 +13,9 @@ const handshakeMs = 10_000;
 
 function startTls(socket: Duplex, route: Route, tls: ConnectionOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const secured = connect({ ...tls, socket, host: route.host, ...(isIP(route.host) === 0 ? { servername: route.host } : {}) });
+    // The name that the certificate must have may be another than that by which it is reached.
+    const name = tls.servername ?? route.host;
+    const secured = connect({ ...tls, socket, host: name, servername: isIP(name) === 0 ? name : '' });
     const timer = setTimeout(() => secured.destroy(new Error('net/http: TLS handshake timeout')), handshakeMs);
     const fail = (error: Error): void => {
       clearTimeout(timer);

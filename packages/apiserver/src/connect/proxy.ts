@@ -10,7 +10,7 @@ import { answerOf, type KubeletClient } from './kubelet-client.ts';
 import { nodeTarget, podTarget, type ProxyTarget, serviceTarget } from './proxy-target.ts';
 import { passUpgrade, upgradeHeaders, wantsUpgrade } from './upgrade.ts';
 
-const hopByHop: ReadonlySet<string> = new Set([
+export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -25,7 +25,8 @@ const hopByHop: ReadonlySet<string> = new Set([
 /** Said to the apiserver, not to what is behind it. */
 const apiserverOnly = /^(?:authorization|host|impersonate-.*|x-remote-.*|audit-id)$/;
 
-function forwardedHeaders(x: Exchange, host: string): OutgoingHttpHeaders {
+/** A request's headers as a backend gets them. */
+export function forwardedHeaders(x: Exchange, host: string): OutgoingHttpHeaders {
   const out: OutgoingHttpHeaders = { host };
   for (const [name, value] of Object.entries(x.request.headers)) {
     if (value === undefined || name.startsWith(':') || hopByHop.has(name) || apiserverOnly.test(name)) continue;

@@ -10,6 +10,7 @@ import {
   apiGroupList,
   apiResourceList,
   apiVersions,
+  type DiscoverySources,
   groupDefinitions,
   type ServedGroup,
 } from './documents.ts';
@@ -48,15 +49,17 @@ interface Aggregated {
 export function discoveryRoutes(deps: {
   registry: Pick<ResourceRegistry, 'definitions'>;
   serverAddress: () => string;
+  sources: DiscoverySources & { readonly generation: object };
 }): readonly PathRoute[] {
-  let madeFrom: unknown;
+  let madeFrom: readonly unknown[] = [];
   let groups: readonly ServedGroup[] = [];
   let aggregated = new Map<boolean, Aggregated>();
   const current = (): readonly ServedGroup[] => {
     const definitions = deps.registry.definitions();
-    if (definitions !== madeFrom) {
-      madeFrom = definitions;
-      groups = groupDefinitions(definitions);
+    const { generation } = deps.sources;
+    if (definitions !== madeFrom[0] || generation !== madeFrom[1]) {
+      madeFrom = [definitions, generation];
+      groups = groupDefinitions(definitions, deps.sources);
       aggregated = new Map();
     }
     return groups;

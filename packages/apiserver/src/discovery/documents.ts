@@ -1,29 +1,6 @@
+import type { ExtensionVersion } from '../aggregation/extension-documents.ts';
+import { type Priority, priorityOf } from '../aggregation/priorities.ts';
 import { formatGroupVersion, type JsonObject, type ResourceDefinition } from '@skiff/apimachinery';
-
-/** Upstream's order of groups in discovery (group priorities); groups that aren't here follow by name. */
-const groupOrder: readonly string[] = [
-  '',
-  'apiregistration.k8s.io',
-  'apps',
-  'events.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'scheduling.k8s.io',
-  'coordination.k8s.io',
-  'node.k8s.io',
-  'discovery.k8s.io',
-  'resource.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
-];
 
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -40,35 +17,71 @@ export function compareVersions(a: string, b: string): number {
 
 export interface ServedVersion {
   readonly version: string;
-  /** By plural name. */
+  /** By plural name; none where another apiserver serves it. */
   readonly definitions: readonly ResourceDefinition[];
+  readonly extension?: ExtensionVersion;
 }
 export interface ServedGroup {
   readonly group: string;
   /** Preferred first. */
   readonly versions: readonly ServedVersion[];
+  /** The first of its APIServices' names, which decides among groups of one priority. */
+  readonly firstName: string;
+  readonly priority: number;
 }
 
-/** Definitions by group and version, in the order in which discovery shows them. */
-export function groupDefinitions(definitions: readonly ResourceDefinition[]): readonly ServedGroup[] {
+/** What is known beside the definitions. */
+export interface DiscoverySources {
+  /** As its APIService says; undefined: it has none. */
+  priorityOf(group: string, version: string): Priority | undefined;
+  /** Group versions of other apiservers. They come before those of this server with the same name. */
+  extensions(): readonly ExtensionVersion[];
+}
+
+const localOnly: DiscoverySources = { priorityOf: () => undefined, extensions: () => [] };
+
+/** Group versions in the order in which discovery shows them: by priority, then groups by name and versions by their kind of version. */
+export function groupDefinitions(
+  definitions: readonly ResourceDefinition[],
+  sources: DiscoverySources = localOnly,
+): readonly ServedGroup[] {
   const groups = new Map<string, Map<string, ResourceDefinition[]>>();
+  const versionsOf = (group: string): Map<string, ResourceDefinition[]> => {
+    const versions = groups.get(group) ?? new Map<string, ResourceDefinition[]>();
+    groups.set(group, versions);
+    return versions;
+  };
   for (const d of definitions) {
-    const versions = groups.get(d.group) ?? new Map<string, ResourceDefinition[]>();
-    groups.set(d.group, versions);
+    const versions = versionsOf(d.group);
     versions.set(d.version, [...(versions.get(d.version) ?? []), d]);
   }
-  const position = (group: string): number => {
-    const at = groupOrder.indexOf(group);
-    return at < 0 ? groupOrder.length : at;
-  };
+  const extensions = new Map(sources.extensions().map((e) => [`${e.group}/${e.version}`, e]));
+  for (const e of extensions.values()) versionsOf(e.group).set(e.version, []);
   return [...groups]
-    .sort(([a], [b]) => position(a) - position(b) || byName(a, b))
-    .map(([group, versions]) => ({
-      group,
-      versions: [...versions]
-        .sort(([a], [b]) => compareVersions(a, b))
-        .map(([version, list]) => ({ version, definitions: list.sort((a, b) => byName(a.plural, b.plural)) })),
-    }));
+    .map(([group, versions]): ServedGroup => {
+      const all = [...versions].map(([version, list]) => {
+        const custom = list.length > 0 && list.every((d) => d.custom !== undefined);
+        const priority = sources.priorityOf(group, version) ?? priorityOf(group, version, custom);
+        const extension = extensions.get(`${group}/${version}`);
+        const served: ServedVersion = {
+          version,
+          definitions: list.sort((a, b) => byName(a.plural, b.plural)),
+          ...(extension === undefined ? {} : { extension }),
+        };
+        return { served, priority };
+      });
+      const priority = Math.max(...all.map((v) => v.priority.group));
+      const first = all.filter((v) => v.priority.group === priority).map((v) => `${v.served.version}.${group}`);
+      return {
+        group,
+        versions: all
+          .sort((a, b) => b.priority.version - a.priority.version || compareVersions(a.served.version, b.served.version))
+          .map((v) => v.served),
+        firstName: first.sort(byName)[0] ?? '',
+        priority,
+      };
+    })
+    .sort((a, b) => b.priority - a.priority || byName(a.group, b.group));
 }
 
 /** meta.k8s.io/v1 APIResourceList of one group version. */
@@ -117,7 +130,10 @@ export const apiGroupDocument = (g: ServedGroup): JsonObject => ({ kind: 'APIGro
 export const apiGroupList = (groups: readonly ServedGroup[]): JsonObject => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
-  groups: groups.filter((g) => g.group !== '').map(apiGroup),
+  groups: groups
+    .filter((g) => g.group !== '')
+    .sort((a, b) => b.priority - a.priority || byName(a.firstName, b.firstName))
+    .map(apiGroup),
 });
 
 export const apiVersions = (groups: readonly ServedGroup[], serverAddress: string): JsonObject => ({
@@ -136,8 +152,19 @@ export function apiGroupDiscoveryList(groups: readonly ServedGroup[], core: bool
       .filter((g) => (g.group === '') === core)
       .map((g) => ({
         metadata: g.group === '' ? {} : { name: g.group },
-        versions: g.versions.map((v) => ({ version: v.version, resources: v.definitions.map(discoveredResource), freshness: 'Current' })),
+        versions: g.versions.map(discoveredVersion),
       })),
+  };
+}
+
+function discoveredVersion(v: ServedVersion): JsonObject {
+  const { version, extension } = v;
+  if (extension === undefined) return { version, resources: v.definitions.map(discoveredResource), freshness: 'Current' };
+  const { resources, fresh } = extension;
+  return {
+    version,
+    ...(resources === undefined || resources.length === 0 ? {} : { resources: [...resources] }),
+    freshness: fresh ? 'Current' : 'Stale',
   };
 }
 

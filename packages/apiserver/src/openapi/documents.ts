@@ -1,4 +1,5 @@
 import type { JsonObject, SchemaRegistry } from '@skiff/apimachinery';
+import type { ExtensionVersion } from '../aggregation/extension-documents.ts';
 import type { ServedGroup } from '../discovery/documents.ts';
 import { customModels } from './custom-schemas.ts';
 import { meta, type Operation, type Parameter, type PathItem } from './operation-model.ts';
@@ -184,6 +185,34 @@ function pathV2(item: PathItem): JsonObject {
   return {
     ...Object.fromEntries(item.operations.map((o) => [o.method, operationV2(o)])),
     ...(item.parameters.length === 0 ? {} : { parameters: item.parameters.map(parameterV2) }),
+  };
+}
+
+/** A v2 document with what other apiservers add to it. Models that both have are taken from this one. */
+export function withExtensions(own: DocumentParts, extensions: readonly ExtensionVersion[]): DocumentParts {
+  const parts = extensions.flatMap((e) => e.openApiV2 ?? []);
+  if (parts.length === 0) return own;
+  function* merged(
+    first: Iterable<readonly [string, JsonObject]>,
+    more: (part: (typeof parts)[number]) => JsonObject,
+  ): Generator<readonly [string, JsonObject]> {
+    const seen = new Set<string>();
+    for (const entry of first) {
+      seen.add(entry[0]);
+      yield entry;
+    }
+    for (const part of parts) {
+      for (const [name, value] of Object.entries(more(part))) {
+        if (seen.has(name)) continue;
+        seen.add(name);
+        yield [name, value as JsonObject];
+      }
+    }
+  }
+  return {
+    frame: own.frame,
+    paths: () => merged(own.paths(), (p) => p.paths),
+    schemas: () => merged(own.schemas(), (p) => p.definitions),
   };
 }
 

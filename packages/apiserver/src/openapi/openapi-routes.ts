@@ -4,12 +4,12 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type JsonObject, type SchemaRegistry, StatusError } from '@skiff/apimachinery';
 import type { ApiResponse, ResourceRegistry } from '../contract.ts';
-import { groupDefinitions } from '../discovery/documents.ts';
+import { type DiscoverySources, groupDefinitions } from '../discovery/documents.ts';
 import type { PathRequest, PathRoute } from '../paths.ts';
 import { parseAccept } from '../request/negotiate.ts';
 import { objectResponse } from '../request/responses.ts';
 import { header } from '../server/exchange.ts';
-import { type DocumentParts, v2Document, v3Documents } from './documents.ts';
+import { type DocumentParts, v2Document, v3Documents, withExtensions } from './documents.ts';
 import { encodeDefinition, encodeDocument, encodePath } from './gnostic.ts';
 
 const gzipAsync = promisify(gzip);
@@ -76,6 +76,7 @@ async function assembleV2Protobuf(parts: DocumentParts): Promise<StoredDocument>
 /** Everything that was made from one set of definitions; promises, so that two who ask at once share the work. */
 interface Generation {
   readonly madeFrom: unknown;
+  readonly others: object;
   readonly parts: ReadonlyMap<string, DocumentParts>;
   readonly v3: Map<string, Promise<StoredDocument>>;
   v2: Promise<StoredDocument> | undefined;
@@ -120,19 +121,28 @@ const notAcceptable = (served: readonly string[]): StatusError =>
   new StatusError('NotAcceptable', `only the following media types are accepted: ${served.join(', ')}`);
 
 /** /openapi/v2 as JSON and protobuf, /openapi/v3 as an index and a document for each group version, made when they are first asked for. */
-export function openApiRoutes(deps: { registry: Pick<ResourceRegistry, 'definitions'>; schema: SchemaRegistry }): readonly PathRoute[] {
+export function openApiRoutes(deps: {
+  registry: Pick<ResourceRegistry, 'definitions'>;
+  schema: SchemaRegistry;
+  /** Documents of other apiservers, which are part of the whole. Their v3 documents themselves are theirs to serve. */
+  sources: Pick<DiscoverySources, 'extensions'> & { readonly generation: object };
+}): readonly PathRoute[] {
   let generation: Generation | undefined;
   const current = (): Generation => {
     const definitions = deps.registry.definitions();
+    const { generation: others } = deps.sources;
     if (generation?.madeFrom !== definitions) {
       generation = {
         madeFrom: definitions,
+        others,
         parts: v3Documents(deps.schema, groupDefinitions(definitions)),
         v3: new Map(),
         v2: undefined,
         v2Protobuf: undefined,
         index: undefined,
       };
+    } else if (generation.others !== others) {
+      generation = { ...generation, others, v2: undefined, v2Protobuf: undefined, index: undefined };
     }
     return generation;
   };
@@ -152,8 +162,12 @@ export function openApiRoutes(deps: { registry: Pick<ResourceRegistry, 'definiti
       const document = await v3Document(g, key);
       paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${document?.hash ?? ''}` };
     }
+    for (const { group, version, openApiV3 } of deps.sources.extensions())
+      if (openApiV3 !== undefined) paths[`apis/${group}/${version}`] = { serverRelativeURL: openApiV3 };
     return { paths };
   };
+  const wholeV2 = (): DocumentParts =>
+    withExtensions(v2Document(deps.schema, groupDefinitions(deps.registry.definitions())), deps.sources.extensions());
   return [
     {
       path: '/openapi/v2',
@@ -163,10 +177,10 @@ export function openApiRoutes(deps: { registry: Pick<ResourceRegistry, 'definiti
         if (type === undefined) throw notAcceptable(served);
         const g = current();
         if (type === 'application/json') {
-          g.v2 ??= assembleV2Json(v2Document(deps.schema, groupDefinitions(deps.registry.definitions())));
+          g.v2 ??= assembleV2Json(wholeV2());
           return await respond(r, await g.v2, type, false);
         }
-        g.v2Protobuf ??= assembleV2Protobuf(v2Document(deps.schema, groupDefinitions(deps.registry.definitions())));
+        g.v2Protobuf ??= assembleV2Protobuf(wholeV2());
         return await respond(r, await g.v2Protobuf, protobufV2, false);
       },
     },

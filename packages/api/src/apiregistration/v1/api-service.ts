@@ -14,7 +14,6 @@ export const apiService = defineResource<APIService>({
   schemaName: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',
   storagePrefix: 'apiregistration.k8s.io/apiservices',
   storageVersionHash: 'InPBPD7+PqM=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults(apiService) {
     const target = apiService.spec?.service;

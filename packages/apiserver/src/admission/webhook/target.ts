@@ -15,9 +15,9 @@ export interface ClientConfig {
 export function serviceRoute(objects: ObjectAccess, namespaceName: string, name: string, port: number): Route {
   const found = objects.get<Service>(service, namespaceName, name);
   if (found === undefined) throw new WebhookError(`service ${JSON.stringify(name)} not found`);
+  if (found.spec?.type === 'ExternalName') return { host: found.spec.externalName ?? '', port };
   const declared = (found.spec?.ports ?? []).find((p) => p.port === port);
   if (declared === undefined) throw new WebhookError(`no service port ${port} found for service ${JSON.stringify(name)}`);
-  if (found.spec?.type === 'ExternalName') return { host: found.spec.externalName ?? '', port };
   const routes: Route[] = [];
   for (const slice of objects.list<EndpointSlice>(endpointSlice, namespaceName)) {
     if (slice.metadata?.namespace !== namespaceName || slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
