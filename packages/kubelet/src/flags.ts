@@ -83,6 +83,14 @@ export const kubeletFlags = {
     help: 'sysctls beside the safe ones that pods may set; names or patterns ending in *',
   },
   'pod-max-pids': { type: 'integer', default: -1, help: 'processes that a pod may have; -1 for no limit' },
+  'shutdown-grace-period': {
+    type: 'duration',
+    default: '0s',
+    help: 'how long the pods get when the machine goes down; 0 leaves them to it',
+  },
+  'shutdown-grace-period-critical-pods': { type: 'duration', default: '0s', help: 'the part of it, at its end, that critical pods get' },
+  'shutdown-grace-period-by-pod-priority': { type: 'list', default: [], help: 'priority=seconds, instead of the two above' },
+  'pod-manifest-path': { type: 'string', default: '', help: 'file or directory with static pods' },
   'kube-reserved': {
     type: 'list',
     default: [],

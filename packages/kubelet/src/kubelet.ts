@@ -8,12 +8,10 @@ import type { ContainerRuntime, Image } from '@skiff/cri';
 import type { KubeletConfig } from './config/kubelet-config.ts';
 import { createPodCgroups } from './cgroups/pod-cgroups.ts';
 import { createLogLinks } from './container/log-links.ts';
-import { createEvictionManager } from './eviction/eviction-manager.ts';
 import { amountOf, isHard, type Signal } from './eviction/signals.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
-import { createImageGarbage } from './images/image-gc.ts';
 import { createImageManager } from './images/image-manager.ts';
 import { type Keyring, parseDockerAuths } from './images/keyring.ts';
 import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
@@ -26,7 +24,8 @@ import { computeNodeResources, type MachineUsage, type NodeResources, readUsage 
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
-import { imagesInUse, removeDeadContainers } from './pod/dead-containers.ts';
+import { createNodeGuards } from './node-guards.ts';
+import { imagesInUse } from './pod/dead-containers.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
 import { pullKeyring } from './pod/pull-keyring.ts';
@@ -34,7 +33,10 @@ import { createPodManager, type PodManager } from './pod/pod-manager.ts';
 import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
-import { createNodeStats, type NodeStats } from './stats/node-stats.ts';
+import { shutdownRefusal } from './shutdown/node-shutdown.ts';
+import type { NodeStats } from './stats/node-stats.ts';
+import { createManifestSource } from './static-pods/manifest-directory.ts';
+import { createStaticPods, type PodSource } from './static-pods/static-pods.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
@@ -163,6 +165,7 @@ export function createKubelet(
         log,
         resources,
         pressures: () => eviction.conditions(),
+        shuttingDown: () => shutdown.inProgress,
         inContactSinceMs: () => contact.sinceMs(),
       },
     );
@@ -176,7 +179,22 @@ export function createKubelet(
     if (config.podCidrs.length > 0) learnCidr({});
     nodeInformer.subscribe({ onAdd: learnCidr, onUpdate: learnCidr });
 
-    const manager = createPodManager({ source: podInformer, context: () => context });
+    const staticPods =
+      config.staticPodPath === ''
+        ? undefined
+        : createStaticPods(
+            { nodeName: config.nodeName },
+            {
+              manifests: createManifestSource({ path: config.staticPodPath, nodeName: config.nodeName }, { clock, log }),
+              informer: podInformer,
+              client,
+              node: () => node.current(),
+              status: () => context.status,
+              log,
+            },
+          );
+    const source: PodSource = staticPods ?? podInformer;
+    const manager = createPodManager({ source, context: () => context });
     const objects = createPodObjects({ onChange: (uids) => manager.poke(uids), signal }, { client, clock });
     const tokens = createServiceAccountTokens({ client, clock });
     const event: PodContext['event'] = (pod, type, reason, message, container) =>
@@ -207,26 +225,13 @@ export function createKubelet(
             !isTerminalPhase(w.pod.status.phase),
         )
         .map((w) => w.pod);
-    const stats = createNodeStats(
-      { rootDirectory: config.rootDirectory, cgroupVersion: status.cgroupVersion },
-      { runtime: deps.runtime, hostMount, run: runCommand, clock, running: () => manager.workers() },
-    );
-    const garbage = createImageGarbage(
-      { file: path.join(config.rootDirectory, 'pulled-images.json'), ...config.imageGarbage },
-      { images, clock, log },
-    );
-    const eviction = createEvictionManager(config.eviction, {
-      usage: () => stats.node(),
+    const { stats, garbage, eviction, shutdown } = createNodeGuards(config, {
+      runtime: deps.runtime,
+      cgroupVersion: status.cgroupVersion,
+      hostMount,
       workers: () => manager.workers(),
-      measure: (list, what) => stats.measure(list, what),
-      reclaimDisk: async () => {
-        await removeDeadContainers(manager.workers(), runtime);
-        await garbage.reclaim(await imagesInUse(runtime));
-      },
-      event: (pod, message, annotations) => events.event(pod, 'Warning', 'Evicted', message, { annotations }),
-      nodeEvent: (reason, message) => events.event(nodeReference(config.nodeName), 'Warning', reason, message),
+      events,
       onChange: () => node.poke(),
-      evicted: () => undefined,
       clock,
       log,
     });
@@ -292,14 +297,16 @@ export function createKubelet(
       drain: createDrain({ ask: deps.drain, services: () => serviceInformer.list(), clock }),
       fits: (pod) => checkFit(pod, { others: activeBeside(pod), allocatable: node.allocatable() }),
       admit: (pod) =>
-        admitPod(pod, {
-          others: activeBeside(pod),
-          allocatable: node.allocatable(),
-          node: node.current(),
-          appArmorEnabled,
-          pressures: eviction.conditions(),
-          allowedUnsafeSysctls: config.allowedUnsafeSysctls,
-        }),
+        shutdown.inProgress
+          ? shutdownRefusal
+          : admitPod(pod, {
+              others: activeBeside(pod),
+              allocatable: node.allocatable(),
+              node: node.current(),
+              appArmorEnabled,
+              pressures: eviction.conditions(),
+              allowedUnsafeSysctls: config.allowedUnsafeSysctls,
+            }),
       startSlots: createSlots(config.maxParallelStarts),
     };
     const notePulled = (image: Image): void => {
@@ -353,7 +360,9 @@ export function createKubelet(
             await aborted(s);
           },
         ],
+        ...(staticPods === undefined ? [] : [['static pods', (s: AbortSignal) => staticPods.run(s)] as const]),
         ['eviction', (s) => eviction.run(s)],
+        ['node shutdown', (s) => shutdown.run(s)],
       ],
     };
   };

@@ -7,13 +7,16 @@ export type FlagName = keyof typeof kubeletFlags;
  * `idle`: any value of the default's type is taken, and nothing here depends on it.
  */
 export type Field =
-  | { readonly flag: FlagName; readonly as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' }
+  | { readonly flag: FlagName; readonly as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces' }
   /** `name<separator>value` in a list flag. */
   | { readonly flag: FlagName; readonly as: 'map'; readonly separator: '<' | '=' }
   | { readonly fixed: unknown }
   | { readonly idle: unknown };
 
-const flag = (name: FlagName, as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints'): Field => ({ flag: name, as });
+const flag = (name: FlagName, as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces'): Field => ({
+  flag: name,
+  as,
+});
 const map = (name: FlagName, separator: '<' | '=' = '='): Field => ({ flag: name, as: 'map', separator });
 const fixed = (value: unknown): Field => ({ fixed: value });
 const idle = (value: unknown): Field => ({ idle: value });
@@ -21,7 +24,7 @@ const idle = (value: unknown): Field => ({ idle: value });
 /** Every field of kubelet.config.k8s.io/v1beta1 in 1.36, with upstream's defaults where nothing here answers to it. */
 export const fields: Readonly<Record<string, Field>> = {
   enableServer: fixed(true),
-  staticPodPath: idle(''),
+  staticPodPath: flag('pod-manifest-path', 'string'),
   podLogsDir: flag('pod-logs-dir', 'string'),
   syncFrequency: idle('1m0s'),
   fileCheckFrequency: idle('20s'),
@@ -133,9 +136,9 @@ export const fields: Readonly<Record<string, Field>> = {
   logging: idle({}),
   enableSystemLogHandler: idle(true),
   enableSystemLogQuery: fixed(false),
-  shutdownGracePeriod: idle('0s'),
-  shutdownGracePeriodCriticalPods: idle('0s'),
-  shutdownGracePeriodByPodPriority: idle([]),
+  shutdownGracePeriod: flag('shutdown-grace-period', 'duration'),
+  shutdownGracePeriodCriticalPods: flag('shutdown-grace-period-critical-pods', 'duration'),
+  shutdownGracePeriodByPodPriority: flag('shutdown-grace-period-by-pod-priority', 'graces'),
   'crashLoopBackOff.maxContainerRestartPeriod': flag('max-container-restart-period', 'duration'),
   reservedMemory: fixed([]),
   enableProfilingHandler: idle(true),

@@ -5,6 +5,7 @@ import { FlagError, type Flags, parseFlags } from '@skiff/component-base';
 import { parseThresholds } from '../eviction/signals.ts';
 import { kubeletFlags } from '../flags.ts';
 import { defaultVni } from '../network/names.ts';
+import { planGrace } from '../shutdown/shutdown-plan.ts';
 import { configurationFlags, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
 import type { KubeletConfig } from './kubelet-config.ts';
 
@@ -95,6 +96,14 @@ export function configOf(flags: KubeletFlags): KubeletConfig {
     maxContainerRestartMs: flags['max-container-restart-period'],
     allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'],
     podMaxPids: flags['pod-max-pids'],
+    staticPodPath: flags['pod-manifest-path'],
+    shutdownGraces: planGrace({
+      totalMs: flags['shutdown-grace-period'],
+      criticalMs: flags['shutdown-grace-period-critical-pods'],
+      byPriority: Object.entries(
+        parseEntries('shutdown-grace-period-by-pod-priority', flags['shutdown-grace-period-by-pod-priority'], '='),
+      ).map(([priority, seconds]) => ({ priority: Number(priority), seconds: Number(seconds) })),
+    }),
     reserved: [parseEntries('kube-reserved', flags['kube-reserved'], '='), parseEntries('system-reserved', flags['system-reserved'], '=')],
   };
 }

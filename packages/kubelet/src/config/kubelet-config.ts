@@ -1,4 +1,5 @@
 import type { EvictionConfig } from '../eviction/eviction-manager.ts';
+import type { ShutdownGrace } from '../shutdown/shutdown-plan.ts';
 import type { ImageGarbageConfig } from '../images/image-gc.ts';
 
 /** What the kubelet is assembled with; made of flags. */
@@ -37,6 +38,9 @@ export interface KubeletConfig {
   readonly allowedUnsafeSysctls: readonly string[];
   /** -1: no limit. */
   readonly podMaxPids: number;
+  /** File or directory; '' for none. */
+  readonly staticPodPath: string;
+  readonly shutdownGraces: readonly ShutdownGrace[];
   /** What the node keeps for itself, resource → amount. */
   readonly reserved: readonly Readonly<Record<string, string>>[];
 }

@@ -88,6 +88,9 @@ function flagText(name: string, field: Extract<Field, { flag: FlagName }>, value
       return Object.entries(value)
         .map(([key, v]) => `${key}${field.separator}${String(v)}`)
         .join(',');
+    case 'graces':
+      if (!Array.isArray(value) || !value.every(isJsonObject)) throw typeError(name, 'a list of priorities with their seconds');
+      return value.map((g) => `${Number(g['priority'] ?? 0)}=${Number(g['shutdownGracePeriodSeconds'] ?? 0)}`).join(',');
     case 'taints':
       if (!Array.isArray(value) || !value.every(isJsonObject)) throw typeError(name, 'a list of taints');
       return value.map((t) => `${String(t['key'])}${t['value'] ? `=${String(t['value'])}` : ''}:${String(t['effect'])}`).join(',');
@@ -150,6 +153,12 @@ function fieldValue(field: Field, flags: Readonly<Record<string, unknown>>): Jso
         return [entry.slice(0, at), entry.slice(at + 1)];
       }),
     );
+  }
+  if (field.as === 'graces' && Array.isArray(value)) {
+    return value.map((g: string) => {
+      const [priority, seconds] = g.split('=').map(Number);
+      return { priority: priority ?? 0, shutdownGracePeriodSeconds: seconds ?? 0 };
+    });
   }
   if (field.as === 'taints' && Array.isArray(value)) {
     return value.map((t: string) => {

@@ -11,6 +11,7 @@ export interface NodeHealth {
   readonly routes: { readonly ready: boolean; readonly message: string };
   /** Containers outlive a restart of the runtime's daemon. */
   readonly liveRestore: boolean;
+  readonly shuttingDown: boolean;
 }
 
 type Verdict = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
@@ -20,9 +21,10 @@ function pressure(type: string, o: { bad: boolean; good: readonly [string, strin
   return { type, status: o.bad ? 'True' : 'False', reason, message };
 }
 
-export function computeNodeConditions({ pressures, runtime, network, routes, liveRestore }: NodeHealth): readonly Verdict[] {
+export function computeNodeConditions({ pressures, runtime, network, routes, liveRestore, shuttingDown }: NodeHealth): readonly Verdict[] {
   const troubles: string[] = [];
   if (!runtime.ready) troubles.push(`container runtime is down: ${runtime.message}`);
+  if (shuttingDown) troubles.push('node is shutting down');
   if (!network.ready)
     troubles.push(`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network.message}`);
   return [

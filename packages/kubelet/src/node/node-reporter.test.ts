@@ -64,6 +64,7 @@ function startReporter() {
       log: silentLogger,
       resources: { capacity: {}, allocatable: {} },
       pressures: () => new Set(),
+      shuttingDown: () => false,
       inContactSinceMs: () => contact.sinceMs(),
     },
   );

@@ -63,6 +63,7 @@ export function createNodeReporter(
     /** As found at the start. */
     resources: NodeResources;
     pressures: () => ReadonlySet<PressureCondition>;
+    shuttingDown: () => boolean;
     /** Since when the API has answered without a gap; monotonic milliseconds. */
     inContactSinceMs: () => number;
   },
@@ -135,6 +136,7 @@ export function createNodeReporter(
       network: deps.network.status(),
       routes: deps.network.routes(),
       liveRestore: status.liveRestore,
+      shuttingDown: deps.shuttingDown(),
     });
     const next: NodeStatus = {
       addresses: [...config.addresses.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: config.name }],

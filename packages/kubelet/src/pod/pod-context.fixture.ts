@@ -148,6 +148,7 @@ export function createFakeNode(
       set: (pod, status) => void statuses.set(pod.metadata.uid, structuredClone(status)),
       observe: () => undefined,
       finish: (pod) => void finished.push(pod.metadata.uid),
+      setMirror: () => undefined,
       forget: () => undefined,
       idle: async () => undefined,
     },

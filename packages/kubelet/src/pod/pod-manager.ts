@@ -2,12 +2,12 @@ import type { HostPort } from '../network/host-port.ts';
 import { readdir } from 'node:fs/promises';
 import type { Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { Informer } from '@skiff/client';
 import { aborted, supervise } from '@skiff/component-base';
 import type { PodSandbox } from '@skiff/cri';
 import { nothingObserved } from '../actions/observed-pod.ts';
 import { annotationNames } from '../container/labels.ts';
 import { podsDirectory } from '../volumes/pod-paths.ts';
+import type { PodSource } from '../static-pods/static-pods.ts';
 import { observePod } from './observe.ts';
 import { restorePod } from './orphan.ts';
 import type { PodContext } from './pod-context.ts';
@@ -30,7 +30,7 @@ const relistMs = 60_000;
 const housekeepingMs = 30_000;
 
 /** Keeps one worker for each pod of the node, and ends what runs for pods that are gone. */
-export function createPodManager(deps: { source: Informer<Pod>; context: () => PodContext }): PodManager {
+export function createPodManager(deps: { source: PodSource; context: () => PodContext }): PodManager {
   const workers = new Map<string, PodWorker>();
   let markAdopted: () => void = () => undefined;
   const adopted = new Promise<void>((resolve) => {

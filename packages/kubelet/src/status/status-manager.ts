@@ -2,11 +2,12 @@ import { pod as pods, type Pod, type PodStatus } from '@skiff/api';
 import { compareResourceVersions, type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
-import { type PodSnapshot, snapshotPod } from '../pod/pod-snapshot.ts';
+import { isStaticPod, type PodSnapshot, snapshotPod } from '../pod/pod-snapshot.ts';
 import { renderStatusPatch, sameJson, statusDiffers } from './status-patch.ts';
 
 interface Entry {
-  pod: PodSnapshot;
+  /** The object whose status is written; undefined while a static pod has no mirror. */
+  pod: PodSnapshot | undefined;
   /** What the API is known to have: from the informer or the last answer. */
   current: DeepReadonly<PodStatus>;
   desired: PodStatus;
@@ -27,6 +28,8 @@ export interface StatusManager {
   observe(pod: PodSnapshot): void;
   /** After the last status: deletes the pod with grace 0. */
   finish(pod: PodSnapshot): void;
+  /** A static pod's status is written to its mirror. */
+  setMirror(uid: string, mirror: PodSnapshot | undefined): void;
   forget(uid: string): void;
   /** Resolves when nothing is waiting to be sent. */
   idle(): Promise<void>;
@@ -40,21 +43,24 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
 
   const key = (pod: PodSnapshot): { namespace: string; name: string } => ({ namespace: pod.metadata.namespace, name: pod.metadata.name });
 
+  const mirrors = new Map<string, PodSnapshot>();
   const sendOnce = async (entry: Entry): Promise<void> => {
-    const { uid } = entry.pod.metadata;
+    const { pod } = entry;
+    if (pod === undefined) return;
+    const { uid } = pod.metadata;
     const desired = entry.desired;
     if (needsSending(entry)) {
       const body = renderStatusPatch(uid, entry.current, desired);
-      const answer = await client.patch<Pod>(pods, key(entry.pod), { type: 'strategic', subresource: 'status', body }, { signal });
+      const answer = await client.patch<Pod>(pods, key(pod), { type: 'strategic', subresource: 'status', body }, { signal });
       const snapshot = snapshotPod(answer);
-      if (snapshot !== undefined) {
+      if (snapshot !== undefined && entry.pod !== undefined) {
         entry.current = snapshot.status;
         entry.pod = snapshot;
         entry.sent = { desired, answer: snapshot.status };
       }
     }
-    if (entry.deleteWhenSent && entry.desired === desired && entry.pod.metadata.deletionTimestamp !== undefined) {
-      await client.delete(pods, key(entry.pod), { gracePeriodSeconds: 0, preconditions: { uid }, signal });
+    if (entry.deleteWhenSent && entry.desired === desired && entry.pod?.metadata.deletionTimestamp !== undefined) {
+      await client.delete(pods, key(pod), { gracePeriodSeconds: 0, preconditions: { uid }, signal });
       entry.deleteWhenSent = false;
     }
   };
@@ -64,7 +70,7 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
     return statusDiffers(current, desired);
   };
   const pending = (entry: Entry): boolean =>
-    needsSending(entry) || (entry.deleteWhenSent && entry.pod.metadata.deletionTimestamp !== undefined);
+    entry.pod !== undefined && (needsSending(entry) || (entry.deleteWhenSent && entry.pod.metadata.deletionTimestamp !== undefined));
 
   const send = async (uid: string): Promise<void> => {
     for (let entry = entries.get(uid); entry !== undefined && !signal.aborted && pending(entry); entry = entries.get(uid)) {
@@ -75,10 +81,14 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
         if (signal.aborted) return;
         // Gone, or another pod of that name: nobody is interested any more.
         if (hasReason(error, 'NotFound') || hasReason(error, 'Conflict')) {
-          entries.delete(uid);
+          if (mirrors.delete(uid)) entry.pod = undefined;
+          else entries.delete(uid);
           return;
         }
-        log.warn({ err: error, pod: entry.pod.metadata.name, namespace: entry.pod.metadata.namespace }, 'the pod status could not be sent');
+        log.warn(
+          { err: error, pod: entry.pod?.metadata.name, namespace: entry.pod?.metadata.namespace },
+          'the pod status could not be sent',
+        );
         await clock.sleep(entry.retryMs, signal).catch(() => undefined);
         entry.retryMs = Math.min(entry.retryMs * 2, 10_000);
       }
@@ -100,7 +110,16 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
   const entryOf = (pod: PodSnapshot, desired: PodStatus): Entry => {
     const known = entries.get(pod.metadata.uid);
     if (known !== undefined) return known;
-    const made: Entry = { pod, current: pod.status, desired, sent: undefined, sending: false, deleteWhenSent: false, retryMs: 100 };
+    const target = isStaticPod(pod) ? mirrors.get(pod.metadata.uid) : pod;
+    const made: Entry = {
+      pod: target,
+      current: target?.status ?? {},
+      desired,
+      sent: undefined,
+      sending: false,
+      deleteWhenSent: false,
+      retryMs: 100,
+    };
     entries.set(pod.metadata.uid, made);
     return made;
   };
@@ -116,7 +135,7 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
       const entry = entries.get(pod.metadata.uid);
       if (entry === undefined) return;
       // Answers to writes often come before the watch's event of them.
-      if (compareResourceVersions(pod.metadata.resourceVersion ?? '', entry.pod.metadata.resourceVersion ?? '') < 0) return;
+      if (compareResourceVersions(pod.metadata.resourceVersion ?? '', entry.pod?.metadata.resourceVersion ?? '') < 0) return;
       entry.pod = pod;
       entry.current = pod.status;
       kick(pod.metadata.uid);
@@ -126,7 +145,25 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
       entry.deleteWhenSent = true;
       kick(pod.metadata.uid);
     },
-    forget: (uid) => void entries.delete(uid),
+    setMirror: (uid, mirror) => {
+      const entry = entries.get(uid);
+      if (mirror === undefined) mirrors.delete(uid);
+      else mirrors.set(uid, mirror);
+      if (entry === undefined) return;
+      const known = entry.pod;
+      const stale =
+        mirror !== undefined &&
+        known?.metadata.uid === mirror.metadata.uid &&
+        compareResourceVersions(mirror.metadata.resourceVersion ?? '', known.metadata.resourceVersion ?? '') < 0;
+      if (stale) return;
+      entry.pod = mirror;
+      entry.current = mirror?.status ?? {};
+      kick(uid);
+    },
+    forget: (uid) => {
+      entries.delete(uid);
+      mirrors.delete(uid);
+    },
     idle: async () => {
       while (running.size > 0) await Promise.all(running);
     },
