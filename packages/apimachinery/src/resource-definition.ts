@@ -155,8 +155,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> extends R
   /** `metadata.name` and `metadata.namespace` are implied. */
   readonly selectableFields?: Readonly<Record<string, FieldSelectorValue<T>>>;
   readonly table?: TableDefinition<T>;
-  /** false: writes are answered with `Warning: 299 … is stored but not yet enforced`; 'refused': writes are refused (admission configurations). */
-  readonly enforcement?: 'enforced' | 'stored' | 'refused';
+  /** 'stored': writes are answered with `Warning: 299 … is stored but not yet enforced`. */
+  readonly enforcement?: 'enforced' | 'stored';
   /** Virtual kinds (reviews): only `create`, never stored. */
   readonly virtual?: boolean;
   /** DELETE answers with the object instead of a Status (upstream: 19 resources, e.g. pods, services, PVCs). */

@@ -29,3 +29,4 @@ export * from './values.ts';
 export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from './admission/admission-compiler.ts';
 export { appliedObjectType, jsonPatchType, MadeObject, misnamedObjects } from './admission/patch-types.ts';
 export { namespaceType, requestType } from './admission/request-types.ts';
+export { NotJsonError, toJson } from './admission/to-json.ts';

@@ -99,7 +99,7 @@ describe('which plugins run', () => {
       sleep: () => Promise.resolve(),
     }).map((p) => p.name);
     // The check against escalation is no plugin upstream, and can't be turned off.
-    expect(names.filter((name) => !all.includes(name))).toEqual(['RBACEscalation']);
+    expect(names.filter((name) => !all.includes(name))).toEqual(['RBACEscalation', 'PolicyParamAccess']);
   });
   it('turns them on and off by name', () => {
     const config = admissionConfig({ enable: ['AlwaysPullImages'], disable: ['PodSecurity', 'JobValidation'], file: undefined });

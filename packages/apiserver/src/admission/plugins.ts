@@ -26,6 +26,10 @@ import {
 } from './pod-restrictions.ts';
 import { podSecurity } from './pod-security/pod-security.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
+import { mutatingPolicies } from './policy/mutating.ts';
+import { policyParamAccess } from './policy/param-access.ts';
+import type { PolicyDeps } from './policy/policy-deps.ts';
+import { validatingPolicies } from './policy/validating.ts';
 import { priority } from './priority.ts';
 import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
@@ -54,6 +58,7 @@ export function admissionPlugins({
   sleep,
 }: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
+  const policies: PolicyDeps = { objects, definitions: webhooks.definitions, authorizer };
   const all: readonly AdmissionPlugin[] = [
     alwaysAdmit,
     namespaceAutoProvision(objects),
@@ -85,7 +90,10 @@ export function admissionPlugins({
     podTopologyLabels(objects),
     podResizeValidator(objects),
     rbacEscalation(authorization),
+    policyParamAccess(policies),
+    mutatingPolicies(policies),
     mutatingWebhooks({ objects, ...webhooks }),
+    validatingPolicies(policies),
     validatingWebhooks({ objects, ...webhooks }),
     resourceQuotaAdmission(objects, clock),
     alwaysDeny,

@@ -6,7 +6,6 @@ import {
   handleDelete,
   handleDeleteCollection,
   handleUpdate,
-  refuseUnenforced,
   storedButNotEnforced,
   type WriteDeps,
   type WriteTarget,
@@ -48,11 +47,10 @@ function only(all: Pick<ResourceEndpoint, Method>, verbs: readonly string[]): Pi
   return Object.fromEntries(Object.entries(all).filter(([verb]) => verbs.includes(verb)));
 }
 
-/** Writes of kinds without their behaviour are refused or answered with a warning, never accepted in silence. */
+/** Writes of kinds without their behaviour are answered with a warning, never accepted in silence. */
 function guard(t: WriteTarget): (handle: NonNullable<ResourceEndpoint['create']>) => NonNullable<ResourceEndpoint['create']> {
   return (handle) => async (r) => {
     const { enforcement } = t.resource.definition;
-    if (enforcement === 'refused') refuseUnenforced(t, r);
     const response = await handle(r);
     if (enforcement === 'stored') r.warnings.push(storedButNotEnforced(t));
     return response;

@@ -1,4 +1,4 @@
-import { builtinResources, lease as leases } from '@skiff/api';
+import { lease as leases } from '@skiff/api';
 import type { JsonObject, KubeObject, ResourceDefinition } from '@skiff/apimachinery';
 import { createMemoryStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -225,13 +225,5 @@ describe('registry', () => {
     const gone = await call(registry, { verb: 'delete', resource: 'pods', name: 'p', query: 'gracePeriodSeconds=0' });
     expect(gone.object.metadata).toMatchObject({ deletionGracePeriodSeconds: 0 });
     await expect(call(registry, { verb: 'get', resource: 'pods', name: 'p' })).rejects.toMatchObject({ reason: 'NotFound' });
-  });
-
-  it('says which kinds are not enforced', async () => {
-    const registry = await startRegistry();
-    const refused = builtinResources.find((d: ResourceDefinition) => d.enforcement === 'refused');
-    const stored = builtinResources.find((d: ResourceDefinition) => d.plural === 'priorityclasses') as ResourceDefinition;
-    expect(refused).toBeDefined();
-    expect(registry.lookup(stored.group, stored.version, stored.plural, '')).toBeDefined();
   });
 });

@@ -1,7 +1,6 @@
 import {
   cannotBeHandled,
   type FieldManager,
-  forbidden,
   formatGroupVersion,
   type JsonObject,
   type KubeObject,
@@ -210,16 +209,6 @@ export async function handleDeleteCollection(t: WriteTarget, deps: WriteDeps, r:
 }
 
 const isNotFound = (error: unknown): boolean => (error as { reason?: string }).reason === 'NotFound';
-
-/** Refuses writes of a kind whose effect is not built: a security control that is accepted and ignored is the worst case. */
-export function refuseUnenforced(t: WriteTarget, r: ApiRequest): never {
-  const { group, plural } = t.resource.definition;
-  throw forbidden(
-    { group, resource: plural },
-    r.info.name,
-    'this server does not enforce them yet, and a control that is stored and ignored would be worse than none',
-  );
-}
 
 export const storedButNotEnforced = (t: WriteTarget): string => {
   const { group, version, kind } = t.resource.definition;

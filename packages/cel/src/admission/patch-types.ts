@@ -1,5 +1,5 @@
 import { type StructDefinition } from '../environment.ts';
-import { dynType, type FieldType, type ObjectType, stringType } from '../types.ts';
+import { dynType, type FieldType, type ObjectType, objectType, stringType } from '../types.ts';
 import { CelList, CelMap, type Value } from '../values.ts';
 
 /** An object that an expression made by its type's name: `Object.spec{replicas: 3}`. */
@@ -47,9 +47,12 @@ export const jsonPatchType: ObjectType = { kind: 'object', name: 'JSONPatch', fi
 /** What an apply configuration must come to. */
 export const appliedObjectType: ObjectType = { kind: 'object', name: 'Object', fields: anyField };
 
+const nameless = objectType('');
+
 const definitionOf = (type: ObjectType): StructDefinition => ({
   type,
-  fieldType: (name) => type.fields.get(name)?.type,
+  // Upstream takes any name, and says of those that are none that their type has no name.
+  fieldType: (name) => type.fields.get(name)?.type ?? nameless,
   create: (fields) => new MadeObject(type.name, fields),
 });
 const jsonPatch = definitionOf(jsonPatchType);

@@ -12,7 +12,6 @@ export const mutatingAdmissionPolicyBinding = defineResource<MutatingAdmissionPo
   categories: ['api-extensions'],
   schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding',
   storageVersionHash: '90V5FRZZ3Zg=',
-  enforcement: 'refused',
   defaults: defaultBinding,
   strategy: mutatingBindingStrategy,
   table: policyBindingTable,

@@ -13,7 +13,6 @@ export const mutatingAdmissionPolicy = defineResource<MutatingAdmissionPolicy>({
   categories: ['api-extensions'],
   schemaName: 'io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy',
   storageVersionHash: 'LYmCf+UMVdg=',
-  enforcement: 'refused',
   defaults: defaultPolicy,
   strategy: mutatingPolicyStrategy,
   table: defineTable([nameColumn, integer('Mutations'), 'ParamKind', 'Age'], (p, nowMs) => {

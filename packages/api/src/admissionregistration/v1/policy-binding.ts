@@ -65,7 +65,7 @@ function validateActions(actions: readonly string[], errors: FieldErrors): void 
 }
 
 function validateValidatingBinding({ spec }: DeepReadonly<ValidatingAdmissionPolicyBinding>, errors: FieldErrors): void {
-  validatePolicyName(spec.policyName, errors);
+  validatePolicyName(spec.policyName ?? '', errors);
   validateParamRef(spec.paramRef, errors);
   validateMatchResources(spec.matchResources, 'spec.matchResources', errors);
   validateActions(spec.validationActions ?? [], errors);

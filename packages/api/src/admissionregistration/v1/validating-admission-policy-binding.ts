@@ -12,7 +12,6 @@ export const validatingAdmissionPolicyBinding = defineResource<ValidatingAdmissi
   categories: ['api-extensions'],
   schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding',
   storageVersionHash: 'v9715VZqakg=',
-  enforcement: 'refused',
   defaults: defaultBinding,
   strategy: validatingBindingStrategy,
   table: policyBindingTable,

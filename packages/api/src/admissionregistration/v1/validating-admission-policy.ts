@@ -14,7 +14,6 @@ export const validatingAdmissionPolicy = defineResource<ValidatingAdmissionPolic
   categories: ['api-extensions'],
   schemaName: 'io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy',
   storageVersionHash: '6OxvlMmQ6is=',
-  enforcement: 'refused',
   resetFields: ['status'],
   defaults: defaultPolicy,
   strategy: validatingPolicyStrategy,

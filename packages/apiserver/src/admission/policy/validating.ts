@@ -1,0 +1,148 @@
+import {
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+  type ValidatingAdmissionPolicy,
+  type ValidatingAdmissionPolicyBinding,
+} from '@skiff/api';
+import { type DeepReadonly, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import type { AdmissionRequest } from '../../contract.ts';
+import type { AdmissionPlugin } from '../plugin.ts';
+import { refuse } from '../refuse.ts';
+import { PolicyActivation } from './activation.ts';
+import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
+import { collectParams, PolicyError } from './params.ts';
+import { isExempt, type PolicyDeps } from './policy-deps.ts';
+import { type PolicyHook, PolicyIndex } from './policy-index.ts';
+import { RequestView, requestNamespace } from './request-view.ts';
+import { compileValidator, type Decision, type Validator } from './validator.ts';
+
+type Policy = ValidatingAdmissionPolicy;
+type Binding = ValidatingAdmissionPolicyBinding;
+type Hook = PolicyHook<Policy, Binding, Validator>;
+
+const maxAnnotationBytes = 10 * 1024;
+const failureAnnotation = 'validation.policy.admission.k8s.io/validation_failure';
+
+interface Denial {
+  readonly policy: string;
+  readonly binding: string | undefined;
+  readonly message: string;
+  readonly reason: string | undefined;
+}
+
+/** One request before the policies: their verdicts are collected, and the first denial is what the client hears. */
+class Judgement {
+  readonly denials: Denial[] = [];
+  readonly #r: AdmissionRequest;
+  readonly #deps: PolicyDeps;
+  readonly #view: RequestView;
+  readonly #surroundings: Surroundings;
+
+  constructor(r: AdmissionRequest, deps: PolicyDeps) {
+    this.#r = r;
+    this.#deps = deps;
+    this.#view = new RequestView(r, deps.objects);
+    this.#surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
+  }
+
+  judge(hook: Hook): void {
+    const as = matchedAs(hook.policy.spec?.matchConstraints ?? {}, this.#r, this.#surroundings);
+    if (as === undefined) return;
+    if (hook.params instanceof PolicyError) return this.#misconfigured(hook, undefined, hook.params);
+    const annotations = new Map<string, string[]>();
+    for (const binding of hook.bindings) this.#judgeBinding(hook, binding, as, annotations);
+    for (const [key, values] of annotations) this.#r.audit?.annotate(`${hook.name}/${key}`, values.join(', '));
+  }
+
+  #misconfigured(hook: Hook, binding: DeepReadonly<Binding> | undefined, error: PolicyError): void {
+    if (hook.policy.spec?.failurePolicy === 'Ignore') return;
+    this.denials.push({
+      policy: hook.name,
+      binding: binding?.metadata?.name,
+      message: `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${error.message}`,
+      reason: undefined,
+    });
+  }
+
+  #judgeBinding(hook: Hook, binding: DeepReadonly<Binding>, as: ResourceDefinition, annotations: Map<string, string[]>): void {
+    const { spec } = binding;
+    if (spec.matchResources !== undefined && matchedAs(spec.matchResources, this.#r, this.#surroundings) === undefined) return;
+    let params: ReturnType<typeof collectParams>;
+    try {
+      const kind = hook.params instanceof PolicyError ? undefined : hook.params;
+      params = collectParams(kind, spec.paramRef, requestNamespace(this.#r), this.#deps.objects);
+    } catch (error) {
+      if (error instanceof PolicyError) return this.#misconfigured(hook, binding, error);
+      throw error;
+    }
+    for (const param of params) {
+      const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#deps.authorizer() });
+      const verdict = hook.evaluator.judge(activation);
+      for (const [i, decision] of verdict.decisions.entries()) this.#act(hook, binding, i, decision);
+      for (const { key, value, error } of verdict.annotations) {
+        if (error !== undefined) this.#deny(hook, binding, { deny: true, message: error, reason: undefined });
+        else if (value !== undefined) {
+          const values = annotations.get(key) ?? [];
+          const short = Buffer.from(value).subarray(0, maxAnnotationBytes).toString();
+          if (!values.includes(short)) annotations.set(key, [...values, short]);
+        }
+      }
+    }
+  }
+
+  #deny(hook: Hook, binding: DeepReadonly<Binding>, { message, reason }: Decision): void {
+    this.denials.push({ policy: hook.name, binding: binding.metadata?.name ?? '', message, reason });
+  }
+
+  #act(hook: Hook, binding: DeepReadonly<Binding>, expressionIndex: number, decision: Decision): void {
+    if (!decision.deny) return;
+    const name = binding.metadata?.name ?? '';
+    const validationActions = binding.spec.validationActions ?? [];
+    for (const action of validationActions) {
+      if (action === 'Deny') this.#deny(hook, binding, decision);
+      else if (action === 'Audit') {
+        const failure = { message: decision.message, policy: binding.spec.policyName, binding: name, expressionIndex, validationActions };
+        this.#r.audit?.annotate(failureAnnotation, JSON.stringify([failure]));
+      } else if (action === 'Warn') {
+        const text = `Validation failed for ValidatingAdmissionPolicy '${hook.name}' with binding '${name}': ${decision.message}`;
+        if (!this.#r.warnings.includes(text)) this.#r.warnings.push(text);
+      }
+    }
+  }
+}
+
+const codes: Readonly<Record<string, number>> = { Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413 };
+
+function denied(r: AdmissionRequest, d: Denial): StatusError {
+  const by = d.binding === undefined ? '' : ` with binding '${d.binding}'`;
+  const message = `ValidatingAdmissionPolicy '${d.policy}'${by} denied request: ${d.message}`;
+  const error = refuse(r, message);
+  const reason = (d.reason ?? 'Invalid') as ConstructorParameters<typeof StatusError>[0];
+  return new StatusError(reason, error.message, {
+    code: codes[reason] ?? 422,
+    details: { ...error.details, causes: [{ message }] },
+  });
+}
+
+/** Policies that say no (or warn, or note for the audit log) by expressions about the final object. */
+export const validatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
+  const index = new PolicyIndex<Policy, Binding, Validator>({
+    objects: deps.objects,
+    policies: validatingAdmissionPolicy,
+    bindings: validatingAdmissionPolicyBinding,
+    definitions: deps.definitions,
+    compile: compileValidator,
+  });
+  return {
+    name: 'ValidatingAdmissionPolicy',
+    handles: (r) => !isExempt(r),
+    validate: (r) => {
+      const hooks = index.candidates(r);
+      if (hooks.length === 0) return;
+      const judgement = new Judgement(r, deps);
+      for (const hook of hooks) judgement.judge(hook);
+      const [first] = judgement.denials;
+      if (first !== undefined) throw denied(r, first);
+    },
+  };
+};

@@ -1,0 +1,129 @@
+import type { ValidatingAdmissionPolicy } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import { type AdmissionExpression, boolType, nullType, stringType } from '@skiff/cel';
+import { Budget, BudgetExceeded, matchBudget, type PolicyActivation, policyBudget, type Result } from './activation.ts';
+import { compileHead, ConditionError, type PolicyHead } from './policy-head.ts';
+
+const maxMessageBytes = 5 * 1024;
+
+export interface Decision {
+  readonly deny: boolean;
+  readonly message: string;
+  readonly reason: string | undefined;
+}
+
+/** What one annotation came to: a value to publish, an error that denies, or neither. */
+export interface Annotation {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly error: string | undefined;
+}
+
+export interface Verdict {
+  /** One for each validation, in order; a single one when the policy could not be evaluated. */
+  readonly decisions: readonly Decision[];
+  readonly annotations: readonly Annotation[];
+}
+
+const nothing: Verdict = { decisions: [], annotations: [] };
+const admitted: Decision = { deny: false, message: '', reason: undefined };
+
+interface CompiledValidation {
+  readonly expression: string;
+  readonly compiled: AdmissionExpression;
+  readonly message: string;
+  readonly messageExpression: AdmissionExpression | undefined;
+  readonly reason: string | undefined;
+}
+
+/** A policy ready to be run. Stateless. */
+export class Validator {
+  readonly #head: PolicyHead;
+  readonly #validations: readonly CompiledValidation[];
+  readonly #annotations: readonly { readonly key: string; readonly expression: string; readonly compiled: AdmissionExpression }[];
+
+  constructor(policy: DeepReadonly<ValidatingAdmissionPolicy>) {
+    const { spec = {} } = policy;
+    const head = compileHead(spec);
+    this.#head = head;
+    this.#validations = (spec.validations ?? []).map((v) => ({
+      expression: v.expression,
+      compiled: head.compile(v.expression, [boolType]),
+      message: (v.message ?? '').trim(),
+      messageExpression: v.messageExpression ? head.compile(v.messageExpression, [stringType], { authorizer: false }) : undefined,
+      reason: v.reason,
+    }));
+    this.#annotations = (spec.auditAnnotations ?? []).map(({ key, valueExpression }) => ({
+      key,
+      expression: valueExpression,
+      compiled: head.compile(valueExpression, [stringType, nullType]),
+    }));
+  }
+
+  judge(activation: PolicyActivation): Verdict {
+    try {
+      if (!this.#head.matches(activation.scope(this.#head.variables, new Budget(matchBudget), { namespace: false }))) return nothing;
+      const decisions = this.#decide(activation);
+      return { decisions, annotations: this.#annotate(activation) };
+    } catch (error) {
+      if (!(error instanceof BudgetExceeded) && !(error instanceof ConditionError)) throw error;
+      return { decisions: [this.#failed(error.message)], annotations: [] };
+    }
+  }
+
+  /** What an expression that can't be evaluated means. */
+  #failed(message: string): Decision {
+    return { deny: this.#head.failsClosed, message, reason: undefined };
+  }
+
+  #decide(activation: PolicyActivation): Decision[] {
+    const budget = new Budget(policyBudget);
+    const scope = activation.scope(this.#head.variables, budget);
+    const results = this.#validations.map((v) => scope.evaluate(v.compiled));
+    const messages = this.#messages(activation, budget, results);
+    return results.map((result, i) => {
+      const v = this.#validations[i] as CompiledValidation;
+      if ('error' in result) return this.#failed(result.error);
+      if (messages instanceof BudgetExceeded) return this.#failed(`failed messageExpression: ${messages.message}`);
+      if (result.value === true) return admitted;
+      const message = usableMessage(messages[i]) || v.message || `failed expression: ${v.expression.trim()}`;
+      return { deny: true, message, reason: v.reason ?? 'Invalid' };
+    });
+  }
+
+  #messages(activation: PolicyActivation, budget: Budget, results: readonly Result[]): readonly (Result | undefined)[] | BudgetExceeded {
+    if (!this.#validations.some((v) => v.messageExpression !== undefined)) return [];
+    const scope = activation.scope(this.#head.variables, budget, { authorizer: false });
+    try {
+      return results.map((_, i) => {
+        const expression = this.#validations[i]?.messageExpression;
+        return expression === undefined ? undefined : scope.evaluate(expression);
+      });
+    } catch (error) {
+      if (error instanceof BudgetExceeded) return error;
+      throw error;
+    }
+  }
+
+  #annotate(activation: PolicyActivation): Annotation[] {
+    if (this.#annotations.length === 0) return [];
+    const scope = activation.scope(this.#head.variables, new Budget(policyBudget));
+    return this.#annotations.map(({ key, expression, compiled }) => {
+      const result = scope.evaluate(compiled);
+      if ('error' in result) return { key, value: undefined, error: this.#head.failsClosed ? result.error : undefined };
+      if (typeof result.value === 'string') return { key, value: result.value.trim() || undefined, error: undefined };
+      if (result.value === null) return { key, value: undefined, error: undefined };
+      const error = `valueExpression '${expression}' resulted in unsupported return type. Return type must be either string or null.`;
+      return { key, value: undefined, error };
+    });
+  }
+}
+
+/** What a messageExpression made, where it can be shown. */
+function usableMessage(result: Result | undefined): string {
+  if (result === undefined || 'error' in result || typeof result.value !== 'string') return '';
+  const message = result.value.trim();
+  return Buffer.byteLength(message) > maxMessageBytes || message.includes('\n') ? '' : message;
+}
+
+export const compileValidator = (policy: DeepReadonly<ValidatingAdmissionPolicy>): Validator => new Validator(policy);

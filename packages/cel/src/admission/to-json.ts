@@ -1,0 +1,44 @@
+import type { Json, JsonObject } from '@skiff/apimachinery';
+import { formatTimestamp } from '../time-values.ts';
+import { typeName } from '../types.ts';
+import { CelError, CelList, CelMap, Duration, Opaque, Timestamp, Uint, type Value } from '../values.ts';
+
+/** A value that JSON has no form for. */
+export class NotJsonError extends Error {
+  override readonly name = 'NotJsonError';
+}
+
+const nanosecondsPerSecond = 1_000_000_000n;
+
+function durationText({ nanoseconds }: Duration): string {
+  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  const fraction = String(size % nanosecondsPerSecond)
+    .padStart(9, '0')
+    .replace(/(?:000)+$/, '');
+  return `${nanoseconds < 0n ? '-' : ''}${size / nanosecondsPerSecond}${fraction === '' ? '' : `.${fraction}`}s`;
+}
+
+const integer = (n: bigint): Json => (n >= BigInt(Number.MIN_SAFE_INTEGER) && n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : n);
+
+function mapToJson(map: CelMap): JsonObject {
+  const out: JsonObject = {};
+  for (const key of map.keys()) {
+    if (typeof key !== 'string') throw new NotJsonError(`map key ${String(key)} is not a string`);
+    Object.defineProperty(out, key, { value: toJson(map.find(key) ?? null), enumerable: true, configurable: true, writable: true });
+  }
+  return out;
+}
+
+/** A value as JSON: times as texts, bytes in base64. Throws NotJsonError. */
+export function toJson(value: Value): Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') return value;
+  if (typeof value === 'bigint') return integer(value);
+  if (value instanceof Uint) return integer(value.value);
+  if (value instanceof CelList) return [...value.values()].map(toJson);
+  if (value instanceof CelMap) return mapToJson(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (value instanceof Timestamp) return formatTimestamp(value.nanoseconds);
+  if (value instanceof Duration) return durationText(value);
+  if (value instanceof CelError) throw new NotJsonError(value.message);
+  throw new NotJsonError(value instanceof Opaque ? `a ${typeName(value.type)} has no form in JSON` : 'the value has no form in JSON');
+}
