@@ -17,13 +17,10 @@ export {
   type AuthorizationAnswer,
   type AuthorizationQuestion,
   type Authorize,
-  authorizerType,
   createAuthorizerValue,
   requestResource,
-  resourceCheckType,
   settle,
 } from './library/authorizer.ts';
-export { jsonPatchFunctions } from './library/jsonpatch.ts';
 export * from './types.ts';
 export * from './values.ts';
 export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from './admission/admission-compiler.ts';

@@ -1,4 +1,4 @@
-import { CelError, CelList, CelMap, none, noSuchKey, noSuchOverload, Optional, Uint, type Value } from './values.ts';
+import { CelError, CelList, CelMap, none, noSuchKey, Optional, Uint, type Value } from './values.ts';
 
 const keyLabel = (key: Value): string => (key instanceof Uint ? String(key.value) : String(key));
 
@@ -10,7 +10,8 @@ function listIndex(key: Value): number | undefined {
 
 function lookup(v: Value, key: Value): Value | undefined {
   if (v instanceof CelMap) return v.find(key);
-  if (!(v instanceof CelList)) return noSuchOverload;
+  // What has neither fields nor elements has no such field.
+  if (!(v instanceof CelList)) return undefined;
   const i = listIndex(key);
   if (i === undefined) return new CelError(`unsupported index type '${typeof key === 'string' ? 'string' : typeof key}' in list`);
   return i >= 0 && i < v.size ? v.at(i) : undefined;
@@ -39,5 +40,6 @@ export function findOptional(v: Value, key: Value): Value {
 export function has(v: Value, field: string): Value {
   if (v instanceof CelError) return v;
   if (v instanceof Optional) return v.value !== undefined && has(v.value, field);
+  if (v instanceof CelList) return new CelError("unsupported index type 'string' in list");
   return v instanceof CelMap && v.find(field) !== undefined;
 }

@@ -105,6 +105,8 @@ export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldManager: string;
   readonly fieldValidation: FieldValidation;
+  /** The client said how to validate. */
+  readonly givenFieldValidation?: FieldValidation;
   readonly force: boolean | undefined;
 }
 
@@ -133,6 +135,7 @@ export function parseWriteOptions(
     dryRun: dryRun.length > 0,
     fieldManager,
     fieldValidation: isFieldValidation(fieldValidation) ? fieldValidation : 'Warn',
+    ...(isFieldValidation(fieldValidation) ? { givenFieldValidation: fieldValidation } : {}),
     force,
   };
 }

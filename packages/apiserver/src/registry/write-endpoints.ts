@@ -90,7 +90,7 @@ export const admissionOptions = (kind: string, o: WriteOptions): JsonObject => (
   ...(o.dryRun ? { dryRun: ['All'] } : {}),
   ...(o.fieldManager === '' ? {} : { fieldManager: o.fieldManager }),
   ...(o.force === undefined ? {} : { force: o.force }),
-  fieldValidation: o.fieldValidation,
+  ...(o.givenFieldValidation === undefined ? {} : { fieldValidation: o.givenFieldValidation }),
 });
 
 /** Decodes a body that is an object of the resource's kind. Throws BadRequest; notes strict errors as validation wants. */

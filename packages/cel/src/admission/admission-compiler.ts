@@ -1,8 +1,9 @@
 import { compile, type Program } from '../compile.ts';
 import { type Environment, extendEnvironment } from '../environment.ts';
 import { kubernetesEnvironment } from '../kubernetes.ts';
-import { type CelType, dynType, formatType, type ObjectType, objectType, sameType, stringType } from '../types.ts';
-import type { FunctionDeclaration } from '../environment.ts';
+import { authorizerType, resourceCheckType } from '../library/authorizer.ts';
+import { jsonPatchFunctions } from '../library/jsonpatch.ts';
+import { type CelType, dynType, formatType, type ObjectType, sameType } from '../types.ts';
 import { patchStructs } from './patch-types.ts';
 import { namespaceType, requestType } from './request-types.ts';
 
@@ -20,22 +21,6 @@ export type AdmissionExpression =
   /** `error` in upstream's words: `compilation failed: ERROR: …`, `must evaluate to bool but got int`. */
   | { readonly expression: string; readonly program: undefined; readonly error: string };
 
-const escapeKey: FunctionDeclaration = {
-  name: 'jsonpatch.escapeKey',
-  overloads: [
-    {
-      id: 'string_jsonpatch_escapeKey_string',
-      member: false,
-      args: [stringType],
-      result: stringType,
-      run: ([key]) => (key as string).replaceAll('~', '~0').replaceAll('/', '~1'),
-    },
-  ],
-};
-
-const authorizerType = objectType('kubernetes.authorization.Authorizer');
-const resourceCheckType = objectType('kubernetes.authorization.ResourceCheck');
-
 function environmentOf(names: AdmissionNames): Environment {
   const environment = extendEnvironment(kubernetesEnvironment, {
     variables: {
@@ -47,7 +32,7 @@ function environmentOf(names: AdmissionNames): Environment {
       ...(names.authorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
     },
   });
-  return names.patchTypes === true ? extendEnvironment(environment, { functions: [escapeKey], structs: patchStructs }) : environment;
+  return names.patchTypes === true ? extendEnvironment(environment, { functions: jsonPatchFunctions, structs: patchStructs }) : environment;
 }
 
 const environments = new Map<string, Environment>();

@@ -10,7 +10,6 @@ import {
   type Value,
   type Variables,
 } from '@skiff/cel';
-import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionRequest } from '../../contract.ts';
 import { type RequestView, requestVariable } from './request-view.ts';
 
@@ -55,7 +54,8 @@ export interface ActivationOptions {
   readonly as: ResourceDefinition;
   readonly view: RequestView;
   readonly param: DeepReadonly<KubeObject> | null;
-  readonly authorizer: Authorizer;
+  /** See authorizerVariables. */
+  readonly authorizer: Readonly<Record<string, Value>>;
 }
 
 /** What one run of a policy (for one binding and one parameter) is about. */
@@ -71,9 +71,10 @@ export class PolicyActivation {
 
   /** One group of expressions: their variables are computed when first used, at most once, on the group's budget. */
   scope(variables: readonly CompiledVariable[], budget: Budget, o: { namespace?: false; authorizer?: false } = {}): Scope {
-    const { as, view, param } = this.#o;
+    const { as, view, param, authorizer } = this.#o;
     const json = (object: DeepReadonly<JsonObject> | null): Value => (object === null ? null : adapt(object));
     const names: Record<string, Value | (() => Value)> = {
+      ...(o.authorizer === false ? {} : authorizer),
       object: () => json(view.object(as)),
       oldObject: () => json(view.oldObject(as)),
       request: () => (this.#request ??= adapt(requestVariable(this.#r, as), requestType)),

@@ -15,12 +15,13 @@ import {
   type ResourceDefinition,
   StatusError,
 } from '@skiff/apimachinery';
-import { appliedObjectType, type AdmissionExpression, jsonPatchType, listOf, type Value } from '@skiff/cel';
+import { type AdmissionExpression, appliedObjectType, jsonPatchType, listOf, settle, type Value } from '@skiff/cel';
 import type { AdmissionRequest } from '../../contract.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 import { refuse } from '../refuse.ts';
 import type { CalledBefore, MutationRounds } from '../reinvocation.ts';
-import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget } from './activation.ts';
+import { authorizerVariables } from './authorizer-value.ts';
+import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget, type Scope } from './activation.ts';
 import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
 import { collectParams, PolicyError } from './params.ts';
 import { applyConfiguration, applyOperations } from './patches.ts';
@@ -70,22 +71,24 @@ class Mutation {
   readonly #deps: PolicyDeps;
   readonly #view: RequestView;
   readonly #surroundings: Surroundings;
+  readonly #authorizer: Readonly<Record<string, Value>>;
 
   constructor(r: AdmissionRequest, deps: PolicyDeps) {
     this.#r = r;
     this.#deps = deps;
     this.#view = new RequestView(r, deps.objects);
+    this.#authorizer = authorizerVariables(r, deps.authorizer());
     this.#surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
   }
 
   /** What is to run is decided on the object as it comes; what policies change does not bring others in. Throws StatusError. */
-  run(hooks: readonly Hook[], rounds: MutationRounds): void {
+  async run(hooks: readonly Hook[], rounds: MutationRounds): Promise<void> {
     const invocations = hooks.flatMap((hook) => this.#invocations(hook));
     if (invocations.length > 0) {
       const memory = rounds.memoryOf('MutatingAdmissionPolicy');
       if (rounds.again) memory.compare(this.#r.object);
       let patched = false;
-      for (const invocation of invocations) patched = this.#invoke(invocation, memory, rounds) || patched;
+      for (const invocation of invocations) patched = (await this.#invoke(invocation, memory, rounds)) || patched;
       if (patched) {
         memory.makeDue();
         rounds.wantAnother();
@@ -142,12 +145,13 @@ class Mutation {
   }
 
   /** True: something was applied. */
-  #invoke(invocation: Invocation, memory: CalledBefore, rounds: MutationRounds): boolean {
+  async #invoke(invocation: Invocation, memory: CalledBefore, rounds: MutationRounds): Promise<boolean> {
     const { hook, as, param, binding, key } = invocation;
     const { head, mutations } = hook.evaluator;
-    const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#deps.authorizer() });
+    const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer });
     try {
-      if (!head.matches(activation.scope(head.variables, new Budget(matchBudget), { namespace: false }))) return false;
+      const scope = (): Scope => activation.scope(head.variables, new Budget(matchBudget), { namespace: false });
+      if (!(await settle(() => head.matches(scope())))) return false;
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       this.#problem(hook, binding, error.message, 'Invalid');
@@ -159,7 +163,7 @@ class Mutation {
     for (const mutation of mutations) {
       if (this.#r.object === null) continue;
       try {
-        this.#mutate(mutation, activation, head, as);
+        await this.#mutate(mutation, activation, head, as);
         patched = true;
       } catch (error) {
         if (!(error instanceof PolicyError)) throw error;
@@ -175,11 +179,16 @@ class Mutation {
   }
 
   /** Throws PolicyError, or a StatusError where what comes out is no object of the kind. */
-  #mutate({ compiled, apply }: CompiledMutation, activation: PolicyActivation, head: PolicyHead, as: ResourceDefinition): void {
+  async #mutate(
+    { compiled, apply }: CompiledMutation,
+    activation: PolicyActivation,
+    head: PolicyHead,
+    as: ResourceDefinition,
+  ): Promise<void> {
     if (compiled.program === undefined) throw new PolicyError(compiled.error);
     let value: Value;
     try {
-      const result = activation.scope(head.variables, new Budget(policyBudget)).evaluate(compiled);
+      const result = await settle(() => activation.scope(head.variables, new Budget(policyBudget)).evaluate(compiled));
       if ('error' in result) throw new PolicyError(result.error);
       ({ value } = result);
     } catch (error) {
@@ -226,9 +235,9 @@ export const mutatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
   return {
     name: 'MutatingAdmissionPolicy',
     handles: (r) => r.operation !== 'DELETE' && !isExempt(r),
-    mutate: (r, _lifetime, rounds) => {
+    mutate: async (r, _lifetime, rounds) => {
       const hooks = index.candidates(r);
-      if (hooks.length > 0) new Mutation(r, deps).run(hooks, rounds);
+      if (hooks.length > 0) await new Mutation(r, deps).run(hooks, rounds);
     },
   };
 };

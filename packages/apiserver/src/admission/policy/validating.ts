@@ -5,10 +5,12 @@ import {
   type ValidatingAdmissionPolicyBinding,
 } from '@skiff/api';
 import { type DeepReadonly, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import { settle, type Value } from '@skiff/cel';
 import type { AdmissionRequest } from '../../contract.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 import { refuse } from '../refuse.ts';
 import { PolicyActivation } from './activation.ts';
+import { authorizerVariables } from './authorizer-value.ts';
 import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
 import { collectParams, PolicyError } from './params.ts';
 import { isExempt, type PolicyDeps } from './policy-deps.ts';
@@ -37,8 +39,10 @@ class Judgement {
   readonly #deps: PolicyDeps;
   readonly #view: RequestView;
   readonly #surroundings: Surroundings;
+  readonly #authorizer: Readonly<Record<string, Value>>;
 
-  constructor(r: AdmissionRequest, deps: PolicyDeps) {
+  constructor(r: AdmissionRequest, deps: PolicyDeps, authorizer: Readonly<Record<string, Value>>) {
+    this.#authorizer = authorizer;
     this.#r = r;
     this.#deps = deps;
     this.#view = new RequestView(r, deps.objects);
@@ -76,7 +80,7 @@ class Judgement {
       throw error;
     }
     for (const param of params) {
-      const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#deps.authorizer() });
+      const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer });
       const verdict = hook.evaluator.judge(activation);
       for (const [i, decision] of verdict.decisions.entries()) this.#act(hook, binding, i, decision);
       for (const { key, value, error } of verdict.annotations) {
@@ -136,12 +140,16 @@ export const validatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
   return {
     name: 'ValidatingAdmissionPolicy',
     handles: (r) => !isExempt(r),
-    validate: (r) => {
+    validate: async (r) => {
       const hooks = index.candidates(r);
       if (hooks.length === 0) return;
-      const judgement = new Judgement(r, deps);
-      for (const hook of hooks) judgement.judge(hook);
-      const [first] = judgement.denials;
+      const authorizer = authorizerVariables(r, deps.authorizer());
+      // Judging again, because an authorizer had to be waited for, warns and notes the same again: both take it once.
+      const [first] = await settle(() => {
+        const judgement = new Judgement(r, deps, authorizer);
+        for (const hook of hooks) judgement.judge(hook);
+        return judgement.denials;
+      });
       if (first !== undefined) throw denied(r, first);
     },
   };
