@@ -8,6 +8,7 @@ export { event } from './core/v1/event.ts';
 export { limitRange } from './core/v1/limit-range.ts';
 export { namespace } from './core/v1/namespace.ts';
 export { node } from './core/v1/node.ts';
+export { nodeTermMatches, type SelectableNode, selectsNode } from './core/v1/node-selection.ts';
 export { persistentVolumeClaim } from './core/v1/persistent-volume-claim.ts';
 export { persistentVolume } from './core/v1/persistent-volume.ts';
 export { pod } from './core/v1/pod.ts';

@@ -1,9 +1,8 @@
-import { daemonSet as daemonSets, type DaemonSet, type Node, type Pod, type PodSpec, type Toleration } from '@skiff/api';
+import { daemonSet as daemonSets, type DaemonSet, type Node, type Pod, type PodSpec, selectsNode, type Toleration } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { revisionHashLabel } from '../history/controller-history.ts';
 import { tolerates } from '../node-lifecycle/taints.ts';
 import { controllerReference } from '../owner-references.ts';
-import { fitsNode } from '../pods/node-affinity.ts';
 import { podFromTemplate } from '../pods/pod-from-template.ts';
 
 export type DaemonSetView = DeepReadonly<DaemonSet>;
@@ -35,7 +34,11 @@ export function daemonTolerations(spec: DeepReadonly<PodSpec>): Toleration[] {
 /** Whether a daemon pod should be on the node, and whether one that is there may stay. */
 export function nodeShouldRun(set: DaemonSetView, node: NodeView): { run: boolean; stay: boolean } {
   const spec = set.spec?.template.spec;
-  if (spec === undefined || (spec.nodeName && spec.nodeName !== node.metadata?.name) || !fitsNode(spec, node))
+  if (
+    spec === undefined ||
+    (spec.nodeName && spec.nodeName !== node.metadata?.name) ||
+    !selectsNode(spec, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} })
+  )
     return { run: false, stay: false };
   const tolerations = daemonTolerations(spec);
   const untolerated = (node.spec?.taints ?? []).filter((taint) => !tolerations.some((t) => tolerates(t, taint)));

@@ -1,5 +1,5 @@
 import { type DeepReadonly, quantityMilliValue } from '@skiff/apimachinery';
-import { computePodQOSClass, type Node } from '@skiff/api';
+import { computePodQOSClass, type Node, selectsNode } from '@skiff/api';
 import type { ResourceList } from '../env/resource-field-ref.ts';
 import { type ContainerSpec, initContainersOf, isCriticalPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
 
@@ -154,8 +154,8 @@ export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefin
   if (wanted.some((p) => taken.some((t) => clash(p, t)))) {
     return { reason: 'NodePorts', message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" };
   }
-  const labels = o.node?.metadata?.labels ?? {};
-  if (o.node !== undefined && Object.entries(pod.spec.nodeSelector ?? {}).some(([k, v]) => labels[k] !== v)) {
+  const { name = '', labels = {} } = o.node?.metadata ?? {};
+  if (o.node !== undefined && !selectsNode(pod.spec, { name, labels })) {
     return { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
   }
   if (pod.spec.os?.name !== undefined && pod.spec.os.name !== 'linux') {

@@ -1,11 +1,10 @@
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Node, PersistentVolume, PersistentVolumeClaim } from '@skiff/api';
+import { type Node, nodeTermMatches, type PersistentVolume, type PersistentVolumeClaim } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { HostMount } from '../host/host-mount.ts';
 import { belongsToGroup, giveToGroup } from '../host/safe-tree.ts';
-import { matchesNodeTerms } from './node-terms.ts';
 import { type BoundClaim, readBoundClaim } from './bound-claims.ts';
 import { mountNfs } from './nfs-mount.ts';
 import { podsDirectory } from './pod-paths.ts';
@@ -144,7 +143,12 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
   const checkNode = ({ volume }: BoundClaim): void => {
     const terms = volume.spec?.nodeAffinity?.required?.nodeSelectorTerms;
     const node = deps.node();
-    if (terms !== undefined && node !== undefined && !matchesNodeTerms(terms, node)) throw new Error('no matching NodeSelectorTerms');
+    if (
+      terms !== undefined &&
+      node !== undefined &&
+      !terms.some((term) => nodeTermMatches(term, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} }))
+    )
+      throw new Error('no matching NodeSelectorTerms');
   };
   const own = async (mounted: MountedVolume, readOnly: boolean, context: VolumeContext): Promise<void> => {
     const { fsGroup, fsGroupChangePolicy } = context.pod.spec.securityContext ?? {};

@@ -11,10 +11,8 @@ export type LabelMatcher = (labels: Labels) => boolean;
 const noLabels: Labels = {};
 export const labelsOf = (object: { readonly metadata?: { readonly labels?: Labels } }): Labels => object.metadata?.labels ?? noLabels;
 
-const wholeNumber = /^[-+]?\d+$/;
-
-/** One requirement of a label or node selector. Gt and Lt compare whole numbers; what is none matches nothing. */
-export function requirementMatches({ key, operator, values = [] }: LabelRequirement, labels: Labels): boolean {
+/** One requirement of a label selector. */
+function requirementMatches({ key, operator, values = [] }: LabelRequirement, labels: Labels): boolean {
   const value = labels[key];
   switch (operator) {
     case 'In':
@@ -25,12 +23,6 @@ export function requirementMatches({ key, operator, values = [] }: LabelRequirem
       return value !== undefined;
     case 'DoesNotExist':
       return value === undefined;
-    case 'Gt':
-    case 'Lt': {
-      const limit = values[0];
-      if (value === undefined || limit === undefined || !wholeNumber.test(value) || !wholeNumber.test(limit)) return false;
-      return operator === 'Gt' ? BigInt(value) > BigInt(limit) : BigInt(value) < BigInt(limit);
-    }
     default:
       return false;
   }

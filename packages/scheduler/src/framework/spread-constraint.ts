@@ -1,8 +1,7 @@
-import type { TopologySpreadConstraint } from '@skiff/api';
+import { selectsNode, type TopologySpreadConstraint } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { compileLabelSelector, type Labels } from './label-selector.ts';
 import type { NodeInfo } from './node-info.ts';
-import { matchesRequiredNodes } from './node-selector.ts';
 import type { PodInfo } from './pod-info.ts';
 import { firstUntolerated } from './toleration.ts';
 
@@ -43,7 +42,7 @@ function compile(constraint: DeepReadonly<TopologySpreadConstraint>, pod: PodInf
 
 /** Whether a node is one of the domains that are compared: those that the pod can't go to by its own rules need not be filled. */
 export const isCounted = (constraint: SpreadConstraint, { pod }: PodInfo, node: NodeInfo): boolean =>
-  (!constraint.honorsNodeAffinity || matchesRequiredNodes(pod, node)) &&
+  (!constraint.honorsNodeAffinity || selectsNode(pod.spec, node)) &&
   (!constraint.honorsTaints || firstUntolerated(pod.spec?.tolerations, node.taints) === undefined);
 
 /** Pods on their way out don't count. */

@@ -1,7 +1,6 @@
-import type { NodeSelectorTerm } from '@skiff/api';
+import { type NodeSelectorTerm, nodeTermMatches, selectsNode } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { nodesOf } from '../framework/node-change.ts';
-import { matchesRequiredNodes, termMatchesNode } from '../framework/node-selector.ts';
 import { normalizeToMax, type SchedulerPlugin } from '../framework/plugin.ts';
 import { ok, skip, unresolvable } from '../framework/verdict.ts';
 
@@ -16,7 +15,7 @@ export const nodeAffinity: SchedulerPlugin = {
       actions: ['add', 'update-labels'],
       helps: ({ pod }, event) => {
         const { before, after } = nodesOf(event);
-        return after !== undefined && matchesRequiredNodes(pod, after) && (before === undefined || !matchesRequiredNodes(pod, before));
+        return after !== undefined && selectsNode(pod.spec, after) && (before === undefined || !selectsNode(pod.spec, before));
       },
     },
   ],
@@ -27,12 +26,12 @@ export const nodeAffinity: SchedulerPlugin = {
     if (names === undefined) return ok;
     return names.size === 0 ? unresolvable('pod affinity terms conflict') : { code: 'ok', nodeNames: names };
   },
-  filter: ({ pod }, node) => (matchesRequiredNodes(pod, node) ? ok : rejection),
+  filter: ({ pod }, node) => (selectsNode(pod.spec, node) ? ok : rejection),
   preScore: ({ pod }) => (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution === undefined ? skip : ok),
   score: ({ pod }, node) => {
     let score = 0;
     for (const { weight, preference } of pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) {
-      if (weight !== 0 && termMatchesNode(preference, node)) score += weight;
+      if (weight !== 0 && nodeTermMatches(preference, node)) score += weight;
     }
     return score;
   },

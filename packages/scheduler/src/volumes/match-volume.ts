@@ -1,14 +1,13 @@
-import type { StorageClass } from '@skiff/api';
+import { nodeTermMatches, type StorageClass } from '@skiff/api';
 import { compareQuantities, type DeepReadonly } from '@skiff/apimachinery';
 import { compileLabelSelector, labelsOf } from '../framework/label-selector.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
-import { termMatchesNode } from '../framework/node-selector.ts';
 import type { ClaimView, VolumeView } from './pod-claims.ts';
 
 /** Whether a volume can be used on a node. */
 export const isReachable = (volume: VolumeView, node: NodeInfo): boolean => {
   const required = volume.spec?.nodeAffinity?.required;
-  return required === undefined || required.nodeSelectorTerms.some((term) => termMatchesNode(term, node));
+  return required === undefined || required.nodeSelectorTerms.some((term) => nodeTermMatches(term, node));
 };
 
 /** The smallest volume that will do for a claim on a node, or the one that was set aside for it. */
