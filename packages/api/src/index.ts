@@ -81,6 +81,7 @@ export { resourceSlice } from './resource/v1/resource-slice.ts';
 export { builtinResources } from './resources.ts';
 export { age, formatDuration, nameColumn, nameOf, since } from './table.ts';
 export { isExtendedResource } from './core/v1/resource-requirements.ts';
+export { describeApi } from './descriptions/index.ts';
 export { addResources } from './core/v1/resource-list.ts';
 export * from './quota/evaluator.ts';
 export { quotaEvaluator, quotaResources } from './quota/evaluators.ts';

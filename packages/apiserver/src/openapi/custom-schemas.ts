@@ -1,3 +1,4 @@
+import { describeApi } from '@skiff/api';
 import type { JsonObject, ResourceDefinition, StructuralSchema } from '@skiff/apimachinery';
 import type { ServedGroup } from '../discovery/documents.ts';
 import { type OpenApiVersion, schemaReference } from './schemas.ts';
@@ -51,10 +52,16 @@ function withTypeMeta(own: Node, s: StructuralSchema, version: OpenApiVersion): 
   return { ...own, properties: { ...(own['properties'] as Node | undefined), ...typeMeta(version) }, required: [...required] };
 }
 
+/** As it stands at the fields of built-in kinds. */
+function described(field: string): Node {
+  const description = describeApi('', field);
+  return description === undefined ? {} : { description };
+}
+
 const typeMeta = (version: OpenApiVersion): Node => ({
-  apiVersion: { type: 'string', description: 'APIVersion defines which version of the schema this object is written in.' },
-  kind: { type: 'string', description: 'Kind names the type of this object.' },
-  metadata: version === 2 ? schemaReference(objectMeta, 2) : { allOf: [schemaReference(objectMeta, 3)] },
+  apiVersion: { type: 'string', ...described('apiVersion') },
+  kind: { type: 'string', ...described('kind') },
+  metadata: { ...described('metadata'), ...(version === 2 ? schemaReference(objectMeta, 2) : { allOf: [schemaReference(objectMeta, 3)] }) },
 });
 
 function objectModel(d: ResourceDefinition, schema: StructuralSchema): CustomModel {
@@ -81,10 +88,13 @@ function listModel(d: ResourceDefinition): CustomModel {
       type: 'object',
       required: ['items'],
       properties: {
-        apiVersion: { type: 'string' },
-        items: { type: 'array', items: schemaReference(d.schemaName, version) },
-        kind: { type: 'string' },
-        metadata: version === 2 ? schemaReference(listMeta, 2) : { allOf: [schemaReference(listMeta, 3)] },
+        apiVersion: { type: 'string', ...described('apiVersion') },
+        items: { ...described('items'), type: 'array', items: schemaReference(d.schemaName, version) },
+        kind: { type: 'string', ...described('kind') },
+        metadata: {
+          ...described('metadata'),
+          ...(version === 2 ? schemaReference(listMeta, 2) : { allOf: [schemaReference(listMeta, 3)] }),
+        },
       },
       'x-kubernetes-group-version-kind': [{ group: d.group, kind: d.listKind, version: d.version }],
     }),

@@ -101,11 +101,13 @@ describe('/openapi/v3', () => {
   it('has defaults and wrapped references', () => {
     const { schemas } = whole(documents.get('api/v1')) as unknown as { schemas: Record<string, { properties: Record<string, unknown> }> };
     expect(schemas['io.k8s.api.core.v1.ContainerPort']?.properties['protocol']).toEqual({
+      description: expect.stringMatching(/TCP/) as string,
       type: 'string',
       default: 'TCP',
       enum: ['SCTP', 'TCP', 'UDP'],
     });
     expect(schemas['io.k8s.api.core.v1.Pod']?.properties['spec']).toEqual({
+      description: expect.any(String) as string,
       default: {},
       allOf: [{ $ref: '#/components/schemas/io.k8s.api.core.v1.PodSpec' }],
     });

@@ -1,3 +1,4 @@
+import { describeApi } from '@skiff/api';
 import type { FieldSchema, JsonObject, ScalarName, SchemaRegistry, StructSchema, TypeSchema } from '@skiff/apimachinery';
 import type { CustomModel } from './custom-schemas.ts';
 
@@ -83,9 +84,11 @@ function defaultOf(field: FieldSchema): unknown {
   return field.type.kind === 'scalar' && field.omit === 'never' ? zeroValues[field.type.scalar] : undefined;
 }
 
-function propertySchema(field: FieldSchema, version: OpenApiVersion): JsonObject {
+function propertySchema(struct: StructSchema, field: FieldSchema, version: OpenApiVersion): JsonObject {
   const { type } = field;
   const value = typeSchema(type, version);
+  const description = describeApi(struct.goName, field.name);
+  const described: JsonObject = description === undefined ? {} : { description };
   const extensions: JsonObject = {};
   if (type.kind === 'list') {
     if (type.mapKeys !== undefined) extensions['x-kubernetes-list-map-keys'] = [...type.mapKeys];
@@ -95,11 +98,11 @@ function propertySchema(field: FieldSchema, version: OpenApiVersion): JsonObject
   if (field.structType !== undefined) extensions['x-kubernetes-map-type'] = field.structType;
   if (field.patchMergeKey !== undefined) extensions['x-kubernetes-patch-merge-key'] = field.patchMergeKey;
   if (field.patchStrategy !== undefined) extensions['x-kubernetes-patch-strategy'] = field.patchStrategy.join(',');
-  if (version === 2) return { ...value, ...extensions };
+  if (version === 2) return { ...described, ...value, ...extensions };
   const preset = defaultOf(field);
   const beside: JsonObject = { ...(preset === undefined ? {} : { default: preset as never }), ...extensions };
-  if ('$ref' in value) return { ...beside, allOf: [value] };
-  return { ...value, ...beside };
+  if ('$ref' in value) return { ...described, ...beside, allOf: [value] };
+  return { ...described, ...value, ...beside };
 }
 
 export interface ModelOptions {
@@ -115,7 +118,7 @@ const sharedKinds: ReadonlySet<string> = new Set([`${metaPrefix}.DeleteOptions`,
 function structSchema(struct: StructSchema, o: ModelOptions): JsonObject {
   const properties: JsonObject = {};
   for (const field of struct.fields.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
-    properties[field.name] = propertySchema(field, o.version);
+    properties[field.name] = propertySchema(struct, field, o.version);
   }
   const required = struct.fields.filter((f) => f.required).map((f) => f.name);
   const gvks = sharedKinds.has(struct.name)
@@ -123,7 +126,9 @@ function structSchema(struct: StructSchema, o: ModelOptions): JsonObject {
     : struct.groupVersionKind === undefined
       ? []
       : [{ group: struct.groupVersionKind.group, kind: struct.groupVersionKind.kind, version: struct.groupVersionKind.version }];
+  const description = describeApi(struct.goName);
   return {
+    ...(description === undefined ? {} : { description }),
     type: 'object',
     ...(required.length === 0 ? {} : { required }),
     ...(struct.fields.length === 0 ? {} : { properties }),
