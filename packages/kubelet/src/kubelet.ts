@@ -14,6 +14,8 @@ import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
 import { createImageManager } from './images/image-manager.ts';
 import { type Keyring, parseDockerAuths } from './images/keyring.ts';
+import { createKubeletMetrics } from './metrics/kubelet-metrics.ts';
+import { measureRuntime } from './metrics/measured-runtime.ts';
 import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
 import { podCidrsOf } from './network/nodes/peer.ts';
 import { createPodNetwork } from './network/pod-network.ts';
@@ -77,7 +79,9 @@ export function createKubelet(
   },
 ): Kubelet {
   const { client, clock, log } = deps;
-  const { runtime, images } = deps.runtime;
+  const metrics = createKubeletMetrics({ nodeName: config.nodeName, startedAtMs: clock.now() });
+  const runtime = measureRuntime(deps.runtime.runtime, metrics, () => clock.monotonicMs());
+  const { images } = deps.runtime;
   let resolveParts: (parts: KubeletParts) => void = () => undefined;
   const parts = new Promise<KubeletParts>((resolve) => {
     resolveParts = resolve;
@@ -202,7 +206,7 @@ export function createKubelet(
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
     const imageManager = createImageManager(
       { maxParallelPulls: config.maxParallelPulls },
-      { images, clock, onPulled: (image) => notePulled(image) },
+      { images, clock, onPulled: (image, tookMs) => notePulled(image, tookMs) },
     );
     const nodeKeyring = (): Promise<Keyring> => readNodeKeyring(config.rootDirectory);
     const imageVolumes = createImageVolumes(
@@ -230,11 +234,13 @@ export function createKubelet(
       cgroupVersion: status.cgroupVersion,
       hostMount,
       workers: () => manager.workers(),
+      metrics,
       events,
       onChange: () => node.poke(),
       clock,
       log,
     });
+    metrics.watch({ workers: () => manager.workers(), cgroupVersion: status.cgroupVersion });
     await eviction.look().catch((error: unknown) => log.warn({ err: error }, 'what the node has left could not be read yet'));
     const context: PodContext = {
       rootDirectory: config.rootDirectory,
@@ -273,12 +279,14 @@ export function createKubelet(
         signal,
         event: (pod, container, type, reason, message) => event(pod, type, reason, message, container),
         onChange: (uid) => manager.poke([uid]),
+        measured: (pod, o) => metrics.probe(pod.metadata, o),
       }),
       status: createStatusManager({ client, clock, log, signal }),
       crashBackOff: new BackOff({ initialMs: Math.min(10_000, config.maxContainerRestartMs), maxMs: config.maxContainerRestartMs, clock }),
       security: { seccompDirectory: path.join(config.rootDirectory, 'seccomp'), seccompDefault: config.seccompDefault },
       dns: { cluster: { servers: config.clusterDns, domain: config.clusterDomain }, host: () => readHostDns(config.resolvConf) },
       event,
+      metrics,
       clock,
       log,
       services: async (s) => {
@@ -309,7 +317,8 @@ export function createKubelet(
             }),
       startSlots: createSlots(config.maxParallelStarts),
     };
-    const notePulled = (image: Image): void => {
+    const notePulled = (image: Image, tookMs: number): void => {
+      metrics.imagePulled(image.sizeBytes, tookMs / 1000);
       node.imagesChanged();
       garbage.notePulled(image).catch((error: unknown) => log.error({ err: error }, 'a fetched image could not be recorded'));
     };

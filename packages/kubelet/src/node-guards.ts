@@ -7,6 +7,7 @@ import { createEvictionManager, type EvictionManager } from './eviction/eviction
 import type { HostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { createImageGarbage, type ImageGarbage } from './images/image-gc.ts';
+import type { KubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { nodeReference } from './node/node-reporter.ts';
 import { imagesInUse, removeDeadContainers } from './pod/dead-containers.ts';
 import type { PodWorker } from './pod/pod-worker.ts';
@@ -30,6 +31,7 @@ export function createNodeGuards(
     readonly cgroupVersion: 1 | 2;
     readonly hostMount: HostMount;
     readonly workers: () => readonly PodWorker[];
+    readonly metrics: KubeletMetrics;
     readonly events: EventRecorder;
     /** The node's conditions may be others now. */
     readonly onChange: () => void;
@@ -58,7 +60,7 @@ export function createNodeGuards(
     event: (pod, message, annotations) => events.event(pod, 'Warning', 'Evicted', message, { annotations }),
     nodeEvent: (reason, message) => events.event(nodeReference(config.nodeName), 'Warning', reason, message),
     onChange,
-    evicted: () => undefined,
+    evicted: (signal) => deps.metrics.evicted(signal),
     clock,
     log,
   });

@@ -38,6 +38,7 @@ function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
             memoryCapacityBytes: 8000 * mi,
             diskAvailableBytes: free.disk,
             diskCapacityBytes: 100,
+            diskFreeBytes: 0,
             diskInodes: 0,
             diskInodesFree: 0,
             pidsMax: 100,

@@ -31,7 +31,7 @@ const isId = (name: string): boolean => /^(sha256:)?[0-9a-f]{64}$/.test(name);
 /** `maxParallelPulls`: how many images are fetched at once; the same image is fetched once for all who wait for it. */
 export function createImageManager(
   config: { maxParallelPulls: number },
-  deps: { images: ImageService; clock: Clock; onPulled: (image: Image) => void },
+  deps: { images: ImageService; clock: Clock; onPulled: (image: Image, tookMs: number) => void },
 ): ImageManager {
   const { images, clock } = deps;
   const backOff = new BackOff({ initialMs: 10_000, maxMs: 300_000, clock });
@@ -102,7 +102,7 @@ export function createImageManager(
         `Successfully pulled image "${r.image}" in ${took} (${took} including waiting). Image size: ${image.sizeBytes} bytes.`,
       );
       lastError.delete(key);
-      deps.onPulled(image);
+      deps.onPulled(image, tookMs);
       return { ok: true, image };
     } catch (error) {
       if (r.signal.aborted) throw error;

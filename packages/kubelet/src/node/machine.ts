@@ -47,6 +47,8 @@ export interface MachineUsage {
   readonly memoryAvailableBytes: number;
   readonly diskCapacityBytes: number;
   readonly diskAvailableBytes: number;
+  /** With what is kept for root. */
+  readonly diskFreeBytes: number;
   readonly diskInodes: number;
   readonly diskInodesFree: number;
   readonly pidsMax: number;
@@ -66,6 +68,7 @@ export async function readUsage(directory: string): Promise<MachineUsage> {
     memoryAvailableBytes: kib('MemAvailable'),
     diskCapacityBytes: fs.blocks * fs.bsize,
     diskAvailableBytes: fs.bavail * fs.bsize,
+    diskFreeBytes: fs.bfree * fs.bsize,
     diskInodes: fs.files,
     diskInodesFree: fs.ffree,
     pidsMax: Number(pidMax) || 32_768,

@@ -6,6 +6,7 @@ import { FakeClock, silentLogger } from '@skiff/component-base';
 import { createFakeRuntime, type FakeProgram, type FakeRuntime } from '@skiff/cri/fake';
 import { BackOff } from '../images/back-off.ts';
 import { createImageManager } from '../images/image-manager.ts';
+import { createKubeletMetrics } from '../metrics/kubelet-metrics.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import { createProbeManager } from '../probe/probe-manager.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
@@ -156,6 +157,7 @@ export function createFakeNode(
     security: { seccompDirectory: rootDirectory, seccompDefault: false },
     dns: { cluster: { servers: ['10.96.0.10'], domain: 'cluster.local' }, host: async () => ({ servers: [], searches: [], options: [] }) },
     event,
+    metrics: createKubeletMetrics({ nodeName: 'node', startedAtMs: 0 }),
     clock,
     log: silentLogger,
     services: async () => [],

@@ -10,6 +10,7 @@ import type { HostMount } from '../host/host-mount.ts';
 import type { BackOff } from '../images/back-off.ts';
 import type { ImageManager } from '../images/image-manager.ts';
 import type { Keyring } from '../images/keyring.ts';
+import type { KubeletMetrics } from '../metrics/kubelet-metrics.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import type { ClusterDns, DnsConfig } from '../network/resolv-conf.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
@@ -50,6 +51,7 @@ export interface PodContext {
   readonly security: SecurityDefaults;
   readonly dns: { readonly cluster: ClusterDns; host(): Promise<DnsConfig> };
   readonly event: PodEvent;
+  readonly metrics: KubeletMetrics;
   readonly clock: Clock;
   readonly log: Logger;
   /** Services as far as they are known; resolves when they were read once. */

@@ -57,12 +57,15 @@ export class PodWorker {
   #admitted = false;
   readonly #grant = new ResourceGrant();
   #asked = false;
+  readonly #seenAtMs: number;
+  #startedAtMs: number | undefined;
   #held = false;
 
   /** `observed`: what is known already; `nothingObserved` for a pod that is new. `after`: nothing is started before it resolves. */
   constructor(pod: PodSnapshot, o: { context: PodContext; signal: AbortSignal; observed?: ObservedPod; after?: Promise<void> }) {
     this.#pod = pod;
     this.#context = o.context;
+    this.#seenAtMs = o.context.clock.now();
     this.#root = o.signal;
     if (o.observed !== undefined) {
       this.#observed = o.observed;
@@ -216,6 +219,7 @@ export class PodWorker {
     const refusal = this.#context.admit(this.#pod);
     this.#admitted = true;
     if (refusal === undefined) return true;
+    this.#context.metrics.admissionRejected(refusal.reason);
     this.#context.event(this.#pod, 'Warning', refusal.reason, refusal.message);
     this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
     this.#stop('rejected', 0);
@@ -346,7 +350,20 @@ export class PodWorker {
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
     if (!this.#removed) status.set(pod, generated);
+    if (generated.phase === 'Running' && this.#startedAtMs === undefined) this.#noteStart();
     return generated.phase ?? 'Pending';
+  }
+
+  /** Once, when all containers of a pod that this kubelet started run for the first time. */
+  #noteStart(): void {
+    const nowMs = this.#context.clock.now();
+    this.#startedAtMs = nowMs;
+    if (this.#made.size === 0) return;
+    const createdMs = Date.parse(this.#pod.metadata.creationTimestamp ?? '') || this.#seenAtMs;
+    this.#context.metrics.podStarted({
+      sinceSeenSeconds: (nowMs - this.#seenAtMs) / 1000,
+      sinceCreatedSeconds: Math.max(0, nowMs - createdMs) / 1000,
+    });
   }
 
   async #terminate(graceSeconds: number, cause: TerminationCause): Promise<void> {
@@ -388,6 +405,7 @@ export class PodWorker {
     await context.cgroups.remove(uid);
     context.images.forget(uid);
     context.crashBackOff.forget(`${uid}_`);
+    context.metrics.forgetPod(this.#pod.metadata);
     this.#advance({ type: 'cleanedUp' });
   }
 

@@ -14,7 +14,7 @@ import { podPaths } from '../volumes/pod-paths.ts';
 import type { MountedVolume } from '../volumes/volume-plugin.ts';
 import type { PodContext } from './pod-context.ts';
 import { pullKeyring } from './pull-keyring.ts';
-import { type ContainerSpec, ephemeralContainersOf, type PodSnapshot } from './pod-snapshot.ts';
+import { type ContainerSpec, ephemeralContainersOf, findContainer, type PodSnapshot } from './pod-snapshot.ts';
 
 /** Why a container could not be started; becomes its waiting state. */
 export class StartFailure extends Error {
@@ -120,6 +120,12 @@ async function renderConfig(
   };
 }
 
+/** In metrics. */
+function typeOf(pod: PodSnapshot, c: ContainerSpec): string {
+  const type = findContainer(pod, c.name)?.type;
+  return type === 'init' ? 'init_container' : type === 'ephemeral' ? 'ephemeral_container' : 'container';
+}
+
 /** First half: everything up to the created container, which may happen while the sandbox is still starting. Throws StartFailure. */
 export async function prepareContainer(
   pod: PodSnapshot,
@@ -130,6 +136,7 @@ export async function prepareContainer(
   const { context, signal } = o;
   const say = (type: 'Normal' | 'Warning', reason: string, text: string): void => context.event(pod, type, reason, text, c.name);
   const fail = (reason: string, error: unknown): StartFailure => {
+    context.metrics.containerStartFailed(typeOf(pod, c), reason);
     say('Warning', 'Failed', `Error: ${message(error)}`);
     return new StartFailure(reason, message(error), { cause: error });
   };
@@ -180,9 +187,11 @@ export async function startContainer(
     await context.runtime.startContainer(id);
   } catch (error) {
     say('Warning', 'Failed', `Error: ${message(error)}`);
+    context.metrics.containerStartFailed(typeOf(pod, c), 'RunContainerError');
     throw new StartFailure('RunContainerError', message(error), { cause: error });
   }
   say('Normal', 'Started', 'Container started');
+  context.metrics.containerStarted(typeOf(pod, c));
   const hook = c.lifecycle?.postStart;
   if (hook === undefined) return;
   try {

@@ -72,6 +72,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
         });
       }
       announce(sandbox.id);
+      context.metrics.sandboxStarted();
       return sandbox;
     } catch (error) {
       refuse(error);

@@ -245,6 +245,7 @@ function noteImageVolume(o: SyncInput, c: ContainerSpec, error: VolumeError, ret
 function sandboxFailed(o: SyncInput, error: unknown): void {
   o.signal.throwIfAborted();
   const text = error instanceof Error ? error.message : String(error);
+  o.context.metrics.sandboxStartFailed();
   o.context.event(o.pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${text}`);
   o.context.log.warn({ err: error, pod: o.pod.metadata.name, namespace: o.pod.metadata.namespace }, 'the pod sandbox could not be made');
 }

@@ -52,6 +52,11 @@ export function createProbeManager(deps: {
   event: EventSink;
   /** A reading changed. */
   onChange: (podUid: string) => void;
+  /** Of each probe that was made. */
+  measured?: (
+    pod: PodSnapshot,
+    o: { container: string; type: ProbeType; result: 'successful' | 'failed' | 'unknown'; seconds: number },
+  ) => void;
 }): ProbeManager {
   const { clock } = deps;
   const workers = new Map<string, { readonly podUid: string; readonly probes: Map<ProbeType, Worker> }>();
@@ -113,11 +118,18 @@ export function createProbeManager(deps: {
       const started = reading(target.containerId, 'startup');
       const runs = worker.type === 'startup' ? started !== 'success' : started === undefined || started === 'success';
       if (runs) {
+        const beganMs = clock.monotonicMs();
         const o = { runtime: deps.runtime, timeoutMs: (probe.timeoutSeconds ?? 1) * 1000, signal };
         const result = await limited(probe, () =>
           signal.aborted ? Promise.reject(new Error('stopped')) : runProbe(probe, target, o),
         ).catch(() => undefined);
         if (signal.aborted || result === undefined) return;
+        deps.measured?.(target.pod, {
+          container: target.container.name,
+          type: worker.type,
+          result: result.outcome === 'failure' ? 'failed' : result.outcome === 'unknown' ? 'unknown' : 'successful',
+          seconds: (clock.monotonicMs() - beganMs) / 1000,
+        });
         settle(worker, target, probe, result);
         if (worker.type === 'startup' && worker.state.reading !== 'unknown') return;
         // A container that failed for good is killed; it is not asked again.

@@ -79,6 +79,7 @@ export function accessOf(method: string, path: string): NodeAccess {
   if (begins('/stats')) return { verb, subresources: ['stats'] };
   if (begins('/metrics')) return { verb, subresources: ['metrics'] };
   if (begins('/logs')) return { verb, subresources: ['log'] };
+  if (begins('/checkpoint')) return { verb, subresources: ['checkpoint'] };
   if (begins('/pods') || begins('/runningpods')) return { verb, subresources: ['pods', 'proxy'] };
   if (begins('/healthz')) return { verb, subresources: ['healthz', 'proxy'] };
   if (begins('/configz')) return { verb, subresources: ['configz', 'proxy'] };

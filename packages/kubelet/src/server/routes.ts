@@ -4,7 +4,8 @@ import { isRuntimeError } from '@skiff/cri';
 import type { KubeletParts } from '../kubelet.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { chooseLogContainer, LogRequestError, parseLogQuery, streamLog } from './container-logs.ts';
-import { kubeletMetrics, resourceMetrics } from './metrics-text.ts';
+import type { CpuRates } from '../stats/cpu-rate.ts';
+import { cadvisorMetrics, resourceMetrics } from './metrics-text.ts';
 import { serveLocalVolume } from './local-volume-routes.ts';
 import { renderSummary } from './summary.ts';
 
@@ -24,6 +25,7 @@ export interface Exchange {
   readonly parts: KubeletParts;
   /** What the process was started with, for /configz. */
   readonly configuration: object;
+  readonly rates: CpuRates;
   readonly signal: AbortSignal;
 }
 
@@ -54,6 +56,7 @@ export function findRunning(worker: PodWorker, container: string): string {
   return found.id;
 }
 
+const prometheusText = 'text/plain; version=0.0.4; charset=utf-8';
 const decode = (part: string | undefined): string => decodeURIComponent(part ?? '');
 
 async function containerLogs(x: Exchange, match: RegExpExecArray): Promise<void> {
@@ -125,14 +128,43 @@ export const routes: readonly Route[] = [
   {
     method: 'GET',
     pattern: /^\/metrics$/,
-    handle: async (x) => text(x, kubeletMetrics(x.parts), 'text/plain; version=0.0.4; charset=utf-8'),
+    handle: async (x) => text(x, await x.parts.context.metrics.render(), prometheusText),
   },
   {
     method: 'GET',
     pattern: /^\/metrics\/resource$/,
-    handle: async (x) => text(x, await resourceMetrics(x.parts), 'text/plain; version=0.0.4; charset=utf-8'),
+    handle: async (x) => text(x, await resourceMetrics(x.parts), prometheusText),
   },
-  { method: 'GET', pattern: /^\/stats\/summary$/, handle: async (x) => json(x, await renderSummary(x.parts)) },
+  {
+    method: 'GET',
+    pattern: /^\/metrics\/cadvisor$/,
+    handle: async (x) => text(x, await cadvisorMetrics(x.parts), prometheusText),
+  },
+  {
+    method: 'GET',
+    pattern: /^\/metrics\/probes$/,
+    handle: async (x) => text(x, await x.parts.context.metrics.renderProbes(), prometheusText),
+  },
+  {
+    method: 'GET',
+    pattern: /^\/stats\/summary$/,
+    handle: async (x) => {
+      const onlyCpuAndMemory = x.url.searchParams.get('only_cpu_and_memory') === 'true';
+      json(x, await renderSummary(x.parts, { onlyCpuAndMemory, rates: x.rates }));
+    },
+  },
+  {
+    method: 'POST',
+    pattern: /^\/checkpoint\/([^/]+)\/([^/]+)\/([^/]+)$/,
+    handle: async (x, match) => {
+      const [, namespace, name, container] = match.map((m) => decode(m));
+      findRunning(findPod(x.parts, namespace ?? '', name ?? ''), container ?? '');
+      throw new HttpError(
+        404,
+        `checkpointing of ${namespace}/${name}/${container} failed (the container runtime can't checkpoint containers)`,
+      );
+    },
+  },
   { method: 'GET', pattern: /^\/containerLogs\/([^/]+)\/([^/]+)\/([^/]+)$/, handle: containerLogs },
   { method: 'PUT', pattern: localVolumePattern, handle: (x, match) => serveLocalVolume(x, decode(match[1])) },
   { method: 'DELETE', pattern: localVolumePattern, handle: (x, match) => serveLocalVolume(x, decode(match[1])) },

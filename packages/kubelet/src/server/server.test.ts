@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import type { SubjectAccessReview, TokenReview } from '@skiff/api';
 import type { Client } from '@skiff/client';
 import { silentLogger, systemClock } from '@skiff/component-base';
+import { createNodeStats } from '../stats/node-stats.ts';
 import type { KubeletParts } from '../kubelet.ts';
 import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
 import { accessOf } from './authentication.ts';
@@ -75,7 +76,11 @@ describe('kubelet server', () => {
       pods: () => list.map((w) => w.pod),
       find: (_ns: string, name: string) => list.find((w) => w.pod.metadata.name === name),
     };
-    const parts = { pods, context: node.context } as unknown as KubeletParts;
+    const stats = createNodeStats(
+      { rootDirectory: node.context.rootDirectory, cgroupVersion: 1 },
+      { runtime: node.fake, hostMount: node.context.hostMount, run: async () => '', clock: systemClock, running: () => list },
+    );
+    const parts = { pods, context: node.context, stats } as unknown as KubeletParts;
     running = runServer(
       {
         address: '127.0.0.1',
@@ -158,7 +163,9 @@ describe('kubelet server', () => {
     expect((await get('/containerLogs/n/done/c?previous=true&limitBytes=5', 'good')).body).toBe('one\nt');
     expect((await get('/containerLogs/n/done/none', 'good')).code).toBe(400);
     expect((await get('/containerLogs/n/none/c', 'good')).code).toBe(404);
-    expect((await get('/metrics', 'good')).body).toContain('kubelet_running_pods 2');
+    expect((await get('/metrics', 'good')).body).toContain('kubelet_node_name{node="node"} 1');
+    expect((await get('/metrics/cadvisor', 'good')).body).toContain('machine_cpu_cores');
+    expect((await get('/metrics/probes', 'good')).code).toBe(200);
     expect((await get('/metrics/resource', 'good')).body).toContain(
       'container_cpu_usage_seconds_total{container="c",namespace="n",pod="alive"}',
     );

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Client } from '@skiff/client';
 import { aborted, type Clock, type Logger, readCertificateFile } from '@skiff/component-base';
 import type { KubeletParts } from '../kubelet.ts';
+import { createCpuRates } from '../stats/cpu-rate.ts';
 import { accessOf, createAuthenticator, createAuthorizer } from './authentication.ts';
 import { servingCertificate } from './node-certificates.ts';
 import { HttpError, routes } from './routes.ts';
@@ -94,6 +95,7 @@ export async function runServer(
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = deps;
+  const rates = createCpuRates();
   const authenticate = createAuthenticator(deps);
   const authorize = createAuthorizer(config.nodeName, deps);
   const credentials = await readCredentials(config);
@@ -134,7 +136,7 @@ export async function runServer(
       if (match === null) continue;
       isKnown = true;
       if (request.method !== route.method && !(request.method === 'HEAD' && route.method === 'GET')) continue;
-      await route.handle({ request, response, url, parts, configuration: config.configuration, signal }, match);
+      await route.handle({ request, response, url, parts, configuration: config.configuration, rates, signal }, match);
       return;
     }
     if (isKnown) throw new HttpError(405, '405: Method Not Allowed');

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createCgroupReader, parentOf, parseCgroupPaths } from './cgroup-reader.ts';
+import { createCpuRates } from './cpu-rate.ts';
 import { parseDu } from './disk-meter.ts';
+import { parseNetDev } from './network-stats.ts';
 
 const v1 = '11:pids:/skiff/kubepods/podx/c\n5:cpu,cpuacct:/skiff/kubepods/podx/c\n4:memory:/skiff/kubepods/podx/c\n1:name=systemd:/\n';
 
@@ -73,4 +75,22 @@ describe('cgroups', () => {
       ]),
     );
   });
+});
+
+it('CPU rates are those between two readings, and of the whole life at first', () => {
+  const rates = createCpuRates();
+  expect(rates.rate('a', { atMs: 10_000, nanos: 5e9, sinceMs: 0 })).toBe(5e8);
+  expect(rates.rate('a', { atMs: 10_100, nanos: 6e9, sinceMs: 0 })).toBe(5e8);
+  expect(rates.rate('a', { atMs: 12_000, nanos: 9e9, sinceMs: 0 })).toBe(2e9);
+  rates.sweep();
+  rates.sweep();
+  expect(rates.rate('a', { atMs: 20_000, nanos: 10e9, sinceMs: 0 })).toBe(5e8);
+});
+
+it('parseNetDev reads all interfaces but the loopback', () => {
+  const text =
+    'Inter-|   Receive  |  Transmit\n face |bytes packets\n    lo: 9 9 0 0 0 0 0 0 9 9 0 0 0 0 0 0\n  eth0: 516 6 1 2 0 0 0 0 70 3 4 5 0 0 0 0\n';
+  expect(parseNetDev(text)).toEqual([
+    { name: 'eth0', rxBytes: 516, rxPackets: 6, rxErrors: 1, rxDropped: 2, txBytes: 70, txPackets: 3, txErrors: 4, txDropped: 5 },
+  ]);
 });
