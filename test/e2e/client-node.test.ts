@@ -47,7 +47,7 @@ describe('@kubernetes/client-node', () => {
     await informer.start();
     await core.createNamespacedConfigMap({ namespace: ns, body: { metadata: { name: 'later' }, data: { n: '1' } } });
     const found = await core.readNamespacedConfigMap({ name: 'later', namespace: ns });
-    await core.replaceNamespacedConfigMap({ name: 'later', namespace: ns, body: { ...found, data: { n: '2' } } });
+    await core.replaceNamespacedConfigMap({ name: 'later', namespace: ns, body: { metadata: found.metadata ?? {}, data: { n: '2' } } });
     await core.deleteNamespacedConfigMap({ name: 'later', namespace: ns });
     await eventually('all events', () => Promise.resolve(seen.length >= 4));
     await informer.stop();
