@@ -1,4 +1,4 @@
-import { configMap, endpoints as endpointsResource, service, type Service } from '@skiff/api';
+import { configMap, endpoints as endpointsResource, service, type Secret, secret, type Service } from '@skiff/api';
 import type { Client } from '@skiff/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../e2e/support/cluster.ts';
@@ -38,7 +38,7 @@ describe('a control plane of three machines', () => {
   beforeAll(async () => {
     lab = await startLab({ name: 'controlplane', hosts: 3 });
     hosts = lab.hosts;
-    await host(0).ok('skiff', ['up']);
+    await host(0).ok('skiff', ['up', '--encrypt-secrets']);
     for (const h of hosts.slice(1)) figure(`join --control-plane of ${h.name}`, seconds(await joinControlPlane(host(0), h)));
   });
   afterAll(() => lab?.close());
@@ -49,6 +49,18 @@ describe('a control plane of three machines', () => {
     await eventually('three apiservers', async () => (await addresses(client)) === addressesOf(...hosts));
     for (const role of roles) expect((await leaderOf(client, role)).holder).toBe(host(0).name);
     client.close();
+  });
+
+  it('has encrypted Secrets, and each apiserver reads what another one wrote', async () => {
+    const clients = await Promise.all(hosts.map(async (h) => (await clientOf([h])).client));
+    const data = { password: Buffer.from('canary of a secret').toString('base64') };
+    await clients[1]?.create<Secret>(secret, { metadata: { name: 'sealed', namespace: 'default' }, data });
+    for (const client of clients) expect((await client.get<Secret>(secret, { namespace: 'default', name: 'sealed' })).data).toEqual(data);
+    for (const client of clients) client.close();
+    await host(2).ok('skiff', ['backup', '--output', '/tmp/sealed.tar']);
+    const found = await host(2).run('grep', ['-ac', `${data.password}\\|canary of a secret`, '/tmp/sealed.tar']);
+    expect(found.stdout.trim()).toBe('0');
+    expect((await host(2).ok('grep', ['-ac', 'k8s:enc:aesgcm:v1:key1:', '/tmp/sealed.tar'])).trim()).not.toBe('0');
   });
 
   it('gives no address and no node port out twice, whichever apiserver is asked', async () => {

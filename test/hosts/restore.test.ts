@@ -15,7 +15,7 @@ describe('backup, disaster, restore', () => {
   let cluster: HostsCluster;
   let [control, worker]: Host[] = [];
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'restore', hosts: 2 });
+    cluster = await startCluster({ name: 'restore', hosts: 2, up: ['--encrypt-secrets'] });
     [control, worker] = cluster.nodes;
   });
   afterAll(() => cluster?.close());

@@ -4,6 +4,7 @@ import { aborted, type Clock, type Logger, supervise } from '@skiff/component-ba
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { openAudit } from './audit/audit.ts';
+import { openExternalAuthentication } from './authn/external.ts';
 import { readServiceAccountKeys } from './authn/service-account-keys.ts';
 import { unionAuthorizer } from './authz/authorizer.ts';
 import { alwaysAllowPaths } from './authz/privileged.ts';
@@ -88,6 +89,9 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
     const tunnels = createTunnels({ clock, log: log.child({ part: 'tunnel' }) });
     const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
+    const external =
+      config.externalAuthentication &&
+      openExternalAuthentication(config.externalAuthentication, { ownIssuers: config.serviceAccounts.issuers, clock, log });
     const api = createServedApi(config, {
       store: deps.store,
       ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
@@ -96,6 +100,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       dialer,
       material: () => material,
       keys,
+      external,
       clock,
       log,
     });
@@ -203,6 +208,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         },
       }),
       ...(audit === undefined ? [] : [audit.run(background.signal)]),
+      ...(external === undefined ? [] : [external.follow(background.signal)]),
       sweepUnsent(unsent, clock, background.signal),
       supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];
@@ -256,6 +262,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       aggregation.close();
       kubelets.close();
       api.webhooks.close();
+      external?.[Symbol.dispose]();
       authorization[Symbol.dispose]();
       metricsRegistry.clear();
     }

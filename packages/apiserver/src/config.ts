@@ -3,6 +3,7 @@ import { FlagError, type Flags } from '@skiff/component-base';
 import { type AdmissionConfig, admissionConfig } from './admission/admission-config.ts';
 import { type AuditConfig, auditConfigFromFlags } from './audit/config.ts';
 import type { ProxyClientConfig } from './aggregation/extension-client.ts';
+import { type ExternalAuthenticationConfig, externalAuthenticationFromFlags } from './authn/external-flags.ts';
 import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
@@ -65,6 +66,8 @@ export interface ApiServerConfig {
   readonly goawayChance: number;
   /** undefined: no audit. */
   readonly audit?: AuditConfig | undefined;
+  /** undefined: everyone is known here. */
+  readonly externalAuthentication?: ExternalAuthenticationConfig | undefined;
 }
 
 /** The first address of this host that others can reach; IPv4 before IPv6. Throws when there is none. */
@@ -156,5 +159,6 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     shutdownDelayMs: f['shutdown-delay-duration'],
     goawayChance,
     audit: auditConfigFromFlags(f),
+    externalAuthentication: externalAuthenticationFromFlags(f),
   };
 }

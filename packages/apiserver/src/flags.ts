@@ -1,4 +1,5 @@
 import type { FlagTable } from '@skiff/component-base';
+import { externalAuthenticationFlags } from './authn/external-flags.ts';
 import { auditFlags } from './audit/audit-flags.ts';
 
 /** Upstream's names wherever upstream has the flag. */
@@ -93,6 +94,7 @@ export const apiServerFlags = {
   'request-timeout': { type: 'duration', default: '1m', help: 'for requests that are not long-running' },
   'shutdown-delay-duration': { type: 'duration', default: '0', help: 'how long to go on serving, not ready, once told to stop' },
   'goaway-chance': { type: 'string', default: '0', help: 'share of HTTP/2 requests that ask the client to reconnect, 0 to 0.02' },
+  ...externalAuthenticationFlags,
   ...auditFlags,
   v: { type: 'integer', default: 0, help: 'log level: from 4 on every request' },
   help: { type: 'boolean', default: false, help: 'show this' },

@@ -7,6 +7,7 @@ import { createConversionWebhooks } from './custom-resources/conversion-webhook.
 import type { Dialer } from './tunnel/dialer.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { type Authentication, createAuthenticators } from './authn/authenticators.ts';
+import type { ExternalAuthentication } from './authn/external.ts';
 import type { ServiceAccountKeys } from './authn/service-account-keys.ts';
 import { type Authorization, createAuthorization } from './authz/authorization.ts';
 import { attributesOf, forbiddenError } from './authz/authorizer.ts';
@@ -23,6 +24,7 @@ export interface ServedApiDeps {
   readonly formOf?: HeavyForms;
   readonly material: () => TlsMaterial;
   readonly keys: ServiceAccountKeys;
+  readonly external?: ExternalAuthentication | undefined;
   /** How webhooks are reached. */
   readonly dialer: Dialer;
   readonly clock: Clock;
@@ -90,6 +92,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
   const authentication = createAuthenticators(config, {
     objects: registry.objects,
     keys: deps.keys.verification,
+    external: deps.external,
     material: deps.material,
     nowMs: clock.now,
     log,

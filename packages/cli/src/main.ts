@@ -120,6 +120,7 @@ const withRoot = (c: Command): Command => c.option('--root-dir <path>', 'folder 
 
 const upCommand = withRoot(program.command('up').description('start a cluster on this host, or find it running'))
   .option('--no-redis', 'keep Events in etcd')
+  .option('--encrypt-secrets', 'encrypt Secrets in etcd, those that are there too, with a key kept beside the certificates')
   .option('--timeout <seconds>', 'how long to wait for the node to be Ready', '120');
 for (const [flags, , help] of clusterOptions) upCommand.addOption(new Option(flags, help));
 upCommand.action(async (options: Record<string, unknown>) => {
@@ -135,7 +136,10 @@ upCommand.action(async (options: Record<string, unknown>) => {
   const config = configFrom(options);
   checkExternalEtcd(config);
   checkBackups(config);
-  const result = await up(config, steps, { timeoutMs: Number(options['timeout']) * 1000 });
+  const result = await up(config, steps, {
+    timeoutMs: Number(options['timeout']) * 1000,
+    encryptSecrets: options['encryptSecrets'] === true,
+  });
   steps.line();
   steps.line(`Skiff is up (${((Date.now() - started) / 1000).toFixed(1)} s). The kubeconfig is ${result.kubeconfig}`);
   steps.line('Next:');

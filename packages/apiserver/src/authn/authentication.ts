@@ -1,6 +1,7 @@
 import type { Logger } from '@skiff/component-base';
 import { unauthorized } from '@skiff/apimachinery';
 import type { UserInfo } from '../contract.ts';
+import { decodePath } from '../request/request-info.ts';
 import { type Exchange, header } from '../server/exchange.ts';
 import {
   AuthenticationError,
@@ -44,12 +45,20 @@ export async function authenticateToken(
   return undefined;
 }
 
+/** As authorizers see it. */
+function pathOf(x: Exchange): string {
+  const url = x.request.url ?? '/';
+  const question = url.indexOf('?');
+  return decodePath(question < 0 ? url : url.slice(0, question));
+}
+
 export interface AuthenticationConfig {
   /** In order: the first that knows the credential decides. */
   readonly requests: readonly RequestAuthenticator[];
   readonly tokens: readonly TokenAuthenticator[];
   readonly audiences: readonly string[];
-  readonly anonymous: boolean;
+  /** May a request for this path come without credentials? */
+  readonly anonymous: (path: string) => boolean;
 }
 
 /**
@@ -83,7 +92,7 @@ export function createAuthentication(config: AuthenticationConfig, deps: { log: 
       deps.log.warn({ problems, from: x.connection.remoteAddress }, 'request could not be authenticated');
       throw unauthorized();
     }
-    if (!config.anonymous) throw unauthorized();
+    if (!config.anonymous(pathOf(x))) throw unauthorized();
     return anonymousUser;
   };
 }

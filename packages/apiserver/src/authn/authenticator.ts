@@ -17,6 +17,19 @@ export interface TokenAuthenticator {
   authenticateToken(token: string, audiences: readonly string[]): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined>;
 }
 
+/** For tokens that say nothing of audiences: they are for `own`, whoever asks. */
+export function withOwnAudiences(a: TokenAuthenticator, own: readonly string[]): TokenAuthenticator {
+  return {
+    name: a.name,
+    authenticateToken: async (token, audiences) => {
+      const accepted = audiences.length === 0 ? own : own.filter((audience) => audiences.includes(audience));
+      if (accepted.length === 0) return undefined;
+      const found = await a.authenticateToken(token, audiences);
+      return found === undefined ? undefined : { ...found, audiences: accepted };
+    },
+  };
+}
+
 /** A credential that was presented and is no good. The text goes to logs and TokenReviews, never to the client itself. */
 export class AuthenticationError extends Error {}
 

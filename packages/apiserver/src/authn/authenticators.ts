@@ -4,7 +4,8 @@ import type { ObjectAccess, UserInfo } from '../contract.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { TlsMaterial } from '../server/tls-files.ts';
 import { authenticateToken, createAuthentication } from './authentication.ts';
-import type { TokenAuthenticator } from './authenticator.ts';
+import type { ExternalAuthentication } from './external.ts';
+import { type TokenAuthenticator, withOwnAudiences } from './authenticator.ts';
 import { createBootstrapTokenAuthenticator } from './bootstrap-token.ts';
 import { createClientCertificateAuthenticator } from './client-certificate.ts';
 import { createRequestHeaderAuthenticator } from './request-header.ts';
@@ -20,15 +21,25 @@ export interface Authentication {
 /** Every way to prove who one is, in the order in which they are asked. */
 export function createAuthenticators(
   config: ApiServerConfig,
-  deps: { objects: ObjectAccess; keys: readonly VerificationKey[]; material: () => TlsMaterial; nowMs: () => number; log: Logger },
+  deps: {
+    objects: ObjectAccess;
+    keys: readonly VerificationKey[];
+    material: () => TlsMaterial;
+    nowMs: () => number;
+    log: Logger;
+    external?: ExternalAuthentication | undefined;
+  },
 ): Authentication {
   const { objects, nowMs } = deps;
+  const agnostic = (a: TokenAuthenticator): TokenAuthenticator => withOwnAudiences(a, config.serviceAccounts.audiences);
   const tokens: readonly TokenAuthenticator[] = [
+    ...(deps.external?.before ?? []).map(agnostic),
     createServiceAccountTokenAuthenticator(
       { issuers: config.serviceAccounts.issuers, apiAudiences: config.serviceAccounts.audiences },
       { keys: deps.keys, objects, nowMs },
     ),
-    ...(config.bootstrapTokens ? [createBootstrapTokenAuthenticator({ objects, nowMs })] : []),
+    ...(config.bootstrapTokens ? [agnostic(createBootstrapTokenAuthenticator({ objects, nowMs }))] : []),
+    ...(deps.external?.after ?? []).map((a) => (a.name === 'token-webhook' ? a : agnostic(a))),
   ];
   return {
     authenticate: createAuthentication(
@@ -43,7 +54,11 @@ export function createAuthenticators(
         ],
         tokens,
         audiences: config.serviceAccounts.audiences,
-        anonymous: config.anonymous,
+        anonymous: (path) => {
+          const rule = deps.external?.anonymous();
+          if (rule === undefined) return config.anonymous;
+          return rule.enabled && (rule.paths === undefined || rule.paths.includes(path));
+        },
       },
       { log: deps.log },
     ),

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { isStatusError } from '@skiff/apimachinery';
 import { createLogger, parseFlags, supervise, systemClock } from '@skiff/component-base';
+import { openExternalAuthentication } from '../authn/external.ts';
 import { readServiceAccountKeys } from '../authn/service-account-keys.ts';
 import { configFromFlags } from '../config.ts';
 import type { RequestInfo, ResourceEndpoint } from '../contract.ts';
@@ -26,6 +27,9 @@ const [material, keys] = await Promise.all([readTlsFiles(config.tls), readServic
 const clock = systemClock;
 const encryption = openFlaggedEncryption(flags, log);
 const ephemeralStore = openEphemeralStore(flags, encryption);
+const external =
+  config.externalAuthentication &&
+  openExternalAuthentication(config.externalAuthentication, { ownIssuers: config.serviceAccounts.issuers, clock, log });
 const api = createServedApi(
   { ...config, housekeeping: false },
   {
@@ -39,6 +43,7 @@ const api = createServedApi(
     ),
     material: () => material,
     keys,
+    external,
     clock,
     log,
   },
@@ -46,6 +51,7 @@ const api = createServedApi(
 // Lives until the thread is stopped.
 const { signal } = new AbortController();
 void encryption?.follow(signal);
+void external?.follow(signal);
 void supervise('registry', (s) => api.registry.run(s), { signal, clock, log });
 const customResources = new CustomResources({ registry: api.registry, clock, log });
 const ready = api.registry.ready(signal).then(() => customResources.follow());

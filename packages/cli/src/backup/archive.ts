@@ -24,7 +24,8 @@ export const manifestFile = 'manifest.json';
 export const databaseFile = 'etcd.db';
 export const configFile = 'cluster.json';
 /** Nothing else is taken out of an archive: it may come from anywhere. */
-const allowedFile = /^(?:manifest\.json|etcd\.db|cluster\.json|pki\/(?:[a-z0-9-]+\/)?[a-z0-9-]+\.(?:crt|key|pub))$/;
+const allowedFile =
+  /^(?:manifest\.json|etcd\.db|cluster\.json|pki\/encryption-config\.yaml|pki\/(?:[a-z0-9-]+\/)?[a-z0-9-]+\.(?:crt|key|pub))$/;
 
 async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');

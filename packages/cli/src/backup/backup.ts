@@ -19,6 +19,7 @@ const keyFiles = [
   'pki/etcd/ca.key',
   'pki/sa.key',
   'pki/sa.pub',
+  'pki/encryption-config.yaml',
 ] as const;
 
 export const backupsFolder = (config: ClusterConfig): string =>

@@ -42,6 +42,9 @@ function restoreKeys(unpacked: string, rootDir: string): void {
         'The backup is of another cluster than the one on this host (its CA differs). `skiff down --wipe` makes room.',
         'conflict',
       );
+    const encryption = 'pki/encryption-config.yaml';
+    if (existsSync(join(unpacked, encryption)) && !existsSync(join(rootDir, encryption)))
+      cpSync(join(unpacked, encryption), join(rootDir, encryption));
     return;
   }
   if (!existsSync(archived))

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiRequest, type ApiAccess, hostAccess, messageOf } from '../cluster/api-request.ts';
 import { saveConfig, type ClusterConfig } from '../config.ts';
+import { encryptionFile } from '../supervisor/processes.ts';
 import { etcdTlsFiles, isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { readState, isAlive, stopProcess } from '../supervisor/state.ts';
 import { ensureSupervisor, waitReady } from '../up/start-host.ts';
@@ -16,6 +17,8 @@ const secret = { namespace: 'kube-system', name: 'skiff-certs' } as const;
 /** What every control plane host has alike, below `pki/`. */
 const sharedFiles = ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.key', 'sa.pub'] as const;
 const ownEtcdFiles = ['etcd/ca.crt', 'etcd/ca.key'] as const;
+/** Where Secrets are encrypted: with what. */
+const encryptionEntry = 'encryption-config.yaml';
 /** Of an etcd that is not Skiff's: copied to the same place on every host. */
 export const externalEtcdFiles = { ca: 'etcd-external/ca.crt', cert: 'etcd-external/client.crt', key: 'etcd-external/client.key' } as const;
 
@@ -26,6 +29,8 @@ export interface EtcdHandOver {
   readonly external: boolean;
   /** Which of `externalEtcdFiles` there are. */
   readonly files: readonly (keyof typeof externalEtcdFiles)[];
+  /** Secrets are encrypted in etcd. */
+  readonly encrypted?: boolean;
 }
 const handOverEntry = 'etcd.json';
 
@@ -60,10 +65,17 @@ export async function exposeEtcd(config: ClusterConfig, steps: Steps): Promise<C
 
 async function collect(config: ClusterConfig): Promise<Bundle> {
   const read = (path: string): string => readFileSync(path, 'utf8');
-  const shared: Bundle = Object.fromEntries(sharedFiles.map((f) => [f, read(join(config.rootDir, 'pki', f))]));
+  const encrypted = existsSync(encryptionFile(config));
+  const files = [...sharedFiles, ...(encrypted ? [encryptionEntry] : [])];
+  const shared: Bundle = Object.fromEntries(files.map((f) => [f, read(join(config.rootDir, 'pki', f))]));
   if (isExternalEtcd(config)) {
     const found = Object.entries(etcdTlsFiles(config)) as [keyof typeof externalEtcdFiles, string][];
-    const handOver: EtcdHandOver = { clientUrls: config.etcdServers.split(','), external: true, files: found.map(([name]) => name) };
+    const handOver: EtcdHandOver = {
+      clientUrls: config.etcdServers.split(','),
+      external: true,
+      files: found.map(([name]) => name),
+      encrypted,
+    };
     return {
       ...shared,
       ...Object.fromEntries(found.map(([name, path]) => [externalEtcdFiles[name], read(path)])),
@@ -73,7 +85,7 @@ async function collect(config: ClusterConfig): Promise<Bundle> {
   const etcd = await openEtcd(config);
   try {
     const clientUrls = (await etcd.members()).flatMap((m) => (m.isLearner ? [] : m.clientUrls));
-    const handOver: EtcdHandOver = { clientUrls, external: false, files: [] };
+    const handOver: EtcdHandOver = { clientUrls, external: false, files: [], encrypted };
     return {
       ...shared,
       ...Object.fromEntries(ownEtcdFiles.map((f) => [f, read(join(config.rootDir, 'pki', f))])),
@@ -129,7 +141,11 @@ export async function receiveCertificates(access: ApiAccess, key: string): Promi
   if (answer.code !== 200) throw new UserError(`The certificates can't be read: ${messageOf(answer)}`, 'refused');
   const data = (JSON.parse(answer.body) as { data?: Record<string, string> }).data ?? {};
   const etcd = JSON.parse(decryptBundle(data, key, [handOverEntry])[handOverEntry] ?? '{}') as EtcdHandOver;
-  const wanted = [...sharedFiles, ...(etcd.external ? etcd.files.map((name) => externalEtcdFiles[name]) : ownEtcdFiles)];
+  const wanted = [
+    ...sharedFiles,
+    ...(etcd.encrypted === true ? [encryptionEntry] : []),
+    ...(etcd.external ? etcd.files.map((name) => externalEtcdFiles[name]) : ownEtcdFiles),
+  ];
   return { files: decryptBundle(data, key, wanted), etcd };
 }
 

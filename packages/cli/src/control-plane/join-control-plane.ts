@@ -106,7 +106,7 @@ export async function joinControlPlane(order: JoinOrder & { readonly certificate
     const fresh = !existsSync(joinPath(config.rootDir, 'pki'));
     try {
       for (const [path, text] of Object.entries(received.files))
-        writeFile(joinPath(config.rootDir, 'pki', path), text, path.endsWith('.key') ? 0o600 : 0o644);
+        writeFile(joinPath(config.rootDir, 'pki', path), text, /\.(?:key|yaml)$/.test(path) ? 0o600 : 0o644);
       await preparePki(config);
     } catch (error) {
       if (fresh) for (const folder of ['pki', 'kubeconfig']) rmSync(joinPath(config.rootDir, folder), { recursive: true, force: true });

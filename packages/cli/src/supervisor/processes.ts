@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.ts';
@@ -39,6 +39,18 @@ function nodeProcess(name: string, main: string, flags: readonly string[], nodeO
 const smallHeap = ['--max-semi-space-size=2'];
 
 export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
+/** Further flags that the user wants a process to have: one a line in `<name>.flags`. */
+function userFlags(config: ClusterConfig, name: string): readonly string[] {
+  const file = join(config.rootDir, `${name}.flags`);
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** An EncryptionConfiguration, where Secrets are encrypted. */
+export const encryptionFile = (config: ClusterConfig): string => join(config.rootDir, 'pki/encryption-config.yaml');
 const healthPort = (config: ClusterConfig, n: number): number => config.healthPortBase + n;
 export const redisSocket = (config: ClusterConfig): string => join(config.rootDir, 'run/redis.sock');
 
@@ -108,6 +120,10 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('proxy-client-cert-file', pki('front-proxy-client.crt')),
         flag('proxy-client-key-file', pki('front-proxy-client.key')),
         flag('requestheader-client-ca-file', pki('front-proxy-ca.crt')),
+        ...(existsSync(encryptionFile(config))
+          ? [flag('encryption-provider-config', encryptionFile(config)), '--encryption-provider-config-automatic-reload']
+          : []),
+        ...userFlags(config, 'apiserver'),
       ],
       ['--max-http-header-size=1048576'],
     ),

@@ -6,6 +6,7 @@ import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
+import { encryptExisting, ensureEncryptionKey } from './encrypt-secrets.ts';
 import { ensureSupervisor, waitReady } from './start-host.ts';
 import type { Steps } from './steps.ts';
 
@@ -30,7 +31,7 @@ async function followAddress(config: ClusterConfig, steps: Steps): Promise<Clust
 }
 
 /** The whole of `skiff up`: host, certificates, processes, a Ready node. Safe to repeat. Throws UserError with what to do. */
-export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: number }): Promise<UpResult> {
+export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: number; encryptSecrets?: boolean }): Promise<UpResult> {
   if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.instance))
     throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${wanted.instance}"`);
   checkNodeName(wanted.nodeName);
@@ -41,6 +42,8 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     saveConfig(config);
     return preparePki(config);
   });
+  if (o.encryptSecrets === true && ensureEncryptionKey(config) && isAlive(readState(config.rootDir)?.supervisor))
+    await stopProcesses(config.rootDir, steps);
   let alreadyRunning = false;
   await steps.run('Starting etcd, Redis, apiserver, controller-manager, scheduler, kubelet, proxy', async (note) => {
     alreadyRunning = ensureSupervisor(config);
@@ -53,6 +56,7 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     saveConfig({ ...config, etcdPromoted: true });
   }
   await steps.run('Node is Ready', (note) => waitReady(config, note, o));
+  if (o.encryptSecrets === true) await encryptExisting(config, steps);
   await publishCluster(config);
   return { kubeconfig, alreadyRunning };
 }
