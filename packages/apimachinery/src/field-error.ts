@@ -22,11 +22,12 @@ export interface FieldError {
   readonly body: string;
 }
 
+const unicodeEscape = (c: string): string => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
 /** Go's %v / %#v as field.Error prints bad values: strings quoted, objects as Go-style JSON. */
 export function formatBadValue(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object') return JSON.stringify(value);
+  if (typeof value === 'object') return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, unicodeEscape);
   return String(value);
 }
 

@@ -29,7 +29,7 @@ export * from './status-error.ts';
 export { createStructuralCodec, type CustomObject, type StructuralCodec } from './structural/codec.ts';
 export { stringFormat } from './structural/formats.ts';
 export { patternError } from './structural/validate.ts';
-export type { StructuralSchema } from './structural/schema.ts';
+export type { SchemaRule, StructuralSchema } from './structural/schema.ts';
 export { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 export * from './time.ts';
 export * from './yaml.ts';

@@ -16,6 +16,8 @@ export interface ExpressionChecks {
 export interface StrategyContext {
   /** Kinds are pure structure: who stores them brings the compiler. `params`: there are parameters; `variables`: there may be variables. */
   readonly expressions?: (o: { readonly params: boolean; readonly variables: boolean }) => ExpressionChecks;
+  /** Checks the rules (`x-kubernetes-validations`) of a custom kind's schema; `structural`: the schema itself is in order. */
+  readonly schemaRules?: (schema: StructuralSchema, field: string, structural: boolean, errors: FieldErrors) => void;
   /** RFC 3339, seconds. */
   readonly now: string;
   /** A text for a `Warning: 299` header, for what preparation takes away; later warnings come from `warnings`. */
@@ -41,6 +43,16 @@ export interface ResourceStrategy<T> {
   validate?(object: DeepReadonly<T>, errors: FieldErrors, context: StrategyContext): void;
   prepareForUpdate?(draft: T, old: DeepReadonly<T>, context: StrategyContext): void;
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, errors: FieldErrors, context: StrategyContext): void;
+  /**
+   * What may take long, after `validate` or (with `old`) `validateUpdate` and whatever these found. Each step does a bit: others run in
+   * between.
+   */
+  validateInSteps?(
+    object: DeepReadonly<T>,
+    old: DeepReadonly<T> | undefined,
+    errors: FieldErrors,
+    context: StrategyContext,
+  ): Generator<void, void>;
   canonicalize?(draft: T): void;
   warnings?(object: DeepReadonly<T>, old?: DeepReadonly<T>): readonly string[];
   /** PUT to a name that does not exist creates it (Lease, Event, Endpoints, … as upstream's AllowCreateOnUpdate). */

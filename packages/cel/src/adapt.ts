@@ -4,7 +4,7 @@ import type { DeepReadonly, Json, JsonObject } from '@skiff/apimachinery';
 import { DurationError, parseDuration } from '@skiff/apimachinery';
 import { scalarIdentity } from './equality.ts';
 import { parseTimestamp } from './time-values.ts';
-import { type CelType, dynType, type ListType, type ObjectType } from './types.ts';
+import { type CelType, dynType, fieldOf, type ListType, type ObjectType } from './types.ts';
 import { CelError, CelList, CelMap, Duration, Timestamp, Uint, type Value } from './values.ts';
 
 type ReadonlyJson = DeepReadonly<Json>;
@@ -73,7 +73,7 @@ class JsonFields extends CelMap {
   }
   find(key: Value): Value | undefined {
     if (typeof key !== 'string') return undefined;
-    const field = this.#type.fields.get(key);
+    const field = fieldOf(this.#type, key);
     if (field === undefined) return undefined;
     const property = field.property ?? key;
     const v = Object.hasOwn(this.#object, property) ? this.#object[property] : undefined;

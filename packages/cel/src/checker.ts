@@ -6,6 +6,7 @@ import {
   type CelType,
   dynType,
   errorType,
+  fieldOf,
   formatType,
   intType,
   isDynOrError,
@@ -110,7 +111,7 @@ class Checker {
       case 'list': {
         let element: CelType | undefined;
         e.elements.forEach((item, i) => {
-          element = this.#join(item.at, element, this.#entryType(item, e.optional.has(i)));
+          element = this.#join(element, this.#entryType(item, e.optional.has(i)));
         });
         return listOf(element ?? this.#substitutions.fresh());
       }
@@ -118,8 +119,8 @@ class Checker {
         let key: CelType | undefined;
         let value: CelType | undefined;
         for (const entry of e.entries) {
-          key = this.#join(entry.key.at, key, this.check(entry.key));
-          value = this.#join(entry.value.at, value, this.#entryType(entry.value, entry.optional));
+          key = this.#join(key, this.check(entry.key));
+          value = this.#join(value, this.#entryType(entry.value, entry.optional));
         }
         return mapOf(key ?? this.#substitutions.fresh(), value ?? this.#substitutions.fresh());
       }
@@ -141,10 +142,9 @@ class Checker {
     return this.#report(at, `expected type '${formatType(expected)}' but found '${formatType(found)}'`);
   }
 
-  #join(at: number, before: CelType | undefined, t: CelType): CelType {
+  #join(before: CelType | undefined, t: CelType): CelType {
     if (before === undefined) return t;
-    if (this.#substitutions.assignable([before], [t])) return moreGeneral(before, t);
-    return this.#mismatch(at, before, t);
+    return this.#substitutions.assignable([before], [t]) ? moreGeneral(before, t) : dynType;
   }
 
   #select(e: Select): CelType {
@@ -166,7 +166,7 @@ class Checker {
     let result: CelType = dynType;
     if (target.kind === 'map') result = target.value;
     else if (target.kind === 'object') {
-      result = target.fields.get(field)?.type ?? this.#report(e.at, `undefined field '${field}'`);
+      result = fieldOf(target, field)?.type ?? this.#report(e.at, `undefined field '${field}'`);
     } else if (target.kind === 'param') this.#substitutions.assignable([dynType], [target]);
     else if (!isDynOrError(target)) this.#report(e.at, `type '${formatType(target)}' does not support field selection`);
     return optional || target !== operandType ? optionalOf(result) : result;
@@ -263,10 +263,7 @@ class Checker {
     const name = e.name.startsWith('.') ? e.name.slice(1) : e.name;
     const definition = this.#environment.structs?.(name);
     if (definition === undefined) {
-      const known = this.#lookup(e.name);
-      if (known === undefined) return this.#report(e.at, `undeclared reference to '${e.name}' (in container '')`);
-      if (known.kind !== 'type') return this.#report(e.at, `'${formatType(known)}' is not a type`);
-      return this.#report(e.at, `'${known.of === undefined ? 'type' : formatType(known.of)}' is not a message type`);
+      return this.#noStruct(e);
     }
     for (const f of e.fields) {
       const value = this.check(f.value);
@@ -277,6 +274,18 @@ class Checker {
       }
     }
     return definition.type;
+  }
+
+  #noStruct(e: StructLiteral): CelType {
+    const known = this.#lookup(e.name);
+    if (known === undefined) return this.#report(e.at, `undeclared reference to '${e.name}' (in container '')`);
+    if (known.kind !== 'type') this.#report(e.at, `'${formatType(known)}' is not a type`);
+    else this.#report(e.at, `'${known.of === undefined ? 'type' : formatType(known.of)}' is not a message type`);
+    for (const f of e.fields) {
+      this.check(f.value);
+      this.#report(f.at, known.kind === 'type' ? `undefined field '${f.name}'` : `unexpected failed resolution of '${e.name}'`);
+    }
+    return errorType;
   }
 
   #comprehension(e: Comprehension): CelType {

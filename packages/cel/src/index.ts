@@ -27,3 +27,6 @@ export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from
 export { appliedObjectType, jsonPatchType, MadeObject, misnamedObjects } from './admission/patch-types.ts';
 export { namespaceType, requestType } from './admission/request-types.ts';
 export { NotJsonError, toJson } from './admission/to-json.ts';
+export { checkSchemaRules } from './schema/check-rules.ts';
+export { escapeProperty } from './schema/escape.ts';
+export { createSchemaRules, type RuleValidation, type SchemaRules } from './schema/validate-rules.ts';

@@ -2,6 +2,7 @@
 
 import type { Expr } from './ast.ts';
 import type { CheckedExpression } from './checker.ts';
+import { checkFormat } from './library/format-text.ts';
 import { standardFunctions } from './standard.ts';
 import { compileRegex } from './regex.ts';
 import type { Issue } from './source.ts';
@@ -18,7 +19,7 @@ export function validateLiterals(checked: CheckedExpression): readonly Issue[] {
   const issues: Issue[] = [];
   const free = formatArguments(checked);
   for (const e of checked.types.keys()) {
-    if (e.kind === 'call') checkCall(e, issues);
+    if (e.kind === 'call') checkCall(e, checked, issues);
     else if (free.has(e)) continue;
     else if (e.kind === 'list') {
       homogeneous(
@@ -55,7 +56,8 @@ function formatArguments(checked: CheckedExpression): ReadonlySet<Expr> {
 
 const element = (t: CelType, optional: boolean): CelType => (optional && isOptional(t) ? t.parameters[0]! : t);
 
-function checkCall(e: Expr & { kind: 'call' }, issues: Issue[]): void {
+function checkCall(e: Expr & { kind: 'call' }, checked: CheckedExpression, issues: Issue[]): void {
+  if (e.name === 'format' && e.target?.kind === 'literal') checkFormatCall(e, checked, issues);
   const invalid = (at: number) => issues.push({ at, message: `invalid ${e.name} argument` });
   if ((e.name === 'duration' || e.name === 'timestamp') && e.target === undefined) {
     const [a] = e.args;
@@ -64,6 +66,17 @@ function checkCall(e: Expr & { kind: 'call' }, issues: Issue[]): void {
     const a = e.target === undefined ? e.args[1] : e.args[0];
     if (a?.kind === 'literal' && typeof a.value === 'string' && compileRegex(a.value) instanceof CelError) invalid(a.at);
   }
+}
+
+function checkFormatCall(e: Expr & { kind: 'call' }, checked: CheckedExpression, issues: Issue[]): void {
+  const [list] = e.args;
+  if (e.target?.kind !== 'literal' || typeof e.target.value !== 'string' || list?.kind !== 'list') return;
+  const bad = checkFormat(
+    e.target.value,
+    list.elements.map((x) => checked.types.get(x)!),
+  );
+  if (bad === undefined) return;
+  issues.push({ at: bad.argument === undefined ? e.at : list.elements[bad.argument]!.at, message: bad.message });
 }
 
 function homogeneous(items: readonly { at: number; type: CelType }[], issues: Issue[]): void {

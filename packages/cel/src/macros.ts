@@ -160,7 +160,6 @@ const receiverMacros = new Map<string, Expand>([
   ['all/2', oneVariable('all')],
   ['exists/2', oneVariable('exists')],
   ['exists_one/2', oneVariable('existsOne')],
-  ['existsOne/2', oneVariable('existsOne')],
   ['map/2', map],
   ['map/3', map],
   ['filter/2', filter],

@@ -14,7 +14,6 @@ const reserved = new Set(
 );
 const startOfExpression =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
-const afterOperand = "'==', '!=', 'in', '<', '<=', '>=', '>', '&&', '||', '[', '.', '-', '?', '+', '*', '/', '%'";
 
 /** Ends parsing: the issue is recorded already. */
 class SyntaxFailure extends Error {}
@@ -72,15 +71,35 @@ class Parser {
     return this.#tokens[this.#at++];
   }
 
-  #expect(text: string, expected = `'${text}'`): Token {
+  /**
+   * A token that must stand here. Like upstream's parser: one stray token before it is skipped, and where it is only missing (what
+   * stands here could follow it) parsing goes on. `loop`: the commas of a list may stand here too.
+   */
+  #expect(text: string, o: { readonly loop?: boolean; readonly before?: 'operand' } = {}): Token {
     const taken = this.#take(text);
     if (taken !== undefined) return taken;
-    if (this.#next.text === text && this.#token.kind !== 'end') {
-      this.#syntax(`extraneous input '${escapeWhitespace(this.#token.text)}' expecting ${expected}`);
+    const current = this.#token;
+    const shown = escapeWhitespace(current.text);
+    const expected = o.loop === true ? `{'${text}', ','}` : `'${text}'`;
+    const next = this.#next.kind === 'operator' ? this.#next.text : '';
+    if (current.kind !== 'end' && (next === text || (o.loop === true && next === ','))) {
+      this.#syntax(`extraneous input '${shown}' expecting ${expected}`);
       this.#at++;
       return this.#tokens[this.#at++]!;
     }
-    return this.#fail(`mismatched input '${escapeWhitespace(this.#token.text)}' expecting ${expected}`);
+    const follows = o.before === 'operand' ? this.#startsOperand(current) : this.#followsOperand(current);
+    if (o.loop !== true && follows) {
+      this.#syntax(`missing '${text}' at '${shown}'`);
+      return current;
+    }
+    return this.#fail(`mismatched input '${shown}' expecting ${expected}`);
+  }
+  #startsOperand(t: Token): boolean {
+    if (t.kind === 'end' || t.kind === 'escaped') return false;
+    return t.kind === 'operator' ? '[{(.-!'.includes(t.text) : t.text !== 'in';
+  }
+  #followsOperand(t: Token): boolean {
+    return t.kind === 'end' || t.text === 'in' || (t.kind === 'operator' && !['(', '{', '!'].includes(t.text));
   }
 
   #syntax(message: string, at = this.#token.at): void {
@@ -115,7 +134,7 @@ class Parser {
     let result = condition;
     if (op !== undefined) {
       const yes = this.#or();
-      this.#expect(':', `{${afterOperand.replace("'?', ", "':', ")}}`);
+      this.#expect(':', { before: 'operand' });
       result = { kind: 'call', at: op.at, name: '_?_:_', args: [condition, yes, this.#expr()] };
     }
     this.#depth.expr--;
@@ -193,7 +212,7 @@ class Parser {
       if (open !== undefined) {
         const optional = this.#take('?') !== undefined;
         const index = this.#expr();
-        this.#expect(']', `{${afterOperand.replace("'.', ", "']', '.', ")}}`);
+        this.#expect(']');
         e = { kind: 'call', at: open.at, name: optional ? '_[?_]' : '_[_]', args: [e, index] };
       } else e = this.#selection(e, dot!);
     }
@@ -224,9 +243,13 @@ class Parser {
   #call(open: Token, name: string, target: Expr | undefined): Expr {
     const args: Expr[] = [];
     if (this.#take(')') === undefined) {
+      if (!this.#startsOperand(this.#token) && !this.#startsOperand(this.#next)) {
+        const expected = startOfExpression.replace("'(', ", "'(', ')', ");
+        this.#fail(`mismatched input '${escapeWhitespace(this.#token.text)}' expecting ${expected}`);
+      }
       do args.push(this.#expr());
       while (this.#take(',') !== undefined);
-      this.#expect(')', `{${afterOperand.replace("'.', ", "')', '.', ',', ")}}`);
+      this.#expect(')');
     }
     try {
       return expandMacro(open.at, name, target, args) ?? { kind: 'call', at: open.at, name, target, args };
@@ -244,7 +267,7 @@ class Parser {
     this.#at++;
     if (t.kind === 'operator' && t.text === '(') {
       const e = this.#expr();
-      this.#expect(')', `{${afterOperand.replace("'.', ", "')', '.', ")}}`);
+      this.#expect(')');
       return e;
     }
     if (t.kind === 'operator' && t.text === '[') return this.#list(t);
@@ -255,9 +278,7 @@ class Parser {
 
   /** Where an operand should stand and doesn't: one stray token is skipped, as upstream's parser does. */
   #noExpression(t: Token): Expr {
-    const next = this.#next;
-    const startsThere = next.kind !== 'end' && next.kind !== 'escaped' && (next.kind !== 'operator' || '[{(.-!'.includes(next.text));
-    if (t.kind !== 'end' && startsThere) {
+    if (t.kind !== 'end' && this.#startsOperand(this.#next)) {
       this.#syntax(`extraneous input '${escapeWhitespace(t.text)}' expecting ${startOfExpression}`);
       this.#at++;
       return this.#primary();
@@ -300,12 +321,12 @@ class Parser {
       if (field.kind !== 'identifier')
         this.#fail(`mismatched input '${escapeWhitespace(field.text)}' expecting {'?', '}', ',', IDENTIFIER, ESC_IDENTIFIER}`);
       this.#at++;
-      const colon = this.#expect(':');
+      const colon = this.#expect(':', { before: 'operand' });
       fields.push({ at: colon.at, name: field.text, value: this.#expr(), optional });
       if (this.#take(',') === undefined) break;
     }
     if (fields.length === 0) this.#take(',');
-    this.#expect('}');
+    this.#expect('}', { loop: true });
     return { kind: 'struct', at: brace.at, name, fields };
   }
 
@@ -318,7 +339,7 @@ class Parser {
       if (this.#take(',') === undefined) break;
     }
     if (elements.length === 0) this.#take(',');
-    this.#expect(']', `{${afterOperand.replace("'.', ", "']', '.', ").replace("'-', ", "',', '-', ")}}`);
+    this.#expect(']', { loop: true });
     return { kind: 'list', at: open.at, elements, optional: optional.size === 0 ? noElements : optional };
   }
 
@@ -327,12 +348,12 @@ class Parser {
     while (!this.#is('}') && !this.#is(',')) {
       const optional = this.#take('?') !== undefined;
       const key = this.#expr();
-      const colon = this.#expect(':', `{${afterOperand.replace("'?', ", "'?', ':', ")}}`);
+      const colon = this.#expect(':', { before: 'operand' });
       entries.push({ at: colon.at, key, value: this.#expr(), optional });
       if (this.#take(',') === undefined) break;
     }
     if (entries.length === 0) this.#take(',');
-    this.#expect('}', `{${afterOperand.replace("'.', ", "'}', '.', ").replace("'-', ", "',', '-', ")}}`);
+    this.#expect('}', { loop: true });
     return { kind: 'map', at: open.at, entries };
   }
 

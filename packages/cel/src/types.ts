@@ -48,6 +48,14 @@ export interface ObjectType {
   readonly fields: ReadonlyMap<string, FieldType>;
   readonly maxLength?: number | undefined;
 }
+/** Words that are no identifiers; properties of these names are fields called `__name__`. */
+export const reservedWords: ReadonlySet<string> = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(' '),
+);
+/** A field by its name in expressions. */
+export const fieldOf = (t: ObjectType, name: string): FieldType | undefined =>
+  t.fields.get(name) ?? (reservedWords.has(name) ? t.fields.get(`__${name}__`) : undefined);
+
 export interface OpaqueType {
   readonly kind: 'opaque';
   readonly name: string;

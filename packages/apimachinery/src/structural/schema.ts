@@ -1,5 +1,15 @@
 import type { Json } from '../object.ts';
 
+/** A rule in CEL (`x-kubernetes-validations`). */
+export interface SchemaRule {
+  readonly rule: string;
+  readonly message?: string;
+  readonly messageExpression?: string;
+  readonly reason?: string;
+  readonly fieldPath?: string;
+  readonly optionalOldSelf?: boolean;
+}
+
 /** A node of a CustomResourceDefinition's `openAPIV3Schema`, as its JSON has it. It is taken to be structural (checked at the CRD). */
 export interface StructuralSchema {
   readonly type?: string;
@@ -34,6 +44,7 @@ export interface StructuralSchema {
   readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
   readonly 'x-kubernetes-map-type'?: 'atomic' | 'granular';
+  readonly 'x-kubernetes-validations'?: readonly SchemaRule[];
 }
 
 /** The schema of keys that `properties` does not name. Undefined: there are none. */

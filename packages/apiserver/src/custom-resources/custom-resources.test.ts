@@ -207,7 +207,7 @@ describe('custom resources', () => {
           ],
         },
       ),
-      'spec.versions[0].schema.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields',
+      'spec.validation.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields',
     ],
     [
       crd({}, { versions: [{ name: 'v1', served: true, storage: false, schema: schema() }] }),

@@ -16,8 +16,10 @@ import {
   type StructuralSchema,
   type SubresourceDefinition,
 } from '@skiff/apimachinery';
+import { createSchemaRules, type SchemaRules } from '@skiff/cel';
 import { parseJsonPath } from './json-path.ts';
 import { customTable } from './printer-columns.ts';
+import { rulesOf } from './schema-rules.ts';
 
 type CRD = DeepReadonly<CustomResourceDefinition>;
 type Version = DeepReadonly<CustomResourceDefinitionVersion>;
@@ -56,8 +58,16 @@ function validateScale(object: DeepReadonly<KubeObject>, scale: ScalePaths | und
   if (typeof replicas === 'number' && replicas < 0) errors.invalid(field, replicas, 'should be a non-negative integer');
 }
 
-function mainStrategy(codec: StructuralCodec, o: { status: boolean; scale: ScalePaths | undefined }): ResourceStrategy<KubeObject> {
+interface StrategyParts {
+  readonly codec: StructuralCodec;
+  readonly rules: SchemaRules | undefined;
+  readonly status: boolean;
+  readonly scale: ScalePaths | undefined;
+}
+
+function mainStrategy({ codec, rules, ...o }: StrategyParts): ResourceStrategy<KubeObject> {
   return {
+    ...rulesOf(rules),
     validateName: nameIsDNSSubdomain,
     allowUnconditionalUpdate: false,
     prepareForCreate(draft) {
@@ -80,8 +90,9 @@ function mainStrategy(codec: StructuralCodec, o: { status: boolean; scale: Scale
 }
 
 /** A write to status changes nothing else. */
-function statusStrategy(codec: StructuralCodec): ResourceStrategy<KubeObject> {
+function statusStrategy(codec: StructuralCodec, rules: SchemaRules | undefined): ResourceStrategy<KubeObject> {
   return {
+    ...rulesOf(rules),
     allowUnconditionalUpdate: false,
     prepareForUpdate(draft, old) {
       const status = structuredClone(statusOf(draft));
@@ -105,7 +116,7 @@ function statusStrategy(codec: StructuralCodec): ResourceStrategy<KubeObject> {
 function subresourcesOf(
   crd: CRD,
   version: Version,
-  codec: StructuralCodec,
+  { codec, rules }: Pick<StrategyParts, 'codec' | 'rules'>,
 ): Readonly<Record<string, SubresourceDefinition<KubeObject>>> | undefined {
   const { status, scale } = version.subresources ?? {};
   if (status === undefined && scale === undefined) return undefined;
@@ -113,7 +124,7 @@ function subresourcesOf(
   return {
     ...(status === undefined
       ? {}
-      : { status: { kind, verbs: ['get', 'patch', 'update'], strategy: statusStrategy(codec), resetFields: ['metadata', 'spec'] } }),
+      : { status: { kind, verbs: ['get', 'patch', 'update'], strategy: statusStrategy(codec, rules), resetFields: ['metadata', 'spec'] } }),
     ...(scale === undefined ? {} : { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] } }),
   };
 }
@@ -145,7 +156,8 @@ function customDefinition(
   const codec = createStructuralCodec(builtinSchemas, schema, { preserveUnknownFields: crd.spec.preserveUnknownFields === true });
   const scale = scalePaths(version);
   const status = version.subresources?.status !== undefined;
-  const subresources = subresourcesOf(crd, version, codec);
+  const rules = createSchemaRules(schema);
+  const subresources = subresourcesOf(crd, version, { codec, rules });
   const fields = version.selectableFields ?? [];
   const webhook = conversionWebhook(crd);
   return {
@@ -174,7 +186,7 @@ function customDefinition(
         : {}),
     },
     storagePrefix: `${group}/${names.plural}`,
-    strategy: mainStrategy(codec, { status, scale }),
+    strategy: mainStrategy({ codec, rules, status, scale }),
     ...(subresources === undefined ? {} : { subresources }),
     ...(fields.length === 0
       ? {}

@@ -46,7 +46,7 @@ async function storeOnce(w: WriteContext, draft: KubeObject): Promise<StoredEntr
   let stored: StoredEntry | undefined;
   try {
     ensureNamespace(meta, resource.definition, w.namespace);
-    prepareCreate(w, draft, meta);
+    await prepareCreate(w, draft, meta);
     await w.admission?.validate(admissionRequest(w, 'CREATE', { name: meta.name ?? '', object: draft, old: undefined }), w.lifetime);
     if (meta.resourceVersion) throw new StatusError('', 'resourceVersion should not be set on objects to be created');
     const key = keyOf(resource, w.namespace, meta.name ?? '');

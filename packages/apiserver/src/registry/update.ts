@@ -119,7 +119,7 @@ async function changeExisting(w: WriteContext, o: UpdateRequest, run: UpdateRun,
   checkResourceVersion(w, o.name, draft, revision);
   ensureNamespace(meta, resource.definition, w.namespace);
   run.finish = await w.hooks?.beforeUpdate?.(draft, old, { dryRun: w.dryRun });
-  prepareUpdate(w, draft, meta, old);
+  await prepareUpdate(w, draft, meta, old);
   await w.admission?.validate(admissionRequest(w, 'UPDATE', { name: o.name, object: draft, old }), w.lifetime);
 
   run.revision = entry.revision;

@@ -13,9 +13,11 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
+import { checkSchemaRules } from '@skiff/cel';
 import type { AdmissionChain, AdmissionOperation, AdmissionRequest, AuditAnnotations, Lifetime, UserInfo } from '../contract.ts';
 import { createExpressionChecks } from './expression-checks.ts';
 import type { LeaderGuard } from './leader-guard.ts';
+import { runInSteps } from './run-in-steps.ts';
 import type { ResourceHooks } from './resource-hooks.ts';
 import type { ServedResource } from './stored-resource.ts';
 
@@ -60,6 +62,7 @@ export const strategyContext = (w: WriteContext): StrategyContext => ({
   user: w.user,
   warn: (text) => warn(w, [text]),
   expressions: createExpressionChecks,
+  schemaRules: checkSchemaRules,
 });
 
 /** Each warning once, however often a closure runs. */
@@ -105,20 +108,22 @@ export async function mutate(
 }
 
 /** Strategy's part of a creation between mutating and validating admission. Throws Invalid. */
-export function prepareCreate(w: WriteContext, draft: KubeObject, meta: ObjectMeta): void {
+export async function prepareCreate(w: WriteContext, draft: KubeObject, meta: ObjectMeta): Promise<void> {
   const { definition } = w.resource;
   const context = strategyContext(w);
   w.strategy.prepareForCreate?.(draft, context);
   const errors = new FieldErrors();
   validateObjectMeta(meta, { scope: definition.scope, validateName: w.strategy.validateName }, errors);
   w.strategy.validate?.(draft, errors, context);
+  const steps = w.strategy.validateInSteps?.(draft, undefined, errors, context);
+  if (steps !== undefined) await runInSteps(steps, w.lifetime.signal);
   if (!errors.empty) throw invalid(invalidSubject(definition), meta.name ?? '', errors.list);
   warn(w, w.strategy.warnings?.(draft) ?? []);
   w.strategy.canonicalize?.(draft);
 }
 
 /** The same for an update: `draft` has its resourceVersion already. */
-export function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMeta, old: DeepReadonly<KubeObject>): void {
+export async function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMeta, old: DeepReadonly<KubeObject>): Promise<void> {
   const { definition } = w.resource;
   const context = strategyContext(w);
   const oldMeta = old.metadata ?? {};
@@ -137,6 +142,8 @@ export function prepareUpdate(w: WriteContext, draft: KubeObject, meta: ObjectMe
   // Upstream's kinds check it once more themselves: the message is the same, but each complaint is there twice among the causes.
   validateObjectMetaUpdate(meta, oldMeta, errors);
   w.strategy.validateUpdate?.(draft, old, errors, context);
+  const steps = w.strategy.validateInSteps?.(draft, old, errors, context);
+  if (steps !== undefined) await runInSteps(steps, w.lifetime.signal);
   if (!errors.empty) throw invalid(invalidSubject(definition), meta.name ?? '', errors.list);
   warn(w, w.strategy.warnings?.(draft, old) ?? []);
   w.strategy.canonicalize?.(draft);

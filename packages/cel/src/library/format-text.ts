@@ -109,6 +109,45 @@ const asScientific =
     return `${mantissa}\u202f×\u202f10${exponent.startsWith('-') ? '⁻' : ''}${digits}`;
   };
 
+const numbers = ['int', 'uint'];
+/** What each clause takes, and how it says that it was given something else. */
+const clauses: Readonly<Record<string, { readonly takes: readonly string[]; readonly complaint: string }>> = {
+  s: {
+    takes: [...numbers, 'string', 'bool', 'bytes', 'double', 'map', 'list', 'type', 'duration', 'timestamp', 'null'],
+    complaint: 'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps',
+  },
+  d: { takes: numbers, complaint: 'decimal clause can only be used on integers' },
+  f: { takes: ['double'], complaint: 'fixed-point clause can only be used on doubles' },
+  e: { takes: ['double'], complaint: 'scientific clause can only be used on doubles' },
+  b: { takes: [...numbers, 'bool'], complaint: 'only integers and bools can be formatted as binary' },
+  x: { takes: [...numbers, 'string', 'bytes'], complaint: 'only integers, byte buffers, and strings can be formatted as hex' },
+  X: { takes: [...numbers, 'string', 'bytes'], complaint: 'only integers, byte buffers, and strings can be formatted as hex' },
+  o: { takes: numbers, complaint: 'octal clause can only be used on integers' },
+};
+
+/** What is wrong with a format for arguments of these types; `argument`: the one that it is about. */
+export function checkFormat(
+  format: string,
+  types: readonly CelType[],
+): { readonly message: string; readonly argument?: number } | undefined {
+  let index = 0;
+  for (const [all, letter] of format.matchAll(/%(?:%|(?:\.\d+)?(.)?)/gs)) {
+    if (all === '%%') continue;
+    const t = types[index];
+    if (t === undefined) return { message: `index ${index} out of range` };
+    if (letter === undefined) return { message: 'unexpected end of string' };
+    const clause = Object.hasOwn(clauses, letter) ? clauses[letter] : undefined;
+    if (clause === undefined) return { message: `could not parse formatting clause: unrecognized formatting clause "${letter}"` };
+    const open = t.kind === 'dyn' || t.kind === 'any' || t.kind === 'param' || t.kind === 'error';
+    if (!open && !clause.takes.includes(t.kind)) {
+      return { message: `error during formatting: ${clause.complaint}, was given ${typeName(t)}`, argument: index };
+    }
+    index++;
+  }
+  if (index >= types.length) return undefined;
+  return { message: `too many arguments supplied to string.format (expected ${index}, got ${types.length})` };
+}
+
 function clauseOf(letter: string, precision: number): Clause | undefined {
   switch (letter) {
     case 's':

@@ -34,8 +34,8 @@ const tables: Readonly<Record<string, readonly (readonly [string, unknown?])[]>>
     ["'%s is %d, %x %X %o %b'.format([dyn('a'), 5, 255, 255, 8, 5]) == 'a is 5, ff FF 10 101'"],
     ["'%.2f %e %%'.format([dyn(1234.567), 1052.032911275]) == '1,234.57 1.052033\u202f×\u202f10⁰³ %'"],
     ["'%s'.format([[1, 2]]) == '[1, 2]' && '%s'.format([{'a': 'b'}]) == '{\"a\":\"b\"}' && '%s'.format([null]) == 'null'"],
-    ["'%s %s'.format(['a'])", 'error: index 1 out of range'],
-    ["'%d'.format(['a'])", 'error: error during formatting: decimal clause can only be used on integers, was given string'],
+    ["'%s %s'.format(dyn(['a']))", 'error: index 1 out of range'],
+    ["'%d'.format(dyn(['a']))", 'error: error during formatting: decimal clause can only be used on integers, was given string'],
   ],
   lists: [
     ['[1, 2, 3].isSorted() && !["b", "a"].isSorted()'],

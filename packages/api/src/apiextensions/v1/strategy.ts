@@ -1,7 +1,7 @@
 import { nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
 import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
-import { definitionWarnings, validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
+import { validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
 
 type CRD = CustomResourceDefinition;
 
@@ -37,6 +37,5 @@ export const definitionStrategy: ResourceStrategy<CRD> = specStrategy<CRD>(
     prepareForUpdate: rememberStoredVersion,
     validate: validateDefinition,
     validateUpdate: validateDefinitionUpdate,
-    warnings: definitionWarnings,
   },
 );

@@ -6,6 +6,8 @@ import {
   jsonEqual,
   type Json,
   type JsonObject,
+  type StrategyContext,
+  type StructuralSchema,
 } from '@skiff/apimachinery';
 import type {
   CustomResourceColumnDefinition,
@@ -80,10 +82,48 @@ function validateSubresources(
   }
 }
 
-function validateVersion(
-  spec: CRD['spec'],
+/** What may be the same for all versions; upstream's errors then say `spec.validation`, `spec.subresources` and so on. */
+interface Shared {
+  readonly schema: boolean;
+  readonly subresources: boolean;
+  readonly columns: boolean;
+}
+function sharedParts(versions: readonly DeepReadonly<CustomResourceDefinitionVersion>[]): Shared {
+  const same = (key: keyof CustomResourceDefinitionVersion): boolean =>
+    versions.every((v) => jsonEqual((v[key] ?? null) as Json, (versions[0]?.[key] ?? null) as Json));
+  return {
+    schema: same('schema'),
+    subresources: same('subresources'),
+    columns: same('additionalPrinterColumns'),
+  };
+}
+
+interface Place {
+  readonly spec: CRD['spec'];
+  readonly field: string;
+  readonly context: StrategyContext;
+}
+
+function validateSchema(
   version: DeepReadonly<CustomResourceDefinitionVersion>,
-  field: string,
+  { spec, field, context }: Place,
+  errors: FieldErrors,
+): void {
+  const schema = version.schema?.openAPIV3Schema as DeepReadonly<JsonObject> | undefined;
+  if (schema === undefined || spec.preserveUnknownFields === true) return;
+  const at = `${field}.openAPIV3Schema`;
+  const before = errors.list.length;
+  validateStructuralSchema(schema, at, errors);
+  context.schemaRules?.(schema as StructuralSchema, at, errors.list.length === before, errors);
+}
+function validateColumns(version: DeepReadonly<CustomResourceDefinitionVersion>, field: string, errors: FieldErrors): void {
+  for (const [i, column] of (version.additionalPrinterColumns ?? []).entries()) validateColumn(column, `${field}[${i}]`, errors);
+}
+
+function validateVersion(
+  version: DeepReadonly<CustomResourceDefinitionVersion>,
+  { spec, field, context }: Place,
+  shared: Shared,
   errors: FieldErrors,
 ): void {
   const bad = isDNS1035Label(version.name);
@@ -91,13 +131,10 @@ function validateVersion(
   if (version.deprecationWarning !== undefined && version.deprecated !== true) {
     errors.invalid(`${field}.deprecationWarning`, version.deprecationWarning, 'can only be set for deprecated versions');
   }
-  const schema = version.schema?.openAPIV3Schema as DeepReadonly<JsonObject> | undefined;
-  const at = `${field}.schema.openAPIV3Schema`;
-  if (schema === undefined) errors.required(at);
-  else if (spec.preserveUnknownFields !== true) validateStructuralSchema(schema, at, errors);
-  validateSubresources(version.subresources, `${field}.subresources`, errors);
-  for (const [i, column] of (version.additionalPrinterColumns ?? []).entries())
-    validateColumn(column, `${field}.additionalPrinterColumns[${i}]`, errors);
+  if (version.schema?.openAPIV3Schema === undefined) errors.required(`${field}.schema.openAPIV3Schema`);
+  else if (!shared.schema) validateSchema(version, { spec, field: `${field}.schema`, context }, errors);
+  if (!shared.subresources) validateSubresources(version.subresources, `${field}.subresources`, errors);
+  if (!shared.columns) validateColumns(version, `${field}.additionalPrinterColumns`, errors);
   for (const [i, { jsonPath }] of (version.selectableFields ?? []).entries()) {
     const path = `${field}.selectableFields[${i}].jsonPath`;
     if (!jsonPath) errors.required(path);
@@ -106,7 +143,16 @@ function validateVersion(
   }
 }
 
-function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors): void {
+/** What all versions have in common, once. */
+function validateShared(spec: CRD['spec'], shared: Shared, context: StrategyContext, errors: FieldErrors): void {
+  const [version] = spec.versions;
+  if (version === undefined) return;
+  if (shared.schema) validateSchema(version, { spec, field: 'spec.validation', context }, errors);
+  if (shared.subresources) validateSubresources(version.subresources, 'spec.subresources', errors);
+  if (shared.columns) validateColumns(version, 'spec.additionalPrinterColumns', errors);
+}
+
+function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors, context: StrategyContext): void {
   const { group } = spec;
   if (!group) errors.required('spec.group');
   else {
@@ -117,7 +163,9 @@ function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: Field
   if (!spec.scope) errors.required('spec.scope');
   else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced')
     errors.notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']);
-  for (const [i, version] of spec.versions.entries()) validateVersion(spec, version, `spec.versions[${i}]`, errors);
+  const shared = sharedParts(spec.versions);
+  for (const [i, version] of spec.versions.entries())
+    validateVersion(version, { spec, field: `spec.versions[${i}]`, context }, shared, errors);
   if (new Set(spec.versions.map((v) => v.name)).size !== spec.versions.length) {
     errors.invalid('spec.versions', versionsMayNot(spec), 'must contain unique version names');
   }
@@ -125,14 +173,15 @@ function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: Field
     errors.invalid('spec.versions', versionsMayNot(spec), 'must have exactly one version marked as storage version');
   }
   validateNames(spec.names, 'spec.names', errors);
+  validateShared(spec, shared, context, errors);
   validateConversion(spec.conversion, checks, errors);
 }
 
-export function validateDefinition(crd: CRD, errors: FieldErrors): void {
+export function validateDefinition(crd: CRD, errors: FieldErrors, context: StrategyContext): void {
   const name = crd.metadata?.name ?? '';
   if (name !== `${crd.spec.names.plural}.${crd.spec.group}`)
     errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
-  validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors);
+  validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors, context);
   if (crd.spec.preserveUnknownFields === true) {
     errors.invalid(
       'spec.preserveUnknownFields',
@@ -142,9 +191,9 @@ export function validateDefinition(crd: CRD, errors: FieldErrors): void {
   }
 }
 
-export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors): void {
+export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors, context: StrategyContext): void {
   const established = old.status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
-  validateSpec(crd.spec, conversionChecksOf(old, established), errors);
+  validateSpec(crd.spec, conversionChecksOf(old, established), errors, context);
   const fixed = (field: string, value: unknown, before: unknown): void => {
     if (!jsonEqual((value ?? null) as Json, (before ?? null) as Json)) errors.invalid(field, value, 'field is immutable');
   };
@@ -165,22 +214,4 @@ export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors
       );
     }
   }
-}
-
-/** What is accepted and does not hold yet, told with every write. */
-export function definitionWarnings(crd: CRD): readonly string[] {
-  const found: string[] = [];
-  for (const [i, version] of crd.spec.versions.entries()) {
-    if (hasRules(version.schema?.openAPIV3Schema as Json | undefined, 0)) {
-      found.push(`spec.versions[${i}].schema.openAPIV3Schema: x-kubernetes-validations are stored and not enforced by this server yet`);
-    }
-  }
-  return found;
-}
-
-function hasRules(schema: Json | undefined, depth: number): boolean {
-  if (typeof schema !== 'object' || schema === null || depth > 200) return false;
-  if (Array.isArray(schema)) return schema.some((s) => hasRules(s, depth + 1));
-  if (Array.isArray(schema['x-kubernetes-validations']) && schema['x-kubernetes-validations'].length > 0) return true;
-  return Object.values(schema).some((s) => hasRules(s, depth + 1));
 }
