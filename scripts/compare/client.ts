@@ -34,7 +34,14 @@ function parse(text: string): JsonObject {
 /** `directory` holds ca.crt, admin.crt and admin.key. */
 export function connect(url: string, directory: string): Server & Disposable {
   const file = (name: string): Buffer => readFileSync(`${directory}/${name}`);
-  const agent = new Agent({ ca: file('ca.crt'), cert: file('admin.crt'), key: file('admin.key'), keepAlive: true, maxSockets: 16 });
+  const agent = new Agent({
+    ca: file('ca.crt'),
+    cert: file('admin.crt'),
+    key: file('admin.key'),
+    keepAlive: true,
+    maxSockets: 16,
+    timeout: 60_000,
+  });
   return {
     url,
     call: (method, path, body, o = {}) =>
@@ -53,7 +60,8 @@ export function connect(url: string, directory: string): Server & Disposable {
             }),
           );
         });
-        r.on('error', reject);
+        // An upstream server that panics closes the connection.
+        r.on('error', (error) => resolve({ code: 0, contentType: '', body: { message: error.message }, warnings: [] }));
         r.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
       }),
     [Symbol.dispose]: () => agent.destroy(),

@@ -18,7 +18,8 @@ export type ResourceFacts<T extends KubeObject> = Omit<ResourceDefinition<T>, De
 
 /** Fills in what follows from the names: singular, list kind, all verbs, and a storage prefix equal to the plural. */
 export function defineResource<T extends KubeObject>(facts: ResourceFacts<T>): ResourceDefinition<T> {
-  const checked = finalizersOfAnyName.has(facts.group) ? facts : { ...facts, ...withFinalizerCheck(facts) };
+  const checked =
+    finalizersOfAnyName.has(facts.group) || kindsOfAnyFinalizer.has(facts.kind) ? facts : { ...facts, ...withFinalizerCheck(facts) };
   return {
     singular: facts.kind.toLowerCase(),
     listKind: `${facts.kind}List`,
@@ -30,6 +31,16 @@ export function defineResource<T extends KubeObject>(facts: ResourceFacts<T>): R
 
 /** Groups that upstream serves from elsewhere, where any qualified name does. */
 const finalizersOfAnyName: ReadonlySet<string> = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+/** Kinds whose validation doesn't ask upstream's core for its opinion on metadata. */
+const kindsOfAnyFinalizer: ReadonlySet<string> = new Set([
+  'Event',
+  'Lease',
+  'MutatingWebhookConfiguration',
+  'PodDisruptionBudget',
+  'ResourceClaimTemplate',
+  'RuntimeClass',
+  'ValidatingWebhookConfiguration',
+]);
 const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
 /** Finalizers of built-in kinds have a domain, or are one of the three old ones. */

@@ -1,4 +1,4 @@
-import type { FieldSchema, TypeSchema } from '@skiff/apimachinery';
+import type { FieldSchema, StructSchema, TypeSchema } from '@skiff/apimachinery';
 import { builtinSchemas } from './generated/index.ts';
 import { sortedMap } from './sorted-map.ts';
 
@@ -22,7 +22,17 @@ function goField(field: FieldSchema, value: unknown): unknown {
 function goTyped(type: TypeSchema, value: unknown): unknown {
   if (type.kind === 'struct') return goValue(type.name, value as object);
   if (type.kind === 'list' && Array.isArray(value)) return value.map((item: unknown) => goTyped(type.items, item));
+  if (type.kind === 'map') return sortedMap(value as PlainObject);
   return value;
+}
+
+/** A struct that upstream uses as it is on the wire, with its JSON names (LabelSelector and the like). */
+function wireValue(struct: StructSchema, value: PlainObject): PlainObject {
+  return Object.fromEntries(
+    struct.fields
+      .filter((f) => f.omit === 'never' || !isEmpty(value[f.name]))
+      .map((f) => [f.name, goField({ ...f, pointer: f.pointer && value[f.name] === undefined }, value[f.name])]),
+  );
 }
 
 const hostFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'];
@@ -47,6 +57,10 @@ function hostFieldsOf(spec: PlainObject): [string, unknown][] {
 const movedBefore: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'io.k8s.api.core.v1.PodSpec': { setHostnameAsFQDN: 'affinity', preemptionPolicy: 'dnsConfig', overhead: 'enableServiceLinks' },
   'io.k8s.api.core.v1.PodSecurityContext': { fsGroupChangePolicy: 'sysctls' },
+  'io.k8s.api.core.v1.VolumeSource': { quobyte: 'flexVolume' },
+  'io.k8s.api.core.v1.Volume': { quobyte: 'flexVolume' },
+  'io.k8s.api.core.v1.PersistentVolumeSource': { quobyte: 'iscsi' },
+  'io.k8s.api.autoscaling.v2.ContainerResourceMetricSource': { container: 'target' },
 };
 
 function inInternalOrder(struct: string, fields: readonly FieldSchema[]): readonly FieldSchema[] {
@@ -63,7 +77,8 @@ function inInternalOrder(struct: string, fields: readonly FieldSchema[]): readon
  */
 export function goValue(structName: string, value: object): unknown {
   const struct = builtinSchemas.struct(structName);
-  if (struct === undefined || struct.name.includes('apimachinery')) return value;
+  if (struct === undefined) return value;
+  if (struct.name.includes('apimachinery')) return wireValue(struct, value as PlainObject);
   const form = internalForms[structName]?.(value as PlainObject) ?? { drop: [], value: value as PlainObject };
   const host = form.value[hostKey] as PlainObject | undefined;
   const fields = inInternalOrder(
@@ -80,6 +95,10 @@ export function goValue(structName: string, value: object): unknown {
     }),
   ]);
 }
+
+/** A selector as messages show it; null where there is none. */
+export const shownSelector = (selector: object | undefined): unknown =>
+  selector === undefined ? null : goValue('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector', selector);
 
 /** Metadata as Go prints it: fields in the order of the struct, maps sorted, what is empty left out. */
 function sortedMeta(meta: PlainObject | undefined): PlainObject {

@@ -8,6 +8,8 @@ const none: Complaints = [];
 const tooLong = (value: string, max: number): boolean => Buffer.byteLength(value) > max;
 
 export const maxLenError = (length: number): string => `must be no more than ${length} characters`;
+/** What upstream's newer checks say of the same thing: labels, their keys, and what is checked by markers on types. */
+export const maxBytesError = (length: number): string => `must be no more than ${length} bytes`;
 export const inclusiveRangeError = (low: number, high: number): string => `must be between ${low} and ${high}, inclusive`;
 export const emptyError = 'must be non-empty';
 
@@ -21,17 +23,18 @@ interface Format {
   readonly message: string;
   readonly examples: readonly string[];
   readonly maxLength?: number;
+  readonly tooLongError?: (length: number) => string;
 }
 
 /** A check of one regular expression, after an optional check of the length. */
-function defineFormat({ format, message, examples, maxLength }: Format): (value: string) => Complaints {
+function defineFormat({ format, message, examples, maxLength, tooLongError = maxLenError }: Format): (value: string) => Complaints {
   const regex = new RegExp(`^${format}$`);
   const complaint = regexError(message, format, ...examples);
   return (value) => {
     const long = maxLength !== undefined && tooLong(value, maxLength);
     const good = regex.test(value);
     if (good && !long) return none;
-    return [...(long ? [maxLenError(maxLength)] : []), ...(good ? [] : [complaint])];
+    return [...(long ? [tooLongError(maxLength)] : []), ...(good ? [] : [complaint])];
   };
 }
 
@@ -58,13 +61,16 @@ export function isDNS1123Label(value: string): Complaints {
   return [...complaints.slice(0, -1), 'must not contain dots'];
 }
 
-export const isDNS1123Subdomain = defineFormat({
+const subdomain: Format = {
   format: subdomainFormat,
   message:
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
   examples: ['example.com'],
   maxLength: dns1123SubdomainMaxLength,
-});
+};
+export const isDNS1123Subdomain = defineFormat(subdomain);
+/** The same, as `+k8s:format=k8s-long-name` says it. */
+export const isLongName = defineFormat({ ...subdomain, tooLongError: maxBytesError });
 
 export const isDNS1123SubdomainWithUnderscore = defineFormat({
   format: `${underscoreLabelFormat}(\\.${underscoreLabelFormat})*`,
@@ -112,10 +118,10 @@ export function isQualifiedName(value: string): Complaints {
   const name = parts.at(-1) ?? '';
   if (parts.length === 2) {
     const prefix = parts[0] ?? '';
-    complaints.push(...(prefix === '' ? [emptyError] : isDNS1123Subdomain(prefix)).map((c) => `prefix part ${c}`));
+    complaints.push(...(prefix === '' ? [emptyError] : isLongName(prefix)).map((c) => `prefix part ${c}`));
   }
   if (name === '') complaints.push(`name part ${emptyError}`);
-  else if (tooLong(name, 63)) complaints.push(`name part ${maxLenError(63)}`);
+  else if (tooLong(name, 63)) complaints.push(`name part ${maxBytesError(63)}`);
   if (!qualifiedNameRegex.test(name)) complaints.push(`name part ${qualifiedNameError}`);
   return complaints;
 }
@@ -126,6 +132,7 @@ export const isValidLabelValue = defineFormat({
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
   examples: ['MyValue', 'my_value', '12345'],
   maxLength: 63,
+  tooLongError: maxBytesError,
 });
 
 export const isInRange = (value: number, low: number, high: number): Complaints =>
@@ -184,6 +191,7 @@ export function isConfigMapKey(value: string): Complaints {
 const maskTrailingDash = (name: string): string => (name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name);
 
 type NameCheck = (name: string, prefix: boolean) => Complaints;
+export const nameIsLongName: NameCheck = (name, prefix) => isLongName(prefix ? maskTrailingDash(name) : name);
 export const nameIsDNSSubdomain: NameCheck = (name, prefix) => isDNS1123Subdomain(prefix ? maskTrailingDash(name) : name);
 export const nameIsDNSLabel: NameCheck = (name, prefix) => isDNS1123Label(prefix ? maskTrailingDash(name) : name);
 export const nameIsDNS1035Label: NameCheck = (name, prefix) => isDNS1035Label(prefix ? maskTrailingDash(name) : name);

@@ -27,15 +27,34 @@ function orThrow<T>(convert: () => T): T {
 
 function canonicalBase64(value: string): string {
   if (value.length % 4 === 0 && /^[A-Za-z0-9+/]*(?:[AEIMQUYcgkosw048]=|[AQgw]==)?$/.test(value)) return value;
-  const clean = value.replace(/[\r\n]/g, '');
-  const bad = /[^A-Za-z0-9+/]/.exec(clean.replace(/={1,2}$/, ''));
-  if (bad !== null || clean.length % 4 !== 0) {
-    let seen = bad === null ? clean.length - (clean.length % 4) : bad.index;
-    let at = 0;
-    for (; at < value.length && seen > 0; at++) if (value[at] !== '\r' && value[at] !== '\n') seen--;
-    throw new DecodeError(`illegal base64 data at input byte ${at}`);
+  const bad = corruptBase64(value);
+  if (bad !== undefined) throw new DecodeError(`illegal base64 data at input byte ${bad}`);
+  return Buffer.from(value.replace(/[\r\n]/g, ''), 'base64').toString('base64');
+}
+
+/** Where Go's decoder stops at something that is no base64: groups of four letters, the last one padded, line breaks anywhere. */
+function corruptBase64(text: string): number | undefined {
+  let inGroup = 0;
+  const afterBreaks = (at: number): number => {
+    let i = at;
+    while (text[i] === '\r' || text[i] === '\n') i++;
+    return i;
+  };
+  for (let i = afterBreaks(0); i < text.length; i = afterBreaks(i + 1)) {
+    if (/[A-Za-z0-9+/]/.test(text[i] ?? '')) {
+      inGroup = (inGroup + 1) % 4;
+      continue;
+    }
+    if (text[i] !== '=' || inGroup < 2) return i;
+    let end = afterBreaks(i + 1);
+    if (inGroup === 2) {
+      if (end === text.length) return end;
+      if (text[end] !== '=') return end - 1;
+      end = afterBreaks(end + 1);
+    }
+    return end < text.length ? end : undefined;
   }
-  return Buffer.from(clean, 'base64').toString('base64');
+  return inGroup === 0 ? undefined : text.length - inGroup;
 }
 
 const integer =

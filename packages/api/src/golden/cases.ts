@@ -3,6 +3,7 @@ import { autoscalingCases } from './autoscaling-cases.ts';
 import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
+import { differenceCases } from './difference-cases.ts';
 import { extensionCases } from './extension-cases.ts';
 import { jobCases } from './job-cases.ts';
 import { networkCases } from './network-cases.ts';
@@ -32,4 +33,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   autoscaling: autoscalingCases,
   storage: storageCases,
   extensions: extensionCases,
+  differences: differenceCases,
 };

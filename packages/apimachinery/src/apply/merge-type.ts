@@ -41,6 +41,8 @@ export interface MergeList {
 }
 
 export const untyped: MergeType = { kind: 'untyped' };
+/** A RawExtension has one owner. */
+const opaque: MergeMap = { kind: 'map', atomic: true, fields: new Map(), element: untyped, always: [] };
 
 const never = (): boolean => false;
 const isEmpty = (value: Json): boolean => {
@@ -85,6 +87,7 @@ export function createMergeTypes(registry: SchemaRegistry): (structName: string)
   function convert(type: TypeSchema, field?: FieldSchema): MergeType {
     switch (type.kind) {
       case 'scalar': {
+        if (type.scalar === 'raw') return opaque;
         const scalar = scalarKinds[type.scalar];
         return scalar === undefined ? untyped : { kind: 'scalar', scalar };
       }

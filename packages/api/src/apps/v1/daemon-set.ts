@@ -103,6 +103,7 @@ function countTemplateGeneration(draft: DaemonSet, old: DeepReadonly<DaemonSet>)
 }
 
 function defaultDaemonSet(daemonSet: DaemonSet): void {
+  if (daemonSet.metadata?.annotations?.[templateGenerationAnnotation] === undefined) setTemplateGeneration(daemonSet, 0);
   const spec = daemonSet.spec;
   if (spec === undefined) return;
   spec.updateStrategy ??= {};

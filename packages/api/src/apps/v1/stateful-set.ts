@@ -91,8 +91,8 @@ function defaultStatefulSet(statefulSet: StatefulSet): void {
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
   for (const claim of spec.volumeClaimTemplates ?? []) {
-    claim.kind ||= 'PersistentVolumeClaim';
-    claim.apiVersion ||= 'v1';
+    claim.kind = 'PersistentVolumeClaim';
+    claim.apiVersion = 'v1';
     defaultClaimSpec((claim.spec ??= {}));
     claim.status ??= {};
     claim.status.phase ||= 'Pending';

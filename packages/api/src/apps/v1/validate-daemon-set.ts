@@ -1,7 +1,7 @@
 import { type DeepReadonly, type FieldErrors, fieldImmutableError, validateLabelSelector } from '@skiff/apimachinery';
 import { mustMatchTemplate, selectorMatches, validateAlwaysRunning, validatePodTemplate } from '../../core/v1/pod-template-validation.ts';
 import type { DaemonSet, DaemonSetUpdateStrategy } from '../../generated/types/apps-v1.ts';
-import { goValue } from '../../go-value.ts';
+import { goValue, shownSelector } from '../../go-value.ts';
 import { intOrPercentValue, validateIntOrPercent, validateNotMoreThan100Percent } from '../../int-or-percent.ts';
 import { validateCollisionCount, validateReplicaCounts } from '../../replica-counts.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
@@ -30,7 +30,7 @@ export function validateDaemonSet(daemonSet: DeepReadonly<DaemonSet>, errors: Fi
   validateLabelSelector(selector, 'spec.selector', errors);
   if (selectorMatches(selector, template) === false) mustMatchTemplate(template, 'spec.template', errors);
   if (selector && Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0) {
-    errors.invalid('spec.selector', selector, 'empty selector is invalid for daemonset');
+    errors.invalid('spec.selector', shownSelector(selector), 'empty selector is invalid for daemonset');
   }
   validatePodTemplate(template, 'spec.template', errors, old?.spec?.template);
   validateAlwaysRunning(template, 'spec.template', 'DaemonSet', errors);
@@ -41,7 +41,7 @@ export function validateDaemonSet(daemonSet: DeepReadonly<DaemonSet>, errors: Fi
 
 export function validateDaemonSetUpdate(daemonSet: DeepReadonly<DaemonSet>, old: DeepReadonly<DaemonSet>, errors: FieldErrors): void {
   if (!semanticEqual('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector', daemonSet.spec?.selector, old.spec?.selector)) {
-    errors.invalid('spec.selector', daemonSet.spec?.selector ?? null, fieldImmutableError);
+    errors.invalid('spec.selector', shownSelector(daemonSet.spec?.selector), fieldImmutableError);
   }
   validateDaemonSet(daemonSet, errors, old);
 }

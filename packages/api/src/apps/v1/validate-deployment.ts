@@ -7,7 +7,7 @@ import {
   validateWorkloadSelector,
 } from '../../core/v1/pod-template-validation.ts';
 import type { Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec } from '../../generated/types/apps-v1.ts';
-import { goValue } from '../../go-value.ts';
+import { goValue, shownSelector } from '../../go-value.ts';
 import { intOrPercentValue, validateIntOrPercent, validateNotMoreThan100Percent } from '../../int-or-percent.ts';
 import { validateCollisionCount, validateReplicaCounts } from '../../replica-counts.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
@@ -20,7 +20,7 @@ function validateSelectorAndTemplate(spec: Workload, errors: FieldErrors, old: W
   validateWorkloadSelector(spec.selector, { path: 'spec.selector', kind: 'deployment' }, errors);
   const template = spec.template ?? {};
   const matches = selectorMatches(spec.selector, template);
-  if (matches === undefined) return errors.invalid('spec.selector', spec.selector, 'invalid label selector');
+  if (matches === undefined) return errors.invalid('spec.selector', shownSelector(spec.selector), 'invalid label selector');
   if (!matches) mustMatchTemplate(template, 'spec.template', errors);
   validatePodTemplate(template, 'spec.template', errors, old?.template);
   validateAlwaysRunning(template, 'spec.template', 'ReplicaSet', errors);
@@ -28,7 +28,7 @@ function validateSelectorAndTemplate(spec: Workload, errors: FieldErrors, old: W
 
 function immutableSelector(spec: Workload | undefined, old: Workload | undefined, errors: FieldErrors): void {
   if (semanticEqual('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector', spec?.selector, old?.selector)) return;
-  errors.invalid('spec.selector', spec?.selector ?? null, fieldImmutableError);
+  errors.invalid('spec.selector', shownSelector(spec?.selector), fieldImmutableError);
 }
 
 function validateStrategy(strategy: DeepReadonly<DeploymentStrategy>, path: string, errors: FieldErrors): void {

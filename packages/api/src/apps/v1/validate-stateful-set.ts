@@ -9,7 +9,7 @@ import {
 import { validateClaimSpec } from '../../core/v1/volume-claim-validation.ts';
 import type { PodTemplateSpec, Volume } from '../../generated/types/core-v1.ts';
 import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy } from '../../generated/types/apps-v1.ts';
-import { goValue } from '../../go-value.ts';
+import { goValue, shownSelector } from '../../go-value.ts';
 import { intOrPercentValue, validateIntOrPercent, validateNotMoreThan100Percent } from '../../int-or-percent.ts';
 import { validateCollisionCount, validateReplicaCounts } from '../../replica-counts.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
@@ -39,7 +39,7 @@ function validateStrategy(strategy: DeepReadonly<StatefulSetUpdateStrategy>, pat
 
 /** The template as its Pods will have it: with the volumes that the claim templates add, and without what the controller overwrites. */
 function effectiveTemplate(spec: Spec): DeepReadonly<PodTemplateSpec> {
-  const claims = (spec.volumeClaimTemplates ?? []).map((c) => c.metadata?.name ?? '');
+  const claims = [...new Set((spec.volumeClaimTemplates ?? []).map((c) => c.metadata?.name ?? ''))];
   const added: Volume[] = claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
   const own = (spec.template.spec?.volumes ?? []).filter((v) => !claims.includes(v.name));
   const volumes = [...added, ...own];
@@ -77,7 +77,7 @@ export function validateStatefulSet(statefulSet: DeepReadonly<StatefulSet>, erro
 function validateTemplate(spec: Spec, errors: FieldErrors, old: Spec | undefined): void {
   const template = spec.template;
   const matches = selectorMatches(spec.selector, template);
-  if (matches === undefined) errors.invalid('spec.selector', spec.selector, '');
+  if (matches === undefined) errors.invalid('spec.selector', shownSelector(spec.selector), '');
   else {
     if (!matches) mustMatchTemplate(template, 'spec.template', errors);
     validatePodTemplate(effectiveTemplate(spec), 'spec.template', errors, old?.template);

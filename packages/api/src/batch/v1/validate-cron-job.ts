@@ -1,5 +1,6 @@
 import type { DeepReadonly, FieldErrors } from '@skiff/apimachinery';
 import type { CronJob, CronJobSpec } from '../../generated/types/batch-v1.ts';
+import { shownSelector } from '../../go-value.ts';
 import { nonNegative, requireOneOf } from '../../validation.ts';
 import { isTimeZone, scheduleComplaint } from './cron-schedule.ts';
 import { validateJobSpec } from './validate-job.ts';
@@ -43,7 +44,7 @@ export function validateCronJob(cronJob: DeepReadonly<CronJob>, errors: FieldErr
   const path = 'spec.jobTemplate.spec';
   const template = spec.jobTemplate.spec ?? { template: {} };
   validateJobSpec(template, path, errors, before?.jobTemplate.spec);
-  if (template.selector) errors.invalid(`${path}.selector`, template.selector, '`selector` will be auto-generated');
+  if (template.selector) errors.invalid(`${path}.selector`, shownSelector(template.selector), '`selector` will be auto-generated');
   if (template.manualSelector) errors.notSupported(`${path}.manualSelector`, true, ['nil', 'false']);
   nonNegative(errors, 'spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit);
   nonNegative(errors, 'spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit);

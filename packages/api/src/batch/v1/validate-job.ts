@@ -10,7 +10,7 @@ import {
 import { validatePodTemplate } from '../../core/v1/pod-template-validation.ts';
 import type { Job, JobSpec } from '../../generated/types/batch-v1.ts';
 import type { Container, PodSpec, PodTemplateSpec } from '../../generated/types/core-v1.ts';
-import { goValue } from '../../go-value.ts';
+import { goValue, shownSelector } from '../../go-value.ts';
 import { deepEqual, semanticEqual } from '../../semantic-equality.ts';
 import { sortedMap } from '../../sorted-map.ts';
 import { domainPrefixedPath, immutable, keyPath, nonNegative } from '../../validation.ts';
@@ -51,7 +51,8 @@ function validateGeneratedSelector(job: DeepReadonly<Job>, withPrefixed: boolean
       expected[label] = value;
     }
   }
-  if (matches(spec.selector, expected) === false) errors.invalid('spec.selector', spec.selector, '`selector` not auto-generated');
+  if (matches(spec.selector, expected) === false)
+    errors.invalid('spec.selector', shownSelector(spec.selector), '`selector` not auto-generated');
 }
 
 export function validateJob(job: DeepReadonly<Job>, errors: FieldErrors, old?: DeepReadonly<Job>): void {

@@ -17,6 +17,10 @@ export const limitRange = defineResource<LimitRange>({
   strategy: {
     validateName: nameIsDNSSubdomain,
     allowCreateOnUpdate: true,
+    /** One without a name is called by a UUID. */
+    prepareForCreate(draft) {
+      if (draft.metadata && !draft.metadata.name && draft.metadata.uid) draft.metadata.name = draft.metadata.uid;
+    },
     validate: (range, errors) => validateLimitRange(range, errors),
     validateUpdate: (range, _old, errors) => validateLimitRange(range, errors),
   },

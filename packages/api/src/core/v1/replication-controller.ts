@@ -7,7 +7,7 @@ import { age, containerCells, containerColumns, defineTable, formatLabels, integ
 import { dropDisabledPodFields } from './pod/drop-disabled.ts';
 import { templateWarnings } from './pod-template-validation.ts';
 import { validateReplicationController, validateReplicationControllerStatus } from './validate-replication-controller.ts';
-import { nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { nameIsLongName } from '@skiff/apimachinery';
 
 export const replicationController = defineResource<ReplicationController>({
   group: '',
@@ -24,7 +24,7 @@ export const replicationController = defineResource<ReplicationController>({
   strategy: specStrategy<ReplicationController>(
     { generation: { spec: 'io.k8s.api.core.v1.ReplicationControllerSpec' } },
     {
-      validateName: nameIsDNSSubdomain,
+      validateName: nameIsLongName,
       defaultGarbageCollection: 'orphan',
       prepareForCreate(draft, { warn }) {
         dropDisabledPodFields(draft.spec?.template?.spec, undefined, 'spec.template.spec', warn);
@@ -36,7 +36,10 @@ export const replicationController = defineResource<ReplicationController>({
       validateUpdate: (rc, old, errors) => validateReplicationController(rc, errors, old),
       warnings(rc, old) {
         if (old && !generationChanged(rc, old)) return [];
-        return [...(old ? [] : nameWarning(rc, 'Pod names and hostnames')), ...templateWarnings(rc.spec?.template)];
+        // Upstream looks at the template that was, on an update.
+        return old
+          ? templateWarnings(old.spec?.template)
+          : [...nameWarning(rc, 'Pod names and hostnames'), ...templateWarnings(rc.spec?.template)];
       },
     },
   ),

@@ -95,8 +95,9 @@ export function validateEventUpdate(
     const path = field === 'reportingComponent' ? 'reportingController' : field;
     const struct = structOf[field];
     const [now, before] = [event[field], old[field]];
-    const absent = field === 'count' ? 0 : field.endsWith('Timestamp') ? null : '';
+    const absent = field === 'count' ? 0 : field.endsWith('Timestamp') || field === 'eventTime' ? null : '';
     if (struct === undefined) immutable(errors, path, now ?? absent, before ?? absent);
-    else if (!semanticEqual(struct, now, before)) errors.invalid(path, goValue(struct, (now ?? {}) as object), 'field is immutable');
+    else if (!semanticEqual(struct, now, before))
+      errors.invalid(path, now === undefined && field === 'related' ? null : goValue(struct, (now ?? {}) as object), 'field is immutable');
   }
 }

@@ -63,6 +63,7 @@ export function validateIPAddress(address: DeepReadonly<IPAddress>, errors: Fiel
 }
 
 export function validateIPAddressUpdate(address: DeepReadonly<IPAddress>, old: DeepReadonly<IPAddress>, errors: FieldErrors): void {
+  validateIPAddress(address, errors);
   const parent = address.spec?.parentRef;
   const shown = parent === undefined ? null : goValue('io.k8s.api.networking.v1.ParentReference', parent);
   immutable(errors, 'spec.parentRef', parent, old.spec?.parentRef, shown);

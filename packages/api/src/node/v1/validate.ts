@@ -21,8 +21,10 @@ export function validateRuntimeClass(c: DeepReadonly<RuntimeClass>, errors: Fiel
   }
 }
 
-export const validateRuntimeClassUpdate = (c: DeepReadonly<RuntimeClass>, old: DeepReadonly<RuntimeClass>, errors: FieldErrors): void =>
+export function validateRuntimeClassUpdate(c: DeepReadonly<RuntimeClass>, old: DeepReadonly<RuntimeClass>, errors: FieldErrors): void {
+  validateRuntimeClass(c, errors);
   immutable(errors, 'handler', c.handler, old.handler);
+}
 
 export const runtimeClassWarnings = (c: DeepReadonly<RuntimeClass>): string[] =>
   Object.keys(c.scheduling?.nodeSelector ?? {}).flatMap((key) => {

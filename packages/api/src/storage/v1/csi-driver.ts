@@ -1,5 +1,5 @@
-import { nameIsDNSSubdomain } from '@skiff/apimachinery';
-import { validateDriver, validateDriverUpdate } from './validate-drivers.ts';
+import { type DeepReadonly, nameIsDNSSubdomain } from '@skiff/apimachinery';
+import { driverWarnings, validateDriver, validateDriverUpdate } from './validate-drivers.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { CSIDriver } from '../../generated/types/storage-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -21,9 +21,14 @@ export const csiDriver = defineResource<CSIDriver>({
       validateName: nameIsDNSSubdomain,
       allowUnconditionalUpdate: false,
       /** Counts changes only: upstream does not start at one. */
-      prepareForCreate: (draft) => void delete draft.metadata?.generation,
+      prepareForCreate(draft, { warn }) {
+        delete draft.metadata?.generation;
+        dropAlphaFields(draft, undefined, warn);
+      },
+      prepareForUpdate: (draft, old, { warn }) => dropAlphaFields(draft, old, warn),
       validate: (driver, errors) => validateDriver(driver, errors),
       validateUpdate: validateDriverUpdate,
+      warnings: driverWarnings,
     },
   ),
   defaults(driver) {
@@ -60,3 +65,10 @@ export const csiDriver = defineResource<CSIDriver>({
     ],
   ),
 });
+
+/** `preventPodSchedulingIfMissing` is alpha. */
+function dropAlphaFields(draft: CSIDriver, old: DeepReadonly<CSIDriver> | undefined, warn: ((text: string) => void) | undefined): void {
+  if (draft.spec?.preventPodSchedulingIfMissing === undefined || old?.spec?.preventPodSchedulingIfMissing !== undefined) return;
+  delete draft.spec.preventPodSchedulingIfMissing;
+  warn?.('spec.preventPodSchedulingIfMissing: not supported; the field was dropped');
+}

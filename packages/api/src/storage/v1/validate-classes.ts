@@ -62,6 +62,7 @@ export function validateStorageClass(c: DeepReadonly<StorageClass>, errors: Fiel
 }
 
 export function validateStorageClassUpdate(c: DeepReadonly<StorageClass>, old: DeepReadonly<StorageClass>, errors: FieldErrors): void {
+  validateStorageClass(c, errors);
   immutable(errors, 'parameters', c.parameters, old.parameters, sortedMap(c.parameters));
   for (const field of ['provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const) immutable(errors, field, c[field], old[field]);
 }
@@ -105,6 +106,7 @@ export function validateCapacity(capacity: Capacity, errors: FieldErrors, old?: 
 }
 
 export function validateCapacityUpdate(capacity: Capacity, old: Capacity, errors: FieldErrors): void {
+  validateCapacity(capacity, errors, old);
   immutable(errors, 'nodeTopology', capacity.nodeTopology, old.nodeTopology);
   if (capacity.storageClassName !== old.storageClassName) {
     errors.invalid('storageClassName', capacity.storageClassName ?? '', fieldImmutableError);

@@ -2,6 +2,7 @@
 import { type DeepReadonly, type FieldErrors, fieldImmutableError, nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { checkCSIDriverName } from '../../core/v1/volume-source-checks.ts';
 import type { CSIDriver, CSINode, CSINodeDriver, StorageV1TokenRequest, VolumeAttachment } from '../../generated/types/storage-v1.ts';
+import { deepEqual } from '../../semantic-equality.ts';
 import { goValue } from '../../go-value.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
 import { immutable, invalidEach, nonNegative, qualifiedName, requireText } from '../../validation.ts';
@@ -54,6 +55,14 @@ export function validateDriverUpdate(driver: Driver, old: Driver, errors: FieldE
   validateDriver(driver, errors);
   immutable(errors, 'spec.attachedRequired', driver.spec?.attachRequired, old.spec?.attachRequired);
   immutable(errors, 'spec.volumeLifecycleModes', driver.spec?.volumeLifecycleModes, old.spec?.volumeLifecycleModes);
+}
+
+export function driverWarnings(driver: Driver, old?: Driver): string[] {
+  const { tokenRequests = [], serviceAccountTokenInSecrets } = driver.spec ?? {};
+  if (tokenRequests.length === 0 || serviceAccountTokenInSecrets !== undefined) return [];
+  if (old !== undefined && deepEqual(tokenRequests, old.spec?.tokenRequests ?? [])) return [];
+  const field = 'spec.serviceAccountTokenInSecrets';
+  return [`${field} is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes`];
 }
 
 type NodeDriver = DeepReadonly<CSINodeDriver>;

@@ -6,6 +6,7 @@ const domain = `(?:${domainComponent}(?:\\.${domainComponent})*|\\[[a-fA-F0-9:]+
 const tag = '[\\w][\\w.-]{0,127}';
 const digest = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
 const reference = new RegExp(`^((?:${domain}/)?${pathComponent}(?:/${pathComponent})*)(?::(${tag}))?(?:@(${digest}))?$`);
+const maxNameLength = 255;
 /** 64 hex digits are an image ID, which the reference grammar of Docker refuses as a name. */
 const identifier = /^[a-f0-9]{64}$/;
 
@@ -16,7 +17,7 @@ const identifier = /^[a-f0-9]{64}$/;
 export function imageTag(image: string): string | undefined {
   if (image.length > 4096 || identifier.test(image)) return undefined;
   const match = reference.exec(image);
-  if (match === null) return undefined;
+  if (match === null || (match[1] ?? '').length > maxNameLength) return undefined;
   return match[2] ?? (match[3] === undefined ? 'latest' : '');
 }
 
