@@ -38,6 +38,7 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     expect(await kubectl('get nodes -o wide')).toMatch(/Ready\s+.*docker:\/\//);
     expect(await kubectl('auth can-i create pods')).toBe('yes\n');
     expect(await kubectl('explain deployment.spec.replicas')).toMatch(/replicas/);
+    expect(await kubectl('top node')).toMatch(/^\S+\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/m);
     const denied = await cluster.tryKubectl(`auth can-i create pods --as=system:serviceaccount:${ns}:default`, { binary });
     expect(denied.stdout.trim()).toBe('no');
   });

@@ -13,6 +13,7 @@ import { createBootstrap } from './bootstrap/bootstrap.ts';
 import { runFlowObjects } from './bootstrap/flow-objects.ts';
 import { runKubernetesService } from './bootstrap/kubernetes-service.ts';
 import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
+import { withMetricsApi } from './metrics-api/metrics-api.ts';
 import { createAggregation } from './aggregation/aggregation.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
@@ -160,7 +161,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
           }),
         ),
         admitConnect: (r, lifetime) => admitConnect(api.admission(), r, lifetime),
-        extensions: aggregation.proxy,
+        extensions: withMetricsApi(aggregation.proxy, { objects: registry.objects, kubelets, unsent, clock }),
         connects: connectHandlers(createConnectHandlers({ objects: registry.objects, authorizer: authorization.authorizer, kubelets })),
         call: deps.heavyLane === undefined ? callEndpoint : callWithLane(deps.heavyLane, registry),
         unsent,

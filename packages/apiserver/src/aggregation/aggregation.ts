@@ -4,6 +4,7 @@ import type { ResourceRegistry } from '../contract.ts';
 import type { DiscoverySources } from '../discovery/documents.ts';
 import type { UnsentBytes } from '../server/unsent.ts';
 import type { Dialer } from '../tunnel/dialer.ts';
+import { metricsDocument } from '../metrics-api/metrics-api.ts';
 import { followApiServices } from './api-services.ts';
 import { runAvailability } from './availability.ts';
 import { createExtensionClient, type ProxyClientConfig } from './extension-client.ts';
@@ -39,7 +40,11 @@ export function createAggregation(
     proxy: createExtensionProxy({ services, client, unsent: deps.unsent }),
     sources: {
       priorityOf: services.priorityOf,
-      extensions: () => documents.versions(),
+      extensions: () => {
+        const others = documents.versions();
+        const replaced = others.some((v) => v.group === metricsDocument.group && v.version === metricsDocument.version);
+        return replaced ? others : [...others, metricsDocument];
+      },
       get generation() {
         if (seen[0] !== services.generation || seen[1] !== documents.generation) {
           seen = [services.generation, documents.generation];

@@ -1,0 +1,132 @@
+import type { Node } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import { childSignal, type Clock } from '@skiff/component-base';
+import { answerOf, type KubeletClient } from '../connect/kubelet-client.ts';
+import { kubeletRoute } from '../connect/node-address.ts';
+
+/** Counters of one subject at one moment. */
+export interface Reading {
+  readonly cpuNanos: number;
+  readonly memoryBytes: number;
+}
+export interface Sample {
+  readonly atMs: number;
+  readonly node: Reading;
+  /** By `namespace/pod`, then by container. */
+  readonly pods: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
+}
+/** Two samples of a node: rates are what lies between them. */
+export interface Usage {
+  readonly before: Sample;
+  readonly after: Sample;
+}
+
+/** A pair of samples is good for so long. */
+const freshMs = 10_000;
+/** Older than this, a sample tells nothing about now; then two are taken, so far apart. */
+const staleMs = 60_000;
+const pairMs = 1_000;
+const callMs = 10_000;
+const maxBytes = 16 * 1024 * 1024;
+
+interface Figures {
+  readonly cpu?: { readonly usageCoreNanoSeconds?: number };
+  readonly memory?: { readonly workingSetBytes?: number };
+}
+interface Summary {
+  readonly node?: Figures;
+  readonly pods?: readonly {
+    readonly podRef: { readonly name: string; readonly namespace: string };
+    readonly containers?: readonly (Figures & { readonly name: string })[];
+  }[];
+}
+
+const readingOf = (f: Figures | undefined): Reading => ({
+  cpuNanos: f?.cpu?.usageCoreNanoSeconds ?? 0,
+  memoryBytes: f?.memory?.workingSetBytes ?? 0,
+});
+
+export function parseSummary(text: string, atMs: number): Sample {
+  const summary = JSON.parse(text) as Summary;
+  return {
+    atMs,
+    node: readingOf(summary.node),
+    pods: new Map(
+      (summary.pods ?? []).map((p) => [
+        `${p.podRef.namespace}/${p.podRef.name}`,
+        new Map((p.containers ?? []).map((c) => [c.name, readingOf(c)])),
+      ]),
+    ),
+  };
+}
+
+/** What nodes and pods use, asked of the kubelets when somebody wants to know, and kept for a moment. */
+export interface NodeUsages {
+  /** Of those nodes that answer; all are asked at once. */
+  of(nodes: readonly DeepReadonly<Node>[], signal: AbortSignal): Promise<ReadonlyMap<string, Usage>>;
+}
+
+export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }): NodeUsages {
+  const { kubelets, clock } = deps;
+  const known = new Map<string, { latest: Sample; pair: Usage | undefined }>();
+  const running = new Map<string, Promise<Usage>>();
+
+  const take = async (node: DeepReadonly<Node>, signal: AbortSignal): Promise<Sample> => {
+    const name = node.metadata?.name ?? '';
+    const address = kubelets.addressOf(node);
+    using limited = childSignal(signal, callMs);
+    const request = await kubelets.open({
+      scheme: 'https',
+      route: kubeletRoute(name, address),
+      method: 'GET',
+      path: '/stats/summary?only_cpu_and_memory=true',
+      headers: { host: `${address.host}:${address.port}`, accept: 'application/json' },
+      kubelet: true,
+    });
+    request.end();
+    const { response } = await answerOf(request, limited.signal);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of response) {
+      bytes += (piece as Buffer).length;
+      if (bytes > maxBytes) throw new Error(`the statistics of node ${name} have more than ${maxBytes} bytes`);
+      pieces.push(piece as Buffer);
+    }
+    if (response.statusCode !== 200) throw new Error(`node ${name} answered ${response.statusCode}`);
+    return parseSummary(Buffer.concat(pieces).toString(), clock.now());
+  };
+  const measure = async (node: DeepReadonly<Node>, signal: AbortSignal): Promise<Usage> => {
+    const name = node.metadata?.name ?? '';
+    const entry = known.get(name);
+    const nowMs = clock.now();
+    if (entry?.pair !== undefined && nowMs - entry.pair.after.atMs < freshMs) return entry.pair;
+    let before = entry?.latest;
+    if (before === undefined || nowMs - before.atMs > staleMs || nowMs - before.atMs < pairMs) {
+      before = await take(node, signal);
+      await clock.sleep(pairMs, signal);
+    }
+    const after = await take(node, signal);
+    const pair = { before, after };
+    known.set(name, { latest: after, pair });
+    return pair;
+  };
+  return {
+    of: async (nodes, signal) => {
+      const found = await Promise.allSettled(
+        nodes.map((node) => {
+          const name = node.metadata?.name ?? '';
+          const present = running.get(name);
+          if (present !== undefined) return present;
+          const made = measure(node, signal).finally(() => running.delete(name));
+          running.set(name, made);
+          return made;
+        }),
+      );
+      const out = new Map<string, Usage>();
+      found.forEach((f, i) => {
+        if (f.status === 'fulfilled') out.set(nodes[i]?.metadata?.name ?? '', f.value);
+      });
+      return out;
+    },
+  };
+}
