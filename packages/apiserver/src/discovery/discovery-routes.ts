@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
+import { type JsonObject, protobufEnvelope } from '@skiff/apimachinery';
 import type { ApiResponse, ResourceRegistry } from '../contract.ts';
 import type { PathHandler, PathRequest, PathRoute } from '../paths.ts';
 import { negotiateOutput, parseAccept } from '../request/negotiate.ts';
+import { protobufBodies, protobufMediaType } from '../request/protobuf-body.ts';
+import { yamlText } from '../request/yaml-text.ts';
 import { objectResponse, resourceNotServed } from '../request/responses.ts';
 import { header } from '../server/exchange.ts';
 import {
@@ -15,30 +18,36 @@ import {
   type ServedGroup,
 } from './documents.ts';
 
-const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const aggregatedParameters = ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const mediaTypes = { json: 'application/json', yaml: 'application/yaml', protobuf: protobufMediaType } as const;
+type Format = keyof typeof mediaTypes;
 
-/** Does the client take the aggregated document before the plain one? */
-function wantsAggregated(accept: string): boolean {
+/** The format of the aggregated document, if the client takes that before the plain one. */
+function aggregatedFormat(accept: string): Format | undefined {
   for (const clause of parseAccept(accept)) {
     if (clause.type !== 'application' && clause.type !== '*') continue;
+    const formats = Object.entries(mediaTypes) as readonly [Format, string][];
+    const found = formats.find(([, type]) => type === `application/${clause.subtype}` || clause.subtype === '*')?.[0];
     const as = clause.params.get('as');
     if (as === undefined) {
-      if (clause.subtype === 'json' || clause.subtype === 'yaml' || clause.subtype === '*') return false;
+      if (found !== undefined) return undefined;
       continue;
     }
-    if (
-      clause.subtype === 'json' &&
-      as === 'APIGroupDiscoveryList' &&
-      clause.params.get('g') === 'apidiscovery.k8s.io' &&
-      clause.params.get('v') === 'v2'
-    )
-      return true;
+    const isOurs = as === 'APIGroupDiscoveryList' && clause.params.get('g') === 'apidiscovery.k8s.io' && clause.params.get('v') === 'v2';
+    if (isOurs && found !== undefined) return found;
   }
-  return false;
+  return undefined;
+}
+
+/** The protobuf form of a document. Some have no apiVersion, as upstream's. */
+function discoveryMessage(document: JsonObject, prefix: string): Buffer {
+  const { kind, apiVersion } = document as { kind: string; apiVersion?: string };
+  return protobufEnvelope(apiVersion ?? '', kind, protobufBodies.encoder.message(`${prefix}.${kind}`, document));
 }
 
 interface Aggregated {
-  readonly body: Buffer;
+  readonly value: JsonObject;
+  readonly bodies: Map<Format, Buffer>;
   readonly etag: string;
 }
 
@@ -65,29 +74,47 @@ export function discoveryRoutes(deps: {
     return groups;
   };
 
-  const plain = (r: PathRequest, value: unknown): ApiResponse => {
-    const output = negotiateOutput(header(r.request, 'accept'), { transformable: false, protobuf: false });
+  const plain = (r: PathRequest, value: JsonObject): ApiResponse => {
+    const output = negotiateOutput(header(r.request, 'accept'), { transformable: false, protobuf: true });
+    if (output.mediaType === 'protobuf')
+      return { code: 200, contentType: protobufMediaType, body: [discoveryMessage(value, 'io.k8s.apimachinery.pkg.apis.meta.v1')] };
     return objectResponse(200, value, { ...output, pretty: output.pretty || r.pretty });
   };
 
-  const aggregatedResponse = (r: PathRequest, core: boolean): ApiResponse => {
+  const bodyOf = ({ value, bodies }: Aggregated, format: Format): Buffer => {
+    let body = bodies.get(format);
+    if (body === undefined) {
+      body =
+        format === 'json'
+          ? Buffer.from(`${JSON.stringify(value)}\n`)
+          : format === 'yaml'
+            ? Buffer.from(yamlText(value))
+            : discoveryMessage(value, 'io.k8s.api.apidiscovery.v2');
+      bodies.set(format, body);
+    }
+    return body;
+  };
+
+  const aggregatedResponse = (r: PathRequest, core: boolean, format: Format): ApiResponse => {
     const served = current();
     let document = aggregated.get(core);
     if (document === undefined) {
-      const body = Buffer.from(`${JSON.stringify(apiGroupDiscoveryList(served, core))}\n`);
-      document = { body, etag: `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"` };
+      const value = apiGroupDiscoveryList(served, core);
+      const etag = `"${createHash('sha512').update(JSON.stringify(value)).digest('hex').toUpperCase()}"`;
+      document = { value, bodies: new Map(), etag };
       aggregated.set(core, document);
     }
     const headers = { etag: document.etag, vary: 'Accept', 'cache-control': 'public' };
     if (header(r.request, 'if-none-match') === document.etag) return { code: 304, contentType: '', body: [], headers };
-    return { code: 200, contentType: aggregatedType, body: [document.body], headers };
+    return { code: 200, contentType: `${mediaTypes[format]}${aggregatedParameters}`, body: [bodyOf(document, format)], headers };
   };
 
   const root =
     (core: boolean): PathHandler =>
     (r) => {
       const accept = header(r.request, 'accept');
-      if (wantsAggregated(accept)) return aggregatedResponse(r, core);
+      const format = aggregatedFormat(accept);
+      if (format !== undefined) return aggregatedResponse(r, core, format);
       return plain(r, core ? apiVersions(current(), deps.serverAddress()) : apiGroupList(current()));
     };
 

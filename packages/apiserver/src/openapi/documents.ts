@@ -2,22 +2,30 @@ import type { JsonObject, SchemaRegistry } from '@skiff/apimachinery';
 import type { ExtensionVersion } from '../aggregation/extension-documents.ts';
 import type { ServedGroup } from '../discovery/documents.ts';
 import { customModels } from './custom-schemas.ts';
+import { describeOperation, describeParameter } from './operation-descriptions.ts';
 import { meta, type Operation, type Parameter, type PathItem } from './operation-model.ts';
 import { documentPath, groupIdentifier, groupVersionPaths } from './operations.ts';
 import { type ModelOptions, renderSchemas, schemaReference } from './schemas.ts';
 
-const info = { title: 'Kubernetes', version: 'v1.36.2' };
+const info = { title: 'Kubernetes', version: '1.36' };
 const securityScheme = { type: 'apiKey', description: 'Bearer token', name: 'authorization', in: 'header' };
-const objectTypes = ['application/json', 'application/yaml'];
-const listTypes = ['application/json', 'application/json;stream=watch', 'application/yaml'];
+const customTypes = ['application/json', 'application/yaml'];
+const objectTypes = [...customTypes, 'application/vnd.kubernetes.protobuf'];
+const listTypes = [...objectTypes, 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
 const producedTypes: Readonly<Record<Operation['produces'], readonly string[]>> = {
   object: objectTypes,
   list: listTypes,
   json: ['application/json'],
-  log: ['application/json', 'application/yaml', 'text/plain'],
+  document: ['application/json'],
+  log: ['text/plain', ...objectTypes],
+  keys: ['application/jwk-set+json'],
   any: ['*/*'],
 };
 const responseTexts: Readonly<Record<string, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
+
+/** Custom kinds are not served in protobuf. */
+const typesOf = (o: Operation): readonly string[] =>
+  o.custom === true && (o.produces === 'object' || o.produces === 'list') ? customTypes : producedTypes[o.produces];
 
 const allOperations = (items: readonly PathItem[]): readonly Operation[] => items.flatMap((i) => i.operations);
 
@@ -29,6 +37,8 @@ function rootSchemas(items: readonly PathItem[]): ReadonlySet<string> {
   }
   return roots;
 }
+
+const descriptionOf = (description: string | undefined): JsonObject => (description === undefined ? {} : { description });
 
 const shared = (o: Operation): JsonObject => ({
   ...(o.action === undefined ? {} : { 'x-kubernetes-action': o.action }),
@@ -42,11 +52,12 @@ function operationV3(o: Operation): JsonObject {
   const responses: JsonObject = {};
   for (const [code, schema] of Object.entries(o.responses)) {
     const value = schema === undefined ? { type: 'string' } : schemaReference(schema, 3);
-    responses[code] = { description: responseTexts[code] ?? '', content: content(producedTypes[o.produces], value) };
+    responses[code] = { description: responseTexts[code] ?? '', content: content(typesOf(o), value) };
   }
   responses['401'] = { description: 'Unauthorized' };
   return {
     tags: [o.tag],
+    ...descriptionOf(describeOperation(o)),
     operationId: o.id,
     ...(o.parameters.length === 0 ? {} : { parameters: o.parameters.map(parameterV3) }),
     ...(o.body === undefined
@@ -65,6 +76,7 @@ function operationV3(o: Operation): JsonObject {
 const parameterV3 = (p: Parameter): JsonObject => ({
   name: p.name,
   in: p.in,
+  ...descriptionOf(describeParameter(p)),
   ...(p.in === 'path' ? { required: true } : {}),
   schema: { type: p.type, uniqueItems: true },
 });
@@ -113,9 +125,9 @@ export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGro
   };
   plain(
     '.well-known/openid-configuration',
-    documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'),
+    documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'document'),
   );
-  plain('openid/v1/jwks', documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'json'));
+  plain('openid/v1/jwks', documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'keys'));
   plain('version', documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'));
   plain('api', documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`));
   plain('apis', documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`));
@@ -145,10 +157,16 @@ function groupItem(g: ServedGroup): PathItem {
 
 // ---- version 2
 
-const consumesAnything = ['*/*'];
+/** What an operation without a body takes is the same that it answers with, where it is about no kind. */
+function consumesOf(o: Operation): JsonObject {
+  if (o.produces === 'keys' || o.produces === 'document') return {};
+  if (o.body?.types !== undefined) return { consumes: [...o.body.types] };
+  return { consumes: o.action === undefined || o.custom === true ? [...typesOf(o)] : ['*/*'] };
+}
 
 const parameterV2 = (p: Parameter): JsonObject => ({
   in: p.in,
+  ...descriptionOf(describeParameter(p)),
   name: p.name,
   ...(p.in === 'path' ? { required: true } : {}),
   type: p.type,
@@ -171,8 +189,9 @@ function operationV2(o: Operation): JsonObject {
   responses['401'] = { description: 'Unauthorized' };
   return {
     tags: [o.tag],
-    consumes: [...(o.body?.types ?? consumesAnything)],
-    produces: [...producedTypes[o.produces]],
+    ...descriptionOf(describeOperation(o)),
+    ...consumesOf(o),
+    produces: [...typesOf(o)],
     schemes: ['https'],
     operationId: o.id,
     ...(parameters.length === 0 ? {} : { parameters }),
@@ -220,8 +239,8 @@ export function withExtensions(own: DocumentParts, extensions: readonly Extensio
 export function v2Document(registry: SchemaRegistry, groups: readonly ServedGroup[]): DocumentParts {
   const items = (): readonly PathItem[] =>
     [
-      documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'json'),
-      documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'json'),
+      documentPath('/.well-known/openid-configuration', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown', undefined, 'document'),
+      documentPath('/openid/v1/jwks', 'getServiceAccountIssuerOpenIDKeyset', 'openid', undefined, 'keys'),
       documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'),
       documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`),
       documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`),

@@ -21,6 +21,14 @@ const bytesField = (number: number, value: Bytes): Bytes => Buffer.concat([varin
 const stringField = (number: number, value: unknown): Bytes =>
   typeof value === 'string' && value !== '' ? bytesField(number, Buffer.from(value)) : empty;
 const boolField = (number: number, value: unknown): Bytes => (value === true ? Buffer.concat([varint(number * 8), varint(1)]) : empty);
+function doubleField(number: number, value: unknown): Bytes {
+  if (typeof value !== 'number' || value === 0) return empty;
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return Buffer.concat([varint(number * 8 + 1), bytes]);
+}
+const countField = (number: number, value: unknown): Bytes =>
+  typeof value === 'number' && value > 0 ? Buffer.concat([varint(number * 8), varint(value)]) : empty;
 const strings = (number: number, values: unknown): Bytes =>
   Buffer.concat((Array.isArray(values) ? values : []).map((v) => bytesField(number, Buffer.from(String(v)))));
 const message = (...fields: readonly Bytes[]): Bytes => Buffer.concat(fields);
@@ -41,7 +49,19 @@ function schema(s: JsonObject): Bytes {
     stringField(2, s['format']),
     stringField(4, s['description']),
     s['default'] === undefined ? empty : bytesField(5, any(s['default'])),
+    doubleField(6, s['multipleOf']),
+    doubleField(7, s['maximum']),
+    boolField(8, s['exclusiveMaximum']),
+    doubleField(9, s['minimum']),
+    boolField(10, s['exclusiveMinimum']),
+    countField(11, s['maxLength']),
+    countField(12, s['minLength']),
     stringField(13, s['pattern']),
+    countField(14, s['maxItems']),
+    countField(15, s['minItems']),
+    boolField(16, s['uniqueItems']),
+    countField(17, s['maxProperties']),
+    countField(18, s['minProperties']),
     strings(19, s['required']),
     ...(Array.isArray(s['enum']) ? s['enum'] : []).map((value) => bytesField(20, any(value))),
     isObject(additional)
@@ -70,7 +90,7 @@ function parameter(p: JsonObject): Bytes {
     return bytesField(1, bytesField(1, body));
   }
   const inQuery = p['in'] === 'query';
-  const head = message(boolField(1, p['required']), stringField(2, p['in']), stringField(4, p['name']));
+  const head = message(boolField(1, p['required']), stringField(2, p['in']), stringField(3, p['description']), stringField(4, p['name']));
   const tail = inQuery
     ? message(stringField(6, p['type']), boolField(20, p['uniqueItems']))
     : message(stringField(5, p['type']), boolField(19, p['uniqueItems']));

@@ -15,7 +15,9 @@ export interface Operation {
   /** Code → schema name; undefined: a plain string. */
   readonly responses: Readonly<Record<string, string | undefined>>;
   /** What answers may look like. */
-  readonly produces: 'object' | 'list' | 'json' | 'log' | 'any';
+  readonly produces: 'object' | 'list' | 'json' | 'document' | 'keys' | 'log' | 'any';
+  /** About a custom kind. */
+  readonly custom?: boolean;
 }
 
 export interface PathItem {
@@ -57,10 +59,10 @@ export const deleteCollectionParameters = [
   ...deleteParameters,
 ];
 export const patchTypes = [
-  'application/apply-patch+yaml',
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
 ];
 export const connectParameters: Readonly<Record<string, readonly Parameter[]>> = {
   exec: [

@@ -59,6 +59,7 @@ interface Naming {
   readonly list: string;
   /** Custom kinds have no strategic merge. */
   readonly patchTypes: readonly string[];
+  readonly custom: boolean;
   /** Schema of the answer to DELETE. */
   readonly deleted: string;
 }
@@ -72,6 +73,7 @@ function namingOf(d: ResourceDefinition): Naming {
     kind: { group: d.group, version: d.version, kind: d.kind },
     schema: d.schemaName,
     list: `${d.schemaName.slice(0, -d.kind.length)}${d.listKind}`,
+    custom: d.custom !== undefined,
     patchTypes: d.custom === undefined ? patchTypes : patchTypes.filter((t) => !t.includes('strategic')),
     // Deleting a Namespace answers with it, but upstream's document says Status.
     deleted: d.returnsDeletedObject === true && d.kind !== 'Namespace' ? d.schemaName : `${meta}.Status`,
@@ -81,7 +83,7 @@ function namingOf(d: ResourceDefinition): Naming {
 const has = (d: ResourceDefinition, verb: string): boolean => d.verbs.includes(verb);
 
 function collectionOperations(d: ResourceDefinition, n: Naming): Operation[] {
-  const base = { tag: n.tag, kind: n.kind };
+  const base = { tag: n.tag, kind: n.kind, custom: n.custom };
   const out: Operation[] = [];
   if (has(d, 'list'))
     out.push({
@@ -121,7 +123,7 @@ function collectionOperations(d: ResourceDefinition, n: Naming): Operation[] {
 }
 
 function objectOperations(d: { readonly verbs: readonly string[] }, n: Naming, suffix = ''): Operation[] {
-  const base = { tag: n.tag, kind: n.kind };
+  const base = { tag: n.tag, kind: n.kind, custom: n.custom };
   const out: Operation[] = [];
   const has = (verb: string): boolean => d.verbs.includes(verb);
   if (has('get'))
@@ -303,6 +305,7 @@ export function resourcePaths(registry: SchemaRegistry, d: ResourceDefinition): 
       tag: n.tag,
       action: 'list',
       kind: n.kind,
+      custom: n.custom,
       parameters: [],
       responses: { 200: n.list },
       produces: 'list',

@@ -69,7 +69,7 @@ function typeSchema(type: TypeSchema, version: OpenApiVersion): JsonObject {
     case 'scalar':
       return {
         ...plainScalars[type.scalar],
-        ...(version === 3 && type.enum !== undefined ? { enum: [...type.enum].sort() } : {}),
+        ...(type.enum === undefined ? {} : { enum: [...type.enum].sort() }),
       };
     default:
       return {};
@@ -113,6 +113,22 @@ export interface ModelOptions {
   readonly custom: ReadonlyMap<string, CustomModel>;
 }
 
+/** Structs of which only one member may be set, and which field says which. */
+const unions: Readonly<Record<string, JsonObject>> = {
+  'io.k8s.api.core.v1.AppArmorProfile': { discriminator: 'type', 'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' } },
+  'io.k8s.api.core.v1.SeccompProfile': { discriminator: 'type', 'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' } },
+  'io.k8s.api.core.v1.PodSchedulingGroup': { 'fields-to-discriminateBy': { podGroupName: 'PodGroupName' } },
+  'io.k8s.api.flowcontrol.v1.LimitResponse': { discriminator: 'type', 'fields-to-discriminateBy': { queuing: 'Queuing' } },
+  'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec': {
+    discriminator: 'type',
+    'fields-to-discriminateBy': { exempt: 'Exempt', limited: 'Limited' },
+  },
+  'io.k8s.api.flowcontrol.v1.Subject': {
+    discriminator: 'kind',
+    'fields-to-discriminateBy': { group: 'Group', serviceAccount: 'ServiceAccount', user: 'User' },
+  },
+};
+
 const sharedKinds: ReadonlySet<string> = new Set([`${metaPrefix}.DeleteOptions`, `${metaPrefix}.WatchEvent`]);
 
 function structSchema(struct: StructSchema, o: ModelOptions): JsonObject {
@@ -134,6 +150,7 @@ function structSchema(struct: StructSchema, o: ModelOptions): JsonObject {
     ...(struct.fields.length === 0 ? {} : { properties }),
     ...(gvks.length === 0 ? {} : { 'x-kubernetes-group-version-kind': gvks }),
     ...(struct.structType === undefined ? {} : { 'x-kubernetes-map-type': struct.structType }),
+    ...(unions[struct.name] === undefined ? {} : { 'x-kubernetes-unions': [unions[struct.name] as JsonObject] }),
   };
 }
 
