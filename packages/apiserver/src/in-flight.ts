@@ -28,7 +28,7 @@ export function createInFlight(limits: InFlightLimits): FlowControl {
           if (held) current[kind] -= 1;
           held = false;
         };
-        return { release, close: release };
+        return { pause: () => undefined, release, close: release };
       },
     }),
   };

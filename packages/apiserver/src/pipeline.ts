@@ -123,8 +123,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         throw forbiddenError(attributes, verdict.reason);
       }
 
-      const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, started: () => ticket?.release() });
+      const work = dispatch(x, { info, user, query, pretty, warnings, served, lifetime, ticket });
       const response = longRunning ? await work : await beforeDeadline(work, timeoutMs, lifetime);
+      const paused = response === undefined ? undefined : ticket?.pause();
+      if (paused !== undefined) await paused;
       if (response !== undefined)
         await answer(x, response, { warnings, compressible: info.verb === 'get' || info.verb === 'list', served });
     } catch (error) {
@@ -185,8 +187,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       warnings: string[];
       served: Served;
       lifetime: RequestLifetime;
-      /** A watch has begun: it gives its seat back. */
-      started(): void;
+      ticket: Ticket | undefined;
     },
   ): Promise<ApiResponse | undefined> {
     const { info } = r;
@@ -248,6 +249,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     if (info.verb !== 'watch') {
       const audit = r.served.record;
       const request = await toApiRequest(x, endpoint.definition, { ...r, audit, bodyLimitBytes: config.bodyLimitBytes });
+      const paused = request.body.length === 0 ? undefined : r.ticket?.pause();
+      if (paused !== undefined) await paused;
       return await deps.call(endpoint, request, unexpectedWatch);
     }
     using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
@@ -256,7 +259,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       writeWarnings(x, r.warnings);
       r.served.code = 200;
       r.served.record?.responseStarted(200);
-      r.started();
+      // A watch has begun.
+      r.ticket?.release();
       deps.metrics.longRunningStarted(info);
       x.response.once('close', () => deps.metrics.longRunningEnded(info));
       return openWatchStream(x, contentType, deps.unsent);

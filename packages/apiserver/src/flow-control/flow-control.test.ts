@@ -12,16 +12,18 @@ import { type FlowRequest, QueueSet } from './queue-set.ts';
 import { RetryAfter } from './retry-after.ts';
 import { SeatDemand } from './seat-demand.ts';
 import { dealHand } from './shuffle-shard.ts';
+import { TurnGate } from './turn-gate.ts';
 import { WatchCounts } from './watch-counts.ts';
 import { estimateWork, oneSeat } from './work-estimate.ts';
 
 const user = (name: string, ...groups: string[]): UserInfo => ({ name, groups: [...groups, 'system:authenticated'] });
 const info = (method: string, path: string) => parseRequestInfo(method, path, new URLSearchParams());
+const setting = (clock = new FakeClock()) => ({ clock, gate: new TurnGate(clock) });
 const levels = [...suggestedPriorityLevels, ...mandatoryPriorityLevels];
 const schemas = [...suggestedFlowSchemas, ...mandatoryFlowSchemas];
 
 describe('classification by the suggested objects', () => {
-  const configuration = digest({ levels, schemas }, undefined, { serverSeats: 600, clock: new FakeClock() });
+  const configuration = digest({ levels, schemas }, undefined, { serverSeats: 600, ...setting() });
   it.each([
     [user('kubernetes-admin', 'system:masters'), 'DELETE', '/api/v1/namespaces/a/pods/b', 'exempt', 'exempt'],
     [{ name: 'system:anonymous', groups: ['system:unauthenticated'] }, 'GET', '/livez', 'probes', 'exempt'],
@@ -70,12 +72,12 @@ describe('classification by the suggested objects', () => {
 describe('digest', () => {
   const clock = new FakeClock();
   it('works without any object', () => {
-    const { schemas: found, levels: made } = digest({ levels: [], schemas: [] }, undefined, { serverSeats: 600, clock });
+    const { schemas: found, levels: made } = digest({ levels: [], schemas: [] }, undefined, { serverSeats: 600, ...setting(clock) });
     expect(found.map((s) => s.name)).toEqual(['exempt', 'catch-all']);
     expect(made.get('catch-all')?.nominal).toBe(600);
   });
   it('passes over FlowSchemas without a level, and keeps a level that is gone until it is idle', () => {
-    const first = digest({ levels, schemas }, undefined, { serverSeats: 600, clock });
+    const first = digest({ levels, schemas }, undefined, { serverSeats: 600, ...setting(clock) });
     const level = first.levels.get('global-default');
     level?.queueSet.configure({ queues: 4, queueLengthLimit: 1 }, 10);
     const schema = first.schemas.find((s) => s.name === 'global-default');
@@ -83,19 +85,19 @@ describe('digest', () => {
     const subject = { schema: schema.name, distinguisher: '', user: user('a'), info: info('GET', '/'), statistics: schema.statistics };
     const request = level.queueSet.start(subject, oneSeat, [0]);
     const without = { levels: levels.filter((l) => l.metadata?.name !== 'global-default'), schemas };
-    const second = digest(without, first, { serverSeats: 600, clock });
+    const second = digest(without, first, { serverSeats: 600, ...setting(clock) });
     expect([...second.dangling]).toEqual(['global-default']);
     expect(classify(second, user('a'), info('GET', '/api/v1/pods')).name).toBe('catch-all');
     expect(second.levels.get('global-default')?.quiescing).toBe(true);
     level.queueSet.finish(request as FlowRequest);
-    expect(digest(without, second, { serverSeats: 600, clock }).levels.has('global-default')).toBe(false);
+    expect(digest(without, second, { serverSeats: 600, ...setting(clock) }).levels.has('global-default')).toBe(false);
   });
 });
 
 describe('QueueSet', () => {
   const setUp = (queues: number, queueLengthLimit: number, seats: number) => {
     const clock = new FakeClock();
-    const set = new QueueSet({ queues, queueLengthLimit }, clock);
+    const set = new QueueSet({ queues, queueLengthLimit }, setting(clock));
     set.configure({ queues, queueLengthLimit }, seats);
     const statistics = new FlowStatistics();
     const served: string[] = [];
@@ -170,7 +172,7 @@ describe('QueueSet', () => {
 describe('borrowing', () => {
   it('moves seats to where they are asked for, and no further than levels lend', async () => {
     const clock = new FakeClock();
-    const { levels: all } = digest({ levels, schemas }, undefined, { serverSeats: 600, clock });
+    const { levels: all } = digest({ levels, schemas }, undefined, { serverSeats: 600, ...setting(clock) });
     for (const l of all.values()) applyLimits(l);
     adjustSeats(all.values(), clock.monotonicMs());
     const busy = all.get('global-default');

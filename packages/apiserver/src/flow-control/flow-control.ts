@@ -4,14 +4,17 @@ import type { Clock, Logger } from '@skiff/component-base';
 import type { Lifetime, ObjectAccess, RequestInfo, UserInfo } from '../contract.ts';
 import { adjustmentMs, adjustSeats } from './borrowing.ts';
 import { syncDangling } from './dangling.ts';
-import { type ActiveSchema, classify, digest, type FlowConfiguration } from './flow-schemas.ts';
+import { type ActiveSchema, classify, digest, type DigestContext, type FlowConfiguration } from './flow-schemas.ts';
 import { applyLimits, handOf } from './priority-level.ts';
 import type { FlowRequest, FlowSubject } from './queue-set.ts';
+import { TurnGate } from './turn-gate.ts';
 import { WatchCounts } from './watch-counts.ts';
 import { type EstimateDeps, estimateWork } from './work-estimate.ts';
 
 /** A request's seats. */
 export interface Ticket {
+  /** Before a longer piece of work (the body is there; the answer is), so that many at once don't keep others waiting; undefined: now. */
+  pause(): Promise<void> | undefined;
   /** Gives the seats back; a watch does that when it has begun. May be called again. */
   release(): void;
   /** The request is over. */
@@ -63,7 +66,7 @@ const settleMs = 50;
 
 /** API priority and fairness (KEP-1040): who is served next, by FlowSchemas and PriorityLevelConfigurations. */
 export class FlowController implements FlowControl {
-  readonly #config: FlowControllerConfig;
+  readonly #context: DigestContext;
   readonly #deps: FlowControllerDeps;
   readonly #watches = new WatchCounts();
   readonly #counts = { readOnly: 0, mutating: 0 };
@@ -73,9 +76,9 @@ export class FlowController implements FlowControl {
   fairFraction = 0;
 
   constructor(config: FlowControllerConfig, deps: FlowControllerDeps) {
-    this.#config = config;
+    this.#context = { ...config, clock: deps.clock, gate: new TurnGate(deps.clock) };
     this.#deps = deps;
-    this.#configuration = digest({ levels: [], schemas: [] }, undefined, { ...config, clock: deps.clock });
+    this.#configuration = digest({ levels: [], schemas: [] }, undefined, this.#context);
     this.#adjust();
   }
 
@@ -91,9 +94,9 @@ export class FlowController implements FlowControl {
 
   /** Acts upon the objects as they are in the cache now. */
   load(): void {
-    const { objects, clock } = this.#deps;
+    const { objects } = this.#deps;
     const read = { levels: objects.list(priorityLevelConfiguration), schemas: objects.list(flowSchema) };
-    this.#configuration = digest(read, this.#configuration, { ...this.#config, clock });
+    this.#configuration = digest(read, this.#configuration, this.#context);
     this.#adjust();
   }
 
@@ -210,6 +213,7 @@ export class FlowController implements FlowControl {
       if (level.quiescing && level.queueSet.idle) this.load();
     };
     return {
+      pause: () => level.queueSet.pause(request),
       release,
       close: () => {
         release();

@@ -4,6 +4,7 @@ import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock } from '@skiff/component-base';
 import { FlowStatistics } from './flow-statistics.ts';
 import { compileRules, type Matcher } from './match.ts';
+import type { TurnGate } from './turn-gate.ts';
 import { createPriorityLevel, type PriorityLevel, queuingOf, setNominalSeats } from './priority-level.ts';
 
 /** A FlowSchema at work. */
@@ -26,6 +27,12 @@ export interface FlowConfiguration {
   readonly dangling: ReadonlySet<string>;
 }
 
+export interface DigestContext {
+  readonly serverSeats: number;
+  readonly clock: Clock;
+  readonly gate: TurnGate;
+}
+
 type Level = DeepReadonly<PriorityLevelConfiguration>;
 type Schema = DeepReadonly<FlowSchema>;
 
@@ -38,14 +45,14 @@ function withMandatory<T extends { metadata?: { name?: string } }>(objects: read
 function activeLevels(
   objects: readonly Level[],
   previous: ReadonlyMap<string, PriorityLevel>,
-  o: { serverSeats: number; clock: Clock },
+  o: DigestContext,
 ): Map<string, PriorityLevel> {
   const levels = new Map<string, PriorityLevel>();
   for (const object of withMandatory<Level>(objects, mandatoryPriorityLevels)) {
     const name = object.metadata?.name ?? '';
     const queuing = object.spec === undefined ? undefined : queuingOf(name, object.spec);
     if (object.spec === undefined || queuing === undefined) continue;
-    const level = previous.get(name) ?? createPriorityLevel(name, object.spec, queuing, o.clock);
+    const level = previous.get(name) ?? createPriorityLevel(name, object.spec, { queuing, ...o });
     level.uid = object.metadata?.uid ?? '';
     level.spec = object.spec;
     level.quiescing = false;
@@ -65,7 +72,7 @@ function activeLevels(
 export function digest(
   objects: { levels: readonly Level[]; schemas: readonly Schema[] },
   previous: FlowConfiguration | undefined,
-  o: { serverSeats: number; clock: Clock },
+  o: DigestContext,
 ): FlowConfiguration {
   const levels = activeLevels(objects.levels, previous?.levels ?? new Map(), o);
   const dangling = new Set<string>();

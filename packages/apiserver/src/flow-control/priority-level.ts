@@ -3,6 +3,7 @@ import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock } from '@skiff/component-base';
 import { QueueSet, type Queuing } from './queue-set.ts';
 import { RetryAfter } from './retry-after.ts';
+import type { TurnGate } from './turn-gate.ts';
 import { dealHand, maxHashBits, requiredEntropyBits } from './shuffle-shard.ts';
 
 export type LevelSpec = DeepReadonly<PriorityLevelConfigurationSpec>;
@@ -44,13 +45,17 @@ export function queuingOf(name: string, spec: LevelSpec): Queuing | undefined {
   return { queues, queueLengthLimit };
 }
 
-export function createPriorityLevel(name: string, spec: LevelSpec, queuing: Queuing, clock: Clock): PriorityLevel {
+export function createPriorityLevel(
+  name: string,
+  spec: LevelSpec,
+  deps: { queuing: Queuing; clock: Clock; gate: TurnGate },
+): PriorityLevel {
   return {
     name,
     uid: '',
     spec,
     exempt: spec.type === 'Exempt',
-    queueSet: new QueueSet(queuing, clock),
+    queueSet: new QueueSet(deps.queuing, deps),
     retryAfter: new RetryAfter(),
     quiescing: false,
     nominal: 0,

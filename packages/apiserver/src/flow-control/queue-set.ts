@@ -2,6 +2,7 @@ import type { Clock } from '@skiff/component-base';
 import type { RequestInfo, UserInfo } from '../contract.ts';
 import type { FlowStatistics, RejectReason } from './flow-statistics.ts';
 import { SeatDemand } from './seat-demand.ts';
+import type { Gated, TurnGate } from './turn-gate.ts';
 import type { WorkEstimate } from './work-estimate.ts';
 
 /** How a priority level makes its requests wait: not at all (exempt), never (they are refused instead), or in queues. */
@@ -66,15 +67,19 @@ const oldest = (q: Queue): FlowRequest | undefined => q.waiting.values().next().
  *     start ─▶ waiting ─▶ executing ─▶ (lingering: seats for the work that watchers cause) ─▶ gone
  *        └▶ refused   └▶ cancelled
  */
-export class QueueSet {
+export class QueueSet implements Gated {
   readonly demand: SeatDemand;
   readonly #clock: Clock;
+  readonly #gate: TurnGate;
   #queuing: Queuing;
   #limit = 0;
   /** By number; made when they are first needed. */
   #queues = new Map<number, Queue>();
   /** Those with waiting requests; the one that was served last stands last. */
   readonly #nonEmpty = new Set<Queue>();
+  /** Those that have begun and go on when it is their turn. */
+  readonly #paused = new Map<Queue | undefined, { readonly resume: () => void; readonly work: number }[]>();
+  #resumedLast = false;
   /** Executing without a queue. */
   readonly queueless = new Set<FlowRequest>();
   #activeQueues = 0;
@@ -90,9 +95,11 @@ export class QueueSet {
   /** Of the last dispatch from a queue. */
   readonly last = { dispatchR: 0, s: 0 };
 
-  constructor(queuing: Queuing, clock: Clock) {
+  constructor(queuing: Queuing, deps: { clock: Clock; gate: TurnGate }) {
+    const { clock } = deps;
     this.#queuing = queuing;
     this.#clock = clock;
+    this.#gate = deps.gate;
     this.#rAtMs = clock.monotonicMs();
     this.demand = new SeatDemand(this.#rAtMs);
   }
@@ -156,7 +163,7 @@ export class QueueSet {
       queue.nextDispatchR = this.#r;
       this.#activeQueues++;
     }
-    if (this.#waiting === 0 && this.#seatsInUse < this.#limit && this.#hasRoom(seats)) {
+    if (this.#waiting === 0 && this.#seatsInUse < this.#limit && this.#hasRoom(seats) && this.#gate.open) {
       statistics.queueLength.observe(1);
       this.#serve(queue, request, now);
     } else {
@@ -263,27 +270,73 @@ export class QueueSet {
   }
 
   #dispatch(): void {
-    while (this.#waiting > 0 && this.#seatsInUse < this.#limit) {
-      let chosen: Queue | undefined;
-      let finish = Infinity;
-      for (const queue of this.#nonEmpty) {
-        const queueFinish = queue.nextDispatchR + (oldest(queue)?.work ?? 0);
-        if (queueFinish >= finish) continue;
-        finish = queueFinish;
-        chosen = queue;
-      }
-      const request = chosen === undefined ? undefined : oldest(chosen);
-      if (chosen === undefined || request === undefined) return;
-      if (!this.#hasRoom(request.seats)) {
-        request.subject.statistics.noAccommodation++;
-        return;
-      }
-      const now = this.#clock.monotonicMs();
-      this.#leaveQueue(chosen, request);
-      this.#serve(chosen, request, now);
-      this.#noteDemand(now);
-      request.started();
+    while (this.#canBegin() && this.#gate.open) if (this.#beginNext() === undefined) return;
+    if (this.#canBegin()) this.#gate.wait(this);
+  }
+
+  #canBegin(): boolean {
+    return this.#waiting > 0 && this.#seatsInUse < this.#limit;
+  }
+
+  /** Between pieces of work: undefined, or what to wait for until it is this one's turn. */
+  pause(request: FlowRequest): Promise<void> | undefined {
+    if (this.#queuing === 'exempt' || (this.#paused.size === 0 && this.#gate.open)) return undefined;
+    return new Promise((resume) => {
+      const entry = { resume, work: request.work };
+      const others = this.#paused.get(request.queue);
+      if (others === undefined) this.#paused.set(request.queue, [entry]);
+      else others.push(entry);
+      this.#gate.wait(this);
+    });
+  }
+
+  goOn(): number | undefined {
+    this.#passTime();
+    // In turns, so that neither those who wait to begin nor those who have begun keep the others waiting.
+    this.#resumedLast = !this.#resumedLast;
+    const work = this.#resumedLast ? (this.#resumeNext() ?? this.#tryBegin()) : (this.#tryBegin() ?? this.#resumeNext());
+    return work === undefined ? undefined : work / Math.max(1, this.#limit);
+  }
+
+  #tryBegin(): number | undefined {
+    return this.#canBegin() ? this.#beginNext()?.work : undefined;
+  }
+
+  #resumeNext(): number | undefined {
+    for (const [queue, entries] of this.#paused) {
+      const next = entries.shift();
+      // Queues take turns here too.
+      this.#paused.delete(queue);
+      if (entries.length > 0) this.#paused.set(queue, entries);
+      if (next === undefined) continue;
+      next.resume();
+      return next.work;
     }
+    return undefined;
+  }
+
+  /** The request that would be done first if all queues were served at once, each at its share. */
+  #beginNext(): FlowRequest | undefined {
+    let chosen: Queue | undefined;
+    let finish = Infinity;
+    for (const queue of this.#nonEmpty) {
+      const queueFinish = queue.nextDispatchR + (oldest(queue)?.work ?? 0);
+      if (queueFinish >= finish) continue;
+      finish = queueFinish;
+      chosen = queue;
+    }
+    const request = chosen === undefined ? undefined : oldest(chosen);
+    if (chosen === undefined || request === undefined) return undefined;
+    if (!this.#hasRoom(request.seats)) {
+      request.subject.statistics.noAccommodation++;
+      return undefined;
+    }
+    const now = this.#clock.monotonicMs();
+    this.#leaveQueue(chosen, request);
+    this.#serve(chosen, request, now);
+    this.#noteDemand(now);
+    request.started();
+    return request;
   }
 
   #serve(queue: Queue, request: FlowRequest, now: number): void {
