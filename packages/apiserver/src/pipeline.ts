@@ -197,7 +197,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       await deps.extensions.serve(x, extension, {
         user: r.user,
         signal: streaming.signal,
-        began: info.verb === 'watch' ? r.started : () => undefined,
+        began: () => (info.verb === 'watch' ? r.ticket?.release() : undefined),
       });
       r.served.code = x.response.statusCode;
       return undefined;
