@@ -8,6 +8,8 @@ import { root } from './skiff.mjs';
 
 /** etcd3 and dockerode load files beside their own, so they stay packages; so does the CRI over gRPC, which few kubelets load. */
 const external = ['etcd3', 'dockerode', 'ssh2', 'cpu-features', '@skiff/cri/grpc'];
+/** What a process loads only when it needs it. */
+const later = { 'controller-manager': ['@skiff/cel'] };
 const banner = "import { createRequire as skiffCreateRequire } from 'node:module'; const require = skiffCreateRequire(import.meta.url);";
 
 /** Mains of threads that a process starts, beside its own. */
@@ -26,7 +28,7 @@ await Promise.all(
       minifySyntax: true,
       minifyWhitespace: true,
       keepNames: true,
-      external,
+      external: [...external, ...(later[name] ?? [])],
       banner: { js: banner },
       logLevel: 'error',
     }),

@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   cri: ['apimachinery', 'component-base'],
   'cri-docker': ['apimachinery', 'component-base', 'cri'],
   apiserver: ['apimachinery', 'api', 'cel', 'component-base', 'storage', 'tunnel'],
-  'controller-manager': ['apimachinery', 'api', 'component-base', 'client'],
+  'controller-manager': ['apimachinery', 'api', 'cel', 'component-base', 'client'],
   scheduler: ['apimachinery', 'api', 'component-base', 'client'],
   kubelet: ['apimachinery', 'api', 'component-base', 'client', 'cri', 'tunnel'],
   proxy: ['apimachinery', 'api', 'component-base', 'client'],

@@ -24,9 +24,12 @@ export {
 export * from './types.ts';
 export * from './values.ts';
 export { AdmissionCompiler, type AdmissionExpression, type AdmissionNames } from './admission/admission-compiler.ts';
+export { type OpenApiSchema, type OpenApiSchemas, openApiType } from './admission/open-api-type.ts';
 export { appliedObjectType, jsonPatchType, MadeObject, misnamedObjects } from './admission/patch-types.ts';
 export { namespaceType, requestType } from './admission/request-types.ts';
+export { structType } from './admission/struct-type.ts';
 export { NotJsonError, toJson } from './admission/to-json.ts';
 export { checkSchemaRules } from './schema/check-rules.ts';
 export { escapeProperty } from './schema/escape.ts';
 export { createSchemaRules, type RuleValidation, type SchemaRules } from './schema/validate-rules.ts';
+export { typeWarnings } from './admission/type-check.ts';

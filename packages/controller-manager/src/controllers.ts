@@ -20,6 +20,7 @@ import { nodeIpamController } from './controllers/node-ipam.ts';
 import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
 import { persistentVolumeBinder } from './controllers/persistent-volume-binder.ts';
 import { podGarbageCollector } from './controllers/pod-garbage-collector.ts';
+import { policyStatusController } from './controllers/policy-status.ts';
 import { pvProtectionController } from './controllers/pv-protection.ts';
 import { pvcProtectionController } from './controllers/pvc-protection.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
@@ -72,4 +73,5 @@ export const controllers: readonly ControllerDescriptor[] = [
   localPathProvisionerController,
   pvcProtectionController,
   pvProtectionController,
+  policyStatusController,
 ];

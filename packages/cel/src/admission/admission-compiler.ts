@@ -21,14 +21,21 @@ export type AdmissionExpression =
   /** `error` in upstream's words: `compilation failed: ERROR: …`, `must evaluate to bool but got int`. */
   | { readonly expression: string; readonly program: undefined; readonly error: string };
 
-function environmentOf(names: AdmissionNames): Environment {
+/** What is known of the types of names that are dyn otherwise. */
+export interface KnownTypes {
+  /** Of `object` and `oldObject`. */
+  readonly object: CelType;
+  readonly params?: CelType;
+}
+
+function environmentOf(names: AdmissionNames, types?: KnownTypes): Environment {
   const environment = extendEnvironment(kubernetesEnvironment, {
     variables: {
-      object: dynType,
-      oldObject: dynType,
+      object: types?.object ?? dynType,
+      oldObject: types?.object ?? dynType,
       namespaceObject: namespaceType,
       request: requestType,
-      ...(names.params ? { params: dynType } : {}),
+      ...(names.params ? { params: types?.params ?? dynType } : {}),
       ...(names.authorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
     },
   });
@@ -74,8 +81,10 @@ const spelling = (type: CelType): string => (type.kind === 'null' ? 'null_type' 
 export class AdmissionCompiler {
   readonly #fields = new Map<string, { readonly type: CelType }>();
   readonly #variables: ObjectType | undefined;
+  readonly #types: KnownTypes | undefined;
 
-  constructor(o: { readonly variables: boolean }) {
+  constructor(o: { readonly variables: boolean; readonly types?: KnownTypes }) {
+    this.#types = o.types;
     this.#variables = o.variables ? { kind: 'object', name: 'kubernetes.variables', fields: this.#fields } : undefined;
   }
 
@@ -88,8 +97,8 @@ export class AdmissionCompiler {
 
   /** `results`: the types that the expression may have, exactly; undefined: any. */
   compile(expression: string, results: readonly CelType[] | undefined, names: AdmissionNames): AdmissionExpression {
-    const shared = sharedEnvironment(names);
-    const environment = this.#variables === undefined ? shared : extendEnvironment(shared, { variables: { variables: this.#variables } });
+    const plain = this.#types === undefined ? sharedEnvironment(names) : environmentOf(names, this.#types);
+    const environment = this.#variables === undefined ? plain : extendEnvironment(plain, { variables: { variables: this.#variables } });
     const { program, error } = compile(expression, environment);
     if (program === undefined) return { expression, program, error };
     if (results === undefined || results.some((type) => sameType(type, program.type))) return { expression, program, error: undefined };
