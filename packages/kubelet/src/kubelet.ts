@@ -28,6 +28,7 @@ import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
 import { createNodeGuards } from './node-guards.ts';
 import { imagesInUse } from './pod/dead-containers.ts';
+import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
 import { pullKeyring } from './pod/pull-keyring.ts';
@@ -145,6 +146,7 @@ export function createKubelet(
     followNodes(otherNodes, { self: config.nodeName, clusterCidrs: config.clusterCidrs, nodeAddress, log }, network);
     const leaseDurationMs = config.leaseDurationSeconds * 1000;
     const contact = createApiContact(leaseDurationMs, clock);
+    let volumesInUse = async (): Promise<readonly string[]> => [];
     const node = createNodeReporter(
       {
         name: config.nodeName,
@@ -171,6 +173,7 @@ export function createKubelet(
         pressures: () => eviction.conditions(),
         shuttingDown: () => shutdown.inProgress,
         inContactSinceMs: () => contact.sinceMs(),
+        volumesInUse: () => volumesInUse(),
       },
     );
     const learnCidr = (n: DeepReadonly<Node>): void => {
@@ -213,7 +216,15 @@ export function createKubelet(
       { rootDirectory: config.rootDirectory },
       { manager: imageManager, images, hostMount, keyring: (pod) => pullKeyring(pod, { objects, event, nodeKeyring }), event },
     );
-    const persistent = createPersistentVolumes({ rootDirectory: config.rootDirectory }, { client, hostMount, node: () => node.current() });
+    const plugins = createNodePlugins(
+      { rootDirectory: config.rootDirectory, nodeName: config.nodeName },
+      { client, hostMount, tokens, node: () => node.current(), onUseChange: () => node.poke(), clock, log },
+    );
+    volumesInUse = () => plugins.volumes.inUse();
+    const persistent = createPersistentVolumes(
+      { rootDirectory: config.rootDirectory },
+      { client, hostMount, node: () => node.current(), csi: plugins.volumes },
+    );
     const localVolumes = createLocalVolumes(
       { rootDirectory: config.rootDirectory },
       { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },
@@ -362,6 +373,7 @@ export function createKubelet(
         ['node', register],
         ['pods', (s) => manager.run(s)],
         ['image garbage', collectImages],
+        ['plugins', (s) => plugins.run(s)],
         [
           'local volumes',
           async (s) => {

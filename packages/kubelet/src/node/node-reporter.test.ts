@@ -66,6 +66,7 @@ function startReporter() {
       pressures: () => new Set(),
       shuttingDown: () => false,
       inContactSinceMs: () => contact.sinceMs(),
+      volumesInUse: async () => [],
     },
   );
   const stop = new AbortController();

@@ -66,6 +66,8 @@ export function createNodeReporter(
     shuttingDown: () => boolean;
     /** Since when the API has answered without a gap; monotonic milliseconds. */
     inContactSinceMs: () => number;
+    /** Attached volumes that pods of this node have. */
+    volumesInUse: () => Promise<readonly string[]>;
   },
 ): NodeReporter {
   const { client, clock, log, runtime } = deps;
@@ -149,6 +151,7 @@ export function createNodeReporter(
         name,
         features: { recursiveReadOnlyMounts: status.recursiveReadOnlyMounts, userNamespaces: false },
       })),
+      volumesInUse: [...(await deps.volumesInUse())],
       features: { supplementalGroupsPolicy: false },
       conditions: stampNodeConditions(verdicts, previous.conditions ?? [], formatTime(clock.now())),
     };

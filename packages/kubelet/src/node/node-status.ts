@@ -26,6 +26,7 @@ export function nodeStatusDiffers(current: DeepReadonly<NodeStatus>, next: NodeS
     daemonEndpoints: s.daemonEndpoints,
     nodeInfo: s.nodeInfo,
     images: s.images ?? [],
+    volumesInUse: s.volumesInUse ?? [],
     runtimeHandlers: s.runtimeHandlers,
     capacity: pick(s.capacity, Object.keys(next.capacity ?? {})),
     allocatable: pick(s.allocatable, Object.keys(next.allocatable ?? {})),
@@ -50,6 +51,10 @@ export function renderNodePatch(current: DeepReadonly<NodeStatus>, next: NodeSta
   }
   if (!sameJson(current.addresses, next.addresses)) {
     status['addresses'] = [...(next.addresses as unknown as JsonObject[]), { $patch: 'replace' }];
+  }
+  // Its list has no merge key, and an empty one is told as none.
+  if (!sameJson(current.volumesInUse ?? [], next.volumesInUse ?? [])) {
+    status['volumesInUse'] = (next.volumesInUse ?? []).length === 0 ? null : [...(next.volumesInUse ?? [])];
   }
   return { status };
 }

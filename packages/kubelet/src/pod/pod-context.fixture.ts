@@ -126,7 +126,11 @@ export function createFakeNode(
         objects,
         tokens,
         imageVolumes: { path: async () => '/', release: async () => undefined },
-        persistent: { mount: async () => Promise.reject(new Error('there are no claims here')), release: async () => undefined },
+        persistent: {
+          mount: async () => Promise.reject(new Error('there are no claims here')),
+          mountInline: async () => Promise.reject(new Error('there are no drivers here')),
+          release: async () => undefined,
+        },
         clock,
         allocatable: () => ({}),
       },

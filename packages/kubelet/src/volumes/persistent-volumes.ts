@@ -1,11 +1,12 @@
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { type Node, nodeTermMatches, type PersistentVolume, type PersistentVolumeClaim } from '@skiff/api';
+import { type CSIVolumeSource, type Node, nodeTermMatches, type PersistentVolume, type PersistentVolumeClaim } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
+import type { CsiVolumes } from '../csi/csi-volumes.ts';
 import type { HostMount } from '../host/host-mount.ts';
-import { belongsToGroup, giveToGroup } from '../host/safe-tree.ts';
 import { type BoundClaim, readBoundClaim } from './bound-claims.ts';
+import { applyFsGroup } from './fs-group.ts';
 import { mountNfs } from './nfs-mount.ts';
 import { podsDirectory } from './pod-paths.ts';
 import type { MountedVolume, VolumeContext } from './volume-plugin.ts';
@@ -21,6 +22,8 @@ export interface ClaimMount {
 /** Volumes that claims of pods are bound to. */
 export interface PersistentVolumes {
   mount(o: ClaimMount, context: VolumeContext): Promise<MountedVolume>;
+  /** A volume of a CSI driver without a claim. */
+  mountInline(source: DeepReadonly<CSIVolumeSource>, context: VolumeContext): Promise<MountedVolume>;
   /** Before a pod's mounts are taken down. */
   release(podUid: string): Promise<void>;
 }
@@ -109,6 +112,7 @@ export interface PersistentVolumesDeps {
   readonly client: Client;
   readonly hostMount: HostMount;
   readonly node: () => DeepReadonly<Node> | undefined;
+  readonly csi: CsiVolumes;
 }
 
 /** UIDs of the pods that have a PersistentVolume, as their folders tell; these outlive the kubelet. */
@@ -125,8 +129,10 @@ export async function usersOfVolume(volumeName: string, rootDirectory: string, h
   return [...new Set(users)];
 }
 
-function mounterOf(volume: DeepReadonly<PersistentVolume>): Mounter {
+function mounterOf(volume: DeepReadonly<PersistentVolume>, csi: CsiVolumes): Mounter {
   const spec = volume.spec ?? {};
+  // Drivers are told of mount options and of fsGroup.
+  if (spec.csi !== undefined) return { plugin: 'csi', hasMountOptions: true, isOwned: false, mount: (v, o) => csi.mount(v, o) };
   if (spec.local !== undefined) return local;
   if (spec.hostPath !== undefined) return hostPathVolume;
   if (spec.nfs !== undefined) return nfs;
@@ -150,14 +156,6 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
     )
       throw new Error('no matching NodeSelectorTerms');
   };
-  const own = async (mounted: MountedVolume, readOnly: boolean, context: VolumeContext): Promise<void> => {
-    const { fsGroup, fsGroupChangePolicy } = context.pod.spec.securityContext ?? {};
-    if (fsGroup === undefined || readOnly) return;
-    const target = { gid: fsGroup, readOnly: false };
-    const root = deps.hostMount.local(mounted.path);
-    if (fsGroupChangePolicy === 'OnRootMismatch' && (await belongsToGroup(root, target))) return;
-    await giveToGroup(root, target);
-  };
   return {
     mount: async (o, context) => {
       const bound = await readBoundClaim(context.pod, o, { client: deps.client, signal: context.signal });
@@ -171,7 +169,7 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
             ? `volume ${context.name} has volumeMode Block, but is specified in volumeMounts`
             : `volume ${context.name} has volumeMode Filesystem, but is specified in volumeDevices`,
         );
-      const mounter = mounterOf(volume);
+      const mounter = mounterOf(volume, deps.csi);
       const mountOptions = mountOptionsOf(volume);
       if (mountOptions.length > 0 && !mounter.hasMountOptions) throw new Error('Mount options are not supported for this volume type');
       await checkUse(bound, uid);
@@ -181,10 +179,11 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
       if (!isBlock) await chmod(path.dirname(deps.hostMount.local(target)), 0o750);
       const readOnly = o.readOnly || (claim.spec?.accessModes ?? []).every((mode) => mode === 'ReadOnlyMany');
       const mounted = await mounter.mount(volume, { volumeName, isBlock, readOnly: o.readOnly, mountOptions, target, context });
-      if (mounter.isOwned && mounted.isDevice !== true) await own(mounted, readOnly, context);
+      if (mounter.isOwned && mounted.isDevice !== true && !readOnly) await applyFsGroup(context.pod, mounted.path, deps.hostMount);
       return mounted;
     },
-    release: async () => undefined,
+    mountInline: (source, context) => deps.csi.mountInline(source, context),
+    release: (podUid) => deps.csi.release(podUid),
   };
 }
 

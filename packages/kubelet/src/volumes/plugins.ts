@@ -1,3 +1,4 @@
+import { csi } from './plugins/csi.ts';
 import { emptyDir } from './plugins/empty-dir.ts';
 import { hostPath } from './plugins/host-path.ts';
 import { image } from './plugins/image.ts';
@@ -47,6 +48,6 @@ export const volumePlugins: VolumePlugins = {
   portworxVolume: unsupported('portworxVolume'),
   scaleIO: unsupported('scaleIO'),
   storageos: unsupported('storageos'),
-  csi: unsupported('csi'),
+  csi,
   ephemeral,
 };

@@ -1,0 +1,327 @@
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { CSIDriver, CSIVolumeSource, PersistentVolume } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
+import type { Client } from '@skiff/client';
+import type { Clock, Logger } from '@skiff/component-base';
+import type { HostMount } from '../host/host-mount.ts';
+import { removeTree } from '../host/safe-tree.ts';
+import { applyFsGroup } from '../volumes/fs-group.ts';
+import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
+import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
+import type { MountedVolume, VolumeContext } from '../volumes/volume-plugin.ts';
+import type { CsiDrivers } from './csi-drivers.ts';
+import type { CsiNodeService, VolumeCapability } from './csi-node-service.ts';
+import {
+  attachmentName,
+  blockPublish,
+  blockStaging,
+  globalMount,
+  inlineHandle,
+  stagedDirectory,
+  uniqueVolumeName,
+  volumeFolder,
+} from './csi-paths.ts';
+import { podInfo, podTokens, readDriver, readSecret, untilAttached } from './driver-facts.ts';
+import { createKeyedLock } from './keyed-lock.ts';
+import { loadVolumeData, saveVolumeData, type VolumeData } from './volume-data.ts';
+
+export interface CsiMount {
+  readonly volumeName: string;
+  readonly isBlock: boolean;
+  readonly readOnly: boolean;
+  readonly mountOptions: readonly string[];
+  /** The pod's own folder of the volume; made already. */
+  readonly target: string;
+  readonly context: VolumeContext;
+}
+
+/** Volumes of CSI drivers: attached, staged once a node, published once a pod, and all of it undone from what is on disk. */
+export interface CsiVolumes {
+  mount(volume: DeepReadonly<PersistentVolume>, o: CsiMount): Promise<MountedVolume>;
+  mountInline(source: DeepReadonly<CSIVolumeSource>, context: VolumeContext): Promise<MountedVolume>;
+  /** Takes back all that a pod has. Throws while a driver is not there or refuses. */
+  release(podUid: string): Promise<void>;
+  /** Unstages what no pod has any more. */
+  sweep(): Promise<void>;
+  /** Volumes that must not be detached, as `node.status.volumesInUse` names them. */
+  inUse(): Promise<readonly string[]>;
+}
+
+export interface CsiVolumesDeps {
+  readonly client: Client;
+  readonly drivers: CsiDrivers;
+  readonly tokens: ServiceAccountTokens;
+  readonly hostMount: HostMount;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `inUse` says something else from now on. */
+  readonly onUseChange: () => void;
+}
+
+const accessModes: Readonly<Record<string, readonly [plain: string, multiWriter: string]>> = {
+  ReadWriteOnce: ['SINGLE_NODE_WRITER', 'SINGLE_NODE_MULTI_WRITER'],
+  ReadWriteOncePod: ['SINGLE_NODE_WRITER', 'SINGLE_NODE_SINGLE_WRITER'],
+  ReadOnlyMany: ['MULTI_NODE_READER_ONLY', 'MULTI_NODE_READER_ONLY'],
+  ReadWriteMany: ['MULTI_NODE_MULTI_WRITER', 'MULTI_NODE_MULTI_WRITER'],
+};
+
+export async function renderCapability(
+  service: CsiNodeService,
+  o: { accessMode: string; isBlock: boolean; fsType: string; mountFlags: readonly string[]; group: number | undefined },
+): Promise<VolumeCapability> {
+  const modes = accessModes[o.accessMode];
+  if (modes === undefined) throw new Error(`access mode "${o.accessMode}" is not known`);
+  const accessMode = { mode: modes[(await service.has('SINGLE_NODE_MULTI_WRITER')) ? 1 : 0] };
+  if (o.isBlock) return { block: {}, accessMode };
+  const volumeMountGroup = o.group === undefined ? '' : String(o.group);
+  return { mount: { fsType: o.fsType, mountFlags: o.mountFlags, volumeMountGroup }, accessMode };
+}
+
+/** Whether the kubelet gives the files to fsGroup, by the driver's policy. */
+export function isGivenToGroup(
+  driver: DeepReadonly<CSIDriver> | undefined,
+  o: { fsType: string; accessModes: readonly string[]; readOnly: boolean },
+): boolean {
+  const policy = driver?.spec?.fsGroupPolicy ?? 'ReadWriteOnceWithFSType';
+  if (o.readOnly || policy === 'None') return false;
+  return policy === 'File' || (o.fsType !== '' && o.accessModes.includes('ReadWriteOnce'));
+}
+
+const listOf = (folder: string): Promise<readonly string[]> =>
+  readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
+
+export function createCsiVolumes(config: { readonly rootDirectory: string; readonly nodeName: string }, deps: CsiVolumesDeps): CsiVolumes {
+  const { hostMount, client } = deps;
+  const { rootDirectory: root } = config;
+  const local = (p: string): string => hostMount.local(p);
+  /** One volume is staged or unstaged by one at a time. */
+  const lock = createKeyedLock();
+  const keyOf = (d: { driverName: string; volumeHandle: string }): string => uniqueVolumeName(d.driverName, d.volumeHandle);
+
+  /** Folders in which a pod's volumes are described. */
+  const foldersOf = async (uid: string): Promise<readonly string[]> => {
+    const { root: pod } = podPaths(root, uid);
+    const kinds = ['volumes/kubernetes.io~csi', 'volumeDevices/kubernetes.io~csi'].map((k) => path.join(pod, k));
+    return (await Promise.all(kinds.map(async (k) => (await listOf(local(k))).map((name) => path.join(k, name))))).flat();
+  };
+  const isUsed = async (key: string): Promise<boolean> => {
+    for (const uid of await listOf(local(podsDirectory(root)))) {
+      for (const folder of await foldersOf(uid)) {
+        const data = await loadVolumeData(local(folder));
+        if (data !== undefined && data.volumeLifecycleMode === 'Persistent' && keyOf(data) === key) return true;
+      }
+    }
+    return false;
+  };
+  const stagedFolders = async (): Promise<readonly string[]> => {
+    const base = stagedDirectory(root);
+    const drivers = (await listOf(local(base))).filter((d) => d !== 'volumeDevices');
+    return (
+      await Promise.all(drivers.map(async (d) => (await listOf(local(path.join(base, d)))).map((v) => path.join(base, d, v))))
+    ).flat();
+  };
+  const unstage = async (folder: string): Promise<void> => {
+    const data = await loadVolumeData(local(folder));
+    if (data !== undefined) {
+      if (data.stagingPath !== '')
+        await deps.drivers.get(data.driverName).unstage({ volumeId: data.volumeHandle, stagingTargetPath: data.stagingPath });
+      await hostMount.unmount(data.stagingPath === '' ? globalMount(folder) : data.stagingPath);
+      if (data.stagingPath !== '') await rmdir(local(data.stagingPath)).catch(() => undefined);
+    }
+    await removeTree(local(path.dirname(folder)), path.basename(folder));
+    deps.onUseChange();
+  };
+  const unstageUnused = (data: VolumeData): Promise<void> =>
+    lock(keyOf(data), async () => {
+      if (!(await isUsed(keyOf(data)))) await unstage(volumeFolder(root, { driver: data.driverName, volumeHandle: data.volumeHandle }));
+    });
+
+  const unpublish = async (folder: string): Promise<void> => {
+    const data = await loadVolumeData(local(folder));
+    if (data !== undefined) {
+      await deps.drivers.get(data.driverName).unpublish({ volumeId: data.volumeHandle, targetPath: data.targetPath });
+      await hostMount.unmount(data.targetPath);
+      // The driver made it and should have removed it.
+      await removeTree(local(path.dirname(data.targetPath)), path.basename(data.targetPath)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+    await removeTree(local(path.dirname(folder)), path.basename(folder));
+    if (data?.volumeLifecycleMode !== 'Persistent') return;
+    await unstageUnused(data).catch((error: unknown) =>
+      deps.log.warn({ err: error, volume: data.volumeHandle }, 'a volume that nobody uses could not be unstaged; housekeeping tries again'),
+    );
+  };
+
+  const isThere = async (target: string, isBlock: boolean): Promise<boolean> =>
+    isBlock ? (await hostMount.typeOf(target)) === 'block' : (await hostMount.mountsBelow(target)).includes(target);
+
+  return {
+    mount: async (volume, o) => {
+      const { context } = o;
+      const source = volume.spec?.csi;
+      if (source === undefined) throw new Error('the volume has no csi source');
+      const { driver: driverName, volumeHandle } = source;
+      const service = deps.drivers.get(driverName);
+      const driver = await readDriver(client, driverName, context.signal);
+      const modes = driver?.spec?.volumeLifecycleModes ?? ['Persistent'];
+      if (!modes.includes('Persistent'))
+        throw new Error(
+          `volume mode "Persistent" not supported by driver ${driverName} (only supports [${modes.map((m) => `"${m}"`).join(' ')}])`,
+        );
+      const targetPath = o.isBlock ? blockPublish(root, o.volumeName, context.pod.metadata.uid) : path.join(o.target, 'mount');
+      const mounted: MountedVolume = { path: targetPath, readOnly: o.readOnly, ...(o.isBlock ? { isDevice: true } : {}) };
+      if ((await isThere(targetPath, o.isBlock)) && driver?.spec?.requiresRepublish !== true) return mounted;
+      const attachable = driver?.spec?.attachRequired !== false;
+      const reading = { client, signal: context.signal };
+      const name = attachmentName({ volumeHandle, driver: driverName, nodeName: config.nodeName });
+      const publishContext = attachable ? await untilAttached(name, { volumeHandle, clock: deps.clock, ...reading }) : {};
+      const fsGroup = context.pod.spec.securityContext?.fsGroup;
+      const group = (await service.has('VOLUME_MOUNT_GROUP')) ? fsGroup : undefined;
+      const fsType = source.fsType ?? '';
+      const volumeCapability = await renderCapability(service, {
+        accessMode: volume.spec?.accessModes?.[0] ?? 'ReadWriteOnce',
+        isBlock: o.isBlock,
+        fsType,
+        mountFlags: o.mountOptions,
+        group,
+      });
+      const folder = volumeFolder(root, { driver: driverName, volumeHandle });
+      const isStaged = await service.has('STAGE_UNSTAGE_VOLUME');
+      const stagingPath = !isStaged ? '' : o.isBlock ? blockStaging(root, o.volumeName) : globalMount(folder);
+      const data: VolumeData = {
+        specVolID: o.volumeName,
+        volumeHandle,
+        driverName,
+        volumeLifecycleMode: 'Persistent',
+        targetPath,
+        stagingPath,
+        attachable: String(attachable),
+      };
+      const secretsOf = (ref: typeof source.nodeStageSecretRef, what: string) => readSecret(ref, { what, ...reading });
+      const volumeContext = source.volumeAttributes ?? {};
+      await lock(keyOf(data), async () => {
+        // From here on the volume counts as used by the pod.
+        await saveVolumeData(local(o.target), data);
+        await mkdir(local(stagingPath === '' ? folder : stagingPath), { recursive: true, mode: 0o750 });
+        await mkdir(local(folder), { recursive: true, mode: 0o750 });
+        await saveVolumeData(local(folder), data);
+        deps.onUseChange();
+        if (stagingPath === '') return;
+        const secrets = await secretsOf(source.nodeStageSecretRef, 'NodeStageSecretRef');
+        await service.stage({
+          volumeId: volumeHandle,
+          publishContext,
+          stagingTargetPath: stagingPath,
+          volumeCapability,
+          secrets,
+          volumeContext,
+        });
+      });
+      const tokens = await podTokens(context.pod, driver?.spec?.tokenRequests, { tokens: deps.tokens, signal: context.signal });
+      const inSecrets = driver?.spec?.serviceAccountTokenInSecrets === true;
+      const publishSecrets = await secretsOf(source.nodePublishSecretRef, 'NodePublishSecretRef');
+      await mkdir(local(path.dirname(targetPath)), { recursive: true, mode: 0o750 });
+      await service.publish({
+        volumeId: volumeHandle,
+        publishContext,
+        stagingTargetPath: stagingPath,
+        targetPath,
+        volumeCapability,
+        readonly: o.readOnly,
+        secrets: inSecrets ? { ...publishSecrets, ...tokens } : publishSecrets,
+        volumeContext: {
+          ...volumeContext,
+          ...(driver?.spec?.podInfoOnMount === true ? podInfo(context.pod, false) : {}),
+          ...(inSecrets ? {} : tokens),
+        },
+      });
+      if (
+        !o.isBlock &&
+        group === undefined &&
+        isGivenToGroup(driver, { fsType, accessModes: volume.spec?.accessModes ?? [], readOnly: o.readOnly })
+      )
+        await applyFsGroup(context.pod, targetPath, hostMount);
+      return mounted;
+    },
+
+    mountInline: async (source, context) => {
+      const { pod, signal } = context;
+      const driverName = source.driver;
+      const service = deps.drivers.get(driverName);
+      const driver = await readDriver(client, driverName, signal);
+      if (driver === undefined) throw new Error(`volume mode "Ephemeral" not supported by driver ${driverName} (no CSIDriver object)`);
+      const modes = driver.spec?.volumeLifecycleModes ?? ['Persistent'];
+      if (!modes.includes('Ephemeral'))
+        throw new Error(
+          `volume mode "Ephemeral" not supported by driver ${driverName} (only supports [${modes.map((m) => `"${m}"`).join(' ')}])`,
+        );
+      const folder = context.paths.volume('csi', context.name);
+      const targetPath = path.join(folder, 'mount');
+      const readOnly = source.readOnly === true;
+      const mounted: MountedVolume = { path: targetPath, readOnly };
+      if ((await isThere(targetPath, false)) && driver.spec?.requiresRepublish !== true) return mounted;
+      const volumeHandle = inlineHandle(pod.metadata.uid, context.name);
+      const fsType = source.fsType ?? '';
+      const group = (await service.has('VOLUME_MOUNT_GROUP')) ? pod.spec.securityContext?.fsGroup : undefined;
+      const volumeCapability = await renderCapability(service, {
+        accessMode: 'ReadWriteOnce',
+        isBlock: false,
+        fsType,
+        mountFlags: [],
+        group,
+      });
+      const ref = source.nodePublishSecretRef;
+      const secretRef = ref === undefined ? undefined : { namespace: pod.metadata.namespace, name: ref.name ?? '' };
+      const secrets = await readSecret(secretRef, { what: 'NodePublishSecretRef', client, signal });
+      const tokens = await podTokens(pod, driver.spec?.tokenRequests, { tokens: deps.tokens, signal });
+      const inSecrets = driver.spec?.serviceAccountTokenInSecrets === true;
+      await mkdir(local(folder), { recursive: true, mode: 0o750 });
+      await saveVolumeData(local(folder), {
+        specVolID: context.name,
+        volumeHandle,
+        driverName,
+        volumeLifecycleMode: 'Ephemeral',
+        targetPath,
+        stagingPath: '',
+        attachable: 'false',
+      });
+      await service.publish({
+        volumeId: volumeHandle,
+        publishContext: {},
+        stagingTargetPath: '',
+        targetPath,
+        volumeCapability,
+        readonly: readOnly,
+        secrets: inSecrets ? { ...secrets, ...tokens } : secrets,
+        volumeContext: {
+          ...source.volumeAttributes,
+          ...(driver.spec?.podInfoOnMount === true ? podInfo(pod, true) : {}),
+          ...(inSecrets ? {} : tokens),
+        },
+      });
+      if (group === undefined && isGivenToGroup(driver, { fsType, accessModes: ['ReadWriteOnce'], readOnly }))
+        await applyFsGroup(pod, targetPath, hostMount);
+      return mounted;
+    },
+
+    release: async (podUid) => {
+      for (const folder of await foldersOf(podUid)) await unpublish(folder);
+    },
+    sweep: async () => {
+      for (const folder of await stagedFolders()) {
+        const data = await loadVolumeData(local(folder));
+        // Of those whose driver is away nothing can be said.
+        if (data !== undefined && deps.drivers.has(data.driverName)) await unstageUnused(data);
+      }
+    },
+    inUse: async () => {
+      const all = await Promise.all((await stagedFolders()).map((folder) => loadVolumeData(local(folder))));
+      return all.flatMap((d) => (d?.attachable === 'true' ? [keyOf(d)] : [])).sort();
+    },
+  };
+}

@@ -1,0 +1,9 @@
+import type { CSIVolumeSource } from '@skiff/api';
+import type { VolumePlugin } from '../volume-plugin.ts';
+
+/** A volume of a CSI driver that has the pod's life (KEP-596). */
+export const csi: VolumePlugin<CSIVolumeSource> = {
+  name: 'csi',
+  refreshes: false,
+  setUp: (source, context) => context.persistent.mountInline(source, context),
+};
