@@ -1,3 +1,4 @@
+import { attachDetachController } from './controllers/attach-detach.ts';
 import { bootstrapSigner } from './controllers/bootstrap-signer.ts';
 import { certificateApprovingController } from './controllers/certificate-approving.ts';
 import { certificateCleaner } from './controllers/certificate-cleaner.ts';
@@ -70,6 +71,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   tokenCleaner,
   persistentVolumeBinder,
   ephemeralVolumeController,
+  attachDetachController,
   localPathProvisionerController,
   pvcProtectionController,
   pvProtectionController,

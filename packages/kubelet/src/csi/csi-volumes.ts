@@ -1,4 +1,4 @@
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { CSIDriver, CSIVolumeSource, PersistentVolume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
@@ -94,6 +94,8 @@ const listOf = (folder: string): Promise<readonly string[]> =>
     throw error;
   });
 
+const readBoot = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+
 export function createCsiVolumes(config: { readonly rootDirectory: string; readonly nodeName: string }, deps: CsiVolumesDeps): CsiVolumes {
   const { hostMount, client } = deps;
   const { rootDirectory: root } = config;
@@ -123,6 +125,12 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
     return (
       await Promise.all(drivers.map(async (d) => (await listOf(local(path.join(base, d)))).map((v) => path.join(base, d, v))))
     ).flat();
+  };
+  /** Drivers stage once; what they staged before a reboot is gone. */
+  const isStagedStill = async (folder: string, stagingPath: string): Promise<boolean> => {
+    const known = await loadVolumeData(local(folder));
+    if (known?.stagedInBoot === undefined || known.stagedInBoot !== (await readBoot()) || known.stagingPath !== stagingPath) return false;
+    return known.stagedMount !== 'true' || (await hostMount.mountsBelow(stagingPath)).includes(stagingPath);
   };
   const unstage = async (folder: string): Promise<void> => {
     const data = await loadVolumeData(local(folder));
@@ -209,6 +217,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         await saveVolumeData(local(o.target), data);
         await mkdir(local(stagingPath === '' ? folder : stagingPath), { recursive: true, mode: 0o750 });
         await mkdir(local(folder), { recursive: true, mode: 0o750 });
+        if (await isStagedStill(folder, stagingPath)) return;
         await saveVolumeData(local(folder), data);
         deps.onUseChange();
         if (stagingPath === '') return;
@@ -221,6 +230,8 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
           secrets,
           volumeContext,
         });
+        const stagedMount = String((await hostMount.mountsBelow(stagingPath)).includes(stagingPath));
+        await saveVolumeData(local(folder), { ...data, stagedInBoot: await readBoot(), stagedMount });
       });
       const tokens = await podTokens(context.pod, driver?.spec?.tokenRequests, { tokens: deps.tokens, signal: context.signal });
       const inSecrets = driver?.spec?.serviceAccountTokenInSecrets === true;

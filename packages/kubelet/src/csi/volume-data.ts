@@ -13,6 +13,9 @@ export interface VolumeData {
   readonly stagingPath: string;
   /** 'true' when it has to be attached to the node. */
   readonly attachable: string;
+  /** Beside the staged volume: the boot in which the driver has staged it, and whether that made a mount. */
+  readonly stagedInBoot?: string;
+  readonly stagedMount?: string;
 }
 
 const fileName = 'vol_data.json';

@@ -30,6 +30,10 @@ export interface HostMount {
     readonly fsType: string;
     readonly options: readonly string[];
   }): Promise<void>;
+  /** Whether mounts spread from and to the mount that a path is on, as the kernel has it. */
+  propagationOf(path: string): Promise<'shared' | 'slave' | 'private'>;
+  /** Makes an existing directory a mount of its own from and to which mounts spread. */
+  share(directory: string): Promise<void>;
   /** Unmounts what is mounted at the path, if anything is. */
   unmount(target: string): Promise<void>;
   /** `directory`, `file`, `socket`, `char`, `block`, `other`, or undefined when nothing is there. */
@@ -98,15 +102,33 @@ async function hasOtherMounts(pid: number): Promise<boolean> {
   return own.ino !== its.ino;
 }
 
+const decodeMountPath = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+
 /** Mount points at or below a directory, deepest first. */
 export function parseMountsBelow(mountinfo: string, directory: string): string[] {
-  const decode = (text: string): string =>
-    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return mountinfo
     .split('\n')
-    .map((line) => decode(line.split(' ')[4] ?? ''))
+    .map((line) => decodeMountPath(line.split(' ')[4] ?? ''))
     .filter((target) => target === directory || target.startsWith(`${directory}/`))
     .sort((a, b) => b.length - a.length);
+}
+
+/** How the mount that has a path spreads (mountinfo's optional fields). */
+export function parsePropagation(mountinfo: string, path: string): 'shared' | 'slave' | 'private' {
+  let best = '';
+  let fields: readonly string[] = [];
+  for (const line of mountinfo.split('\n')) {
+    const words = line.split(' ');
+    const target = decodeMountPath(words[4] ?? '');
+    if (target === '' || target.length < best.length) continue;
+    if (path !== target && !path.startsWith(target === '/' ? '/' : `${target}/`)) continue;
+    // Of mounts on one another the last is on top.
+    best = target;
+    fields = words.slice(6, words.indexOf('-'));
+  }
+  if (fields.some((f) => f.startsWith('shared:'))) return 'shared';
+  return fields.some((f) => f.startsWith('master:')) ? 'slave' : 'private';
 }
 
 /** `findEngine`: the engine's process, undefined when it can't be seen; then this process' own namespace has to do. */
@@ -145,6 +167,14 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
       const type = fsType === '' ? 'ext4' : fsType;
       if (!/^[a-z0-9]+$/.test(type)) throw new Error(`"${type}" is no file system`);
       await exec('sh', '-c', formatScript, 'sh', device, target, type, ['defaults', ...options].join(','));
+    },
+    propagationOf: async (path) => {
+      const real = (await exec('realpath', '-m', path)).trim();
+      return parsePropagation(await readFile(`/proc/${foreign ?? 'self'}/mountinfo`, 'utf8'), real);
+    },
+    share: async (directory) => {
+      await exec('mount', '--bind', directory, directory);
+      await exec('mount', '--make-rshared', directory);
     },
     unmount: async (target) => {
       await exec('umount', '--no-canonicalize', target).catch((error: Error) => {

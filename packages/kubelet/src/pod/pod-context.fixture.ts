@@ -81,6 +81,8 @@ export function createFakeNode(
     bind: async () => undefined,
     mount: async () => undefined,
     formatAndMount: async () => undefined,
+    propagationOf: async () => 'shared',
+    share: async () => undefined,
     unmount: async () => undefined,
     typeOf: async () => 'directory',
     makeDirectory: async () => undefined,

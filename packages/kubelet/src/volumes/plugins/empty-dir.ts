@@ -15,11 +15,12 @@ export const emptyDir: VolumePlugin<EmptyDirVolumeSource> = {
     await mkdir(local, { recursive: true });
     if (medium === 'Memory' && !(await context.hostMount.mountsBelow(target)).includes(target)) {
       const limit = source.sizeLimit === undefined ? undefined : quantityValue(source.sizeLimit);
-      await context.hostMount.tmpfs(target, { mode: '0777', ...(limit === undefined || limit === 0 ? {} : { sizeBytes: limit }) });
+      await context.hostMount.tmpfs(target, { mode: '1777', ...(limit === undefined || limit === 0 ? {} : { sizeBytes: limit }) });
     }
     const fsGroup = context.pod.spec.securityContext?.fsGroup;
     if (fsGroup !== undefined) await chown(local, 0, fsGroup);
-    await chmod(local, fsGroup === undefined ? 0o777 : 0o2777);
+    // A tmpfs is like /tmp: what is in it is removed by its owner only.
+    await chmod(local, (medium === 'Memory' ? 0o1777 : 0o777) | (fsGroup === undefined ? 0 : 0o2000));
     return { path: target, readOnly: false };
   },
 };
