@@ -152,7 +152,7 @@ describe('a CSI driver', () => {
     await using driver = await startCsiDriver({ name, kubeletDirectory: kubelet(), maxVolumes: 3, zone: 'here' });
     const [{ metadata: machine }] = (await cluster.client.list(node)).items as [{ metadata: { name: string } }];
     const { spec: known } = await cluster.client.get(csiNode, { name: machine.name });
-    expect(known?.drivers.find((d) => d.name === name)).toEqual({
+    expect((known?.drivers ?? []).find((d) => d.name === name)).toEqual({
       name,
       nodeID: 'the-node',
       topologyKeys: [`topology.${name}/zone`],
