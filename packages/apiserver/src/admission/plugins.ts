@@ -41,7 +41,7 @@ export interface AdmissionDeps {
   readonly objects: ObjectAccess;
   readonly authorization: Authorization;
   readonly clock: Pick<Clock, 'now'>;
-  readonly webhooks: Omit<WebhookDeps, 'objects'>;
+  readonly webhooks: Omit<WebhookDeps, 'objects' | 'authorizer'>;
   readonly defaultTolerations?: DefaultTolerations;
   readonly config?: AdmissionConfig;
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
@@ -92,9 +92,9 @@ export function admissionPlugins({
     rbacEscalation(authorization),
     policyParamAccess(policies),
     mutatingPolicies(policies),
-    mutatingWebhooks({ objects, ...webhooks }),
+    mutatingWebhooks({ objects, authorizer, ...webhooks }),
     validatingPolicies(policies),
-    validatingWebhooks({ objects, ...webhooks }),
+    validatingWebhooks({ objects, authorizer, ...webhooks }),
     resourceQuotaAdmission(objects, clock),
     alwaysDeny,
   ];

@@ -6,6 +6,7 @@ import {
   type KubeObject,
   nameIsDNSSubdomain,
   type ResourceStrategy,
+  type StrategyContext,
   validateLabelSelector,
 } from '@skiff/apimachinery';
 import type {
@@ -15,9 +16,10 @@ import type {
   ValidatingWebhookConfiguration,
   WebhookClientConfig,
 } from '../../generated/types/admissionregistration-v1.ts';
-import { semanticEqual } from '../../semantic-equality.ts';
+import { deepEqual, semanticEqual } from '../../semantic-equality.ts';
 import { bumpGeneration, setGeneration } from '../../spec-and-status.ts';
 import { validateRule } from './match-rules.ts';
+import { expressionChecks, validateMatchConditions } from './policy-spec.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
@@ -114,15 +116,33 @@ function validateWebhook(hook: DeepReadonly<Webhook>, field: string, errors: Fie
   }
   validateClientConfig(hook.clientConfig, `${field}.clientConfig`, errors);
   validateVersions(hook.admissionReviewVersions ?? [], `${field}.admissionReviewVersions`, errors);
-  // A condition that is not evaluated would send, and refuse, what it was to spare.
-  if ((hook.matchConditions ?? []).length > 0)
-    errors.forbidden(`${field}.matchConditions`, 'this server does not evaluate match conditions yet');
 }
 
-function validateConfiguration(configuration: DeepReadonly<Configuration>, errors: FieldErrors): void {
+/** Conditions that are as they were are not judged again. */
+function validateConditions(hook: DeepReadonly<Webhook>, field: string, old: DeepReadonly<Configuration> | undefined, check: Check): void {
+  const conditions = hook.matchConditions ?? [];
+  if (conditions.length === 0) return;
+  const before = old?.webhooks?.find((h) => h.name === hook.name)?.matchConditions;
+  if (before !== undefined && deepEqual(before, conditions)) return;
+  const checks = expressionChecks(check.context, { params: false, variables: false });
+  validateMatchConditions(conditions, `${field}.matchConditions`, checks, check.errors);
+}
+
+interface Check {
+  readonly errors: FieldErrors;
+  readonly context: StrategyContext;
+}
+
+function validateConfiguration(
+  configuration: DeepReadonly<Configuration>,
+  old: DeepReadonly<Configuration> | undefined,
+  check: Check,
+): void {
+  const { errors } = check;
   const names = new Set<string>();
   for (const [i, hook] of (configuration.webhooks ?? []).entries()) {
     validateWebhook(hook, `webhooks[${i}]`, errors);
+    validateConditions(hook, `webhooks[${i}]`, old, check);
     if (names.has(hook.name)) errors.duplicate(`webhooks[${i}].name`, hook.name);
     names.add(hook.name);
   }
@@ -136,6 +156,8 @@ export const webhookStrategy = <T extends KubeObject & { webhooks?: unknown }>(s
     const [now, before] = [{ webhooks: draft.webhooks ?? [] }, { webhooks: old.webhooks ?? [] }];
     if (!semanticEqual(schemaName, now, before)) bumpGeneration(draft, old);
   },
-  validate: (configuration, errors) => validateConfiguration(configuration as DeepReadonly<Configuration>, errors),
-  validateUpdate: (configuration, _old, errors) => validateConfiguration(configuration as DeepReadonly<Configuration>, errors),
+  validate: (configuration, errors, context) =>
+    validateConfiguration(configuration as DeepReadonly<Configuration>, undefined, { errors, context }),
+  validateUpdate: (configuration, old, errors, context) =>
+    validateConfiguration(configuration as DeepReadonly<Configuration>, old as DeepReadonly<Configuration>, { errors, context }),
 });

@@ -17,7 +17,11 @@ export interface PolicyHead {
   matches(scope: Scope): boolean;
 }
 
-export function compileHead(spec: DeepReadonly<ValidatingAdmissionPolicySpec | MutatingAdmissionPolicySpec>): PolicyHead {
+type HeadSpec = Pick<
+  ValidatingAdmissionPolicySpec | MutatingAdmissionPolicySpec,
+  'paramKind' | 'failurePolicy' | 'variables' | 'matchConditions'
+>;
+export function compileHead(spec: DeepReadonly<HeadSpec>): PolicyHead {
   const params = spec.paramKind !== undefined;
   const failsClosed = spec.failurePolicy !== 'Ignore';
   const compiler = new AdmissionCompiler({ variables: true });

@@ -15,6 +15,7 @@ import {
 } from '@skiff/api';
 import type { JsonObject, ResourceDefinition } from '@skiff/apimachinery';
 import { describe, expect, it } from 'vitest';
+import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionRequest } from '../../contract.ts';
 import { FakeObjects } from '../../object-access.fake.ts';
 import { createAdmissionChain } from '../plugin.ts';
@@ -69,7 +70,13 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
     },
     close: () => undefined,
   };
-  const deps = { objects, client: () => client, definitions: () => builtinResources, convert: unexpectedConversion };
+  const deps = {
+    objects,
+    client: () => client,
+    definitions: () => builtinResources,
+    convert: unexpectedConversion,
+    authorizer: () => readers,
+  };
   const chain = createAdmissionChain([mutatingWebhooks(deps), validatingWebhooks(deps)]);
   const admit = async (object: unknown, more: Partial<AdmissionRequest> = {}): Promise<AdmissionRequest> => {
     const r: AdmissionRequest = {
@@ -96,6 +103,11 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
 }
 const map = (data: JsonObject = {}): JsonObject => ({ metadata: { name: 'm', namespace: 'a', labels: { app: 'web' } }, data });
 
+/** Whoever asks may get pods. */
+const readers: Authorizer = {
+  name: 'readers',
+  authorize: (a) => ({ decision: a.verb === 'get' && a.resource === 'pods' ? 'allow' : 'no-opinion', reason: '' }),
+};
 const unexpectedConversion = (): Promise<never> => Promise.reject(new Error('nothing is converted here'));
 
 describe('mutating webhooks', () => {
@@ -213,5 +225,34 @@ describe('validating webhooks', () => {
     await admit(map());
     expect(calls[0]?.target).toMatchObject({ serverName: 'svc.a.svc', route: { host: '10.1.1.2', port: 443 }, ca: 'ca' });
     expect(calls[0]?.target.url.href).toBe('https://svc.a.svc:8443/check');
+  });
+
+  it('are spared what their conditions leave out', async () => {
+    const conditions = (...expressions: string[]) => ({
+      matchConditions: expressions.map((expression, i) => ({ name: `c${i}`, expression })),
+    });
+    const { calls, admit } = world(
+      [
+        hook('web', conditions("object.metadata.labels['app'] == 'web'", 'request.operation == "CREATE" && oldObject == null')),
+        hook('other', conditions('object.metadata.name == "other"')),
+        hook('allowed', conditions("authorizer.group('').resource('pods').check('get').allowed() && request.userInfo.username == 'bob'")),
+        hook('denied', conditions("authorizer.requestResource.check('delete').allowed()")),
+        hook('quiet', { ...conditions('object.data.x == "y"'), failurePolicy: 'Ignore' }),
+        hook('false-first', conditions('object.data.x == "y"', 'false')),
+      ],
+      {},
+    );
+    await admit(map());
+    expect(calls.map((c) => c.name)).toEqual(['web', 'allowed']);
+  });
+
+  it.each([false, true])('say no where a condition fails and they may not (validating: %s)', async (validating) => {
+    const failing = hook('h', { matchConditions: [{ name: 'c', expression: 'object.data.x == "y"' }] });
+    const { calls, admit } = world([failing], {}, validating);
+    await expect(admit(map(), { name: 'm' })).rejects.toMatchObject({
+      reason: 'Forbidden',
+      message: `configmaps "m" is forbidden: expression 'object.data.x == "y"' resulted in error: no such key: data`,
+    });
+    expect(calls).toEqual([]);
   });
 });

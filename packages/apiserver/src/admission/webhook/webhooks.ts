@@ -21,7 +21,9 @@ import {
   type ResourceDefinition,
 } from '@skiff/apimachinery';
 import type { AdmissionRequest, ConvertObjects, Lifetime, ObjectAccess } from '../../contract.ts';
+import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
+import { conditionsOf } from './conditions.ts';
 import { type WebhookClient, WebhookError } from './client.ts';
 import { matchedDefinition, selectorsMatch, type Webhook } from './match.ts';
 import { targetOf } from './target.ts';
@@ -34,6 +36,8 @@ export interface WebhookDeps {
   readonly definitions: () => readonly ResourceDefinition[];
   /** For custom kinds that a webhook converts. */
   readonly convert: ConvertObjects;
+  /** For conditions that ask who may do what. */
+  readonly authorizer: () => Authorizer;
 }
 
 /** Webhooks have no say about what configures admission: nobody could mend a broken one. */
@@ -96,16 +100,18 @@ interface Matched {
   readonly as: ResourceDefinition;
 }
 
-/** Says, hook by hook, whether it hears of the request as it is at that moment. */
-function matcher(r: AdmissionRequest, deps: WebhookDeps): (hook: Webhook) => Matched | undefined {
+/** Says, hook by hook, whether it hears of the request as it is at that moment. Throws Forbidden (see conditionsOf). */
+function matcher(r: AdmissionRequest, deps: WebhookDeps): (hook: Webhook) => Promise<Matched | undefined> {
   let equivalents: readonly ResourceDefinition[] | undefined;
   const labels = (name: string): Readonly<Record<string, string>> | undefined =>
     deps.objects.get<Namespace>(namespace, '', name)?.metadata?.labels;
-  return (hook) => {
+  const conditions = conditionsOf(r, deps.authorizer, (object, as) => convert(object, r.definition, as, deps.convert));
+  return async (hook) => {
     if (isExempt(r)) return undefined;
     equivalents ??= deps.definitions().filter((d) => d.storagePrefix === r.definition.storagePrefix && d.kind === r.definition.kind);
     const as = matchedDefinition(hook, r, equivalents);
-    return as !== undefined && selectorsMatch(hook, r, labels) ? { hook, as } : undefined;
+    if (as === undefined || !selectorsMatch(hook, r, labels)) return undefined;
+    return (await conditions(hook, as)) ? { hook, as } : undefined;
   };
 }
 
@@ -156,7 +162,7 @@ export const mutatingWebhooks = (deps: WebhookDeps): AdmissionPlugin => ({
     if (rounds.again) memory.compare(r.object);
     const match = matcher(r, deps);
     for (const { hook, key } of hooks) {
-      const m = match(hook);
+      const m = await match(hook);
       if (m === undefined || (rounds.again && !memory.isDue(key))) continue;
       const answer = await callWebhook(hook, r, m.as, deps, lifetime);
       if (answer?.patch !== undefined && r.object !== null && (await patchObject(r, m, answer.patch, deps.convert))) {
@@ -177,7 +183,11 @@ export const validatingWebhooks = (deps: WebhookDeps): AdmissionPlugin => ({
     const hooks = inOrder(deps.objects.list<ValidatingWebhookConfiguration>(validatingWebhookConfiguration));
     if (hooks.length === 0) return;
     const match = matcher(r, deps);
-    const matched = hooks.map(({ hook }) => match(hook)).filter((m) => m !== undefined);
+    const matched: Matched[] = [];
+    for (const { hook } of hooks) {
+      const m = await match(hook);
+      if (m !== undefined) matched.push(m);
+    }
     const outcomes = await Promise.allSettled(matched.map((m) => callWebhook(m.hook, r, m.as, deps, lifetime)));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   },
