@@ -39,7 +39,7 @@ const api = createServedApi(
     // The tunnels end in the other thread: webhooks are called the direct way from here.
     dialer: createDialer(
       { mode: 'direct', timeoutMs: config.tunnel.dialTimeoutMs },
-      { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels here')) } },
+      { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels here')), awaitTunnel: () => Promise.resolve(false) } },
     ),
     material: () => material,
     keys,

@@ -22,7 +22,12 @@ const kubelet = (at: number): Route => ({ node: 'n1', target: { kubelet: {} }, h
 const dialer = (mode: DialMode, answer: TunnelConnection | DialError) =>
   createDialer(
     { mode, timeoutMs: 2000 },
-    { tunnels: { dial: () => (answer instanceof DialError ? Promise.reject(answer) : Promise.resolve(answer)) } },
+    {
+      tunnels: {
+        dial: () => (answer instanceof DialError ? Promise.reject(answer) : Promise.resolve(answer)),
+        awaitTunnel: () => Promise.resolve(false),
+      },
+    },
   );
 const none = new DialError('UNAVAILABLE', 'node "n1" has no tunnel to this server');
 
@@ -50,6 +55,18 @@ describe('the way to a node', () => {
       const refused = new DialError(reason, 'no');
       await expect(dialer('prefer-tunnel', refused).dial(kubelet(port))).rejects.toBe(refused);
     }
+  });
+
+  it('is the tunnel that comes while the direct way hangs', async () => {
+    let asked = 0;
+    const tunnels = {
+      dial: () => ((asked += 1) === 1 ? Promise.reject(none) : Promise.resolve(through)),
+      awaitTunnel: () => Promise.resolve(true),
+    };
+    // An address for documentation: nothing answers there.
+    const route: Route = { ...kubelet(port), host: '192.0.2.1' };
+    expect(await createDialer({ mode: 'prefer-tunnel', timeoutMs: 20_000 }, { tunnels }).dial(route)).toBe(through);
+    expect(asked).toBe(2);
   });
 
   it('when no way leads there, both are told', async () => {

@@ -42,7 +42,10 @@ function dialDirectly(route: Route, timeoutMs: number): Promise<Duplex> {
   });
 }
 
-export function createDialer(config: { mode: DialMode; timeoutMs: number }, deps: { tunnels: Pick<Tunnels, 'dial'> }): Dialer {
+export function createDialer(
+  config: { mode: DialMode; timeoutMs: number },
+  deps: { tunnels: Pick<Tunnels, 'dial' | 'awaitTunnel'> },
+): Dialer {
   const { mode, timeoutMs } = config;
   return {
     dial: async (route) => {
@@ -59,10 +62,29 @@ export function createDialer(config: { mode: DialMode; timeoutMs: number }, deps
         if (mode === 'tunnel' || !(error instanceof DialError) || error.reason !== 'UNAVAILABLE') throw error;
         missing = error;
       }
+      // A node that opens its tunnel meanwhile (this server has just started, say) is not kept waiting for the direct way to fail.
+      const late = new AbortController();
+      const direct = dialDirectly(route, timeoutMs);
       try {
-        return await dialDirectly(route, timeoutMs);
-      } catch (error) {
-        throw new DialError('UNREACHABLE', `${(error as Error).message} (${missing.message})`);
+        const came = deps.tunnels
+          .awaitTunnel(node, timeoutMs, late.signal)
+          .then((is) => (is ? deps.tunnels.dial(node, target, timeoutMs) : direct));
+        const first = await Promise.any([direct, came]);
+        // Whichever is second is not wanted.
+        for (const other of [direct, came])
+          void other.then(
+            (c) => void (c !== first && c.destroy()),
+            () => undefined,
+          );
+        return first;
+      } catch {
+        const { message } = await direct.then(
+          () => missing,
+          (error: Error) => error,
+        );
+        throw new DialError('UNREACHABLE', `${message} (${missing.message})`);
+      } finally {
+        late.abort();
       }
     },
   };

@@ -26,6 +26,8 @@ export interface Tunnels {
   all(): readonly NodeTunnel[];
   /** Rejects with DialError. */
   dial(nodeName: string, target: TunnelTarget, timeoutMs: number): Promise<TunnelConnection>;
+  /** Resolves with whether a node has, or gets within `timeoutMs`, a tunnel to this server. */
+  awaitTunnel(nodeName: string, timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** The newest tunnel of a node is its tunnel; an older one is ended. */
   join(tunnel: NodeTunnel, checkIdentity: () => Promise<void>): void;
   leave(tunnel: NodeTunnel): void;
@@ -36,6 +38,7 @@ export interface Tunnels {
 export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
   const { clock, log } = deps;
   const members = new Map<string, Member>();
+  const awaited = new Map<string, Set<() => void>>();
 
   const leave = (tunnel: NodeTunnel): void => {
     tunnel.ended();
@@ -88,6 +91,24 @@ export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
       if (tunnel === undefined) return Promise.reject(new DialError('UNAVAILABLE', `node "${nodeName}" has no tunnel to this server`));
       return tunnel.dial(target, timeoutMs);
     },
+    awaitTunnel: async (nodeName, timeoutMs, signal) => {
+      if (members.get(nodeName)?.tunnel.open === true) return true;
+      return await new Promise<boolean>((resolve) => {
+        const end = (came: boolean): void => {
+          timer[Symbol.dispose]();
+          signal.removeEventListener('abort', onAbort);
+          waiting.delete(onJoin);
+          if (waiting.size === 0) awaited.delete(nodeName);
+          resolve(came);
+        };
+        const onJoin = (): void => end(true);
+        const onAbort = (): void => end(false);
+        const waiting = awaited.get(nodeName) ?? new Set();
+        awaited.set(nodeName, waiting.add(onJoin));
+        const timer = clock.after(timeoutMs, onAbort);
+        signal.addEventListener('abort', onAbort, { once: true });
+      });
+    },
     join: (tunnel, checkIdentity) => {
       const older = members.get(tunnel.nodeName);
       const member: Member = { tunnel, checkIdentity, heardMs: clock.monotonicMs(), asking: false };
@@ -97,6 +118,7 @@ export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
         member.heardMs = clock.monotonicMs();
       });
       log.info({ node: tunnel.nodeName, again: older !== undefined }, 'a node has opened its tunnel');
+      for (const onJoin of [...(awaited.get(tunnel.nodeName) ?? [])]) onJoin();
     },
     leave,
     run: async (signal) => {
