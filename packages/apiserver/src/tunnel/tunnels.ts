@@ -118,7 +118,7 @@ export function createTunnels(deps: { clock: Clock; log: Logger }): Tunnels {
         member.heardMs = clock.monotonicMs();
       });
       log.info({ node: tunnel.nodeName, again: older !== undefined }, 'a node has opened its tunnel');
-      for (const onJoin of [...(awaited.get(tunnel.nodeName) ?? [])]) onJoin();
+      for (const onJoin of awaited.get(tunnel.nodeName) ?? []) onJoin();
     },
     leave,
     run: async (signal) => {
