@@ -10,7 +10,10 @@ let pki: TestPki;
 let server: Server;
 let connections = 0;
 const client = createWebhookClient({
-  dialer: createDialer({ mode: 'direct', timeoutMs: 2000 }, { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels')) } }),
+  dialer: createDialer(
+    { mode: 'direct', timeoutMs: 2000 },
+    { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels')), awaitTunnel: () => Promise.resolve(false) } },
+  ),
 });
 beforeAll(async () => {
   pki = await createTestPki();
