@@ -25,7 +25,7 @@ export interface GoSource {
   /** Import name → path. */
   readonly imports: ReadonlyMap<string, string>;
   readonly types: ReadonlyMap<string, GoType>;
-  /** Type name → string constants of that type. */
+  /** Type name → string constants of that type; `pkg.Name` stands for another package's constant. */
   readonly constants: ReadonlyMap<string, readonly string[]>;
   /** Constant name → value. */
   readonly constantValues: ReadonlyMap<string, string>;
@@ -84,6 +84,8 @@ function parseConstants(text: string, byType: Map<string, string[]>, values: Map
       list.push(m[4]!);
       byType.set(type, list);
     }
+    for (const m of (block[1] ?? block[2] ?? '').matchAll(/^\s*\w+(?:\s+[A-Za-z]\w*)?\s*=\s*([A-Za-z]\w*)\((\w+\.\w+)\)/gm))
+      byType.set(m[1]!, [...(byType.get(m[1]!) ?? []), m[2]!]);
   }
 }
 

@@ -69,6 +69,13 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
 
   const shortName = (path: string, name: string): string => `${path.split('/').pop()}.${name}`;
 
+  /** Constants that are another package's are written with its name. */
+  function constantValue(text: string, source: GoSource): string {
+    const [name = '', constant = ''] = text.split('.');
+    const path = source.imports.get(name);
+    return (path === undefined ? undefined : sources.get(path)?.constantValues.get(constant)) ?? text;
+  }
+
   function resolveType(type: string, path: string): ResolvedType {
     if (type.startsWith('*')) return resolveType(type.slice(1), path);
     if (type === '[]byte') return { kind: 'scalar', scalar: 'bytes' };
@@ -96,7 +103,11 @@ export function createResolver(sources: ReadonlyMap<string, GoSource>) {
     if (found.kind === 'alias') return underlying;
     const goType = shortName(q.path, q.name);
     if (underlying.kind === 'scalar' && hasMarker(found, 'enum')) {
-      return { ...underlying, goType, enum: [...new Set(source.constants.get(q.name) ?? [])].sort() };
+      return {
+        ...underlying,
+        goType,
+        enum: [...new Set((source.constants.get(q.name) ?? []).map((c) => constantValue(c, source)))].sort(),
+      };
     }
     // `type A b.B` over a struct is a struct of its own, with B's fields.
     if (underlying.kind === 'struct') return { kind: 'struct', name: `${byPath.get(q.path)!.model}.${q.name}` };

@@ -95,7 +95,8 @@ export async function toApiRequest(
   const leader = header(x.request, leaderHeader);
   let output = negotiateOutput(header(x.request, 'accept'), {
     transformable: isRead(definition, r.info.subresource),
-    protobuf: !isCustom(definition),
+    // The Scale of a custom resource is a built-in kind.
+    protobuf: isCustom(definition) && r.info.subresource !== 'scale' ? 'metadata' : true,
   });
   if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
   let contentType = header(x.request, 'content-type');

@@ -40,7 +40,7 @@ export function customTable(columns: readonly Column[] | undefined): TableDefini
           name: c.name,
           type: c.type as TableColumn['type'],
           ...(c.format ? { format: c.format } : {}),
-          ...(c.description ? { description: c.description } : {}),
+          description: c.description || `Custom resource definition column (in JSONPath format): ${c.jsonPath}`,
           ...(c.priority === undefined ? {} : { priority: c.priority }),
         }),
       ),

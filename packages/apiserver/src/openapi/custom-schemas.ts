@@ -24,6 +24,7 @@ function convert(s: StructuralSchema, version: OpenApiVersion): Node {
     if (items !== undefined) own['items'] = below(items);
     if (additionalProperties !== undefined)
       own['additionalProperties'] = typeof additionalProperties === 'boolean' ? additionalProperties : below(additionalProperties);
+    if (s['x-kubernetes-int-or-string'] === true) own['anyOf'] ??= [{ type: 'integer' }, { type: 'string' }];
     return withTypeMeta(own, s, version);
   }
   for (const word of ['allOf', 'anyOf', 'oneOf', 'not', 'nullable', 'default']) delete own[word];
@@ -64,8 +65,14 @@ const typeMeta = (version: OpenApiVersion): Node => ({
   metadata: { ...described('metadata'), ...(version === 2 ? schemaReference(objectMeta, 2) : { allOf: [schemaReference(objectMeta, 3)] }) },
 });
 
+/** Which fields field selectors may name. */
+function selectable(d: ResourceDefinition): Node {
+  const fields = Object.keys(d.selectableFields ?? {});
+  return fields.length === 0 ? {} : { 'x-kubernetes-selectable-fields': fields.map((fieldPath) => ({ fieldPath })) };
+}
+
 function objectModel(d: ResourceDefinition, schema: StructuralSchema): CustomModel {
-  const gvk = { 'x-kubernetes-group-version-kind': [{ group: d.group, kind: d.kind, version: d.version }] };
+  const gvk = { 'x-kubernetes-group-version-kind': [{ group: d.group, kind: d.kind, version: d.version }], ...selectable(d) };
   return {
     references: [objectMeta],
     render(version) {
@@ -97,6 +104,7 @@ function listModel(d: ResourceDefinition): CustomModel {
         },
       },
       'x-kubernetes-group-version-kind': [{ group: d.group, kind: d.listKind, version: d.version }],
+      ...selectable(d),
     }),
   };
 }

@@ -4,7 +4,7 @@ import type { ServedGroup } from '../discovery/documents.ts';
 import { customModels } from './custom-schemas.ts';
 import { describeOperation, describeParameter } from './operation-descriptions.ts';
 import { meta, type Operation, type Parameter, type PathItem } from './operation-model.ts';
-import { documentPath, groupIdentifier, groupVersionPaths } from './operations.ts';
+import { documentPath, groupIdentifier, groupVersionPaths, isCustomGroup } from './operations.ts';
 import { type ModelOptions, renderSchemas, schemaReference } from './schemas.ts';
 
 const info = { title: 'Kubernetes', version: '1.36' };
@@ -64,7 +64,7 @@ function operationV3(o: Operation): JsonObject {
       ? {}
       : {
           requestBody: {
-            content: content(o.body.types ?? ['*/*'], schemaReference(o.body.schema, 3)),
+            content: content(o.body.types ?? (o.custom === true ? customTypes : ['*/*']), schemaReference(o.body.schema, 3)),
             ...(o.body.required ? { required: true } : {}),
           },
         }),
@@ -132,7 +132,7 @@ export function v3Documents(registry: SchemaRegistry, groups: readonly ServedGro
   plain('api', documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`));
   plain('apis', documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`));
   for (const g of groups) {
-    if (g.group !== '') plain(`apis/${g.group}`, groupItem(g));
+    if (g.group !== '' && !g.versions.every(isCustomGroup)) plain(`apis/${g.group}`, groupItem(g));
     for (const v of g.versions) {
       const gv = { group: g.group, version: v.version };
       const groupVersions = gv.group === '' ? [gv] : [{ group: '', version: 'v1' }, gv];
@@ -244,7 +244,7 @@ export function v2Document(registry: SchemaRegistry, groups: readonly ServedGrou
       documentPath('/version', 'getCodeVersion', 'version', 'io.k8s.apimachinery.pkg.version.Info', 'json'),
       documentPath('/api', 'getCoreAPIVersions', 'core', `${meta}.APIVersions`),
       documentPath('/apis', 'getAPIVersions', 'apis', `${meta}.APIGroupList`),
-      ...groups.filter((g) => g.group !== '').map(groupItem),
+      ...groups.filter((g) => g.group !== '' && !g.versions.every(isCustomGroup)).map(groupItem),
       ...groups.flatMap((g) => g.versions.flatMap((v) => groupVersionPaths(registry, g.group, v))),
     ].sort((a, b) => (a.path < b.path ? -1 : 1));
   const groupVersions = groups.flatMap((g) => g.versions.map((v) => ({ group: g.group, version: v.version })));

@@ -113,8 +113,8 @@ function collectionOperations(d: ResourceDefinition, n: Naming): Operation[] {
       method: 'delete',
       id: n.id('delete', { before: 'Collection' }),
       action: 'deletecollection',
-      parameters: deleteCollectionParameters,
-      body: { schema: `${meta}.DeleteOptions`, required: false },
+      parameters: n.custom ? listParameters : deleteCollectionParameters,
+      ...(n.custom ? {} : { body: { schema: `${meta}.DeleteOptions`, required: false } }),
       responses: { 200: `${meta}.Status` },
       produces: 'object',
     });
@@ -132,7 +132,7 @@ function objectOperations(d: { readonly verbs: readonly string[] }, n: Naming, s
       method: 'get',
       id: n.id('read', { after: suffix }),
       action: 'get',
-      parameters: [],
+      parameters: n.custom ? [query('resourceVersion')] : [],
       responses: { 200: n.schema },
       produces: 'object',
     });
@@ -168,7 +168,7 @@ function objectOperations(d: { readonly verbs: readonly string[] }, n: Naming, s
       action: 'patch',
       parameters: [...writeParameters, query('force', 'boolean')],
       body: { schema: `${meta}.Patch`, required: true, types: n.patchTypes },
-      responses: { 200: n.schema, 201: n.schema },
+      responses: n.custom ? { 200: n.schema } : { 200: n.schema, 201: n.schema },
       produces: 'object',
     });
   }
@@ -239,7 +239,7 @@ function subresourcePaths(
     }
     const [group, version] = [sub.group ?? d.group, sub.version ?? d.version];
     const schema = sub.kind === d.kind ? n.schema : subresourceSchema(registry, group, version, sub.kind, n.schema);
-    const naming: Naming = { ...n, kind: { group, version, kind: sub.kind }, schema };
+    const naming: Naming = { ...n, kind: n.custom ? n.kind : { group, version, kind: sub.kind }, schema };
     if (sub.verbs.includes('create')) {
       const operation: Operation = {
         method: 'post',
@@ -261,7 +261,7 @@ function subresourcePaths(
 }
 
 function watchPaths(d: ResourceDefinition, root: string, n: Naming): PathItem[] {
-  if (!has(d, 'watch')) return [];
+  if (!has(d, 'watch') || n.custom) return [];
   const operation = (id: string, action: 'watch' | 'watchlist'): Operation => ({
     method: 'get',
     id,
@@ -319,6 +319,10 @@ export function resourcePaths(registry: SchemaRegistry, d: ResourceDefinition): 
   return out;
 }
 
+/** Documents of custom kinds tell of these alone. */
+export const isCustomGroup = (served: ServedVersion): boolean =>
+  served.definitions.length > 0 && served.definitions.every((d) => d.custom !== undefined);
+
 /** The paths of a group version: its resource list and its resources. */
 export function groupVersionPaths(registry: SchemaRegistry, group: string, served: ServedVersion): PathItem[] {
   const root = groupPath(group, served.version);
@@ -332,7 +336,7 @@ export function groupVersionPaths(registry: SchemaRegistry, group: string, serve
     produces: 'object',
   };
   const items = [
-    { path: `${root}/`, parameters: [], operations: [list] },
+    ...(isCustomGroup(served) ? [] : [{ path: `${root}/`, parameters: [], operations: [list] }]),
     ...served.definitions.flatMap((d) => resourcePaths(registry, d)),
   ];
   return items.sort((a, b) => (a.path < b.path ? -1 : 1));

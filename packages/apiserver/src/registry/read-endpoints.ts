@@ -7,7 +7,7 @@ import { encodeContinue } from './continue-token.ts';
 import { protobufMediaType } from '../request/protobuf-body.ts';
 import { present, presentMessage, streamNotAcceptable } from './present.ts';
 import { readEntry, resolveListState, type ListState } from './reads.ts';
-import { apiVersionOf, isCustom, itemShape, listHead, type ListMetadata, renderList, renderObject } from './render.ts';
+import { apiVersionOf, isCustom, itemShape, listHead, metadataShape, type ListMetadata, renderList, renderObject } from './render.ts';
 import { protobufWatchFormat, renderProtobuf, renderProtobufList } from './render-protobuf.ts';
 import { type ListOptions, parseListOptions } from './request-options.ts';
 import { type ParsedSelection, parseSelection } from './selection.ts';
@@ -38,10 +38,10 @@ export function presentEntry(
     case 'Object':
       return present(code, [renderObject(form, entry.revision)], r.output);
     case 'PartialObjectMetadata':
-      return present(code, [renderObject(form, entry.revision, 'metadata')], r.output);
+      return present(code, [renderObject(form, entry.revision, metadataShape(r.output.asVersion ?? 'v1'))], r.output);
     case 'Table': {
-      const writer = createRowWriter(resource.definition, parseIncludeObject(r.query));
-      const head = tableHead({ resourceVersion: String(entry.revision) }, writer.columns);
+      const writer = createRowWriter(resource.definition, parseIncludeObject(r.query), r.output.asVersion);
+      const head = tableHead({ resourceVersion: String(entry.revision) }, writer.columns, r.output.asVersion);
       return present(code, [...tablePieces(head, [entry], { writer, formOf: () => form, nowMs })], r.output);
     }
     case 'PartialObjectMetadataList':
@@ -154,12 +154,14 @@ export async function presentList(resource: ServedResource, page: ListPage, r: A
       return present(200, list.body, r.output, list.contentLength);
     }
     case 'PartialObjectMetadataList': {
-      const list = renderList(listHead('PartialObjectMetadataList', 'meta.k8s.io/v1', page.metadata), page.entries, formOf, 'metadata');
+      const meta = r.output.asVersion ?? 'v1';
+      const head = listHead('PartialObjectMetadataList', `meta.k8s.io/${meta}`, page.metadata);
+      const list = renderList(head, page.entries, formOf, metadataShape(meta));
       return present(200, list.body, r.output, list.contentLength);
     }
     case 'Table': {
-      const writer = createRowWriter(definition, parseIncludeObject(r.query));
-      const head = tableHead(page.metadata, writer.columns);
+      const writer = createRowWriter(definition, parseIncludeObject(r.query), r.output.asVersion);
+      const head = tableHead(page.metadata, writer.columns, r.output.asVersion);
       return present(200, { [Symbol.iterator]: () => tablePieces(head, page.entries, { writer, formOf, nowMs }) }, r.output);
     }
     case 'PartialObjectMetadata':
@@ -180,10 +182,11 @@ export async function watchObjects(resource: ServedResource, r: ApiRequest, open
   if (r.output.mediaType === 'protobuf') format = protobufWatchFormat(definition, r.output.as === undefined ? 'object' : 'metadata');
   else if (r.output.as === 'Table') {
     const include = parseIncludeObject(r.query);
-    format = tableWatchFormat(definition, { include, withColumns: false, nowMs: clock.now });
-    firstFormat = tableWatchFormat(definition, { include, withColumns: true, nowMs: clock.now });
+    const meta = r.output.asVersion ?? 'v1';
+    format = tableWatchFormat(definition, { include, withColumns: false, nowMs: clock.now, meta });
+    firstFormat = tableWatchFormat(definition, { include, withColumns: true, nowMs: clock.now, meta });
   } else if (r.output.as === undefined) format = objectWatchFormat(codec);
-  else format = metadataWatchFormat;
+  else format = metadataWatchFormat(r.output.asVersion ?? 'v1');
   try {
     await serveWatch(
       { resource, options, selection, format, ...(firstFormat === undefined ? {} : { firstFormat }), signal: r.signal, clock },

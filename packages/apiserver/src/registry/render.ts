@@ -3,13 +3,20 @@ import { formatGroupVersion } from '@skiff/apimachinery';
 import type { ServedForm, StoredEntry } from '../storage/stored-entry.ts';
 
 const pieceBytes = 512 * 1024;
-const partialObjectHead = Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",');
+const partialObjectHeads = {
+  metadata: Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",'),
+  'metadata/v1beta1': Buffer.from('{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1beta1",'),
+} as const;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const comma = 0x2c;
 
 /** How an object is written: whole, as an item of a list of a built-in kind (no kind, no apiVersion), or its metadata only. */
-export type Shape = 'object' | 'item' | 'metadata';
+export type Shape = 'object' | 'item' | keyof typeof partialObjectHeads;
+
+/** Versions of meta.k8s.io, which Tables and PartialObjectMetadata belong to; they differ in name only. */
+export type MetaVersion = 'v1' | 'v1beta1';
+export const metadataShape = (meta: MetaVersion): keyof typeof partialObjectHeads => (meta === 'v1' ? 'metadata' : 'metadata/v1beta1');
 
 /** Bytes that `writeShape` writes. `version` is the decimal resourceVersion, '' for none (dry runs of creations). */
 export function shapeBytes(form: ServedForm, version: string, shape: Shape): number {
@@ -19,8 +26,8 @@ export function shapeBytes(form: ServedForm, version: string, shape: Shape): num
       return form.bytes.length + inserted;
     case 'item':
       return 1 + form.bytes.length - form.metadataStart + inserted;
-    case 'metadata':
-      return partialObjectHead.length + form.metadataEnd - form.metadataStart + inserted + 1;
+    default:
+      return partialObjectHeads[shape].length + form.metadataEnd - form.metadataStart + inserted + 1;
   }
 }
 
@@ -33,12 +40,13 @@ export function writeShape(target: Buffer, start: number, form: ServedForm, vers
     target[at++] = openBrace;
     at += bytes.copy(target, at, form.metadataStart, form.versionAt);
   } else {
-    at += partialObjectHead.copy(target, at);
+    at += partialObjectHeads[shape].copy(target, at);
     at += bytes.copy(target, at, form.metadataStart, form.versionAt);
   }
   if (version !== '') at += target.write(`,"resourceVersion":"${version}"`, at, 'latin1');
-  at += bytes.copy(target, at, form.versionAt, shape === 'metadata' ? form.metadataEnd : bytes.length);
-  if (shape === 'metadata') target[at++] = closeBrace;
+  const partial = shape !== 'object' && shape !== 'item';
+  at += bytes.copy(target, at, form.versionAt, partial ? form.metadataEnd : bytes.length);
+  if (partial) target[at++] = closeBrace;
   return at;
 }
 
@@ -89,7 +97,7 @@ export function renderList(
   formOf: (e: StoredEntry) => ServedForm,
   shape: Shape,
 ): RenderedList {
-  if (entries.length === 0 && shape === 'metadata') {
+  if (entries.length === 0 && shape in partialObjectHeads) {
     // Go's nil slice, as upstream has it here only.
     const body = Buffer.concat([head.subarray(0, head.length - 1), Buffer.from('null}\n')]);
     return { body: [body], contentLength: body.length };

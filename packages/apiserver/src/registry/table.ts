@@ -1,3 +1,4 @@
+import { describeApi } from '@skiff/api';
 import {
   badRequest,
   type DeepReadonly,
@@ -8,7 +9,7 @@ import {
   type TableDefinition,
 } from '@skiff/apimachinery';
 import type { ServedForm, StoredEntry } from '../storage/stored-entry.ts';
-import { type ListMetadata, shapeBytes, writeShape } from './render.ts';
+import { type ListMetadata, metadataShape, type MetaVersion, shapeBytes, writeShape } from './render.ts';
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
@@ -22,19 +23,8 @@ export function parseIncludeObject(query: URLSearchParams): IncludeObject {
   );
 }
 
-const nameColumn: TableColumn = {
-  name: 'Name',
-  type: 'string',
-  format: 'name',
-  description:
-    'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
-};
-const createdColumn: TableColumn = {
-  name: 'Created At',
-  type: 'date',
-  description:
-    'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
-};
+const nameColumn: TableColumn = { name: 'Name', type: 'string', format: 'name' };
+const createdColumn: TableColumn = { name: 'Created At', type: 'date', description: describeApi('ObjectMeta', 'creationTimestamp') ?? '' };
 
 /** For kinds without columns of their own: name and creation time, as upstream's default convertor. */
 const defaultTable: TableDefinition<KubeObject> = {
@@ -48,7 +38,7 @@ const columnJson = (c: TableColumn): Json => ({
   name: c.name,
   type: c.type,
   format: c.format ?? '',
-  description: c.description ?? '',
+  description: c.description ?? (c.format === 'name' ? (describeApi('ObjectMeta', 'name') ?? '') : ''),
   priority: c.priority ?? 0,
 });
 
@@ -61,9 +51,10 @@ export interface RowWriter {
   emptyRow(object: Buffer): Buffer;
 }
 
-export function createRowWriter(d: ResourceDefinition, include: IncludeObject): RowWriter {
+/** `meta`: the version of meta.k8s.io that is spoken. */
+export function createRowWriter(d: ResourceDefinition, include: IncludeObject, meta: MetaVersion = 'v1'): RowWriter {
   const table = tableOf(d);
-  const objectShape = include === 'Object' ? 'object' : 'metadata';
+  const objectShape = include === 'Object' ? 'object' : metadataShape(meta);
   return {
     columns: Buffer.from(JSON.stringify(table.columns.map(columnJson))),
     row: (_entry, form, revision, nowMs) => {
@@ -88,9 +79,9 @@ export function createRowWriter(d: ResourceDefinition, include: IncludeObject): 
   };
 }
 
-export const tableHead = (metadata: ListMetadata, columns: Buffer | undefined): Buffer =>
+export const tableHead = (metadata: ListMetadata, columns: Buffer | undefined, meta: MetaVersion = 'v1'): Buffer =>
   Buffer.concat([
-    Buffer.from(`{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(metadata)},"columnDefinitions":`),
+    Buffer.from(`{"kind":"Table","apiVersion":"meta.k8s.io/${meta}","metadata":${JSON.stringify(metadata)},"columnDefinitions":`),
     columns ?? Buffer.from('null'),
     Buffer.from(',"rows":['),
   ]);

@@ -17,7 +17,8 @@ const builtinMediaTypes = [...jsonMediaTypes, 'application/vnd.kubernetes.protob
 export interface Negotiable {
   /** Also as Table and PartialObjectMetadata. */
   readonly transformable: boolean;
-  readonly protobuf: boolean;
+  /** 'metadata': only as PartialObjectMetadata, the one form of custom resources. */
+  readonly protobuf: boolean | 'metadata';
 }
 
 /** Lower-case media type and parameters of one header value. */
@@ -82,7 +83,7 @@ const cache = new Map<string, OutputFormat | StatusError>();
  * NotAcceptable with the list of what there is. Parsed headers are remembered: clients send the same ones over and over.
  */
 export function negotiateOutput(accept: string, o: Negotiable): OutputFormat {
-  const key = `${o.transformable ? 't' : ''}${o.protobuf ? 'p' : ''} ${accept}`;
+  const key = `${o.transformable ? 't' : ''}${o.protobuf} ${accept}`;
   let found = cache.get(key);
   if (found === undefined) {
     found = negotiate(accept, o);
@@ -94,7 +95,7 @@ export function negotiateOutput(accept: string, o: Negotiable): OutputFormat {
 }
 
 function negotiate(accept: string, { transformable, protobuf }: Negotiable): OutputFormat | StatusError {
-  const served = protobuf ? builtinMediaTypes : jsonMediaTypes;
+  const served = protobuf !== false ? builtinMediaTypes : jsonMediaTypes;
   if (accept === '') return { mediaType: 'json', pretty: false };
   const clauses = parseAccept(accept);
   let nameMatches = false;
@@ -106,7 +107,7 @@ function negotiate(accept: string, { transformable, protobuf }: Negotiable): Out
       if (!matches) continue;
       nameMatches = true;
       const format = formatOf(clause, mediaType, transformable);
-      if (format !== undefined) return format;
+      if (format !== undefined && (format.mediaType !== 'protobuf' || protobuf === true || format.as !== undefined)) return format;
     }
   }
   if (nameMatches) return notAcceptable(served);
