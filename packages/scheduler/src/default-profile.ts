@@ -10,6 +10,7 @@ import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesBalancedAllocation } from './plugins/node-resources-balanced-allocation.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { createNodeVolumeLimits, type NodeVolumeLimitsDependencies } from './plugins/node-volume-limits.ts';
 import { createPodTopologySpread, type PodTopologySpreadDependencies } from './plugins/pod-topology-spread.ts';
 import { schedulingGates } from './plugins/scheduling-gates.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
@@ -20,7 +21,9 @@ import { createVolumeZone } from './plugins/volume-zone.ts';
 export interface ProfileDependencies
   extends Omit<DefaultPreemptionDependencies, 'profile'>,
     PodTopologySpreadDependencies,
-    VolumeBindingDependencies {}
+    Omit<VolumeBindingDependencies, 'claims' | 'volumes' | 'classes'>,
+    Pick<VolumeBindingDependencies, 'claims' | 'volumes' | 'classes'>,
+    Pick<NodeVolumeLimitsDependencies, 'csiNodes' | 'attachments'> {}
 
 /** Every plugin, in the order in which they are asked, with kube-scheduler's default weights. */
 export const defaultPlugins = (deps: ProfileDependencies, profile: () => Profile): readonly ProfileEntry[] => [
@@ -32,6 +35,7 @@ export const defaultPlugins = (deps: ProfileDependencies, profile: () => Profile
   { plugin: nodePorts },
   { plugin: nodeResourcesFit, weight: 1 },
   { plugin: createVolumeRestrictions(deps) },
+  { plugin: createNodeVolumeLimits(deps) },
   { plugin: createVolumeBinding(deps) },
   { plugin: createVolumeZone(deps) },
   { plugin: dynamicResources },

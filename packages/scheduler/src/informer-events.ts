@@ -1,11 +1,33 @@
-import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skiff/api';
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+  VolumeAttachment,
+} from '@skiff/api';
 import type { KubeObject } from '@skiff/apimachinery';
 import type { Informer, InformerFactory } from '@skiff/client';
 import type { ClusterState } from './cluster-state.ts';
 import type { EventAction, EventResource } from './framework/cluster-event.ts';
 import { nodeChanges, nodeEvent, podChanges } from './framework/node-change.ts';
 import { createPodInfo, isTerminal, type PodView } from './framework/pod-info.ts';
-import { namespaceResource, nodeResource, persistentVolume, persistentVolumeClaim, podResource, storageClass } from './resource-refs.ts';
+import {
+  csiDriver,
+  csiNode,
+  csiStorageCapacity,
+  namespaceResource,
+  nodeResource,
+  persistentVolume,
+  persistentVolumeClaim,
+  podResource,
+  storageClass,
+  volumeAttachment,
+} from './resource-refs.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 export interface SchedulerInformers {
@@ -15,6 +37,10 @@ export interface SchedulerInformers {
   readonly claims: Informer<PersistentVolumeClaim>;
   readonly volumes: Informer<PersistentVolume>;
   readonly classes: Informer<StorageClass>;
+  readonly csiNodes: Informer<CSINode>;
+  readonly drivers: Informer<CSIDriver>;
+  readonly capacities: Informer<CSIStorageCapacity>;
+  readonly attachments: Informer<VolumeAttachment>;
 }
 
 /** Ended pods hold nothing, so they are not even watched: when one ends, the watch says it is gone. */
@@ -25,6 +51,10 @@ export const createSchedulerInformers = (factory: InformerFactory): SchedulerInf
   claims: factory.informer(persistentVolumeClaim),
   volumes: factory.informer(persistentVolume),
   classes: factory.informer(storageClass),
+  csiNodes: factory.informer(csiNode),
+  drivers: factory.informer(csiDriver),
+  capacities: factory.informer(csiStorageCapacity),
+  attachments: factory.informer(volumeAttachment),
 });
 
 /** Carries what informers tell into the cluster state and the queue. */
@@ -75,6 +105,10 @@ export function subscribe(informers: SchedulerInformers, state: ClusterState, qu
     forward(informers.claims, 'PersistentVolumeClaim'),
     forward(informers.volumes, 'PersistentVolume'),
     forward(informers.classes, 'StorageClass'),
+    forward(informers.csiNodes, 'CSINode'),
+    forward(informers.drivers, 'CSIDriver'),
+    forward(informers.capacities, 'CSIStorageCapacity'),
+    forward(informers.attachments, 'VolumeAttachment'),
     informers.pods.subscribe({ onAdd: (pod) => changed(pod, undefined), onUpdate: changed, onDelete: gone }),
     informers.nodes.subscribe({
       onAdd: (node) => {

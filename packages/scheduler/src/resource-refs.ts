@@ -1,5 +1,18 @@
-import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, Service, StorageClass } from '@skiff/api';
-import type { ResourceRef } from '@skiff/apimachinery';
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  Service,
+  StorageClass,
+  VolumeAttachment,
+} from '@skiff/api';
+import type { KubeObject, ResourceRef } from '@skiff/apimachinery';
 
 /** Addresses of what the scheduler reads and writes. Its own, since the definitions with schemas and validation would cost 11 MB and are not used. */
 export const podResource: ResourceRef<Pod> = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', scope: 'Namespaced' };
@@ -40,3 +53,15 @@ export const podDisruptionBudget: ResourceRef<PodDisruptionBudget> = {
   plural: 'poddisruptionbudgets',
   scope: 'Namespaced',
 };
+
+const storage = <T extends KubeObject>(kind: string, plural: string, scope: 'Cluster' | 'Namespaced' = 'Cluster'): ResourceRef<T> => ({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind,
+  plural,
+  scope,
+});
+export const csiNode = storage<CSINode>('CSINode', 'csinodes');
+export const csiDriver = storage<CSIDriver>('CSIDriver', 'csidrivers');
+export const csiStorageCapacity = storage<CSIStorageCapacity>('CSIStorageCapacity', 'csistoragecapacities', 'Namespaced');
+export const volumeAttachment = storage<VolumeAttachment>('VolumeAttachment', 'volumeattachments');

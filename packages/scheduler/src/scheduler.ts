@@ -77,6 +77,10 @@ export class Scheduler {
       claims: this.#informers.claims,
       volumes: this.#informers.volumes,
       classes: this.#informers.classes,
+      csiNodes: this.#informers.csiNodes,
+      drivers: this.#informers.drivers,
+      capacities: this.#informers.capacities,
+      attachments: this.#informers.attachments,
       budgets: () => budgets.list(),
       preempted: (victims) => deps.metrics.preempted(victims),
       clearNomination: async (pod) => {

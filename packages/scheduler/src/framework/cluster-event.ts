@@ -16,7 +16,8 @@ export type EventResource =
   | 'StorageClass'
   | 'CSINode'
   | 'CSIDriver'
-  | 'CSIStorageCapacity';
+  | 'CSIStorageCapacity'
+  | 'VolumeAttachment';
 export type EventAction =
   | 'add'
   | 'delete'

@@ -6,7 +6,7 @@ import type { NodeInfo } from '../framework/node-info.ts';
 import type { SchedulerPlugin } from '../framework/plugin.ts';
 import { ok, skip, unresolvable } from '../framework/verdict.ts';
 import { bindVolumes, type VolumePlan } from '../volumes/bind-volumes.ts';
-import { canProvision, findVolume, isReachable } from '../volumes/match-volume.ts';
+import { canProvision, type CapacityListers, findVolume, hasRoom, isReachable } from '../volumes/match-volume.ts';
 import {
   claimKey,
   claimReferences,
@@ -17,7 +17,7 @@ import {
   type VolumeView,
 } from '../volumes/pod-claims.ts';
 
-export interface VolumeBindingDependencies {
+export interface VolumeBindingDependencies extends CapacityListers {
   readonly client: Client;
   readonly clock: Clock;
   readonly claims: Informer<PersistentVolumeClaim>;
@@ -26,6 +26,7 @@ export interface VolumeBindingDependencies {
 }
 
 const noVolume = "node(s) didn't find available persistent volumes to bind";
+const noRoom = 'node(s) did not have enough free storage';
 const unreachable = "node(s) didn't match PersistentVolume's node affinity";
 const missing = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
 
@@ -56,8 +57,12 @@ export function createVolumeBinding(deps: VolumeBindingDependencies): SchedulerP
       if (volume !== undefined) {
         taken.add(volume.metadata?.name ?? '');
         bindings.push({ claim, volume });
-      } else if (canProvision(deps.classes.get({ name: claim.spec?.storageClassName ?? '' }), node)) provisions.push(claim);
-      else return noVolume;
+        continue;
+      }
+      const storageClass = deps.classes.get({ name: claim.spec?.storageClassName ?? '' });
+      if (storageClass === undefined || !canProvision(storageClass, node)) return noVolume;
+      if (!hasRoom(claim, storageClass, node, deps)) return noRoom;
+      provisions.push(claim);
     }
     return { bindings, provisions };
   };
@@ -77,6 +82,8 @@ export function createVolumeBinding(deps: VolumeBindingDependencies): SchedulerP
       },
       { resource: 'PersistentVolume', actions: ['add', 'update'] },
       { resource: 'StorageClass', actions: ['add', 'update'] },
+      { resource: 'CSIDriver', actions: ['update'] },
+      { resource: 'CSIStorageCapacity', actions: ['add', 'update'] },
       { resource: 'Node', actions: ['add', 'update-labels'] },
     ],
     preFilter: (pod, context) => {

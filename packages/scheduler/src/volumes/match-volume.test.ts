@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
 import { cluster, node } from '../framework/test-objects.ts';
-import { canProvision, findVolume } from './match-volume.ts';
+import { canProvision, findVolume, hasRoom } from './match-volume.ts';
 
 const here = cluster([node('n', { labels: { zone: 'a' } })]).node('n');
 if (here === undefined) throw new Error('no node');
@@ -74,4 +74,33 @@ describe('canProvision', () => {
     [{ provisioner: 'example.com/x', ...zones('b', 'a') }, true],
     [{ provisioner: 'example.com/x', ...zones('b') }, false],
   ] as [StorageClass | undefined, boolean][])('%o', (storageClass, expected) => expect(canProvision(storageClass, here)).toBe(expected));
+});
+
+describe('hasRoom', () => {
+  const lister = <T extends { readonly metadata?: { readonly name?: string } }>(...items: T[]) => ({
+    get: ({ name }: { name: string }) => items.find((i) => i.metadata?.name === name) as never,
+    list: () => items as never,
+    byIndex: () => [],
+  });
+  const storageClass: StorageClass = { metadata: { name: 'sc' }, provisioner: 'd' };
+  const room = (zone: string, sizes: object) => ({
+    metadata: { name: zone },
+    storageClassName: 'sc',
+    nodeTopology: { matchLabels: { zone } },
+    ...sizes,
+  });
+  const check = (storageCapacity: boolean, ...capacities: object[]): boolean =>
+    hasRoom(claim('2Gi'), storageClass, here, {
+      drivers: lister({ metadata: { name: 'd' }, spec: { storageCapacity } }),
+      capacities: lister(...(capacities as { metadata: object }[])),
+    });
+  it.each([
+    ['a driver that does not tell', check(false), true],
+    ['one that tells of nothing', check(true), false],
+    ['enough', check(true, room('a', { capacity: '3Gi' })), true],
+    ['enough elsewhere', check(true, room('b', { capacity: '3Gi' })), false],
+    ['too little', check(true, room('a', { capacity: '1Gi' })), false],
+    ['enough, but not in one volume', check(true, room('a', { capacity: '9Gi', maximumVolumeSize: '1Gi' })), false],
+    ['in all of the cluster', check(true, { ...room('a', { capacity: '3Gi' }), nodeTopology: {} }), true],
+  ])('%s', (_, found, expected) => expect(found).toBe(expected));
 });

@@ -1,5 +1,6 @@
-import { nodeTermMatches, type StorageClass } from '@skiff/api';
+import { type CSIDriver, type CSIStorageCapacity, nodeTermMatches, type StorageClass } from '@skiff/api';
 import { compareQuantities, type DeepReadonly } from '@skiff/apimachinery';
+import type { Lister } from '@skiff/client';
 import { compileLabelSelector, labelsOf } from '../framework/label-selector.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { ClaimView, VolumeView } from './pod-claims.ts';
@@ -50,7 +51,25 @@ function isSetAsideFor(volume: VolumeView, claim: ClaimView): boolean {
   );
 }
 
-/** Whether a class can make a volume for a node. Free capacity (CSIStorageCapacity) is not looked at. */
+/** What is known of the room that drivers have. */
+export interface CapacityListers {
+  readonly drivers: Lister<CSIDriver>;
+  readonly capacities: Lister<CSIStorageCapacity>;
+}
+
+/** Whether a driver that tells of its room (CSIDriver `storageCapacity`) has enough of it for a claim on a node. */
+export function hasRoom(claim: ClaimView, storageClass: DeepReadonly<StorageClass>, node: NodeInfo, o: CapacityListers): boolean {
+  const wanted = claim.spec?.resources?.requests?.['storage'];
+  if (wanted === undefined || o.drivers.get({ name: storageClass.provisioner })?.spec?.storageCapacity !== true) return true;
+  return o.capacities.list().some((c) => {
+    if (c.storageClassName !== storageClass.metadata?.name || c.nodeTopology === undefined) return false;
+    // The largest volume, where the driver knows it; else all that is free.
+    const limit = c.maximumVolumeSize ?? c.capacity;
+    return limit !== undefined && compareQuantities(limit, wanted) >= 0 && compileLabelSelector(c.nodeTopology)(node.labels);
+  });
+}
+
+/** Whether a class can make a volume for a node. */
 export function canProvision(storageClass: DeepReadonly<StorageClass> | undefined, node: NodeInfo): boolean {
   if (!storageClass?.provisioner || storageClass.provisioner === 'kubernetes.io/no-provisioner') return false;
   const topologies = storageClass.allowedTopologies ?? [];

@@ -14,7 +14,7 @@ export const csiDriver = defineResource<CSIDriver>({
   schemaName: 'io.k8s.api.storage.v1.CSIDriver',
   storageVersionHash: 'hL6j/rwBV5w=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   strategy: specStrategy<CSIDriver>(
     { generation: { spec: 'io.k8s.api.storage.v1.CSIDriverSpec' }, status: false },
     {

@@ -13,7 +13,7 @@ export const csiNode = defineResource<CSINode>({
   schemaName: 'io.k8s.api.storage.v1.CSINode',
   storageVersionHash: 'Pe62DkZtjuo=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   strategy: {
     validateName: nameIsDNSSubdomain,
     allowUnconditionalUpdate: false,

@@ -11,7 +11,7 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   scope: 'Namespaced',
   schemaName: 'io.k8s.api.storage.v1.CSIStorageCapacity',
   storageVersionHash: 'xeVl+2Ly1kE=',
-  enforcement: 'stored',
+  enforcement: 'enforced',
   strategy: {
     validateName: nameIsDNSSubdomain,
     allowUnconditionalUpdate: false,

@@ -14,7 +14,7 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
   schemaName: 'io.k8s.api.storage.v1.VolumeAttachment',
   storageVersionHash: 'tJx/ezt6UDU=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   resetFields: ['status'],
   strategy: specStrategy<VolumeAttachment>(
     {},
