@@ -210,6 +210,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       }),
       ...(audit === undefined ? [] : [audit.run(background.signal)]),
       ...(external === undefined ? [] : [external.follow(background.signal)]),
+      authorization.follow(background.signal),
       sweepUnsent(unsent, clock, background.signal),
       supervise('tunnels', (s) => tunnels.run(s), { signal: stopping.signal, clock, log }),
     ];

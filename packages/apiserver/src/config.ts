@@ -3,15 +3,13 @@ import { FlagError, type Flags } from '@skiff/component-base';
 import { type AdmissionConfig, admissionConfig } from './admission/admission-config.ts';
 import { type AuditConfig, auditConfigFromFlags } from './audit/config.ts';
 import type { ProxyClientConfig } from './aggregation/extension-client.ts';
+import { type AuthorizationConfig, authorizationFromFlags } from './authz/authorization-config.ts';
 import { type ExternalAuthenticationConfig, externalAuthenticationFromFlags } from './authn/external-flags.ts';
 import type { DefaultTolerations } from './admission/default-toleration-seconds.ts';
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import type { TlsFileNames } from './server/tls-files.ts';
 import { type DialMode, dialModes } from './tunnel/dialer.ts';
-
-export type AuthorizationMode = 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny';
-const authorizationModes: readonly AuthorizationMode[] = ['Node', 'RBAC', 'AlwaysAllow', 'AlwaysDeny'];
 
 export interface ServiceAccountConfig {
   readonly keyFiles: readonly string[];
@@ -50,7 +48,7 @@ export interface ApiServerConfig {
   readonly serviceAccounts: ServiceAccountConfig;
   readonly serviceClusterIpRanges: readonly string[];
   readonly serviceNodePortRange: { readonly from: number; readonly to: number };
-  readonly authorizationModes: readonly AuthorizationMode[];
+  readonly authorization: AuthorizationConfig;
   readonly anonymous: boolean;
   readonly bootstrapTokens: boolean;
   readonly allowPrivileged: boolean;
@@ -97,9 +95,6 @@ function dialModeOf(text: string): DialMode {
 export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfig {
   const [issuer, ...otherIssuers] = f['service-account-issuer'];
   if (issuer === undefined) throw new FlagError('--service-account-issuer must not be empty');
-  for (const mode of f['authorization-mode']) {
-    if (!authorizationModes.includes(mode as AuthorizationMode)) throw new FlagError(`--authorization-mode: unknown mode "${mode}"`);
-  }
   const goawayChance = Number(f['goaway-chance']);
   if (!(goawayChance >= 0 && goawayChance <= 0.02)) throw new FlagError('--goaway-chance takes a number from 0 to 0.02');
   const advertiseAddress = f['advertise-address'] ?? defaultAdvertiseAddress();
@@ -138,7 +133,7 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     },
     serviceClusterIpRanges: f['service-cluster-ip-range'],
     serviceNodePortRange: parsePortRange(f['service-node-port-range']),
-    authorizationModes: f['authorization-mode'] as readonly AuthorizationMode[],
+    authorization: authorizationFromFlags(f),
     anonymous: f['anonymous-auth'],
     bootstrapTokens: f['enable-bootstrap-token-auth'],
     allowPrivileged: f['allow-privileged'],

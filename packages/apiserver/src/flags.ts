@@ -1,5 +1,6 @@
 import type { FlagTable } from '@skiff/component-base';
 import { externalAuthenticationFlags } from './authn/external-flags.ts';
+import { authorizationFlags } from './authz/authorization-config.ts';
 import { auditFlags } from './audit/audit-flags.ts';
 
 /** Upstream's names wherever upstream has the flag. */
@@ -53,7 +54,7 @@ export const apiServerFlags = {
   'api-audiences': { type: 'list', default: [], help: 'audiences that this server accepts; default: the issuers' },
   'service-cluster-ip-range': { type: 'list', default: ['10.96.0.0/16'], help: 'CIDRs of Service addresses' },
   'service-node-port-range': { type: 'string', default: '30000-32767', help: 'ports for NodePort Services, inclusive' },
-  'authorization-mode': { type: 'list', default: ['Node', 'RBAC'], help: 'authorizers in order: Node, RBAC, AlwaysAllow, AlwaysDeny' },
+  ...authorizationFlags,
   'anonymous-auth': { type: 'boolean', default: true, help: 'requests without credentials are system:anonymous' },
   'requestheader-client-ca-file': { type: 'string', help: 'CA bundle of front proxies' },
   'requestheader-allowed-names': { type: 'list', default: [], help: 'common names of front proxies; empty = any' },

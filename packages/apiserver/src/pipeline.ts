@@ -105,9 +105,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         await record.received();
       }
 
-      const user = impersonate(x, caller, deps.authorizer);
+      const impersonation = await impersonate(x, attributesOf(caller, info), deps.authorizer);
+      const user = impersonation?.user ?? caller;
       served.user = user;
-      if (user !== caller) record?.impersonated(user);
+      if (impersonation !== undefined) record?.impersonated(user, impersonation.constraint);
 
       if (!longRunning || info.verb === 'watch') {
         const entered = enter(x, { info, user, lifetime, waitMs: Math.min(timeoutMs / 4, maxWaitMs), query });
@@ -115,7 +116,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       }
 
       const attributes = attributesOf(user, info);
-      const verdict = deps.authorizer.authorize(attributes);
+      const decided = deps.authorizer.authorize(attributes);
+      const verdict = decided instanceof Promise ? await decided : decided;
       record?.annotate('authorization.k8s.io/decision', verdict.decision === 'allow' ? 'allow' : 'forbid');
       record?.annotate('authorization.k8s.io/reason', verdict.reason);
       if (verdict.decision !== 'allow') {

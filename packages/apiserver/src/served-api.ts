@@ -64,7 +64,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
       clock,
       log: log.child({ part: 'registry' }),
       admission: (objects) => {
-        authorizer.current = createAuthorization(config.authorizationModes, objects);
+        authorizer.current = createAuthorization(config.authorization, { objects, clock, log });
         admission.current = createAdmissionChain(
           admissionPlugins({
             objects,
@@ -83,12 +83,12 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
       subresources: () => [],
       authorizeCreate: async (r) => {
         const attributes = { ...attributesOf(r.user, r.info), verb: 'create', name: '' };
-        const d = authorization.authorizer.authorize(attributes);
+        const d = await authorization.authorizer.authorize(attributes);
         if (d.decision !== 'allow') throw forbiddenError(attributes, d.reason);
       },
     },
   );
-  const authorization = authorizer.current ?? createAuthorization(config.authorizationModes, registry.objects);
+  const authorization = authorizer.current ?? createAuthorization(config.authorization, { objects: registry.objects, clock, log });
   const authentication = createAuthenticators(config, {
     objects: registry.objects,
     keys: deps.keys.verification,

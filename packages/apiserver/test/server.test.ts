@@ -42,7 +42,7 @@ describe('authentication', () => {
     const identity = await server.pki.client('alice');
     const r = await server.fetch('/api/v1/namespaces', { identity, headers });
     expect(status(r.text)['message']).toBe(
-      'users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope',
+      'namespaces is forbidden: User "alice" cannot impersonate-on:user-info:list resource "namespaces" in API group "" at the cluster scope',
     );
   });
 });

@@ -62,7 +62,7 @@ export async function startTestServer(
     },
     serviceClusterIpRanges: ['10.96.0.0/16'],
     serviceNodePortRange: { from: 30000, to: 32767 },
-    authorizationModes: ['Node', 'RBAC'],
+    authorization: { steps: [{ type: 'Node' }, { type: 'RBAC' }], file: undefined },
     anonymous: true,
     bootstrapTokens: true,
     allowPrivileged: true,

@@ -1,3 +1,4 @@
+import { silentLogger, systemClock } from '@skiff/component-base';
 import {
   namespace,
   node,
@@ -30,7 +31,10 @@ function world() {
   objects.put<Namespace>(namespace, { metadata: { name: 'ending' }, status: { phase: 'Terminating' } });
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'default', namespace: 'a' }, imagePullSecrets: [{ name: 'pull' }] });
   objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'quiet', namespace: 'a' }, automountServiceAccountToken: false });
-  const authorization = createAuthorization(['Node', 'RBAC'], objects);
+  const authorization = createAuthorization(
+    { steps: [{ type: 'Node' }, { type: 'RBAC' }], file: undefined },
+    { objects, clock: systemClock, log: silentLogger },
+  );
   const plugins = admissionPlugins({
     objects,
     authorization,

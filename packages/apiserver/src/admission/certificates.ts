@@ -15,19 +15,19 @@ const oldRequest = (r: AdmissionRequest): DeepReadonly<CertificateSigningRequest
   r.oldObject as unknown as DeepReadonly<CertificateSigningRequest>;
 
 /** By the signer's own name, or for all of its domain as `example.com/*`. */
-function maySigner(authorizer: Authorizer, r: AdmissionRequest, verb: string, signer: string): boolean {
-  const asks = (name: string): boolean =>
-    authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource: 'signers', name })).decision === 'allow';
-  return asks(signer) || asks(`${signer.split('/')[0] ?? ''}/*`);
+async function maySigner(authorizer: Authorizer, r: AdmissionRequest, verb: string, signer: string): Promise<boolean> {
+  const asks = async (name: string): Promise<boolean> =>
+    (await authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource: 'signers', name }))).decision === 'allow';
+  return (await asks(signer)) || (await asks(`${signer.split('/')[0] ?? ''}/*`));
 }
 
 /** Approving needs the right to `approve` for the signer. */
 export const certificateApproval = (authorizer: () => Authorizer): AdmissionPlugin => ({
   name: 'CertificateApproval',
   handles: (r) => r.operation === 'UPDATE' && isFor(r, group, resource, 'approval'),
-  validate: (r) => {
+  validate: async (r) => {
     const signer = oldRequest(r).spec.signerName;
-    if (!maySigner(authorizer(), r, 'approve', signer))
+    if (!(await maySigner(authorizer(), r, 'approve', signer)))
       throw refuse(r, `user not permitted to approve requests with signerName ${JSON.stringify(signer)}`);
   },
 });
@@ -36,7 +36,7 @@ export const certificateApproval = (authorizer: () => Authorizer): AdmissionPlug
 export const certificateSigning = (authorizer: () => Authorizer): AdmissionPlugin => ({
   name: 'CertificateSigning',
   handles: (r) => r.operation === 'UPDATE' && isFor(r, group, resource, 'status'),
-  validate: (r) => {
+  validate: async (r) => {
     const old = oldRequest(r);
     const now = r.object as unknown as CertificateSigningRequest;
     if (
@@ -45,7 +45,7 @@ export const certificateSigning = (authorizer: () => Authorizer): AdmissionPlugi
     )
       return;
     const signer = old.spec.signerName;
-    if (!maySigner(authorizer(), r, 'sign', signer))
+    if (!(await maySigner(authorizer(), r, 'sign', signer)))
       throw refuse(r, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`);
   },
 });

@@ -6,7 +6,7 @@ import type { AdmissionRequest } from '../contract.ts';
 import { refuse } from './refuse.ts';
 
 /** Whether node `name` may do this. Throws Forbidden. */
-export type NodeCheck = (name: string, r: AdmissionRequest) => void;
+export type NodeCheck = (name: string, r: AdmissionRequest) => void | Promise<void>;
 export const quote = (s: string): string => JSON.stringify(s);
 export const objectOf = <T>(r: AdmissionRequest): T => r.object as unknown as T;
 export const oldOf = <T>(r: AdmissionRequest): DeepReadonly<T> => r.oldObject as unknown as DeepReadonly<T>;

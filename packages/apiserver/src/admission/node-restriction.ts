@@ -103,7 +103,7 @@ export const nodeRestriction = (objects: ObjectAccess, authorizer: () => Authori
     mutate: (r) => {
       const name = nodeIdentity(r.user) ?? '';
       if (name === '') throw refuse(r, `could not determine node from user ${quote(r.user.name)}`);
-      checks[`${r.definition.group}/${r.definition.plural}`]?.(name, r);
+      return checks[`${r.definition.group}/${r.definition.plural}`]?.(name, r);
     },
   };
 };

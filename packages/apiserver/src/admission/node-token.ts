@@ -70,7 +70,7 @@ function podAsksFor(objects: ObjectAccess, p: PodView, audience: string): boolea
 /** A node gets tokens that are bound to a pod of its own, for audiences that the pod's volumes ask for (KEP-4935 allows more by RBAC). */
 export const admitNodeToken =
   (objects: ObjectAccess, authorizer: () => Authorizer): NodeCheck =>
-  (name, r) => {
+  async (name, r) => {
     if (r.operation !== 'CREATE' || r.subresource !== 'token') return;
     const request = objectOf<TokenRequest>(r);
     const ref = request.spec?.boundObjectRef;
@@ -94,7 +94,7 @@ export const admitNodeToken =
     } catch (error) {
       throw refuse(r, `error validating audience ${quote(audience)}: ${(error as Error).message}`);
     }
-    const verdict = authorizer().authorize(
+    const verdict = await authorizer().authorize(
       resourceAttributes(r.user, {
         verb: 'request-serviceaccounts-token-audience',
         version: 'v1',

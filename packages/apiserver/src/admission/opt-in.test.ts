@@ -1,3 +1,4 @@
+import { silentLogger, systemClock } from '@skiff/component-base';
 import {
   ingress,
   ingressClass,
@@ -46,7 +47,7 @@ function world(enable: string[], config = admissionConfig({ enable, disable: [],
   });
   const plugins = admissionPlugins({
     objects,
-    authorization: createAuthorization(['RBAC'], objects),
+    authorization: createAuthorization({ steps: [{ type: 'RBAC' }], file: undefined }, { objects, clock: systemClock, log: silentLogger }),
     clock: { now: () => 0 },
     config: { ...config, isEnabled: (name) => enable.includes(name) },
     webhooks: {
@@ -88,7 +89,10 @@ describe('which plugins run', () => {
     const { objects } = world([]);
     const names = admissionPlugins({
       objects,
-      authorization: createAuthorization(['RBAC'], objects),
+      authorization: createAuthorization(
+        { steps: [{ type: 'RBAC' }], file: undefined },
+        { objects, clock: systemClock, log: silentLogger },
+      ),
       clock: { now: () => 0 },
       config: { ...admissionConfig({ enable: [], disable: [], file: undefined }), isEnabled: () => true },
       webhooks: {

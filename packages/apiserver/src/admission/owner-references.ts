@@ -22,8 +22,11 @@ export const ownerReferencesPermissionEnforcement = (
   authorizer: () => Authorizer,
   definitions: () => readonly ResourceDefinition[],
 ): AdmissionPlugin => {
-  const ask = (r: AdmissionRequest, a: Partial<AuthorizationAttributes>): { readonly allowed: boolean; readonly reason: string } => {
-    const d = authorizer().authorize({
+  const ask = async (
+    r: AdmissionRequest,
+    a: Partial<AuthorizationAttributes>,
+  ): Promise<{ readonly allowed: boolean; readonly reason: string }> => {
+    const d = await authorizer().authorize({
       user: r.user,
       verb: 'update',
       isResourceRequest: true,
@@ -39,7 +42,7 @@ export const ownerReferencesPermissionEnforcement = (
     return { allowed: d.decision === 'allow', reason: d.reason };
   };
 
-  const checkOwner = (r: AdmissionRequest, ref: DeepReadonly<OwnerReference>): void => {
+  const checkOwner = async (r: AdmissionRequest, ref: DeepReadonly<OwnerReference>): Promise<void> => {
     const [group, version] = ref.apiVersion.includes('/') ? (ref.apiVersion.split('/') as [string, string]) : ['', ref.apiVersion];
     const owners = definitions().filter((d) => d.group === group && d.version === version && d.kind === ref.kind);
     if (owners.length === 0) {
@@ -51,7 +54,14 @@ export const ownerReferencesPermissionEnforcement = (
     }
     for (const d of owners) {
       const namespace = d.scope === 'Namespaced' ? r.namespace : '';
-      const { allowed, reason } = ask(r, { group, version, resource: d.plural, subresource: 'finalizers', name: ref.name, namespace });
+      const { allowed, reason } = await ask(r, {
+        group,
+        version,
+        resource: d.plural,
+        subresource: 'finalizers',
+        name: ref.name,
+        namespace,
+      });
       if (allowed) continue;
       throw refuse(
         r,
@@ -65,18 +75,18 @@ export const ownerReferencesPermissionEnforcement = (
     handles: (r) =>
       (r.operation === 'CREATE' || r.operation === 'UPDATE') &&
       !(r.definition.group === '' && r.definition.plural === 'pods' && r.subresource === 'status'),
-    validate: (r) => {
+    validate: async (r) => {
       if (isDeepStrictEqual(refsOf(r.object), refsOf(r.oldObject))) return;
       if (r.operation === 'UPDATE') {
         const { group, version, plural } = r.definition;
         const target = { group, version, resource: plural, subresource: r.subresource, namespace: r.namespace, name: r.name };
-        const { allowed, reason } = ask(r, { verb: 'delete', ...target });
+        const { allowed, reason } = await ask(r, { verb: 'delete', ...target });
         if (!allowed) throw refuse(r, `cannot set an ownerRef on a resource you can't delete: ${reason}, <nil>`);
       }
       const blocking = newlyBlocking(r);
       if (blocking.length === 0) return;
-      if (ask(r, { group: '*', version: '*', resource: '*', subresource: 'finalizers', name: '*' }).allowed) return;
-      for (const ref of blocking) checkOwner(r, ref);
+      if ((await ask(r, { group: '*', version: '*', resource: '*', subresource: 'finalizers', name: '*' })).allowed) return;
+      for (const ref of blocking) await checkOwner(r, ref);
     },
   };
 };

@@ -68,9 +68,10 @@ function changesOnlyOwnership(r: AdmissionRequest): boolean {
  * `escalate` (roles) or `bind` (bindings). Where upstream's storage of RBAC objects does it, on the final object.
  */
 export const rbacEscalation = (authorization: Authorization): AdmissionPlugin => {
-  const may = (r: AdmissionRequest, verb: string, resource: string, namespace: string, name: string): boolean =>
-    authorization.authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource, namespace, name })).decision ===
-    'allow';
+  const may = (r: AdmissionRequest, verb: string, resource: string, namespace: string, name: string): Promise<boolean> =>
+    Promise.resolve(
+      authorization.authorizer.authorize(resourceAttributes(r.user, { verb, group, version: '*', resource, namespace, name })),
+    ).then((d) => d.decision === 'allow');
 
   const confirm = (r: AdmissionRequest, wanted: readonly Rule[], why?: string): void => {
     const owned = authorization.rules.rulesFor(r.user, r.namespace);
@@ -85,8 +86,8 @@ export const rbacEscalation = (authorization: Authorization): AdmissionPlugin =>
     );
   };
 
-  const checkRole = (r: AdmissionRequest): void => {
-    if (may(r, 'escalate', r.definition.plural, r.namespace, r.name)) return;
+  const checkRole = async (r: AdmissionRequest): Promise<void> => {
+    if (await may(r, 'escalate', r.definition.plural, r.namespace, r.name)) return;
     const wanted = r.object as unknown as ClusterRole;
     const old = r.oldObject as unknown as DeepReadonly<ClusterRole> | null;
     confirm(r, wanted.rules ?? []);
@@ -94,10 +95,10 @@ export const rbacEscalation = (authorization: Authorization): AdmissionPlugin =>
       confirm(r, fullAuthority, 'must have cluster-admin privileges to use the aggregationRule');
   };
 
-  const checkBinding = (r: AdmissionRequest): void => {
+  const checkBinding = async (r: AdmissionRequest): Promise<void> => {
     const ref = (r.object as unknown as RoleBinding | ClusterRoleBinding).roleRef;
     const resource = ref.kind === 'Role' ? 'roles' : 'clusterroles';
-    if (may(r, 'bind', resource, r.namespace, ref.name)) return;
+    if (await may(r, 'bind', resource, r.namespace, ref.name)) return;
     const rules = authorization.rules.rulesOf(ref, r.namespace);
     if (rules === undefined) throw notFound({ group, resource }, ref.name);
     confirm(r, rules);
@@ -106,10 +107,10 @@ export const rbacEscalation = (authorization: Authorization): AdmissionPlugin =>
   return {
     name: 'RBACEscalation',
     handles: (r) => r.definition.group === group && r.subresource === '' && (r.operation === 'CREATE' || r.operation === 'UPDATE'),
-    validate: (r) => {
+    validate: async (r) => {
       if (r.user.groups.includes(mastersGroup) || changesOnlyOwnership(r)) return;
-      if (r.definition.plural === 'roles' || r.definition.plural === 'clusterroles') checkRole(r);
-      else checkBinding(r);
+      if (r.definition.plural === 'roles' || r.definition.plural === 'clusterroles') await checkRole(r);
+      else await checkBinding(r);
     },
   };
 };

@@ -51,7 +51,7 @@ export function createTokenWebhook(
   config: TokenWebhookConfig,
   deps: { client: RemoteClient; clock: Pick<Clock, 'sleep' | 'monotonicMs'> },
 ): TokenAuthenticator {
-  const known = new TtlCache<{ verdict: Verdict }>(cacheLimit, deps.clock.monotonicMs);
+  const known = new TtlCache<{ verdict: Verdict }>(cacheLimit, () => deps.clock.monotonicMs());
   const asking = new Map<string, Promise<Verdict>>();
   const ask = async (token: string, audiences: readonly string[]): Promise<Verdict> => {
     const review = {

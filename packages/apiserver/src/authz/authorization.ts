@@ -1,15 +1,24 @@
-import type { AuthorizationMode } from '../config.ts';
+import { readFile } from 'node:fs/promises';
+import type { Clock, Logger } from '@skiff/component-base';
 import type { ObjectAccess } from '../contract.ts';
+import { createRemoteClient } from '../remote/remote-client.ts';
+import { type AuthorizationConfig, type AuthorizerStep, parseAuthorizationConfig } from './authorization-config.ts';
 import { type Authorizer, unionAuthorizer } from './authorizer.ts';
-import { mastersAuthorizer } from './privileged.ts';
 import { createNodeAuthorizer } from './node.ts';
+import { mastersAuthorizer } from './privileged.ts';
 import { createRbacAuthorizer, createRuleResolver, type RuleResolver } from './rbac.ts';
+import { createWebhookAuthorizer } from './webhook.ts';
 
 export interface Authorization extends Disposable {
   readonly authorizer: Authorizer;
   /** RBAC's rules, for escalation checks and SelfSubjectRulesReview. */
   readonly rules: RuleResolver;
+  /** Uses what the AuthorizationConfiguration says now, when it has changed. Resolves when aborted. */
+  follow(signal: AbortSignal): Promise<void>;
 }
+
+const checkMs = 10_000;
+const graceMs = 60_000;
 
 const always = (decision: 'allow' | 'deny'): Authorizer => ({
   name: decision === 'allow' ? 'AlwaysAllow' : 'AlwaysDeny',
@@ -19,28 +28,69 @@ const always = (decision: 'allow' | 'deny'): Authorizer => ({
   }),
 });
 
-/** The authorizers of `modes`, in that order, behind what always holds: system:masters. */
-export function createAuthorization(modes: readonly AuthorizationMode[], objects: ObjectAccess): Authorization {
+/** The authorizers of a configuration, in its order, behind what always holds: system:masters. */
+export function createAuthorization(
+  config: AuthorizationConfig,
+  deps: { objects: ObjectAccess; clock: Clock; log: Logger },
+): Authorization {
+  const { objects, clock, log } = deps;
   const rules = createRuleResolver(objects);
-  const node = modes.includes('Node') ? createNodeAuthorizer(objects) : undefined;
-  const byMode = (mode: AuthorizationMode): readonly Authorizer[] => {
-    switch (mode) {
+  let node: ReturnType<typeof createNodeAuthorizer> | undefined;
+  let clients: Disposable[] = [];
+  const authorizerOf = (step: AuthorizerStep): Authorizer => {
+    switch (step.type) {
       case 'RBAC':
-        return [createRbacAuthorizer(rules)];
+        return createRbacAuthorizer(rules);
       case 'Node':
-        return node === undefined ? [] : [node];
+        node ??= createNodeAuthorizer(objects);
+        return node;
       case 'AlwaysAllow':
-        return [always('allow')];
+        return always('allow');
       case 'AlwaysDeny':
-        return [always('deny')];
+        return always('deny');
+      case 'Webhook': {
+        const client = createRemoteClient(step.server);
+        clients.push(client);
+        return createWebhookAuthorizer(step.config, { client, clock, log });
+      }
     }
   };
+  const chainOf = (steps: readonly AuthorizerStep[]): Authorizer => unionAuthorizer([mastersAuthorizer, ...steps.map(authorizerOf)]);
+  let chain = chainOf(config.steps);
   return {
-    authorizer: unionAuthorizer([mastersAuthorizer, ...modes.flatMap(byMode)]),
+    authorizer: { name: 'union', authorize: (a) => chain.authorize(a) },
     rules,
+    follow: async (signal) => {
+      const { file } = config;
+      if (file === undefined) return;
+      let seen = await readFile(file, 'utf8');
+      while (!signal.aborted) {
+        try {
+          await clock.sleep(checkMs, signal);
+        } catch {
+          return;
+        }
+        try {
+          const text = await readFile(file, 'utf8');
+          if (text === seen) continue;
+          seen = text;
+          const old = clients;
+          clients = [];
+          chain = chainOf(parseAuthorizationConfig(text));
+          // Questions that are under way get their answers.
+          clock.after(graceMs, () => {
+            for (const client of old) client[Symbol.dispose]();
+          });
+          log.info({ file }, 'the authorization configuration has changed; using the new one');
+        } catch (error) {
+          log.error({ err: error, file }, 'the authorization configuration could not be reloaded; keeping the old one');
+        }
+      }
+    },
     [Symbol.dispose]: () => {
       rules[Symbol.dispose]();
       node?.[Symbol.dispose]();
+      for (const client of clients) client[Symbol.dispose]();
     },
   };
 }

@@ -24,7 +24,21 @@ export interface Decision {
 
 export interface Authorizer {
   readonly name: string;
+  /** A promise only where others have to be asked: most decisions are made at once, and that is cheaper. */
+  authorize(a: AuthorizationAttributes): Decision | Promise<Decision>;
+}
+
+/** One that needs nobody else. */
+export interface ImmediateAuthorizer extends Authorizer {
   authorize(a: AuthorizationAttributes): Decision;
+}
+
+/** The decision, where it needs nobody else; expressions can't wait. */
+export function decideAtOnce(authorizer: Authorizer, a: AuthorizationAttributes): Decision {
+  const d = authorizer.authorize(a);
+  if (!(d instanceof Promise)) return d;
+  d.catch(() => undefined);
+  return { decision: 'no-opinion', reason: 'webhook authorizers are not asked here' };
 }
 
 export const noOpinion: Decision = { decision: 'no-opinion', reason: '' };
@@ -35,12 +49,21 @@ export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer 
     name: 'union',
     authorize: (a) => {
       const reasons: string[] = [];
-      for (const authorizer of authorizers) {
-        const d = authorizer.authorize(a);
+      const from = (start: number): Decision | Promise<Decision> => {
+        for (let i = start; i < authorizers.length; i++) {
+          const d = authorizers[i]?.authorize(a) ?? noOpinion;
+          if (d instanceof Promise) return d.then((late) => settled(late) ?? from(i + 1));
+          const decided = settled(d);
+          if (decided !== undefined) return decided;
+        }
+        return { decision: 'no-opinion', reason: reasons.join('\n') };
+      };
+      const settled = (d: Decision): Decision | undefined => {
         if (d.decision !== 'no-opinion') return d;
         if (d.reason !== '') reasons.push(d.reason);
-      }
-      return { decision: 'no-opinion', reason: reasons.join('\n') };
+        return undefined;
+      };
+      return from(0);
     },
   };
 }

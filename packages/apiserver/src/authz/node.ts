@@ -1,6 +1,6 @@
 import type { ObjectAccess, UserInfo } from '../contract.ts';
 import { requiredFieldValue } from '../request/request-info.ts';
-import { type AuthorizationAttributes, type Authorizer, type Decision, noOpinion } from './authorizer.ts';
+import { type AuthorizationAttributes, type Decision, type ImmediateAuthorizer, noOpinion } from './authorizer.ts';
 import { createNodeGraph, type GraphKind, type NodeGraph } from './node-graph.ts';
 import { nodeRules } from './node-rules.ts';
 import { ruleAllows } from './policy-rule.ts';
@@ -148,7 +148,7 @@ const policies: Readonly<Record<string, ResourcePolicy>> = {
 };
 
 /** A kubelet reads what its own pods use and writes what is its own (upstream's Node authorizer). NodeRestriction does the finer part. */
-export function createNodeAuthorizer(objects: ObjectAccess): Authorizer & Disposable {
+export function createNodeAuthorizer(objects: ObjectAccess): ImmediateAuthorizer & Disposable {
   const graph = createNodeGraph(objects);
   return {
     name: 'Node',

@@ -13,7 +13,7 @@ import {
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ObjectAccess, UserInfo } from '../contract.ts';
 import { parseServiceAccountUserName } from '../authn/service-account-token.ts';
-import { type Authorizer, type AuthorizationAttributes, noOpinion } from './authorizer.ts';
+import { type AuthorizationAttributes, type ImmediateAuthorizer, noOpinion } from './authorizer.ts';
 import { type Rule, ruleAllows } from './policy-rule.ts';
 
 type Binding = DeepReadonly<RoleBinding> | DeepReadonly<ClusterRoleBinding>;
@@ -129,7 +129,7 @@ const aggregate = (problems: readonly string[]): string => {
 };
 
 /** Role-based access control: only ever allows, silence means no. */
-export function createRbacAuthorizer(resolver: RuleResolver): Authorizer {
+export function createRbacAuthorizer(resolver: RuleResolver): ImmediateAuthorizer {
   return {
     name: 'RBAC',
     authorize: (a: AuthorizationAttributes) => {

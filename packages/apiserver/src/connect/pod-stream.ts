@@ -46,7 +46,7 @@ function podStream(stream: Stream, deps: { objects: ObjectAccess; kubelets: Kube
       // A WebSocket is opened by GET, but it acts: reading rights must not be enough.
       if (r.info.verb !== 'create') {
         const attributes = { ...attributesOf(r.user, r.info), verb: 'create' };
-        const verdict = authorizer.authorize(attributes);
+        const verdict = await authorizer.authorize(attributes);
         if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
       }
       const target = objects.get<Pod>(pod, namespace, name) ?? (await objects.read<Pod>(pod, namespace, name));

@@ -52,6 +52,7 @@ const api = createServedApi(
 const { signal } = new AbortController();
 void encryption?.follow(signal);
 void external?.follow(signal);
+void api.authorization.follow(signal);
 void supervise('registry', (s) => api.registry.run(s), { signal, clock, log });
 const customResources = new CustomResources({ registry: api.registry, clock, log });
 const ready = api.registry.ready(signal).then(() => customResources.follow());

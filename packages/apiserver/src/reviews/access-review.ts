@@ -57,8 +57,8 @@ const userOf = (spec: SubjectAccessReviewSpec): UserInfo => ({
   ...(spec.extra === undefined ? {} : { extra: spec.extra }),
 });
 
-function decide(authorizer: Authorizer, a: AuthorizationAttributes): SubjectAccessReviewStatus {
-  const d = authorizer.authorize(a);
+async function decide(authorizer: Authorizer, a: AuthorizationAttributes): Promise<SubjectAccessReviewStatus> {
+  const d = await authorizer.authorize(a);
   return {
     allowed: d.decision === 'allow',
     ...(d.decision === 'deny' ? { denied: true } : {}),
@@ -105,7 +105,7 @@ function throwIfInvalid(kind: string, errors: FieldErrors): void {
 }
 
 /** May that user do that? */
-export function reviewSubjectAccess(authorizer: Authorizer, review: SubjectAccessReview): SubjectAccessReview {
+export async function reviewSubjectAccess(authorizer: Authorizer, review: SubjectAccessReview): Promise<SubjectAccessReview> {
   const errors = new FieldErrors();
   validateAttributes(review.spec, errors);
   validateSubject(review.spec, errors);
@@ -114,16 +114,16 @@ export function reviewSubjectAccess(authorizer: Authorizer, review: SubjectAcces
   throwIfInvalid('SubjectAccessReview', errors);
   return {
     ...review,
-    status: decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
+    status: await decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
   };
 }
 
 /** The same within one namespace, so that asking can be granted there alone. */
-export function reviewLocalSubjectAccess(
+export async function reviewLocalSubjectAccess(
   authorizer: Authorizer,
   review: LocalSubjectAccessReview,
   namespace: string,
-): LocalSubjectAccessReview {
+): Promise<LocalSubjectAccessReview> {
   const errors = new FieldErrors();
   const own = review.metadata?.namespace ?? '';
   validateAttributes(review.spec, errors);
@@ -137,17 +137,24 @@ export function reviewLocalSubjectAccess(
     errors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request');
   throwIfInvalid('LocalSubjectAccessReview', errors);
   if (namespace !== own) throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
-  return { ...review, status: decide(authorizer, attributesFor(userOf(review.spec), asked, undefined)) };
+  return { ...review, status: await decide(authorizer, attributesFor(userOf(review.spec), asked, undefined)) };
 }
 
 /** May I? (`kubectl auth can-i`) */
-export function reviewSelfSubjectAccess(authorizer: Authorizer, review: SelfSubjectAccessReview, user: UserInfo): SelfSubjectAccessReview {
+export async function reviewSelfSubjectAccess(
+  authorizer: Authorizer,
+  review: SelfSubjectAccessReview,
+  user: UserInfo,
+): Promise<SelfSubjectAccessReview> {
   const errors = new FieldErrors();
   validateAttributes(review.spec, errors);
   validateSelectors(review.spec, errors);
   if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
   throwIfInvalid('SelfSubjectAccessReview', errors);
-  return { ...review, status: decide(authorizer, attributesFor(user, review.spec.resourceAttributes, review.spec.nonResourceAttributes)) };
+  return {
+    ...review,
+    status: await decide(authorizer, attributesFor(user, review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
+  };
 }
 
 /** What may I? (`kubectl auth can-i --list`) RBAC can tell; the Node authorizer can't, which makes the list incomplete for nodes. */

@@ -1,5 +1,5 @@
 import { type AuthorizationAnswer, type AuthorizationQuestion, createAuthorizerValue, requestResource, type Value } from '@skiff/cel';
-import { type Authorizer, resourceAttributes } from '../../authz/authorizer.ts';
+import { type Authorizer, decideAtOnce, resourceAttributes } from '../../authz/authorizer.ts';
 import type { AdmissionRequest, UserInfo } from '../../contract.ts';
 import { requestNamespace } from './request-view.ts';
 
@@ -10,7 +10,8 @@ const serviceAccountUser = ({ namespace, name }: { namespace: string; name: stri
 
 function ask(authorizer: Authorizer, user: UserInfo, q: AuthorizationQuestion): AuthorizationAnswer {
   const who = q.serviceAccount === undefined ? user : serviceAccountUser(q.serviceAccount);
-  const { decision, reason } = authorizer.authorize(
+  const { decision, reason } = decideAtOnce(
+    authorizer,
     q.path === undefined
       ? resourceAttributes(who, {
           verb: q.verb,

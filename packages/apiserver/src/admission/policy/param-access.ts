@@ -59,17 +59,19 @@ function wantedFor(kind: DeepReadonly<ParamKind>, definitions: readonly Resource
  * upstream's storage of policies does it, on the final object.
  */
 export const policyParamAccess = (deps: PolicyDeps): AdmissionPlugin => {
-  const may = (r: AdmissionRequest, verb: string, wanted: Wanted, of: { namespace: string; name: string }): boolean =>
-    deps.authorizer().authorize(
-      resourceAttributes(r.user, {
-        verb,
-        group: wanted.group,
-        version: wanted.version,
-        resource: wanted.resource,
-        namespace: of.namespace,
-        name: of.name,
-      }),
-    ).decision === 'allow';
+  const may = (r: AdmissionRequest, verb: string, wanted: Wanted, of: { namespace: string; name: string }): Promise<boolean> =>
+    Promise.resolve(
+      deps.authorizer().authorize(
+        resourceAttributes(r.user, {
+          verb,
+          group: wanted.group,
+          version: wanted.version,
+          resource: wanted.resource,
+          namespace: of.namespace,
+          name: of.name,
+        }),
+      ),
+    ).then((d) => d.decision === 'allow');
 
   const refuse = (r: AdmissionRequest, field: string, why: string): never => {
     const errors = new FieldErrors();
@@ -77,16 +79,16 @@ export const policyParamAccess = (deps: PolicyDeps): AdmissionPlugin => {
     throw invalid({ group, kind: r.definition.kind }, r.name, errors.list);
   };
 
-  const checkPolicy = (r: AdmissionRequest): void => {
+  const checkPolicy = async (r: AdmissionRequest): Promise<void> => {
     const kind = (r.object as unknown as Policy).spec?.paramKind;
     const old = (r.oldObject as unknown as Policy | null)?.spec?.paramKind;
     if (kind === undefined || (old !== undefined && old.apiVersion === kind.apiVersion && old.kind === kind.kind)) return;
-    if (may(r, 'get', wantedFor(kind, deps.definitions()), { namespace: '*', name: '*' })) return;
+    if (await may(r, 'get', wantedFor(kind, deps.definitions()), { namespace: '*', name: '*' })) return;
     const of = `(kind=${kind.kind ?? ''}, apiVersion=${kind.apiVersion ?? ''})`;
     refuse(r, 'spec.paramKind', `user ${goUser(r.user)} must have "get" permission on all objects of the referenced paramKind ${of}`);
   };
 
-  const checkBinding = (r: AdmissionRequest): void => {
+  const checkBinding = async (r: AdmissionRequest): Promise<void> => {
     const { spec } = r.object as unknown as Binding;
     const old = (r.oldObject as unknown as Binding | null)?.spec;
     const ref = spec?.paramRef;
@@ -99,7 +101,7 @@ export const policyParamAccess = (deps: PolicyDeps): AdmissionPlugin => {
     const kind = policy?.spec?.paramKind;
     const wanted = kind === undefined ? { ...everything, resolved: true } : wantedFor(kind, deps.definitions());
     const verb = ref.name ? 'get' : 'list';
-    if (may(r, verb, wanted, { namespace: ref.namespace ?? '', name: ref.name ?? '' })) return;
+    if (await may(r, verb, wanted, { namespace: ref.namespace ?? '', name: ref.name ?? '' })) return;
     const user = goUser(r.user);
     const all = `to determine minimum required permissions and user ${user} does not have "${verb}" permission for all groups, versions and resources`;
     if (policy === undefined) return refuse(r, 'spec.paramRef', `unable to get policy ${policyName} ${all}`);
@@ -115,10 +117,10 @@ export const policyParamAccess = (deps: PolicyDeps): AdmissionPlugin => {
   return {
     name: 'PolicyParamAccess',
     handles: (r) => r.definition.group === group && r.subresource === '' && (r.operation === 'CREATE' || r.operation === 'UPDATE'),
-    validate: (r) => {
+    validate: async (r) => {
       if (r.user.groups.includes(mastersGroup)) return;
-      if (r.definition.kind.endsWith('AdmissionPolicy')) checkPolicy(r);
-      else if (r.definition.kind.endsWith('AdmissionPolicyBinding')) checkBinding(r);
+      if (r.definition.kind.endsWith('AdmissionPolicy')) await checkPolicy(r);
+      else if (r.definition.kind.endsWith('AdmissionPolicyBinding')) await checkBinding(r);
     },
   };
 };
