@@ -90,6 +90,10 @@ export const kubeletFlags = {
   },
   'shutdown-grace-period-critical-pods': { type: 'duration', default: '0s', help: 'the part of it, at its end, that critical pods get' },
   'shutdown-grace-period-by-pod-priority': { type: 'list', default: [], help: 'priority=seconds, instead of the two above' },
+  'device-plugin-dir': {
+    type: 'string',
+    help: 'directory in which device plugins find the kubelet; <root-dir>/device-plugins when absent',
+  },
   'pod-manifest-path': { type: 'string', default: '', help: 'file or directory with static pods' },
   'kube-reserved': {
     type: 'list',

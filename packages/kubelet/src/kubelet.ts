@@ -8,7 +8,6 @@ import type { ContainerRuntime, Image } from '@skiff/cri';
 import type { KubeletConfig } from './config/kubelet-config.ts';
 import { createPodCgroups } from './cgroups/pod-cgroups.ts';
 import { createLogLinks } from './container/log-links.ts';
-import { amountOf, isHard, type Signal } from './eviction/signals.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
@@ -22,11 +21,11 @@ import { createPodNetwork } from './network/pod-network.ts';
 import { readHostDns } from './network/resolv-conf.ts';
 import { createApiContact } from './node/api-contact.ts';
 import { renewNodeLease } from './node/lease.ts';
-import { computeNodeResources, type MachineUsage, type NodeResources, readUsage } from './node/machine.ts';
+import { readUsage } from './node/machine.ts';
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
-import { createNodeGuards } from './node-guards.ts';
+import { createNodeGuards, nodeResourcesOf } from './node-guards.ts';
 import { imagesInUse } from './pod/dead-containers.ts';
 import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
@@ -117,17 +116,7 @@ export function createKubelet(
     // Files of Secrets are readable for every user, since any may be the container's: on the host this directory keeps others out.
     await chmod(podsDirectory, 0o750);
     const usage = await readUsage(config.rootDirectory);
-    const hardLimit = (signal: Signal, capacity: number): number => {
-      const threshold = config.eviction.thresholds.find((t) => t.signal === signal && isHard(t));
-      return threshold === undefined ? 0 : amountOf(threshold.value, capacity);
-    };
-    const resourcesOf = (u: MachineUsage): NodeResources =>
-      computeNodeResources(u, {
-        maxPods: config.maxPods,
-        reserved: config.reserved,
-        evictionMemoryBytes: hardLimit('memory.available', u.memoryCapacityBytes),
-        evictionDiskBytes: hardLimit('nodefs.available', u.diskCapacityBytes),
-      });
+    const resourcesOf = nodeResourcesOf(config);
     const resources = resourcesOf(usage);
     const events = createEventRecorder({ component: 'kubelet', host: config.nodeName }, { client, clock, log });
     const hostMount = await createHostMount(runCommand, async () => (await runtime.status().catch(() => undefined))?.daemonPid);
@@ -172,6 +161,7 @@ export function createKubelet(
         resources,
         pressures: () => eviction.conditions(),
         shuttingDown: () => shutdown.inProgress,
+        devices: () => devices.counts(),
         inContactSinceMs: () => contact.sinceMs(),
         volumesInUse: () => volumesInUse(),
       },
@@ -240,7 +230,14 @@ export function createKubelet(
             !isTerminalPhase(w.pod.status.phase),
         )
         .map((w) => w.pod);
-    const { stats, garbage, eviction, shutdown } = createNodeGuards(config, {
+    const {
+      stats,
+      garbage,
+      eviction,
+      shutdown,
+      devices,
+      loops: guarding,
+    } = createNodeGuards(config, {
       runtime: deps.runtime,
       cgroupVersion: status.cgroupVersion,
       hostMount,
@@ -252,6 +249,7 @@ export function createKubelet(
       log,
     });
     metrics.watch({ workers: () => manager.workers(), cgroupVersion: status.cgroupVersion });
+    await devices.load();
     await eviction.look().catch((error: unknown) => log.warn({ err: error }, 'what the node has left could not be read yet'));
     const context: PodContext = {
       rootDirectory: config.rootDirectory,
@@ -318,14 +316,15 @@ export function createKubelet(
       admit: (pod) =>
         shutdown.inProgress
           ? shutdownRefusal
-          : admitPod(pod, {
+          : (admitPod(pod, {
               others: activeBeside(pod),
               allocatable: node.allocatable(),
               node: node.current(),
               appArmorEnabled,
               pressures: eviction.conditions(),
               allowedUnsafeSysctls: config.allowedUnsafeSysctls,
-            }),
+            }) ?? devices.admit(pod)),
+      devices,
       startSlots: createSlots(config.maxParallelStarts),
     };
     const notePulled = (image: Image, tookMs: number): void => {
@@ -382,8 +381,7 @@ export function createKubelet(
           },
         ],
         ...(staticPods === undefined ? [] : [['static pods', (s: AbortSignal) => staticPods.run(s)] as const]),
-        ['eviction', (s) => eviction.run(s)],
-        ['node shutdown', (s) => shutdown.run(s)],
+        ...guarding,
       ],
     };
   };

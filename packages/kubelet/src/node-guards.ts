@@ -4,10 +4,14 @@ import type { Clock, Logger } from '@skiff/component-base';
 import type { ContainerRuntime } from '@skiff/cri';
 import type { KubeletConfig } from './config/kubelet-config.ts';
 import { createEvictionManager, type EvictionManager } from './eviction/eviction-manager.ts';
+import { createDeviceManager, type DeviceManager } from './devices/device-manager.ts';
+import { serveRegistration } from './devices/registration-socket.ts';
 import type { HostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { createImageGarbage, type ImageGarbage } from './images/image-gc.ts';
 import type { KubeletMetrics } from './metrics/kubelet-metrics.ts';
+import { amountOf, isHard, type Signal } from './eviction/signals.ts';
+import { computeNodeResources, type MachineUsage, type NodeResources } from './node/machine.ts';
 import { nodeReference } from './node/node-reporter.ts';
 import { imagesInUse, removeDeadContainers } from './pod/dead-containers.ts';
 import type { PodWorker } from './pod/pod-worker.ts';
@@ -22,6 +26,24 @@ export interface NodeGuards {
   readonly garbage: ImageGarbage;
   readonly eviction: EvictionManager;
   readonly shutdown: NodeShutdown;
+  readonly devices: DeviceManager;
+  /** Everything of these that runs, with its name. */
+  readonly loops: readonly (readonly [string, (s: AbortSignal) => Promise<void>])[];
+}
+
+/** What pods can have of a machine, by the configuration's reservations and thresholds. */
+export function nodeResourcesOf(config: Pick<KubeletConfig, 'eviction' | 'maxPods' | 'reserved'>): (usage: MachineUsage) => NodeResources {
+  const hardLimit = (signal: Signal, capacity: number): number => {
+    const threshold = config.eviction.thresholds.find((t) => t.signal === signal && isHard(t));
+    return threshold === undefined ? 0 : amountOf(threshold.value, capacity);
+  };
+  return (u) =>
+    computeNodeResources(u, {
+      maxPods: config.maxPods,
+      reserved: config.reserved,
+      evictionMemoryBytes: hardLimit('memory.available', u.memoryCapacityBytes),
+      evictionDiskBytes: hardLimit('nodefs.available', u.diskCapacityBytes),
+    });
 }
 
 export function createNodeGuards(
@@ -74,5 +96,22 @@ export function createNodeGuards(
       log,
     },
   );
-  return { stats, garbage, eviction, shutdown };
+  const directory = config.devicePluginDirectory;
+  const devices = createDeviceManager(
+    { directory, stateDirectory: config.rootDirectory },
+    { connect: async (socket) => (await import('./devices/plugin-grpc.ts')).createPluginClient(socket), onChange, clock, log },
+  );
+  return {
+    stats,
+    garbage,
+    eviction,
+    shutdown,
+    devices,
+    loops: [
+      ['eviction', (s) => eviction.run(s)],
+      ['node shutdown', (s) => shutdown.run(s)],
+      ['devices', (s) => devices.run(s)],
+      ['device plugins', (s) => serveRegistration(directory, { register: devices.register, log }, s)],
+    ],
+  };
 }

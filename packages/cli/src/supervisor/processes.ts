@@ -162,6 +162,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
   ];
 }
 
+const defaultInstance = 'skiff';
 const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
 
 /** What every host of a cluster runs. */
@@ -188,6 +189,8 @@ function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
       '--rotate-server-certificates',
       flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
       flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
+      // Where device plugins look for a kubelet; other instances on the machine have a place of their own.
+      ...(config.instance === defaultInstance ? [flag('device-plugin-dir', '/var/lib/kubelet/device-plugins')] : []),
       // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
       ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
     ]),

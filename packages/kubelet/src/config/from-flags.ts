@@ -1,5 +1,6 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { quantityValue } from '@skiff/apimachinery';
 import { FlagError, type Flags, parseFlags } from '@skiff/component-base';
 import { parseThresholds } from '../eviction/signals.ts';
@@ -97,6 +98,7 @@ export function configOf(flags: KubeletFlags): KubeletConfig {
     allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'],
     podMaxPids: flags['pod-max-pids'],
     staticPodPath: flags['pod-manifest-path'],
+    devicePluginDirectory: flags['device-plugin-dir'] ?? path.join(realpathSync(flags['root-dir']), 'device-plugins'),
     shutdownGraces: planGrace({
       totalMs: flags['shutdown-grace-period'],
       criticalMs: flags['shutdown-grace-period-critical-pods'],

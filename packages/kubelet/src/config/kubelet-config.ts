@@ -38,6 +38,7 @@ export interface KubeletConfig {
   readonly allowedUnsafeSysctls: readonly string[];
   /** -1: no limit. */
   readonly podMaxPids: number;
+  readonly devicePluginDirectory: string;
   /** File or directory; '' for none. */
   readonly staticPodPath: string;
   readonly shutdownGraces: readonly ShutdownGrace[];

@@ -65,6 +65,7 @@ function startReporter() {
       resources: { capacity: {}, allocatable: {} },
       pressures: () => new Set(),
       shuttingDown: () => false,
+      devices: () => new Map(),
       inContactSinceMs: () => contact.sinceMs(),
       volumesInUse: async () => [],
     },

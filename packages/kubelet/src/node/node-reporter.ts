@@ -64,6 +64,8 @@ export function createNodeReporter(
     resources: NodeResources;
     pressures: () => ReadonlySet<PressureCondition>;
     shuttingDown: () => boolean;
+    /** Of device plugins. */
+    devices: () => ReadonlyMap<string, { readonly capacity: number; readonly allocatable: number }>;
     /** Since when the API has answered without a gap; monotonic milliseconds. */
     inContactSinceMs: () => number;
     /** Attached volumes that pods of this node have. */
@@ -132,6 +134,10 @@ export function createNodeReporter(
     }
     const usage = await readUsage(config.rootDirectory);
     const { capacity, allocatable } = config.resources(usage);
+    for (const [name, count] of deps.devices()) {
+      capacity[name] = String(count.capacity);
+      allocatable[name] = String(count.allocatable);
+    }
     const verdicts = computeNodeConditions({
       pressures: deps.pressures(),
       runtime: status,

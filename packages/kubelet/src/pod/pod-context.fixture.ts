@@ -172,6 +172,7 @@ export function createFakeNode(
     drain: async () => undefined,
     admit: () => undefined,
     fits: () => undefined,
+    devices: { prepare: async () => [], release: () => undefined },
     startSlots: { take: async () => ({ [Symbol.dispose]: () => undefined }) },
   };
   const follow = (async () => {

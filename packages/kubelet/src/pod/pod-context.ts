@@ -6,6 +6,7 @@ import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
 import type { LogLinks } from '../container/log-links.ts';
 import type { SecurityDefaults } from '../container/security-context.ts';
 import type { ResourceList } from '../env/resource-field-ref.ts';
+import type { DeviceManager } from '../devices/device-manager.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import type { BackOff } from '../images/back-off.ts';
 import type { ImageManager } from '../images/image-manager.ts';
@@ -52,6 +53,7 @@ export interface PodContext {
   readonly dns: { readonly cluster: ClusterDns; host(): Promise<DnsConfig> };
   readonly event: PodEvent;
   readonly metrics: KubeletMetrics;
+  readonly devices: Pick<DeviceManager, 'prepare' | 'release'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** Services as far as they are known; resolves when they were read once. */

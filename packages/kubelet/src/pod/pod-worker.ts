@@ -404,6 +404,7 @@ export class PodWorker {
     await context.volumes.tearDown(uid);
     await context.cgroups.remove(uid);
     context.images.forget(uid);
+    context.devices.release(uid);
     context.crashBackOff.forget(`${uid}_`);
     context.metrics.forgetPod(this.#pod.metadata);
     this.#advance({ type: 'cleanedUp' });

@@ -82,6 +82,7 @@ async function renderConfig(
     }),
     prepared.managedFiles(),
   ]);
+  const grants = await context.devices.prepare(pod, c);
   const terminationLog = paths.terminationLog(c.name, o.attempt);
   await makeTerminationLog(terminationLog, context);
   const managed = new Map([...files, [c.terminationMessagePath ?? '/dev/termination-log', terminationLog]]);
@@ -95,19 +96,25 @@ async function renderConfig(
     command: (c.command ?? []).map(expand),
     args: (c.args ?? []).map(expand),
     ...(c.workingDir === undefined ? {} : { workingDir: c.workingDir }),
-    envs: [...env].map(([name, value]) => ({ name, value })),
-    mounts: await makeMounts({
-      container: c,
-      volumes,
-      env,
-      paths,
-      hostMount: context.hostMount,
-      recursiveReadOnlySupported: context.node.recursiveReadOnlyMounts,
-      managed,
-    }),
-    devices: makeDevices(c, volumes),
+    envs: [...new Map([...grants.flatMap((g) => Object.entries(g.envs)), ...env])].map(([name, value]) => ({ name, value })),
+    mounts: [
+      ...(await makeMounts({
+        container: c,
+        volumes,
+        env,
+        paths,
+        hostMount: context.hostMount,
+        recursiveReadOnlySupported: context.node.recursiveReadOnlyMounts,
+        managed,
+      })),
+      ...grants.flatMap((g) => g.mounts.map((m) => ({ ...m, propagation: 'private' as const }))),
+    ],
+    devices: [...makeDevices(c, volumes), ...grants.flatMap((g) => g.devices)],
     labels: { ...pod.metadata.labels, ...renderContainerLabels(pod, c) },
-    annotations: renderContainerAnnotations(pod, c, { restartCount: o.attempt, terminationMessageFile: terminationLog }),
+    annotations: {
+      ...Object.fromEntries(grants.flatMap((g) => Object.entries(g.annotations))),
+      ...renderContainerAnnotations(pod, c, { restartCount: o.attempt, terminationMessageFile: terminationLog }),
+    },
     stdin: c.stdin ?? false,
     stdinOnce: c.stdinOnce ?? false,
     tty: c.tty ?? false,
