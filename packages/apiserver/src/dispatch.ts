@@ -100,7 +100,8 @@ export async function toApiRequest(
   });
   if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
   let contentType = header(x.request, 'content-type');
-  if (contentType !== '') contentType = parseMediaType(contentType).mediaType;
+  // What is there and says nothing is no JSON.
+  if (contentType !== '') contentType = parseMediaType(contentType).mediaType || 'unknown';
   if (r.info.verb === 'patch' && !patchTypes.has(contentType)) throw unsupportedPatchType();
   const body = hasNoBody(x.request) ? noBody : await readBody(x.request, r.bodyLimitBytes);
   const info = definition.scope === 'Cluster' && r.info.namespace !== '' ? { ...r.info, namespace: '' } : r.info;

@@ -106,7 +106,7 @@ export function createListener(
   server.on('tlsClientError', (error, socket: TLSSocket) => log.debug({ err: error, from: socket.remoteAddress }, 'TLS handshake failed'));
   server.on('sessionError', (error) => log.debug({ err: error }, 'HTTP/2 session failed'));
   // Node answers malformed HTTP/1.1 itself when nobody listens, but not over TLS with HTTP/2 on.
-  server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
+  server.on('clientError', refuseMalformed);
   Object.assign(server, { headersTimeout: 32_000, requestTimeout: 0, keepAliveTimeout: 90_000 });
 
   return {
@@ -138,3 +138,20 @@ export function createListener(
 }
 
 const ignore = (): void => undefined;
+
+/** What is no HTTP/1.1 gets the answer that upstream gives, and no second chance on its connection. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const line =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const head = `HTTP/1.1 ${line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
+  // Whoever goes on sending is cut off once the answer is out.
+  socket.end(`${head}${line}`, () => socket.destroy());
+}
