@@ -12,8 +12,9 @@ import { runRoleAggregation } from './bootstrap/aggregate-roles.ts';
 import { createBootstrap } from './bootstrap/bootstrap.ts';
 import { runFlowObjects } from './bootstrap/flow-objects.ts';
 import { runKubernetesService } from './bootstrap/kubernetes-service.ts';
-import type { SystemObjectsConfig } from './bootstrap/system-objects.ts';
+import { ensureAuthenticationConfig, type SystemObjectsConfig } from './bootstrap/system-objects.ts';
 import { withMetricsApi } from './metrics-api/metrics-api.ts';
+import { createAvailabilityMetrics } from './aggregation/availability-metrics.ts';
 import { createAggregation } from './aggregation/aggregation.ts';
 import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
@@ -113,8 +114,12 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         return port;
       },
       serviceClusterIpRanges: config.serviceClusterIpRanges,
-      clientCaPem: material.clientCa?.pem,
-      requestHeader: { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames },
+      get clientCaPem() {
+        return material.clientCa?.pem;
+      },
+      get requestHeader() {
+        return { caPem: material.requestHeaderCa?.pem, allowedNames: config.requestHeaderAllowedNames };
+      },
     };
     const { objects, members } = registry;
     const bootstrap = createBootstrap(systemObjects, { objects, members, definitions: builtinResources, log });
@@ -134,7 +139,14 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const flowControl = flowController ?? createInFlight(config.inFlight);
     if (flowController !== undefined) registerFlowMetrics([metricsRegistry], flowController);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
-    const aggregation = createAggregation(config.proxyClient, { registry, dialer, unsent, clock, log: log.child({ part: 'aggregation' }) });
+    const aggregation = createAggregation(config.proxyClient, {
+      registry,
+      dialer,
+      unsent,
+      clock,
+      metrics: createAvailabilityMetrics([metricsRegistry]),
+      log: log.child({ part: 'aggregation' }),
+    });
     const stopping = new AbortController();
     // Every watch listens to it.
     setMaxListeners(0, stopping.signal);
@@ -187,6 +199,14 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     );
     const serveRequest = (x: Exchange): Promise<void> => (tunnelService.handles(x) ? tunnelService.serve(x) : pipeline(x));
 
+    /** Extension apiservers and kubelets learn of new authorities. */
+    const publishAuthorities = async (): Promise<void> => {
+      try {
+        if (state.initialized) await ensureAuthenticationConfig(objects, systemObjects);
+      } catch (error) {
+        log.warn({ err: error }, 'the ConfigMap extension-apiserver-authentication could not be brought up to date');
+      }
+    };
     const listener = createListener(
       { address: config.bindAddress, port: config.securePort, goawayChance: config.goawayChance, drainMs },
       { material, serve: serveRequest, log },
@@ -206,6 +226,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         changed: (next) => {
           material = next;
           listener.useCertificates(next);
+          void publishAuthorities();
         },
       }),
       ...(audit === undefined ? [] : [audit.run(background.signal)]),

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRegistry } from '../src/registry/registry.ts';
@@ -125,6 +125,12 @@ beforeAll(async () => {
     },
     (request, response) => void answer(request, response),
   );
+  extension.on('upgrade', (request, socket) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Who: as ${String(request.headers['x-remote-user'])}\r\n\r\nhello`,
+    );
+    socket.pipe(socket);
+  });
   await new Promise<void>((resolve) => extension.listen(0, '127.0.0.1', resolve));
   port = (extension.address() as AddressInfo).port;
 });
@@ -214,6 +220,25 @@ describe('API aggregation', () => {
     expect(first).toBe('{"type":"ADDED"}\n');
     stream.close();
     session.close();
+  });
+
+  it('hands connections over that ask for another protocol', async () => {
+    const own = connectTls({ host: '127.0.0.1', port: server.port, ca: pki.ca, ...server.admin, rejectUnauthorized: false });
+    own.write(
+      `GET /apis/${group}/v1/namespaces/default/trouts/a/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Remote-User: evil\r\n\r\n`,
+    );
+    let text = '';
+    await new Promise<void>((resolve, reject) => {
+      own.on('error', reject);
+      own.on('data', (piece: Buffer) => {
+        text += piece.toString();
+        if (text.endsWith('ping')) resolve();
+        else if (text.endsWith('hello')) own.write('ping');
+      });
+    });
+    own.destroy();
+    expect(text).toMatch(/^HTTP\/1\.1 101 /);
+    expect(text).toContain('as kubernetes-admin');
   });
 
   it('shows extensions in discovery by their priority, and in OpenAPI', async () => {

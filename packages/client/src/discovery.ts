@@ -71,7 +71,7 @@ function addAggregated(groups: readonly AggregatedGroup[], add: (r: DiscoveredRe
   for (const item of groups) {
     const group = item.metadata?.name ?? '';
     for (const { version, freshness, resources } of item.versions ?? []) {
-      if (freshness === 'Stale') failures.set(`${group}/${version}`, 'stale GroupVersion discovery');
+      if (freshness === 'Stale') failures.set(`${group}/${version}`, `stale GroupVersion discovery: ${group}/${version}`);
       for (const r of resources ?? [])
         add({ group, version, kind: r.responseKind?.kind ?? '', plural: r.resource, scope: r.scope, verbs: r.verbs });
     }

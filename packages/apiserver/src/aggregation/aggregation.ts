@@ -6,6 +6,7 @@ import type { UnsentBytes } from '../server/unsent.ts';
 import type { Dialer } from '../tunnel/dialer.ts';
 import { metricsDocument } from '../metrics-api/metrics-api.ts';
 import { followApiServices } from './api-services.ts';
+import type { AvailabilityMetrics } from './availability-metrics.ts';
 import { runAvailability } from './availability.ts';
 import { createExtensionClient, type ProxyClientConfig } from './extension-client.ts';
 import { createExtensionDocuments } from './extension-documents.ts';
@@ -23,7 +24,7 @@ export interface Aggregation {
 
 export function createAggregation(
   config: ProxyClientConfig,
-  deps: { registry: ResourceRegistry; dialer: Dialer; unsent: UnsentBytes; clock: Clock; log: Logger },
+  deps: { registry: ResourceRegistry; dialer: Dialer; unsent: UnsentBytes; metrics: AvailabilityMetrics; clock: Clock; log: Logger },
 ): Aggregation {
   const { registry, clock, log } = deps;
   const { objects } = registry;
@@ -58,7 +59,7 @@ export function createAggregation(
       const loop = (name: string, run: (s: AbortSignal) => Promise<void>): Promise<void> =>
         supervise(name, run, { signal: scope.signal, clock, log });
       await Promise.all([
-        loop('apiservice-availability', (s) => runAvailability({ objects, services, client, clock, log }, s)),
+        loop('apiservice-availability', (s) => runAvailability({ objects, services, client, metrics: deps.metrics, clock, log }, s)),
         loop('apiservice-documents', (s) => documents.run(s)),
         loop('apiservice-registration', (s) => runCustomRegistration({ registry, servedChanged, clock, log }, s)),
       ]);

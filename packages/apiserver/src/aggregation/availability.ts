@@ -3,7 +3,8 @@ import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import { aborted, type Clock, formatTime, type Logger } from '@skiff/component-base';
 import { WebhookError } from '../admission/webhook/client.ts';
 import type { ObjectAccess } from '../contract.ts';
-import { type ApiServices, type Extension, extensionOf } from './api-services.ts';
+import { type ApiServices, type Extension, extensionOf, isAvailable } from './api-services.ts';
+import type { AvailabilityMetrics } from './availability-metrics.ts';
 import { type ExtensionClient, userHeaders } from './extension-client.ts';
 
 /** An APIService's condition `Available`, but for its time. */
@@ -18,6 +19,8 @@ const firstRetryMs = 100;
 const callMs = 5000;
 const attempts = 3;
 
+/** What an APIService without a Service has, whatever it had before. */
+const local: Availability = { status: 'True', reason: 'Local', message: 'Local APIServices are always available' };
 const no = (reason: string, message: string): Availability => ({ status: 'False', reason, message });
 const aggregator = { name: 'system:kube-aggregator', groups: ['system:masters'] };
 
@@ -46,6 +49,7 @@ export interface AvailabilityDeps {
   readonly objects: ObjectAccess;
   readonly services: ApiServices;
   readonly client: ExtensionClient;
+  readonly metrics: AvailabilityMetrics;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -92,29 +96,39 @@ export function setAvailable(draft: APIService, a: Availability, now: string): b
  */
 export async function runAvailability(deps: AvailabilityDeps, signal: AbortSignal): Promise<void> {
   const { objects, services, client, clock, log } = deps;
+  const { unavailable, becameUnavailable } = deps.metrics;
   const tasks = new Map<string, { dirty: boolean; running: boolean; failures: number; timer: Disposable | undefined }>();
 
+  const report = async (current: DeepReadonly<APIService>, verdict: Availability): Promise<void> => {
+    const name = current.metadata?.name ?? '';
+    const now = formatTime(clock.now());
+    unavailable.set({ name }, verdict.status === 'True' ? 0 : 1);
+    if (!setAvailable(structuredClone(current) as APIService, verdict, now)) return;
+    if (verdict.status !== 'True') becameUnavailable.inc({ name, reason: verdict.reason });
+    const isSame = (draft: APIService): boolean => draft.metadata?.uid === current.metadata?.uid;
+    try {
+      const change = (draft: APIService): APIService | undefined =>
+        isSame(draft) && setAvailable(draft, verdict, now) ? draft : undefined;
+      await objects.update<APIService>(apiService, '', name, change, { subresource: 'status' });
+    } catch (error) {
+      if (!hasReason(error, 'NotFound')) throw error;
+    }
+  };
   const check = async (name: string): Promise<boolean> => {
     const current = objects.get<APIService>(apiService, '', name);
-    const e = current && extensionOf(current);
-    if (e === undefined) return true;
+    if (current === undefined) return true;
+    const e = extensionOf(current);
+    if (e === undefined) {
+      await report(current, local);
+      return true;
+    }
     const slices = objects
       .list<EndpointSlice>(endpointSlice, e.service.namespace)
       .filter((s) => s.metadata?.labels?.['kubernetes.io/service-name'] === e.service.name);
     const found = objects.get<Service>(service, e.service.namespace, e.service.name);
     const problem = serviceProblem(e, found, slices) ?? (await discoveryProblem(e, client));
     const verdict: Availability = problem ?? { status: 'True', reason: 'Passed', message: 'all checks passed' };
-    const now = formatTime(clock.now());
-    const isSame = (draft: APIService): boolean => draft.metadata?.uid === current?.metadata?.uid;
-    if (setAvailable(structuredClone(current) as APIService, verdict, now)) {
-      try {
-        const change = (draft: APIService): APIService | undefined =>
-          isSame(draft) && setAvailable(draft, verdict, now) ? draft : undefined;
-        await objects.update<APIService>(apiService, '', name, change, { subresource: 'status' });
-      } catch (error) {
-        if (!hasReason(error, 'NotFound')) throw error;
-      }
-    }
+    await report(current, verdict);
     return problem?.reason !== 'FailedDiscoveryCheck';
   };
 
@@ -173,7 +187,9 @@ export async function runAvailability(deps: AvailabilityDeps, signal: AbortSigna
   };
   const look = (name: string): void => {
     follow();
-    if (services.extensions().some((e) => e.name === name)) wake(name);
+    const current = objects.get<APIService>(apiService, '', name);
+    if (current === undefined) unavailable.remove({ name });
+    else if (extensionOf(current) !== undefined || !isAvailable(current)) wake(name);
   };
   using _changes = services.subscribe(look);
   for (const e of services.extensions()) look(e.name);
