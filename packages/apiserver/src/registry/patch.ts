@@ -41,7 +41,8 @@ export async function handlePatch(t: WriteTarget, deps: WriteDeps, r: ApiRequest
   const w = writeContext(t, deps, r, {
     manager: managerOf(options, r.userAgent),
     dryRun,
-    options: admissionOptions('PatchOptions', options),
+    // Admission knows no patches: a patch updates, or creates.
+    options: admissionOptions('UpdateOptions', options),
   });
   try {
     const { entry, created } = await updateObject(w, {

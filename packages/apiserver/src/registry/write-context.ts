@@ -47,6 +47,8 @@ export interface WriteContext {
   /** The same, RFC 3339, seconds. */
   readonly now: string;
   readonly memo: Map<string, unknown>;
+  /** The request is about a collection: admission is not told the objects' names. */
+  readonly nameless?: boolean;
 }
 
 export const subjectOf = (w: Pick<WriteContext, 'resource'>): ErrorSubject => ({
@@ -81,10 +83,11 @@ export function admissionRequest(
     definition: w.resource.definition,
     subresource: w.subresource,
     namespace: w.namespace,
-    name: o.name,
+    name: w.nameless === true ? '' : o.name,
     object: (o.object ?? null) as JsonObject | null,
     oldObject: (o.old ?? null) as DeepReadonly<JsonObject> | null,
-    options: w.options,
+    // What an update or apply creates is created.
+    options: operation === 'CREATE' && w.options['kind'] === 'UpdateOptions' ? { ...w.options, kind: 'CreateOptions' } : w.options,
     dryRun: w.dryRun,
     user: w.user,
     warnings: w.warnings,

@@ -89,7 +89,6 @@ export const admissionOptions = (kind: string, o: WriteOptions): JsonObject => (
   apiVersion: 'meta.k8s.io/v1',
   ...(o.dryRun ? { dryRun: ['All'] } : {}),
   ...(o.fieldManager === '' ? {} : { fieldManager: o.fieldManager }),
-  ...(o.force === undefined ? {} : { force: o.force }),
   ...(o.givenFieldValidation === undefined ? {} : { fieldValidation: o.givenFieldValidation }),
 });
 
@@ -197,7 +196,7 @@ export async function handleDeleteCollection(t: WriteTarget, deps: WriteDeps, r:
       if (r.signal.aborted) break;
       try {
         // Each object has its own admission memory, and a deletion that someone else finished is fine.
-        await deleteObject({ ...w, namespace: entry.namespace, memo: new Map() }, entry.name, options);
+        await deleteObject({ ...w, namespace: entry.namespace, memo: new Map(), nameless: true }, entry.name, options);
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }

@@ -129,6 +129,6 @@ export function requestVariable(r: AdmissionRequest, as: ResourceDefinition): Js
   };
 }
 
-/** Requests about a Namespace that is there are in it. */
+/** Requests about a Namespace count as in it. */
 export const requestNamespace = (r: AdmissionRequest): string =>
-  r.definition.group === '' && r.definition.plural === 'namespaces' && r.operation !== 'CREATE' ? r.name : r.namespace;
+  r.definition.group === '' && r.definition.plural === 'namespaces' ? r.name : r.namespace;

@@ -19,7 +19,7 @@ import {
   SelectorError,
   validateObjectMeta,
 } from '@skiff/apimachinery';
-import type { ApiRequest, ApiResponse } from '../../contract.ts';
+import type { AdmissionChain, ApiRequest, ApiResponse } from '../../contract.ts';
 import { recordUpdate } from '../managed-fields.ts';
 import { checkName, ensureNamespace, metadataOf } from '../object-metadata.ts';
 import { readEntry } from '../reads.ts';
@@ -29,7 +29,7 @@ import { toApiError } from '../store-errors.ts';
 import { keyOf } from '../stored-resource.ts';
 import { updateObject } from '../update.ts';
 import { prepareEntries } from '../webhook-conversion.ts';
-import { subjectOf, warn } from '../write-context.ts';
+import { admissionRequest, subjectOf, warn } from '../write-context.ts';
 import { admissionOptions, writeContext } from '../write-endpoints.ts';
 import { type BodyKind, decodeSubresourceBody, presentObject, type RegistrySubresource, type SubresourceDeps } from './subresource.ts';
 
@@ -134,6 +134,16 @@ function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): vo
   else delete meta.resourceVersion;
 }
 
+/** Admission hears of Scales: of their changes before they are applied, and of what the workload's scale will be. */
+const scaleAdmission = (d: ResourceDefinition, chain: AdmissionChain): AdmissionChain => ({
+  mutate: async () => undefined,
+  validate: async (request, lifetime) => {
+    const scaled = (object: unknown): JsonObject | null =>
+      object === null ? null : (scaleOf(d, object as DeepReadonly<Workload>) as JsonObject);
+    await chain.validate({ ...request, object: scaled(request.object), oldObject: scaled(request.oldObject) }, lifetime);
+  },
+});
+
 async function writeScale(
   d: ResourceDefinition,
   deps: SubresourceDeps,
@@ -147,23 +157,27 @@ async function writeScale(
     ...writeContext(target, deps, r, {
       manager: managerOf(options, r.userAgent),
       dryRun: options.dryRun,
-      options: admissionOptions(kind, options),
+      options: admissionOptions('UpdateOptions', options),
     }),
     subresource: 'scale',
     fields: deps.fieldManager(d, 'scale'),
+    admission: scaleAdmission(d, deps.admission),
   };
   try {
     const { entry } = await updateObject(w, {
       name: r.info.name,
       ...(o.uid ? { preconditions: { uid: o.uid } } : {}),
-      produce: (current) => {
+      produce: async (current) => {
         if (current === undefined) throw notFound(subject(d), r.info.name);
         const workload: Workload = current.draft();
-        const scale = make(scaleOf(d, current.object as DeepReadonly<Workload>));
+        const old = scaleOf(d, current.object as DeepReadonly<Workload>);
+        const scale = make(old);
         const meta = metadataOf(scale);
         ensureNamespace(meta, d, r.info.namespace);
         checkName(meta, r.info.name, r.info.namespace);
-        applyScale(d, workload, scale);
+        const request = admissionRequest(w, 'UPDATE', { name: r.info.name, object: scale, old });
+        await deps.admission.mutate(request, r);
+        applyScale(d, workload, request.object as Scale);
         recordUpdate(w, current.object, workload);
         return workload;
       },
