@@ -58,7 +58,7 @@ export function admissionPlugins({
   sleep,
 }: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
-  const policies: PolicyDeps = { objects, definitions: webhooks.definitions, authorizer };
+  const policies: PolicyDeps = { objects, definitions: webhooks.definitions, convert: webhooks.convert, authorizer };
   const all: readonly AdmissionPlugin[] = [
     alwaysAdmit,
     namespaceAutoProvision(objects),

@@ -23,19 +23,20 @@ import type { CalledBefore, MutationRounds } from '../reinvocation.ts';
 import { authorizerVariables } from './authorizer-value.ts';
 import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget, type Scope } from './activation.ts';
 import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
+import { convertObject, formOf, type ObjectForm } from '../object-form.ts';
 import { collectParams, PolicyError } from './params.ts';
 import { applyConfiguration, applyOperations } from './patches.ts';
 import { isExempt, type PolicyDeps } from './policy-deps.ts';
 import { compileHead, ConditionError, type PolicyHead } from './policy-head.ts';
 import { type PolicyHook, PolicyIndex } from './policy-index.ts';
-import { codecOf, convertObject, isOwnKind, RequestView, requestNamespace } from './request-view.ts';
+import { RequestView, requestNamespace } from './request-view.ts';
 
 type Policy = MutatingAdmissionPolicy;
 type Binding = MutatingAdmissionPolicyBinding;
 
 interface CompiledMutation {
   readonly compiled: AdmissionExpression;
-  readonly apply: (value: Value, object: JsonObject, as: ResourceDefinition) => JsonObject;
+  readonly apply: (value: Value, object: JsonObject, form: ObjectForm) => JsonObject;
 }
 interface Mutator {
   readonly head: PolicyHead;
@@ -76,7 +77,7 @@ class Mutation {
   constructor(r: AdmissionRequest, deps: PolicyDeps) {
     this.#r = r;
     this.#deps = deps;
-    this.#view = new RequestView(r, deps.objects);
+    this.#view = new RequestView(r, deps);
     this.#authorizer = authorizerVariables(r, deps.authorizer());
     this.#surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
   }
@@ -148,6 +149,7 @@ class Mutation {
   async #invoke(invocation: Invocation, memory: CalledBefore, rounds: MutationRounds): Promise<boolean> {
     const { hook, as, param, binding, key } = invocation;
     const { head, mutations } = hook.evaluator;
+    await this.#view.load(as);
     const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer });
     try {
       const scope = (): Scope => activation.scope(head.variables, new Budget(matchBudget), { namespace: false });
@@ -197,29 +199,37 @@ class Mutation {
     }
     const shown = this.#view.object(as);
     if (shown === null) return;
-    this.#replace(apply(value, shown, as), as);
+    const form = formOf(this.#r, as);
+    if (form === undefined) throw unknownKind(as);
+    await this.#replace(typedObject(apply(value, shown, form), form), as);
   }
 
-  #replace(changed: JsonObject, as: ResourceDefinition): void {
+  async #replace(changed: JsonObject, as: ResourceDefinition): Promise<void> {
     const { definition } = this.#r;
-    if (!isOwnKind(this.#r)) {
-      this.#r.object = changed;
-      return;
-    }
-    const codec = codecOf(as);
-    try {
-      const { object, strictErrors } = codec.decode({ value: structuredClone(changed) });
-      if (strictErrors.length > 0) throw internalError(new Error(`strict decoding error: ${strictErrors.join(', ')}`));
-      const typed = object as KubeObject;
-      typed.kind = as.kind;
-      typed.apiVersion = formatGroupVersion(as.group, as.version);
-      codec.applyDefaults(typed);
-      as.defaults?.(typed);
-      this.#r.object = convertObject(typed as unknown as JsonObject, as, definition);
-    } catch (error) {
-      if (error instanceof DecodeError) throw internalError(error);
-      throw error;
-    }
+    this.#r.object = await convertObject(this.#r, changed, { from: as, to: definition, convert: this.#deps.convert });
+    await this.#view.load(as);
+  }
+}
+
+const unknownKind = (d: ResourceDefinition): StatusError =>
+  new StatusError(
+    'ServiceUnavailable',
+    `Resource kind ${formatGroupVersion(d.group, d.version)}, Kind=${d.kind} not found. There can be a delay between when CustomResourceDefinitions are created and when they are available.`,
+  );
+
+/** What came out of a patch as an object of its kind, with defaults. Throws InternalError when it is none. */
+function typedObject(changed: JsonObject, form: ObjectForm): JsonObject {
+  try {
+    const { object, strictErrors } = form.codec.decode({ value: structuredClone(changed) });
+    if (strictErrors.length > 0) throw internalError(new Error(`strict decoding error: ${strictErrors.join(', ')}`));
+    object.kind = form.kind;
+    object.apiVersion = form.apiVersion;
+    form.codec.applyDefaults(object);
+    form.defaults?.(object);
+    return object as unknown as JsonObject;
+  } catch (error) {
+    if (error instanceof DecodeError) throw internalError(error);
+    throw error;
   }
 }
 

@@ -1,4 +1,3 @@
-import { builtinSchemas } from '@skiff/api';
 import {
   applyJsonPatch,
   type Json,
@@ -7,15 +6,11 @@ import {
   JsonPatchError,
   JsonPatchTestFailed,
   mergeConfiguration,
-  type MergeMap,
-  mergeTypeOf,
   NotMergeableError,
-  type ResourceDefinition,
 } from '@skiff/apimachinery';
 import { CelList, MadeObject, misnamedObjects, NotJsonError, toJson, type Value } from '@skiff/cel';
+import type { ObjectForm } from '../object-form.ts';
 import { PolicyError } from './params.ts';
-
-const mergeType = (d: ResourceDefinition): MergeMap => d.custom?.codec.mergeType ?? mergeTypeOf(builtinSchemas, d.schemaName);
 
 function jsonOf(value: Value): Json {
   try {
@@ -32,13 +27,13 @@ function checkNames(value: MadeObject): void {
 }
 
 /** Merges the object that an expression made (`Object{…}`) into the one of the request. Throws PolicyError. */
-export function applyConfiguration(value: Value, object: JsonObject, as: ResourceDefinition): JsonObject {
+export function applyConfiguration(value: Value, object: JsonObject, form: ObjectForm): JsonObject {
   if (!(value instanceof MadeObject)) throw new PolicyError('unsupported return type from ApplyConfiguration expression');
   checkNames(value);
   const made = jsonOf(value) as JsonObject;
   const configuration: JsonObject = { ...made, apiVersion: object['apiVersion'] as Json, kind: object['kind'] as Json };
   try {
-    return mergeConfiguration(mergeType(as), object, configuration);
+    return mergeConfiguration(form.mergeType, object, configuration);
   } catch (error) {
     if (error instanceof NotMergeableError) throw new PolicyError(`error applying patch: ${error.message}`);
     throw error;

@@ -1,11 +1,13 @@
 import type { ResourceDefinition } from '@skiff/apimachinery';
 import type { Authorizer } from '../../authz/authorizer.ts';
-import type { AdmissionRequest, ObjectAccess } from '../../contract.ts';
+import type { AdmissionRequest, ConvertObjects, ObjectAccess } from '../../contract.ts';
 
 export interface PolicyDeps {
   readonly objects: ObjectAccess;
   /** All that is served: another array after each change. */
   readonly definitions: () => readonly ResourceDefinition[];
+  /** For custom kinds that a webhook converts. */
+  readonly convert: ConvertObjects;
   readonly authorizer: () => Authorizer;
 }
 

@@ -40,6 +40,7 @@ export class PolicyWorld {
   readonly #deps: PolicyDeps = {
     objects: this.objects,
     definitions: () => builtinResources,
+    convert: () => Promise.reject(new Error('no kind here is converted by a webhook')),
     authorizer: () => ({
       name: 'test',
       authorize: (a: AuthorizationAttributes) => ({

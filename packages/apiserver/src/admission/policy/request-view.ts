@@ -1,83 +1,54 @@
-import { builtinSchemas, type Namespace, namespace } from '@skiff/api';
-import {
-  createTypedCodec,
-  type DeepReadonly,
-  formatGroupVersion,
-  type JsonObject,
-  type KubeObject,
-  notFound,
-  type ObjectCodec,
-  parseJson,
-  type ResourceDefinition,
-} from '@skiff/apimachinery';
-import type { AdmissionRequest, ObjectAccess } from '../../contract.ts';
+import { type Namespace, namespace } from '@skiff/api';
+import { type JsonObject, notFound, type ResourceDefinition } from '@skiff/apimachinery';
+import type { AdmissionRequest } from '../../contract.ts';
+import { canonicalObject, convertObject, formOf } from '../object-form.ts';
+import type { PolicyDeps } from './policy-deps.ts';
 
-const codecs = new WeakMap<ResourceDefinition, ObjectCodec<KubeObject>>();
-export function codecOf(d: ResourceDefinition): ObjectCodec<KubeObject> {
-  let codec = codecs.get(d);
-  if (codec === undefined) {
-    codec = d.custom?.codec ?? createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
-    codecs.set(d, codec);
-  }
-  return codec;
+interface Shown {
+  /** What `object` was made of. */
+  readonly source: JsonObject | null;
+  readonly object: JsonObject | null;
+  readonly oldObject: JsonObject | null;
 }
 
-/** Is what the request is about an object of the resource's own kind? A Scale, an Eviction or an exec's options are not. */
-export const isOwnKind = (r: AdmissionRequest): boolean =>
-  r.object?.['kind'] === r.definition.kind || r.oldObject?.['kind'] === r.definition.kind;
-
-/** The object as another version of the same kind shows it; consumed. */
-export function convertObject(object: JsonObject, from: ResourceDefinition, to: ResourceDefinition): JsonObject {
-  if (from === to) return object;
-  const stored = from.conversion === undefined ? object : from.conversion.toStorage(object);
-  const converted = to.conversion === undefined ? stored : to.conversion.fromStorage(stored);
-  return { ...converted, kind: to.kind, apiVersion: formatGroupVersion(to.group, to.version) };
-}
-
-/** The object in the words of Go's encoder, in the version `as`: what expressions and patches see. */
-export function canonicalObject(r: AdmissionRequest, object: DeepReadonly<JsonObject>, as: ResourceDefinition): JsonObject {
-  if (!isOwnKind(r)) return structuredClone(object) as JsonObject;
-  const converted = as === r.definition ? object : convertObject(structuredClone(object) as JsonObject, r.definition, as);
-  const text = codecOf(as).encodeResponse(converted as unknown as DeepReadonly<KubeObject>);
-  return parseJson(Buffer.from(text)).value as JsonObject;
-}
-
-/** What policies are told of a request's surroundings, made when first asked for. */
+/** What policies are told of a request and its surroundings. */
 export class RequestView {
   readonly #r: AdmissionRequest;
-  readonly #objects: ObjectAccess;
-  readonly #new = new Map<ResourceDefinition, JsonObject | null>();
-  readonly #old = new Map<ResourceDefinition, JsonObject | null>();
-  /** What `#new` was made of. */
-  #source: JsonObject | null = null;
+  readonly #deps: PolicyDeps;
+  readonly #shown = new Map<ResourceDefinition, Shown>();
   #namespace: JsonObject | null | undefined;
 
-  constructor(r: AdmissionRequest, objects: ObjectAccess) {
+  constructor(r: AdmissionRequest, deps: PolicyDeps) {
     this.#r = r;
-    this.#objects = objects;
+    this.#deps = deps;
   }
 
-  /** Read-only. Made anew when the request has another object than before. */
+  /** Makes ready what `object` and `oldObject` give for a version; again when the request has another object than before. */
+  async load(as: ResourceDefinition): Promise<void> {
+    const { object, oldObject } = this.#r;
+    const known = this.#shown.get(as);
+    if (known !== undefined && known.source === object) return;
+    const show = async (o: JsonObject | null): Promise<JsonObject | null> =>
+      o === null
+        ? null
+        : canonicalObject(
+            formOf(this.#r, as),
+            await convertObject(this.#r, o, { from: this.#r.definition, to: as, convert: this.#deps.convert }),
+          );
+    this.#shown.set(as, {
+      source: object,
+      object: await show(object),
+      oldObject: known === undefined ? await show(oldObject as JsonObject | null) : known.oldObject,
+    });
+  }
+
+  /** Read-only, canonical. */
   object(as: ResourceDefinition): JsonObject | null {
-    const { object } = this.#r;
-    if (object !== this.#source) this.#new.clear();
-    this.#source = object;
-    let shown = this.#new.get(as);
-    if (shown === undefined) {
-      shown = object === null ? null : canonicalObject(this.#r, object, as);
-      this.#new.set(as, shown);
-    }
-    return shown;
+    return this.#shown.get(as)?.object ?? null;
   }
 
   oldObject(as: ResourceDefinition): JsonObject | null {
-    let old = this.#old.get(as);
-    if (old === undefined) {
-      const { oldObject } = this.#r;
-      old = oldObject === null ? null : canonicalObject(this.#r, oldObject, as);
-      this.#old.set(as, old);
-    }
-    return old;
+    return this.#shown.get(as)?.oldObject ?? null;
   }
 
   /** `namespaceObject`: null for what is in no namespace. Throws NotFound. */
@@ -89,7 +60,7 @@ export class RequestView {
   #findNamespace(): JsonObject | null {
     const { definition, namespace: name } = this.#r;
     if (name === '' || definition.scope !== 'Namespaced') return null;
-    const found = this.#objects.get<Namespace>(namespace, '', name);
+    const found = this.#deps.objects.get<Namespace>(namespace, '', name);
     if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, name);
     const { managedFields: _managed, ownerReferences: _owners, ...metadata } = found.metadata ?? {};
     return structuredClone({ metadata, spec: found.spec ?? {}, status: found.status ?? {} }) as unknown as JsonObject;

@@ -32,29 +32,49 @@ interface Denial {
   readonly reason: string | undefined;
 }
 
+/** A policy that matches a request, and those of its bindings that do. */
+interface MatchedHook {
+  readonly hook: Hook;
+  /** The version in which it sees the request. */
+  readonly as: ResourceDefinition;
+  readonly bindings: readonly DeepReadonly<Binding>[];
+}
+
+function matchHooks(hooks: readonly Hook[], r: AdmissionRequest, deps: PolicyDeps): readonly MatchedHook[] {
+  const surroundings: Surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
+  return hooks.flatMap((hook) => {
+    const as = matchedAs(hook.policy.spec?.matchConstraints ?? {}, r, surroundings);
+    if (as === undefined) return [];
+    const bindings = hook.bindings.filter(
+      ({ spec }) => spec.matchResources === undefined || matchedAs(spec.matchResources, r, surroundings) !== undefined,
+    );
+    return [{ hook, as, bindings }];
+  });
+}
+
 /** One request before the policies: their verdicts are collected, and the first denial is what the client hears. */
 class Judgement {
   readonly denials: Denial[] = [];
   readonly #r: AdmissionRequest;
   readonly #deps: PolicyDeps;
   readonly #view: RequestView;
-  readonly #surroundings: Surroundings;
   readonly #authorizer: Readonly<Record<string, Value>>;
 
-  constructor(r: AdmissionRequest, deps: PolicyDeps, authorizer: Readonly<Record<string, Value>>) {
-    this.#authorizer = authorizer;
+  constructor(
+    r: AdmissionRequest,
+    deps: PolicyDeps,
+    o: { readonly view: RequestView; readonly authorizer: Readonly<Record<string, Value>> },
+  ) {
+    this.#authorizer = o.authorizer;
     this.#r = r;
     this.#deps = deps;
-    this.#view = new RequestView(r, deps.objects);
-    this.#surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
+    this.#view = o.view;
   }
 
-  judge(hook: Hook): void {
-    const as = matchedAs(hook.policy.spec?.matchConstraints ?? {}, this.#r, this.#surroundings);
-    if (as === undefined) return;
+  judge({ hook, as, bindings }: MatchedHook): void {
     if (hook.params instanceof PolicyError) return this.#misconfigured(hook, undefined, hook.params);
     const annotations = new Map<string, string[]>();
-    for (const binding of hook.bindings) this.#judgeBinding(hook, binding, as, annotations);
+    for (const binding of bindings) this.#judgeBinding(hook, binding, as, annotations);
     for (const [key, values] of annotations) this.#r.audit?.annotate(`${hook.name}/${key}`, values.join(', '));
   }
 
@@ -70,7 +90,6 @@ class Judgement {
 
   #judgeBinding(hook: Hook, binding: DeepReadonly<Binding>, as: ResourceDefinition, annotations: Map<string, string[]>): void {
     const { spec } = binding;
-    if (spec.matchResources !== undefined && matchedAs(spec.matchResources, this.#r, this.#surroundings) === undefined) return;
     let params: ReturnType<typeof collectParams>;
     try {
       const kind = hook.params instanceof PolicyError ? undefined : hook.params;
@@ -143,11 +162,15 @@ export const validatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
     validate: async (r) => {
       const hooks = index.candidates(r);
       if (hooks.length === 0) return;
+      const matched = matchHooks(hooks, r, deps);
+      if (matched.length === 0) return;
+      const view = new RequestView(r, deps);
+      for (const { as } of matched) await view.load(as);
       const authorizer = authorizerVariables(r, deps.authorizer());
       // Judging again, because an authorizer had to be waited for, warns and notes the same again: both take it once.
       const [first] = await settle(() => {
-        const judgement = new Judgement(r, deps, authorizer);
-        for (const hook of hooks) judgement.judge(hook);
+        const judgement = new Judgement(r, deps, { view, authorizer });
+        for (const m of matched) judgement.judge(m);
         return judgement.denials;
       });
       if (first !== undefined) throw denied(r, first);

@@ -5,10 +5,11 @@ import type { AdmissionRequest } from '../../contract.ts';
 import { Budget, matchBudget, Scope } from '../policy/activation.ts';
 import { authorizerVariables } from '../policy/authorizer-value.ts';
 import { compileHead, ConditionError, type PolicyHead } from '../policy/policy-head.ts';
-import { canonicalObject, requestVariable } from '../policy/request-view.ts';
+import { canonicalObject, formOf } from '../object-form.ts';
+import { requestVariable } from '../policy/request-view.ts';
 import type { Webhook } from './match.ts';
 
-/** The objects of a request, as a custom kind's webhook converts them for who hears of them in another version. */
+/** The objects of a request as another version has them. */
 type Convert = (object: DeepReadonly<JsonObject> | null, as: ResourceDefinition) => Promise<JsonObject | null>;
 
 /** Compiled once for each version of a configuration. */
@@ -35,8 +36,8 @@ export function conditionsOf(
   let authorizers: Readonly<Record<string, Value>> | undefined;
   const shown = async (object: DeepReadonly<JsonObject> | null, as: ResourceDefinition): Promise<Value> => {
     if (object === null) return null;
-    const byWebhook = as !== r.definition && as.custom?.webhook !== undefined;
-    return adapt(byWebhook ? await convert(object, as) : canonicalObject(r, object, as));
+    const converted = await convert(object, as);
+    return converted === null ? null : adapt(canonicalObject(formOf(r, as), converted));
   };
   return async (hook, as) => {
     if ((hook.matchConditions ?? []).length === 0) return true;

@@ -1,5 +1,4 @@
 import {
-  builtinSchemas,
   mutatingWebhookConfiguration,
   type MutatingWebhook,
   type MutatingWebhookConfiguration,
@@ -8,20 +7,10 @@ import {
   validatingWebhookConfiguration,
   type ValidatingWebhookConfiguration,
 } from '@skiff/api';
-import {
-  applyPatch,
-  createTypedCodec,
-  type DeepReadonly,
-  formatGroupVersion,
-  internalError,
-  type JsonObject,
-  type KubeObject,
-  type ObjectCodec,
-  preparePatch,
-  type ResourceDefinition,
-} from '@skiff/apimachinery';
+import { applyPatch, type DeepReadonly, internalError, type JsonObject, preparePatch, type ResourceDefinition } from '@skiff/apimachinery';
 import type { AdmissionRequest, ConvertObjects, Lifetime, ObjectAccess } from '../../contract.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
+import { convertObject, formOf } from '../object-form.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 import { conditionsOf } from './conditions.ts';
 import { type WebhookClient, WebhookError } from './client.ts';
@@ -43,25 +32,13 @@ export interface WebhookDeps {
 /** Webhooks have no say about what configures admission: nobody could mend a broken one. */
 const isExempt = (r: AdmissionRequest): boolean => r.definition.group === 'admissionregistration.k8s.io';
 
-const codecOf = (d: ResourceDefinition): ObjectCodec<KubeObject> =>
-  d.custom?.codec ?? createTypedCodec<KubeObject>(builtinSchemas, d.schemaName);
-
-/** The object as another version of the same kind shows it. */
-async function convert(
+/** The object as a webhook hears of it. */
+const shownAs = async (
+  r: AdmissionRequest,
   object: DeepReadonly<JsonObject> | null,
-  from: ResourceDefinition,
   to: ResourceDefinition,
-  byWebhook: ConvertObjects,
-): Promise<JsonObject | null> {
-  if (object === null || from === to) return object as JsonObject | null;
-  if (to.custom?.webhook !== undefined) return (await byWebhook(to, [object as JsonObject]))[0] ?? null;
-  const stored =
-    from.conversion === undefined
-      ? structuredClone(object as JsonObject)
-      : from.conversion.toStorage(structuredClone(object as JsonObject));
-  const converted = to.conversion === undefined ? stored : to.conversion.fromStorage(stored);
-  return { ...converted, kind: to.kind, apiVersion: formatGroupVersion(to.group, to.version) };
-}
+  convert: ConvertObjects,
+): Promise<JsonObject | null> => (object === null ? null : convertObject(r, object as JsonObject, { from: r.definition, to, convert }));
 
 /** Sends one request to one webhook. Undefined: it failed and may be passed over. Throws StatusError when it says no, or may not fail. */
 async function callWebhook(
@@ -76,8 +53,8 @@ async function callWebhook(
     if (r.dryRun && hook.sideEffects !== 'None' && hook.sideEffects !== 'NoneOnDryRun')
       throw new WebhookError('webhook does not support dry run');
     const objects = {
-      object: await convert(r.object, r.definition, as, deps.convert),
-      oldObject: await convert(r.oldObject, r.definition, as, deps.convert),
+      object: await shownAs(r, r.object, as, deps.convert),
+      oldObject: await shownAs(r, r.oldObject, as, deps.convert),
     };
     const { uid, review } = admissionReview(r, as, objects);
     const timeoutMs = (hook.timeoutSeconds ?? 10) * 1000;
@@ -105,7 +82,7 @@ function matcher(r: AdmissionRequest, deps: WebhookDeps): (hook: Webhook) => Pro
   let equivalents: readonly ResourceDefinition[] | undefined;
   const labels = (name: string): Readonly<Record<string, string>> | undefined =>
     deps.objects.get<Namespace>(namespace, '', name)?.metadata?.labels;
-  const conditions = conditionsOf(r, deps.authorizer, (object, as) => convert(object, r.definition, as, deps.convert));
+  const conditions = conditionsOf(r, deps.authorizer, (object, as) => shownAs(r, object, as, deps.convert));
   return async (hook) => {
     if (isExempt(r)) return undefined;
     equivalents ??= deps.definitions().filter((d) => d.storagePrefix === r.definition.storagePrefix && d.kind === r.definition.kind);
@@ -130,16 +107,16 @@ const inOrder = (configurations: readonly DeepReadonly<Configuration>[]): readon
         .flatMap((c): readonly Configured[] => (c.webhooks ?? []).map((hook) => ({ hook, key: `${c.metadata?.name ?? ''}/${hook.name}` })));
 
 /** Applies a webhook's patch, which is in the version that the webhook saw. */
-async function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer, byWebhook: ConvertObjects): Promise<boolean> {
-  const codec = codecOf(r.definition);
+async function patchObject(r: AdmissionRequest, { hook, as }: Matched, patch: Buffer, convert: ConvertObjects): Promise<boolean> {
   const before = JSON.stringify(r.object);
   try {
-    const prepared = preparePatch('json', patch, codec);
-    const shown = await convert(r.object, r.definition, as, byWebhook);
-    const seen = (): JsonObject => structuredClone(shown) as JsonObject;
-    const patched = as === r.definition ? applyPatch(prepared, seen, codec).object : applyPatch(prepared, seen, codecOf(as)).object;
-    const object = (await convert(patched as unknown as JsonObject, as, r.definition, byWebhook)) as JsonObject;
-    r.object = { ...object, kind: r.definition.kind, apiVersion: formatGroupVersion(r.definition.group, r.definition.version) };
+    const form = formOf(r, as);
+    if (form === undefined) throw new Error(`what ${r.definition.plural}/${r.subresource} carries can't be patched`);
+    const shown = await shownAs(r, r.object, as, convert);
+    const { object } = applyPatch(preparePatch('json', patch, form.codec), () => structuredClone(shown) as JsonObject, form.codec);
+    object.kind = form.kind;
+    object.apiVersion = form.apiVersion;
+    r.object = await convertObject(r, object as unknown as JsonObject, { from: as, to: r.definition, convert });
   } catch (error) {
     throw internalError(
       new Error(`failed calling webhook ${JSON.stringify(hook.name)}: ${error instanceof Error ? error.message : String(error)}`),
