@@ -12,7 +12,9 @@ import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
 import { createImageManager } from './images/image-manager.ts';
-import { type Keyring, parseDockerAuths } from './images/keyring.ts';
+import { createPullRecords } from './images/pull-records.ts';
+import type { Keyring } from './images/keyring.ts';
+import { readNodeKeyring } from './images/node-keyring.ts';
 import { createKubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { measureRuntime } from './metrics/measured-runtime.ts';
 import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
@@ -37,8 +39,7 @@ import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
 import { shutdownRefusal } from './shutdown/node-shutdown.ts';
 import type { NodeStats } from './stats/node-stats.ts';
-import { createManifestSource } from './static-pods/manifest-directory.ts';
-import { createStaticPods, type PodSource } from './static-pods/static-pods.ts';
+import { type PodSource, staticPodsOf } from './static-pods/static-pods.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
@@ -176,20 +177,14 @@ export function createKubelet(
     if (config.podCidrs.length > 0) learnCidr({});
     nodeInformer.subscribe({ onAdd: learnCidr, onUpdate: learnCidr });
 
-    const staticPods =
-      config.staticPodPath === ''
-        ? undefined
-        : createStaticPods(
-            { nodeName: config.nodeName },
-            {
-              manifests: createManifestSource({ path: config.staticPodPath, nodeName: config.nodeName }, { clock, log }),
-              informer: podInformer,
-              client,
-              node: () => node.current(),
-              status: () => context.status,
-              log,
-            },
-          );
+    const staticPods = staticPodsOf(config, {
+      informer: podInformer,
+      client,
+      node: () => node.current(),
+      status: () => context.status,
+      clock,
+      log,
+    });
     const source: PodSource = staticPods ?? podInformer;
     const manager = createPodManager({ source, context: () => context });
     const objects = createPodObjects({ onChange: (uids) => manager.poke(uids), signal }, { client, clock });
@@ -199,7 +194,12 @@ export function createKubelet(
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
     const imageManager = createImageManager(
       { maxParallelPulls: config.maxParallelPulls },
-      { images, clock, onPulled: (image, tookMs) => notePulled(image, tookMs) },
+      {
+        images,
+        clock,
+        records: createPullRecords(path.join(config.rootDirectory, 'image-pulls.json')),
+        onPulled: (image, tookMs) => notePulled(image, tookMs),
+      },
     );
     const nodeKeyring = (): Promise<Keyring> => readNodeKeyring(config.rootDirectory);
     const imageVolumes = createImageVolumes(
@@ -398,11 +398,4 @@ export function createKubelet(
       await made.context.status.idle();
     },
   };
-}
-
-/** Credentials that the node's owner put beside the kubelet's files, for all pods. */
-async function readNodeKeyring(rootDirectory: string): Promise<Keyring> {
-  const text = await readFile(path.join(rootDirectory, 'config.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) return [];
-  return parseDockerAuths((JSON.parse(text) as { auths?: Record<string, { auth?: string }> }).auths ?? {});
 }

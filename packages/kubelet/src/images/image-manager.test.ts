@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '@skiff/component-base';
 import { RuntimeError } from '@skiff/cri';
@@ -5,6 +8,8 @@ import { createFakeRuntime } from '@skiff/cri/fake';
 import { BackOff } from './back-off.ts';
 import { formatGoDuration } from './go-duration.ts';
 import { createImageManager } from './image-manager.ts';
+import { createPullRecords } from './pull-records.ts';
+import { openRecords } from './pull-records.fixture.ts';
 import { keyringOf, lookUp, repositoryOf } from './keyring.ts';
 
 const never = new AbortController().signal;
@@ -13,7 +18,7 @@ function setUp() {
   const clock = new FakeClock();
   const { images } = createFakeRuntime({ clock, images: ['busybox', 'here'] });
   images.local.add('here');
-  const manager = createImageManager({ maxParallelPulls: 2 }, { images, clock, onPulled: () => undefined });
+  const manager = createImageManager({ maxParallelPulls: 2 }, { images, clock, records: openRecords, onPulled: () => undefined });
   const events: string[] = [];
   const ensure = (image: string, policy: string) =>
     manager.ensure({
@@ -111,4 +116,44 @@ it('prints durations as Go does', () => {
     '1m2.003s',
     '1h0m0s',
   ]);
+});
+
+it('a private image is for those who could fetch it, also when it is there already', async () => {
+  const clock = new FakeClock();
+  const { images } = createFakeRuntime({ clock, images: ['r.example/secret:1', 'r.example/public:1'] });
+  images.local.add('made-here:1');
+  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'records-')), 'pulls.json');
+  const pull = images.pullImage.bind(images);
+  const guarded = {
+    ...images,
+    pullImage: async (...args: Parameters<typeof pull>) => {
+      if (args[0].includes('secret') && args[1]?.password !== 'right') throw new RuntimeError('image-auth', 'unauthorized');
+      return pull(...args);
+    },
+  };
+  const ensure = (image: string, password: string | undefined, policy = 'IfNotPresent') =>
+    createImageManager(
+      { maxParallelPulls: 2 },
+      { images: guarded, clock, records: createPullRecords(file), onPulled: () => undefined },
+    ).ensure({
+      podUid: 'u',
+      image,
+      policy,
+      keyring: async () =>
+        password === undefined ? [] : [{ pattern: 'r.example', credentials: { username: 'u', password, serverAddress: 'r.example' } }],
+      event: () => undefined,
+      signal: never,
+    });
+  expect(await ensure('r.example/secret:1', undefined)).toMatchObject({ ok: false, reason: 'ErrImagePull' });
+  expect(await ensure('r.example/secret:1', 'right')).toMatchObject({ ok: true });
+  const { length } = images.pulls;
+  expect(await ensure('r.example/secret:1', 'right')).toMatchObject({ ok: true });
+  expect(images.pulls.length).toBe(length);
+  expect(await ensure('r.example/secret:1', undefined)).toMatchObject({ ok: false, reason: 'ErrImagePull' });
+  expect(await ensure('r.example/secret:1', 'wrong')).toMatchObject({ ok: false, reason: 'ErrImagePull' });
+  expect(await ensure('r.example/secret:1', undefined, 'Never')).toMatchObject({ ok: false, reason: 'ErrImageNeverPull' });
+  expect(await ensure('r.example/public:1', undefined)).toMatchObject({ ok: true });
+  expect(await ensure('r.example/public:1', 'wrong')).toMatchObject({ ok: true });
+  expect(await ensure('made-here:1', undefined)).toMatchObject({ ok: true });
+  expect(readFileSync(file, 'utf8')).not.toContain('right');
 });

@@ -3,6 +3,13 @@ import { type Image, type ImageService, isRuntimeError, type RegistryCredentials
 import { BackOff } from './back-off.ts';
 import { formatGoDuration } from './go-duration.ts';
 import { type Keyring, lookUp } from './keyring.ts';
+import type { PullRecords } from './pull-records.ts';
+
+/** `used`: what the registry let it in with; undefined: it asked for nothing. */
+interface Pulled {
+  readonly image: Image;
+  readonly used: RegistryCredentials | undefined;
+}
 
 export type ImageOutcome =
   | { readonly ok: true; readonly image: Image }
@@ -31,12 +38,12 @@ const isId = (name: string): boolean => /^(sha256:)?[0-9a-f]{64}$/.test(name);
 /** `maxParallelPulls`: how many images are fetched at once; the same image is fetched once for all who wait for it. */
 export function createImageManager(
   config: { maxParallelPulls: number },
-  deps: { images: ImageService; clock: Clock; onPulled: (image: Image, tookMs: number) => void },
+  deps: { images: ImageService; records: PullRecords; clock: Clock; onPulled: (image: Image, tookMs: number) => void },
 ): ImageManager {
   const { images, clock } = deps;
   const backOff = new BackOff({ initialMs: 10_000, maxMs: 300_000, clock });
   const lastError = new Map<string, string>();
-  const running = new Map<string, Promise<Image>>();
+  const running = new Map<string, Promise<Pulled>>();
   const queue: (() => void)[] = [];
   let active = 0;
 
@@ -53,13 +60,13 @@ export function createImageManager(
     if (next === undefined) active -= 1;
     else next();
   };
-  const pullWith = async (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Image> => {
+  const pullWith = async (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Pulled> => {
     await slot(signal);
     try {
       let failure: unknown;
       for (const c of credentials.length === 0 ? [undefined] : credentials) {
         try {
-          return await images.pullImage(image, c, signal);
+          return { image: await images.pullImage(image, c, signal), used: c };
         } catch (error) {
           failure = error;
           if (signal.aborted || !isRuntimeError(error, 'image-auth')) throw error;
@@ -70,7 +77,7 @@ export function createImageManager(
       releaseSlot();
     }
   };
-  const pull = (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Image> => {
+  const pull = (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Pulled> => {
     const key = JSON.stringify([image, credentials]);
     const present = running.get(key);
     // A pull that another pod began may be called off by that pod; then it is started anew.
@@ -93,7 +100,8 @@ export function createImageManager(
     r.event('Normal', 'Pulling', `Pulling image "${r.image}"`);
     const startedMs = clock.monotonicMs();
     try {
-      const image = await pull(r.image, lookUp(await r.keyring(), r.image), r.signal);
+      const { image, used } = await pull(r.image, lookUp(await r.keyring(), r.image), r.signal);
+      await deps.records.notePulled(image.id, r.image, used);
       const tookMs = clock.monotonicMs() - startedMs;
       const took = formatGoDuration(tookMs);
       r.event(
@@ -130,7 +138,7 @@ export function createImageManager(
           r.event('Warning', 'InspectFailed', message);
           return { ok: false, reason: 'ImageInspectError', message };
         }
-        if (present !== undefined) {
+        if (present !== undefined && (await deps.records.allows(present.id, r.image, lookUp(await r.keyring(), r.image)))) {
           r.event('Normal', 'Pulled', `Container image "${r.image}" already present on machine and can be accessed by the pod`);
           return { ok: true, image: present };
         }

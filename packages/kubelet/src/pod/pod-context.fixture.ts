@@ -6,6 +6,7 @@ import { FakeClock, silentLogger } from '@skiff/component-base';
 import { createFakeRuntime, type FakeProgram, type FakeRuntime } from '@skiff/cri/fake';
 import { BackOff } from '../images/back-off.ts';
 import { createImageManager } from '../images/image-manager.ts';
+import { openRecords } from '../images/pull-records.fixture.ts';
 import { createKubeletMetrics } from '../metrics/kubelet-metrics.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import { createProbeManager } from '../probe/probe-manager.ts';
@@ -107,7 +108,7 @@ export function createFakeNode(
       runtimeName: 'fake',
     },
     runtime: fake.runtime,
-    images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, onPulled: () => undefined }),
+    images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, records: openRecords, onPulled: () => undefined }),
     network: {
       setPodCidrs: () => undefined,
       podCidrs: () => [],

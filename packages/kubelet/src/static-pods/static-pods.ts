@@ -1,10 +1,10 @@
 import { pod as pods, type Node, type Pod } from '@skiff/api';
 import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client, Informer, InformerHandler } from '@skiff/client';
-import { childSignal, type Logger } from '@skiff/component-base';
+import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import { type PodSnapshot, snapshotPod } from '../pod/pod-snapshot.ts';
 import type { StatusManager } from '../status/status-manager.ts';
-import type { ManifestSource } from './manifest-directory.ts';
+import { createManifestSource, type ManifestSource } from './manifest-directory.ts';
 import { configAnnotations } from './read-manifest.ts';
 
 const isMirror = (pod: DeepReadonly<Pod>): boolean => pod.metadata?.annotations?.[configAnnotations.mirror] !== undefined;
@@ -166,3 +166,14 @@ export function createStaticPods(
     },
   };
 }
+
+/** The static pods of a configuration; undefined: it has none. */
+export const staticPodsOf = (
+  config: { readonly nodeName: string; readonly staticPodPath: string },
+  deps: Omit<Parameters<typeof createStaticPods>[1], 'manifests'> & { readonly clock: Clock },
+): StaticPods | undefined => {
+  const { nodeName, staticPodPath } = config;
+  if (staticPodPath === '') return undefined;
+  const manifests = createManifestSource({ path: staticPodPath, nodeName }, deps);
+  return createStaticPods({ nodeName }, { ...deps, manifests });
+};

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { RegistryCredentials } from '@skiff/cri';
+import { repositoryOf } from './keyring.ts';
+
+/** Who may use an image that this node fetched: everybody, or those who have the credentials that fetched it. */
+interface Access {
+  anyone: boolean;
+  /** SHA-256 of credentials; these themselves are not kept. */
+  hashes: string[];
+}
+/** By image ID, then by repository. */
+type Records = Record<string, Record<string, Access>>;
+
+/** Newest credentials of one image that are remembered. */
+const maxHashes = 100;
+
+export const hashCredentials = (c: RegistryCredentials): string =>
+  createHash('sha256')
+    .update(JSON.stringify([c.username, c.password, c.identityToken ?? '']))
+    .digest('hex');
+
+/**
+ * Remembers with which credentials images were fetched, so that a pod can't use another's private image just because it lies on the node
+ * (KEP-2535). Images that came by other ways are everybody's.
+ */
+export interface PullRecords {
+  notePulled(imageId: string, name: string, used: RegistryCredentials | undefined): Promise<void>;
+  /** Whether a pod with these credentials may use the image that is there. */
+  allows(imageId: string, name: string, credentials: readonly RegistryCredentials[]): Promise<boolean>;
+}
+
+export function createPullRecords(file: string): PullRecords {
+  let records: Promise<Records> | undefined;
+  let saving: Promise<void> = Promise.resolve();
+  const load = (): Promise<Records> =>
+    (records ??= readFile(file, 'utf8').then(
+      (text) => JSON.parse(text) as Records,
+      () => ({}),
+    ));
+  const save = (): Promise<void> => {
+    saving = saving
+      .catch(() => undefined)
+      .then(async () => {
+        await writeFile(`${file}.new`, JSON.stringify(await load()), { mode: 0o600 });
+        await rename(`${file}.new`, file);
+      });
+    return saving;
+  };
+  return {
+    notePulled: async (imageId, name, used) => {
+      const all = await load();
+      const repository = repositoryOf(name);
+      const access = ((all[imageId] ??= {})[repository] ??= { anyone: false, hashes: [] });
+      if (used === undefined) {
+        if (access.anyone) return;
+        access.anyone = true;
+      } else {
+        const hash = hashCredentials(used);
+        if (access.hashes.includes(hash)) return;
+        access.hashes = [...access.hashes, hash].slice(-maxHashes);
+      }
+      await save();
+    },
+    allows: async (imageId, name, credentials) => {
+      const known = (await load())[imageId];
+      if (known === undefined) return true;
+      const access = known[repositoryOf(name)];
+      // Fetched under another name: this one has to be asked for.
+      if (access === undefined) return false;
+      return access.anyone || credentials.some((c) => access.hashes.includes(hashCredentials(c)));
+    },
+  };
+}
