@@ -14,6 +14,8 @@ export interface ClusterConfig {
   readonly instance: string;
   readonly rootDir: string;
   readonly nodeName: string;
+  /** Nodes on this host, 1 to 9: each further one is a kubelet of its own on the same engine. */
+  readonly nodes: number;
   /** The address under which this host is known to pods and to other hosts. */
   readonly nodeAddress: string;
   /** The address was given, and may be one that the host itself does not have; otherwise it follows what the host has. */
@@ -121,6 +123,7 @@ export const defaultConfig = (): ClusterConfig => ({
   instance: 'skiff',
   rootDir: '/var/lib/skiff',
   nodeName: hostname().toLowerCase(),
+  nodes: 1,
   nodeAddress: defaultNodeAddress(),
   nodeAddressGiven: false,
   securePort: 6443,

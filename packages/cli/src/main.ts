@@ -38,6 +38,7 @@ const hostOptions: readonly OptionRow[] = [
 /** Options that make a cluster its own. */
 const clusterOptions: readonly OptionRow[] = [
   ...hostOptions,
+  ['--nodes <number>', 'nodes', 'nodes on this host, for trying things out: further ones share the engine and the address', 'number'],
   ['--secure-port <port>', 'securePort', 'port of the apiserver', 'number'],
   ['--etcd-client-port <port>', 'etcdClientPort', 'loopback port of etcd for clients', 'number'],
   ['--etcd-peer-port <port>', 'etcdPeerPort', 'loopback port of etcd for peers', 'number'],

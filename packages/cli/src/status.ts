@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { moreNodes } from './cluster/more-nodes.ts';
 import { loadConfig } from './config.ts';
 import { isAlive, readState } from './supervisor/state.ts';
 import { nodeReadiness } from './cluster/api-request.ts';
@@ -19,8 +20,11 @@ export async function status(rootDir: string, steps: Steps): Promise<boolean> {
     const restarts = p.restarts === 0 ? '' : `, restarted ${p.restarts} times`;
     steps.line(alive ? `✓ ${name} (pid ${p.pid}${restarts})` : `✗ ${name}: ${p.lastExit ?? 'not running'}${restarts}`);
   }
-  const node = await nodeReadiness(config);
-  steps.line(node.ready ? `✓ node ${config.nodeName} is Ready` : `✗ node ${config.nodeName}: ${node.why}`);
+  for (const { nodeName } of [config, ...moreNodes(config)]) {
+    const node = await nodeReadiness({ ...config, nodeName });
+    well &&= node.ready;
+    steps.line(node.ready ? `✓ node ${nodeName} is Ready` : `✗ node ${nodeName}: ${node.why}`);
+  }
   steps.line(`Logs: ${join(rootDir, 'log')}`);
-  return well && node.ready;
+  return well;
 }

@@ -34,14 +34,24 @@ export interface InformedState {
 
 function nodeView(objects: ClusterObjects, config: { nodeName: string; clusterCidr: string }): NodeView {
   const object = objects.node;
-  const podCidrs = object?.spec?.podCIDRs ?? (object?.spec?.podCIDR === undefined ? [] : [object.spec.podCIDR]);
+  const addressesOf = (n: DeepReadonly<Node> | undefined): string[] =>
+    (n?.status?.addresses ?? []).flatMap((a) => (a.type === 'InternalIP' ? [a.address] : []));
+  const internalAddresses = addressesOf(object);
+  // Several nodes may be on one host, which this proxy serves alone: they have its address.
+  const others = objects.nodes.filter(
+    (n) => n.metadata?.name !== config.nodeName && addressesOf(n).some((a) => internalAddresses.includes(a)),
+  );
+  const podCidrs = [...(object === undefined ? [] : [object]), ...others].flatMap(
+    (n) => n.spec?.podCIDRs ?? (n.spec?.podCIDR === undefined ? [] : [n.spec.podCIDR]),
+  );
   return {
     name: config.nodeName,
+    hostMates: others.map((n) => n.metadata?.name ?? ''),
     zone: object?.metadata?.labels?.[zoneLabel],
     // A node without a range of its own has all pods: there is no other node then.
     podCidrs: podCidrs.length > 0 ? podCidrs : [config.clusterCidr],
     lostNodes: objects.nodes.filter((n) => n.metadata?.name !== config.nodeName && isLost(n)).map((n) => n.metadata?.name ?? ''),
-    internalAddresses: (object?.status?.addresses ?? []).flatMap((a) => (a.type === 'InternalIP' ? [a.address] : [])),
+    internalAddresses,
   };
 }
 

@@ -1,3 +1,4 @@
+import { moreNodes } from '../cluster/more-nodes.ts';
 import { loadConfig, type ClusterConfig } from '../config.ts';
 import type { Steps } from '../up/steps.ts';
 import { removeCgroups } from './cgroups.ts';
@@ -26,12 +27,21 @@ export async function down(rootDir: string, steps: Steps, o: { workloads: boolea
 
 /** Removes containers and network of a cluster whose processes are stopped; with `wipe` its images and state too. Safe to repeat. */
 export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wipe: boolean }): Promise<void> {
-  await steps.run('Removing containers', async (note) => note(`${await removeWorkloads(config)} removed`));
+  const nodes = [config, ...moreNodes(config)];
+  await steps.run('Removing containers', async (note) => {
+    let removed = 0;
+    for (const node of nodes) removed += await removeWorkloads(node);
+    note(`${removed} removed`);
+  });
   await steps.run('Removing the network', () => removeHostNetwork(config));
   if (!o.wipe) return;
-  await steps.run('Removing images', async (note) => note(`${await removeImages(config)} removed`));
+  await steps.run('Removing images', async (note) => {
+    let removed = 0;
+    for (const node of nodes) removed += await removeImages(node);
+    note(`${removed} removed`);
+  });
   await steps.run('Removing all state', async (note) => {
-    removeCgroups(config);
+    for (const node of nodes) removeCgroups(node);
     await unmountBelow(config.rootDir);
     removeFolder(config.rootDir);
     note(config.rootDir);

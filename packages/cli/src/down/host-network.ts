@@ -7,6 +7,6 @@ import { clusterProcesses } from '../supervisor/processes.ts';
  * proxy-data with its sockets, packet filter chains, links, routes, the services namespace.
  */
 export async function removeHostNetwork(config: ClusterConfig): Promise<void> {
-  const cleaners = clusterProcesses(config, { redis: false }).filter((p) => p.name === 'proxy' || p.name === 'kubelet');
+  const cleaners = clusterProcesses(config, { redis: false }).filter((p) => p.name === 'proxy' || p.name.startsWith('kubelet'));
   await Promise.all(cleaners.map((p) => runOk(p.command, [...p.args, '--cleanup'])));
 }

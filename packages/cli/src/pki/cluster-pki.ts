@@ -98,6 +98,34 @@ async function ensureCertificateFile(
   writeCertificateFile(file, pair.key + pair.certificate);
 }
 
+/** What a node's kubelet begins with; it renews both itself. */
+const kubeletLeaves = (o: Pick<PkiRequest, 'nodeName' | 'nodeAddresses'>): readonly (readonly [string, LeafRequest])[] => {
+  const identity = { commonName: `system:node:${o.nodeName}`, organizations: ['system:nodes'] };
+  return [
+    [kubeletServingFile, { ...identity, usages: ['server'], dnsNames: [o.nodeName], addresses: o.nodeAddresses }],
+    [kubeletClientFile, { ...identity, usages: ['client'] }],
+  ];
+};
+
+/** The same for a further node on a host of the control plane: `pki/` and `kubeconfig/` in its own folder, from the cluster's authority. */
+export async function ensureNodePki(o: {
+  readonly authorityDir: string;
+  readonly rootDir: string;
+  readonly nodeName: string;
+  readonly nodeAddress: string;
+  readonly server: string;
+  readonly lifetimeMs: number;
+  readonly nowMs: number;
+}): Promise<void> {
+  const ca = readPair(join(o.authorityDir, 'pki/ca'));
+  for (const [name, request] of kubeletLeaves({ nodeName: o.nodeName, nodeAddresses: [o.nodeAddress] })) {
+    await ensureCertificateFile(join(o.rootDir, 'pki', name), ca, request, { ...o, belowShare: rescueBelowShare });
+  }
+  const credential = { file: `../pki/${kubeletClientFile}` };
+  const text = renderKubeconfig({ servers: [o.server], authority: ca.certificate, user: `system:node:${o.nodeName}`, credential });
+  ensureKubeconfig(join(o.rootDir, 'kubeconfig/kubelet.conf'), text);
+}
+
 /**
  * Makes what is missing or about to expire, keeps the rest: authorities, server and client certificates, the key that signs
  * ServiceAccount tokens, and a kubeconfig for each component. Idempotent. Returns the files it (re)made.
@@ -141,18 +169,7 @@ export async function ensureClusterPki(o: PkiRequest): Promise<{ adminKubeconfig
     leaf('etcd/peer', etcdCa, etcdMember),
     // An apiserver reads it when it starts. Its authority's key lies beside it: a shorter life would protect nothing.
     ensureLeaf(join(pki, 'etcd/client'), etcdCa, client('kube-apiserver-etcd-client'), { ...o, lifetimeMs: authorityDays * 86_400_000 }),
-    file(
-      kubeletServingFile,
-      {
-        commonName: `system:node:${o.nodeName}`,
-        organizations: ['system:nodes'],
-        usages: ['server'],
-        dnsNames: [o.nodeName],
-        addresses: o.nodeAddresses,
-      },
-      rescueBelowShare,
-    ),
-    file(kubeletClientFile, client(`system:node:${o.nodeName}`, 'system:nodes'), rescueBelowShare),
+    ...kubeletLeaves(o).map(([name, request]) => file(name, request, rescueBelowShare)),
     file(proxyClientFile, client('system:kube-proxy', 'system:node-proxier'), rescueBelowShare),
   ]);
   if (!existsSync(join(pki, 'sa.key'))) {

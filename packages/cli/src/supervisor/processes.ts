@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.ts';
 import { findProgram } from '../host/requirements.ts';
+import { moreNodes } from '../cluster/more-nodes.ts';
 import { etcdClientFlags, etcdProcess, isExternalEtcd } from './etcd-process.ts';
 
 /** One process of the cluster on this host. */
@@ -62,7 +63,8 @@ const nodeMaskSize = (podCidr: string): number => {
 
 /** Everything that runs on this host, in the order in which it starts; it is stopped in reverse. `redis`: one is there to be used. */
 export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
-  return config.role === 'node' ? nodeProcesses(config) : [...controlPlaneProcesses(config, o), ...nodeProcesses(config)];
+  const node = [...nodeProcesses(config), ...moreNodes(config).map((other) => moreKubelet(config, other))];
+  return config.role === 'node' ? node : [...controlPlaneProcesses(config, o), ...node];
 }
 
 function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
@@ -165,35 +167,50 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
 const defaultInstance = 'skiff';
 const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
 
+/** A further node of this host: nothing but a kubelet, which asks the host's proxy. */
+const moreKubelet = (host: ClusterConfig, config: ClusterConfig): ProcessDefinition =>
+  nodeProcess(`kubelet-${config.nodeName.slice(host.nodeName.length + 1)}`, mainOf('kubelet'), [
+    ...kubeletFlags(config),
+    // Of flags that are given twice the last counts.
+    flag('network-kubeconfig', kubeconfigPath(host, 'proxy')),
+    flag('client-ca-file', join(host.rootDir, 'pki/ca.crt')),
+    flag('proxy-control-socket', join(host.rootDir, 'proxy/control.sock')),
+  ]);
+
+function kubeletFlags(config: ClusterConfig): readonly string[] {
+  const dns = addressIn(config.serviceCidr, 10);
+  return [
+    flag('kubeconfig', kubeconfigPath(config, 'kubelet')),
+    flag('root-dir', join(config.rootDir, 'kubelet')),
+    flag('instance', config.instance),
+    flag('hostname-override', config.nodeName),
+    flag('node-ip', config.nodeAddress),
+    flag('port', config.kubeletPort),
+    flag('healthz-port', healthPort(config, 0)),
+    flag('cluster-dns', dns),
+    flag('cluster-domain', config.clusterDomain),
+    flag('docker-socket', config.dockerSocket),
+    flag('cluster-cidr', config.podCidr),
+    flag('non-masquerade-cidr', config.serviceCidr),
+    flag('network-kubeconfig', kubeconfigPath(config, 'proxy')),
+    flag('client-ca-file', join(config.rootDir, 'pki/ca.crt')),
+    flag('cert-dir', join(config.rootDir, 'pki')),
+    '--rotate-certificates',
+    '--rotate-server-certificates',
+    flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
+    flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
+    // Where device plugins look for a kubelet; other instances on the machine have a place of their own.
+    ...(config.instance === defaultInstance ? [flag('device-plugin-dir', '/var/lib/kubelet/device-plugins')] : []),
+    // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
+    ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
+  ];
+}
+
 /** What every host of a cluster runs. */
 function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
   const dns = addressIn(config.serviceCidr, 10);
   return [
-    nodeProcess('kubelet', mainOf('kubelet'), [
-      flag('kubeconfig', kubeconfigPath(config, 'kubelet')),
-      flag('root-dir', join(config.rootDir, 'kubelet')),
-      flag('instance', config.instance),
-      flag('hostname-override', config.nodeName),
-      flag('node-ip', config.nodeAddress),
-      flag('port', config.kubeletPort),
-      flag('healthz-port', healthPort(config, 0)),
-      flag('cluster-dns', dns),
-      flag('cluster-domain', config.clusterDomain),
-      flag('docker-socket', config.dockerSocket),
-      flag('cluster-cidr', config.podCidr),
-      flag('non-masquerade-cidr', config.serviceCidr),
-      flag('network-kubeconfig', kubeconfigPath(config, 'proxy')),
-      flag('client-ca-file', join(config.rootDir, 'pki/ca.crt')),
-      flag('cert-dir', join(config.rootDir, 'pki')),
-      '--rotate-certificates',
-      '--rotate-server-certificates',
-      flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
-      flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
-      // Where device plugins look for a kubelet; other instances on the machine have a place of their own.
-      ...(config.instance === defaultInstance ? [flag('device-plugin-dir', '/var/lib/kubelet/device-plugins')] : []),
-      // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
-      ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
-    ]),
+    nodeProcess('kubelet', mainOf('kubelet'), kubeletFlags(config)),
     nodeProcess('proxy', mainOf('proxy'), [
       flag('kubeconfig', kubeconfigPath(config, 'proxy')),
       flag('root-dir', join(config.rootDir, 'proxy')),

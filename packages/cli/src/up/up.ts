@@ -1,4 +1,5 @@
-import { ConfigError, defaultNodeAddress, hasLostAddress, saveConfig, type ClusterConfig } from '../config.ts';
+import { maxNodes, moreNodes } from '../cluster/more-nodes.ts';
+import { ConfigError, defaultNodeAddress, hasLostAddress, loadConfig, saveConfig, type ClusterConfig } from '../config.ts';
 import { publishCluster } from '../cluster/publish-cluster.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
 import { checkAddresses } from '../host/address-conflicts.ts';
@@ -30,11 +31,23 @@ async function followAddress(config: ClusterConfig, steps: Steps): Promise<Clust
   return { ...config, nodeAddress };
 }
 
+/** Whether there are more nodes than the last time. Throws for fewer: the pods of the others would be left alone. */
+function checkNodeCount(wanted: ClusterConfig): boolean {
+  const { nodes } = wanted;
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes)
+    throw new ConfigError(`--nodes takes a number from 1 to ${maxNodes}, not "${nodes}"`);
+  const before = loadConfig(wanted.rootDir)?.nodes ?? 1;
+  if (nodes < before)
+    throw new ConfigError(`this host has ${before} nodes, which can’t become fewer: npm run down -- --wipe removes the cluster`);
+  return nodes > before;
+}
+
 /** The whole of `skiff up`: host, certificates, processes, a Ready node. Safe to repeat. Throws UserError with what to do. */
 export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: number; encryptSecrets?: boolean }): Promise<UpResult> {
   if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.instance))
     throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${wanted.instance}"`);
   checkNodeName(wanted.nodeName);
+  const moreThanBefore = checkNodeCount(wanted);
   await ensureHost(wanted, steps);
   const config = await followAddress(wanted, steps);
   if (!isAlive(readState(config.rootDir)?.supervisor)) for (const warning of await checkAddresses(config)) steps.line(`! ${warning}`);
@@ -44,6 +57,7 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
   });
   if (o.encryptSecrets === true && ensureEncryptionKey(config) && isAlive(readState(config.rootDir)?.supervisor))
     await stopProcesses(config.rootDir, steps);
+  if (moreThanBefore && isAlive(readState(config.rootDir)?.supervisor)) await stopProcesses(config.rootDir, steps);
   let alreadyRunning = false;
   await steps.run('Starting etcd, Redis, apiserver, controller-manager, scheduler, kubelet, proxy', async (note) => {
     alreadyRunning = ensureSupervisor(config);
@@ -56,6 +70,9 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     saveConfig({ ...config, etcdPromoted: true });
   }
   await steps.run('Node is Ready', (note) => waitReady(config, note, o));
+  for (const { nodeName } of moreNodes(config)) {
+    await steps.run(`Node ${nodeName} is Ready`, (note) => waitReady({ ...config, nodeName }, note, o));
+  }
   if (o.encryptSecrets === true) await encryptExisting(config, steps);
   await publishCluster(config);
   return { kubeconfig, alreadyRunning };

@@ -23,7 +23,7 @@ const candidate = (e: DeepReadonly<SliceEndpoint>, address: string, port: number
   ready: e.conditions?.ready ?? true,
   serving: e.conditions?.serving ?? e.conditions?.ready ?? true,
   terminating: e.conditions?.terminating ?? false,
-  local: e.nodeName === node.name,
+  local: e.nodeName === node.name || (e.nodeName !== undefined && node.hostMates.includes(e.nodeName)),
   lost: e.nodeName !== undefined && node.lostNodes.includes(e.nodeName),
   zones: e.hints?.forZones?.map((z) => z.name),
   nodes: e.hints?.forNodes?.map((n) => n.name),

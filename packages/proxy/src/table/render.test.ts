@@ -34,7 +34,7 @@ const stopping = (address: string, serving: boolean): SliceEndpoint => ({
 
 function state(services: readonly Service[], slices: readonly EndpointSlice[], more: Partial<ProxyState> = {}): ProxyState {
   return {
-    node: { name: 'n1', zone: 'a', podCidrs: ['10.244.1.0/24'], lostNodes: [], internalAddresses: ['192.168.1.5'] },
+    node: { name: 'n1', hostMates: [], zone: 'a', podCidrs: ['10.244.1.0/24'], lostNodes: [], internalAddresses: ['192.168.1.5'] },
     services,
     slicesOf: (key) => slices.filter((s) => `ns/${s.metadata?.labels?.['kubernetes.io/service-name']}` === key),
 

@@ -18,6 +18,8 @@ export interface ProxyState {
 
 export interface NodeView {
   readonly name: string;
+  /** Other nodes on this very host: their pods are local as well. */
+  readonly hostMates: readonly string[];
   readonly zone: string | undefined;
   readonly podCidrs: readonly string[];
   /** Nodes that are not ready: their endpoints are used only when there are no others. */
