@@ -11,6 +11,8 @@ export interface ControllerManagerConfig {
   readonly loadBalancerCidrs: readonly string[];
   /** What pods get as kube-root-ca.crt. */
   readonly rootCa?: string;
+  /** PEM; signs tokens that lie in Secrets. */
+  readonly serviceAccountKey?: string;
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
   /** Longest life of a signed certificate, milliseconds. */
   readonly clusterSigningDurationMs: number;

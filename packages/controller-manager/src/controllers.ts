@@ -29,6 +29,7 @@ import { replicationControllerController } from './controllers/replication-contr
 import { resourceQuotaController } from './controllers/resource-quota.ts';
 import { rootCaPublisher } from './controllers/root-ca-publisher.ts';
 import { serviceAccountController } from './controllers/service-account.ts';
+import { serviceAccountTokensController } from './controllers/service-account-tokens.ts';
 import { serviceLoadBalancerController } from './controllers/service-lb.ts';
 import { staleDisruptionController } from './controllers/stale-disruption.ts';
 import { statefulSetController } from './controllers/stateful-set.ts';
@@ -41,6 +42,7 @@ import type { ControllerDescriptor } from './descriptor.ts';
 export const controllers: readonly ControllerDescriptor[] = [
   namespaceController,
   serviceAccountController,
+  serviceAccountTokensController,
   rootCaPublisher,
   resourceQuotaController,
   garbageCollector,

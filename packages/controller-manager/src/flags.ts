@@ -17,7 +17,7 @@ export const controllerManagerFlags = {
   'root-ca-file': { type: 'string', help: 'CA certificate that is published as kube-root-ca.crt' },
   'service-account-private-key-file': {
     type: 'string',
-    help: 'Accepted for compatibility, without effect: service account token Secrets are not filled',
+    help: 'Key that signs tokens which lie in Secrets; without it there are none',
   },
   'cluster-signing-cert-file': { type: 'string', help: 'CA certificate that signs certificate requests' },
   'cluster-signing-key-file': { type: 'string', help: 'Its key' },

@@ -23,6 +23,7 @@ import { selectControllers } from './select-controllers.ts';
 function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManagerConfig {
   const read = (path: string): string => readFileSync(path, 'utf8');
   const rootCa = flags['root-ca-file'];
+  const serviceAccountKey = flags['service-account-private-key-file'];
   const [certificate, key] = [flags['cluster-signing-cert-file'], flags['cluster-signing-key-file']];
   return {
     clusterCidrs: flags['cluster-cidr'],
@@ -32,6 +33,7 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
     serviceClusterIpRanges: flags['service-cluster-ip-range'],
     loadBalancerCidrs: flags['load-balancer-cidr'],
     ...(rootCa === undefined ? {} : { rootCa: read(rootCa) }),
+    ...(serviceAccountKey === undefined ? {} : { serviceAccountKey: read(serviceAccountKey) }),
     ...(certificate === undefined || key === undefined ? {} : { clusterSigning: { certificate: read(certificate), key: read(key) } }),
     clusterSigningDurationMs: flags['cluster-signing-duration'],
     nodeMonitorPeriodMs: flags['node-monitor-period'],

@@ -7,7 +7,10 @@ import {
   node,
   pod as pods,
   replicationController,
+  secret,
   service,
+  serviceAccount,
+  tokenReview,
   type Pod,
   type ReplicationController,
 } from '@skiff/api';
@@ -52,6 +55,25 @@ describe('namespaces', () => {
     await until(client, configMap, { namespace, holds });
     await client.delete(configMap, key);
     await until(client, configMap, { namespace, holds });
+  });
+
+  it('have tokens in Secrets that ask for them, as long as their ServiceAccount lives', async () => {
+    const { client } = cluster;
+    const namespace = await cluster.namespace();
+    const account = await client.create(serviceAccount, { metadata: { namespace, name: 'robot' } });
+    const annotations = { 'kubernetes.io/service-account.name': 'robot' };
+    await client.create(secret, { metadata: { namespace, name: 'token', annotations }, type: 'kubernetes.io/service-account-token' });
+    const [filled] = await until(client, secret, { namespace, holds: (all) => all.some((s) => s.data?.['token'] !== undefined) });
+    expect(Object.keys(filled?.data ?? {}).sort()).toEqual(['ca.crt', 'namespace', 'token']);
+    expect(filled?.metadata?.annotations?.['kubernetes.io/service-account.uid']).toBe(account.metadata?.uid);
+    const token = Buffer.from(filled?.data?.['token'] ?? '', 'base64').toString();
+    const review = await client.create(tokenReview, { spec: { token } });
+    expect(review.status).toMatchObject({ authenticated: true, user: { username: `system:serviceaccount:${namespace}:robot` } });
+    const day = 'kubernetes.io/legacy-token-last-used';
+    await until(client, secret, { namespace, holds: (all) => all.some((s) => s.metadata?.labels?.[day] !== undefined) });
+    await client.delete(serviceAccount, { namespace, name: 'robot' });
+    await until(client, secret, { namespace, holds: (all) => all.length === 0 });
+    expect((await client.create(tokenReview, { spec: { token } })).status).not.toHaveProperty('authenticated');
   });
 
   it('lose their pods first, and everything else only then', async () => {

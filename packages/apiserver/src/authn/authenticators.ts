@@ -4,6 +4,7 @@ import type { ObjectAccess, UserInfo } from '../contract.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { TlsMaterial } from '../server/tls-files.ts';
 import { authenticateToken, createAuthentication } from './authentication.ts';
+import { createLegacyTokenAuthenticator } from './legacy-token.ts';
 import type { ExternalAuthentication } from './external.ts';
 import { type TokenAuthenticator, withOwnAudiences } from './authenticator.ts';
 import { createBootstrapTokenAuthenticator } from './bootstrap-token.ts';
@@ -38,6 +39,7 @@ export function createAuthenticators(
       { issuers: config.serviceAccounts.issuers, apiAudiences: config.serviceAccounts.audiences },
       { keys: deps.keys, objects, nowMs },
     ),
+    agnostic(createLegacyTokenAuthenticator({ keys: deps.keys, objects, nowMs, log: deps.log })),
     ...(config.bootstrapTokens ? [agnostic(createBootstrapTokenAuthenticator({ objects, nowMs }))] : []),
     ...(deps.external?.after ?? []).map((a) => (a.name === 'token-webhook' ? a : agnostic(a))),
   ];

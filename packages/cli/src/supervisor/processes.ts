@@ -143,6 +143,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         // As often as the Leases are renewed when these are quicker than usual.
         flag('node-monitor-period', `${Math.min(5, leaseDurationSeconds(config.nodeMonitorGracePeriod) / 4)}s`),
         flag('root-ca-file', pki('ca.crt')),
+        flag('service-account-private-key-file', pki('sa.key')),
         flag('cluster-signing-cert-file', pki('ca.crt')),
         flag('cluster-signing-key-file', pki('ca.key')),
         flag('cluster-signing-duration', `${Math.round(config.certificateLifetimeMs / 1000)}s`),

@@ -34,7 +34,9 @@ export async function startTestCluster(
   const own = connect(await server.pki.client('system:kube-controller-manager'), 'kube-controller-manager/v0');
   const stop = childSignal(new AbortController().signal);
   const rootCa = readFileSync(server.pki.file('ca.crt'), 'utf8');
-  const manager = createControllerManager({ ...defaultConfig, clusterCidrs: ['10.200.0.0/16'], rootCa, ...o.config }, controllers, {
+  const serviceAccountKey = readFileSync(server.pki.file('sa.key'), 'utf8');
+  const given = { clusterCidrs: ['10.200.0.0/16'], rootCa, serviceAccountKey };
+  const manager = createControllerManager({ ...defaultConfig, ...given, ...o.config }, controllers, {
     client: own,
     clock: systemClock,
     log: silentLogger,

@@ -35,8 +35,6 @@ export const secret = defineResource<Secret>({
 
 /** Certificate and key of a TLS Secret should be a pair. */
 function secretWarnings(secret: DeepReadonly<Secret>): string[] {
-  if (secret.type === 'kubernetes.io/service-account-token' && secret.data?.['token'] === undefined)
-    return ['no token is put into Secrets of type kubernetes.io/service-account-token; ask the token subresource of the ServiceAccount'];
   if (secret.type !== 'kubernetes.io/tls') return [];
   const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
   const complaint = keyPairComplaint(text('tls.crt'), text('tls.key'));
