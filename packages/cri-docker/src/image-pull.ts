@@ -20,8 +20,9 @@ const complaints: readonly (readonly [RegExp, RuntimeErrorKind])[] = [
 export const classifyPullFailure = (message: string): RuntimeErrorKind =>
   complaints.find(([pattern]) => pattern.test(message))?.[1] ?? 'image-pull';
 
-const renderAuth = (c: RegistryCredentials): string =>
-  Buffer.from(
+/** The engine reads base64 for URLs, and silently takes what lacks its padding for no credentials at all. */
+export const renderAuth = (c: RegistryCredentials): string => {
+  const text = Buffer.from(
     JSON.stringify({
       username: c.username,
       password: c.password,
@@ -29,6 +30,8 @@ const renderAuth = (c: RegistryCredentials): string =>
       ...(c.identityToken === undefined ? {} : { identitytoken: c.identityToken }),
     }),
   ).toString('base64url');
+  return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
+};
 
 /** POST /images/create, reading its progress to the end. A pull that makes no progress for `deadlineMs` is given up. */
 export async function pullImage(o: {
