@@ -222,9 +222,21 @@ describe('a CSI driver', () => {
       return status?.volumesInUse?.includes(unique) === true && status.volumesAttached?.some((v) => v.name === unique);
     });
 
+    // The claim grows: external-resizer has made the volume larger, the file system is the node's part.
+    await apply(claim('disk', '2Gi', { storageClassName: name }));
+    await eventually('the resizer is waited for', async () =>
+      (await cluster.kubectl(`get events -n ${ns} --field-selector=involvedObject.name=disk`)).includes(
+        'waiting for an external controller to expand',
+      ),
+    );
+    await cluster.client.patch(persistentVolume, { name: volumeName }, { type: 'merge', body: { spec: { capacity: { storage: '2Gi' } } } });
     // A second pod shares what is staged.
     await apply(pod('second', { persistentVolumeClaim: { claimName: 'disk' } }));
     await ready('second');
+    await eventually('it has grown', async () => (await readClaim('disk')).status?.capacity?.['storage'] === '2Gi');
+    expect(driver.sizeOf('handle-1')).toBe(2 * 1024 ** 3);
+    const metrics = await cluster.kubectl(`get --raw /api/v1/nodes/${machine.name}/proxy/metrics`);
+    expect(metrics).toContain(`kubelet_volume_stats_used_bytes{namespace="${ns}",persistentvolumeclaim="disk"} 30\n`);
     expect(driver.calls.filter((c) => c.startsWith('NodeStage'))).toHaveLength(1);
 
     // Inline volumes are not this driver's.

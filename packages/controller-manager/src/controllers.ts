@@ -36,6 +36,7 @@ import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
 import { tokenCleaner } from './controllers/token-cleaner.ts';
 import { ttlAfterFinishedController } from './controllers/ttl-after-finished.ts';
+import { volumeExpandController } from './controllers/volume-expand.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
 /** Every control loop. A new one is a file in `controllers/` and a line here. */
@@ -74,6 +75,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   persistentVolumeBinder,
   ephemeralVolumeController,
   attachDetachController,
+  volumeExpandController,
   localPathProvisionerController,
   pvcProtectionController,
   pvProtectionController,

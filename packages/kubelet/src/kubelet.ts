@@ -44,6 +44,7 @@ import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { createImageVolumes } from './volumes/image-volumes.ts';
 import type { Tunnels } from './tunnel/start-tunnels.ts';
+import { type ClaimStats, createClaimStats } from './volumes/claim-stats.ts';
 import { createLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
 import { createPersistentVolumes, usersOfVolume } from './volumes/persistent-volumes.ts';
 import { createVolumeManager } from './volumes/volume-manager.ts';
@@ -61,6 +62,7 @@ export interface KubeletParts {
   readonly node: NodeReporter;
   readonly runtime: ContainerRuntime;
   readonly localVolumes: LocalVolumes;
+  readonly claimStats: () => Promise<readonly ClaimStats[]>;
   readonly stats: NodeStats;
 }
 
@@ -208,13 +210,28 @@ export function createKubelet(
     );
     const plugins = createNodePlugins(
       { rootDirectory: config.rootDirectory, nodeName: config.nodeName },
-      { client, hostMount, tokens, node: () => node.current(), onUseChange: () => node.poke(), clock, log },
+      {
+        client,
+        hostMount,
+        tokens,
+        node: () => node.current(),
+        onUseChange: () => node.poke(),
+        event: ({ claim, podUid }, type, reason, text) => {
+          const pod = manager.byUid(podUid)?.pod;
+          if (pod !== undefined) events.event(pod, type, reason, text);
+          events.event({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...claim }, type, reason, text);
+        },
+        refresh: (uids) => manager.poke(uids),
+        clock,
+        log,
+      },
     );
     volumesInUse = () => plugins.volumes.inUse();
     const persistent = createPersistentVolumes(
       { rootDirectory: config.rootDirectory },
       { client, hostMount, node: () => node.current(), csi: plugins.volumes },
     );
+    const claimStats = createClaimStats({ rootDirectory: config.rootDirectory }, { client, hostMount, drivers: plugins.drivers, clock });
     const localVolumes = createLocalVolumes(
       { rootDirectory: config.rootDirectory },
       { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },
@@ -364,7 +381,7 @@ export function createKubelet(
       node.poke();
     };
     return {
-      parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes, stats },
+      parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes, claimStats, stats },
       loops: [
         ['informers', async () => void (await Promise.all(informing))],
         ['events', (s) => events.run(s)],

@@ -44,6 +44,8 @@ export interface CsiVolumes {
   release(podUid: string): Promise<void>;
   /** Unstages what no pod has any more. */
   sweep(): Promise<void>;
+  /** UIDs of pods with inline volumes whose drivers want to be asked again and again (`requiresRepublish`). */
+  toPublishAgain(signal: AbortSignal): Promise<readonly string[]>;
   /** Volumes that must not be detached, as `node.status.volumesInUse` names them. */
   inUse(): Promise<readonly string[]>;
 }
@@ -57,6 +59,8 @@ export interface CsiVolumesDeps {
   readonly log: Logger;
   /** `inUse` says something else from now on. */
   readonly onUseChange: () => void;
+  /** A pod got a volume. */
+  readonly onPublished: () => void;
 }
 
 const accessModes: Readonly<Record<string, readonly [plain: string, multiWriter: string]>> = {
@@ -257,6 +261,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         isGivenToGroup(driver, { fsType, accessModes: volume.spec?.accessModes ?? [], readOnly: o.readOnly })
       )
         await applyFsGroup(context.pod, targetPath, hostMount);
+      deps.onPublished();
       return mounted;
     },
 
@@ -329,6 +334,19 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         // Of those whose driver is away nothing can be said.
         if (data !== undefined && deps.drivers.has(data.driverName)) await unstageUnused(data);
       }
+    },
+    toPublishAgain: async (signal) => {
+      const pods = new Map<string, string[]>();
+      for (const uid of await listOf(local(podsDirectory(root)))) {
+        for (const folder of await foldersOf(uid)) {
+          const data = await loadVolumeData(local(folder));
+          if (data?.volumeLifecycleMode === 'Ephemeral') pods.set(data.driverName, [...(pods.get(data.driverName) ?? []), uid]);
+        }
+      }
+      const wanting = await Promise.all(
+        [...pods].map(async ([name, uids]) => ((await readDriver(client, name, signal))?.spec?.requiresRepublish === true ? uids : [])),
+      );
+      return wanting.flat();
     },
     inUse: async () => {
       const all = await Promise.all((await stagedFolders()).map((folder) => loadVolumeData(local(folder))));

@@ -2,12 +2,13 @@ import path from 'node:path';
 import type { Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
-import type { Clock, Logger } from '@skiff/component-base';
+import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import type { HostMount } from '../host/host-mount.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import { createCsiDrivers, type CsiDrivers } from './csi-drivers.ts';
 import { createCsiNodeObject } from './csi-node-object.ts';
 import { createCsiVolumes, type CsiVolumes } from './csi-volumes.ts';
+import { growVolumes, type GrowVolumesDeps } from './grow-volumes.ts';
 import { watchPlugins } from './plugin-watcher.ts';
 
 export interface NodePlugins {
@@ -16,7 +17,7 @@ export interface NodePlugins {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const sweepMs = 60_000;
+const housekeepingMs = 60_000;
 
 /** CSI drivers of this node, from their registration to what is left of them. */
 export function createNodePlugins(
@@ -27,6 +28,9 @@ export function createNodePlugins(
     tokens: ServiceAccountTokens;
     node: () => DeepReadonly<Node> | undefined;
     onUseChange: () => void;
+    event: GrowVolumesDeps['event'];
+    /** Has the volumes of pods brought up to date. */
+    refresh: (podUids: readonly string[]) => void;
     clock: Clock;
     log: Logger;
   },
@@ -34,12 +38,18 @@ export function createNodePlugins(
   const { clock, log } = deps;
   const record = createCsiNodeObject({ nodeName: config.nodeName }, deps);
   const drivers = createCsiDrivers({ record, log });
-  const volumes = createCsiVolumes(config, { ...deps, drivers });
-  const sweep = async (signal: AbortSignal): Promise<void> => {
+  let wake: () => void = () => undefined;
+  const volumes = createCsiVolumes(config, { ...deps, drivers, onPublished: () => wake() });
+  const housekeeping = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
-      await clock.sleep(sweepMs, signal).catch(() => undefined);
-      if (!signal.aborted)
-        await volumes.sweep().catch((error: unknown) => log.error({ err: error }, 'volumes that nobody uses could not be unstaged'));
+      // What was just mounted may have been made larger while nobody had it.
+      using nap = childSignal(signal);
+      wake = () => nap.abort(new Error('a volume was mounted'));
+      await clock.sleep(housekeepingMs, nap.signal).catch(() => undefined);
+      if (signal.aborted) return;
+      await volumes.sweep().catch((error: unknown) => log.error({ err: error }, 'volumes that nobody uses could not be unstaged'));
+      await growVolumes(config.rootDirectory, { ...deps, drivers }, signal);
+      deps.refresh(await volumes.toPublishAgain(signal).catch(() => []));
     }
   };
   return {
@@ -52,7 +62,7 @@ export function createNodePlugins(
         signal,
       );
       try {
-        await Promise.all([watched, sweep(signal)]);
+        await Promise.all([watched, housekeeping(signal)]);
       } finally {
         drivers.close();
       }

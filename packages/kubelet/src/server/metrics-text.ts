@@ -4,6 +4,7 @@ import { isHostNetwork } from '../pod/pod-snapshot.ts';
 import type { CgroupReading } from '../stats/cgroup-reader.ts';
 import { type InterfaceStats, readNetwork } from '../stats/network-stats.ts';
 import type { PodReading } from '../stats/pod-stats.ts';
+import type { ClaimStats } from '../volumes/claim-stats.ts';
 import { readNodeCpuNanos } from './summary.ts';
 
 interface Sample {
@@ -36,6 +37,27 @@ export function renderMetrics(families: readonly Family[]): string {
 }
 
 const family = (name: string, type: Family['type'], help: string, samples: readonly Sample[]): Family => ({ name, type, help, samples });
+
+/** kubelet_volume_stats_*: how full the volumes of claims are. */
+export function claimMetrics(stats: readonly ClaimStats[]): string {
+  const byClaim = new Map(stats.map((s) => [`${s.namespace}/${s.claimName}`, s]));
+  const gauge = (name: string, help: string, of: (s: ClaimStats) => number): Family =>
+    family(
+      `kubelet_volume_stats_${name}`,
+      'gauge',
+      help,
+      [...byClaim.values()].map((s) => ({ labels: { namespace: s.namespace, persistentvolumeclaim: s.claimName }, value: of(s) })),
+    );
+  if (byClaim.size === 0) return '';
+  return renderMetrics([
+    gauge('available_bytes', 'Bytes that are free in the volume', (s) => s.availableBytes),
+    gauge('capacity_bytes', 'Bytes that the volume has', (s) => s.capacityBytes),
+    gauge('used_bytes', 'Bytes that are used in the volume', (s) => s.usedBytes),
+    gauge('inodes', 'Inodes that the volume has', (s) => s.inodes),
+    gauge('inodes_free', 'Inodes that are free in the volume', (s) => s.inodesFree),
+    gauge('inodes_used', 'Inodes that are used in the volume', (s) => s.inodesUsed),
+  ]);
+}
 
 /** /metrics/resource: what metrics-server reads. */
 export async function resourceMetrics(parts: KubeletParts): Promise<string> {

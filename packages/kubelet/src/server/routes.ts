@@ -5,7 +5,7 @@ import type { KubeletParts } from '../kubelet.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { chooseLogContainer, LogRequestError, parseLogQuery, streamLog } from './container-logs.ts';
 import type { CpuRates } from '../stats/cpu-rate.ts';
-import { cadvisorMetrics, resourceMetrics } from './metrics-text.ts';
+import { cadvisorMetrics, claimMetrics, resourceMetrics } from './metrics-text.ts';
 import { serveLocalVolume } from './local-volume-routes.ts';
 import { renderSummary } from './summary.ts';
 
@@ -128,7 +128,7 @@ export const routes: readonly Route[] = [
   {
     method: 'GET',
     pattern: /^\/metrics$/,
-    handle: async (x) => text(x, await x.parts.context.metrics.render(), prometheusText),
+    handle: async (x) => text(x, `${await x.parts.context.metrics.render()}${claimMetrics(await x.parts.claimStats())}`, prometheusText),
   },
   {
     method: 'GET',

@@ -5,6 +5,7 @@ import type { CpuRates } from '../stats/cpu-rate.ts';
 import type { PodDisk } from '../stats/disk-meter.ts';
 import { defaultInterface, type InterfaceStats, readNetwork } from '../stats/network-stats.ts';
 import type { NodeUsage } from '../stats/node-usage.ts';
+import type { ClaimStats } from '../volumes/claim-stats.ts';
 import type { ContainerReading, PodReading } from '../stats/pod-stats.ts';
 
 /** How old figures of disks may be that are only shown (upstream's volumeStatsAggPeriod). */
@@ -79,7 +80,7 @@ function containerSummary(c: ContainerReading, o: { disk: PodDisk | undefined; i
 
 async function podSummary(
   r: PodReading,
-  o: { disk: PodDisk | undefined; node: Disk; images: Disk; rates: CpuRates; nowMs: number },
+  o: { disk: PodDisk | undefined; claims: readonly ClaimStats[]; node: Disk; images: Disk; rates: CpuRates; nowMs: number },
 ): Promise<object> {
   const { metadata, status } = r.pod;
   const total = (
@@ -114,12 +115,27 @@ async function podSummary(
     ...(disk === undefined
       ? {}
       : {
-          volume: [...disk.volumes].map(([name, v]) => ({ name, ...fs(disk.atMs, o.node, { bytes: v.bytes, inodes: v.inodes }) })),
+          volume: [
+            ...[...disk.volumes].map(([name, v]) => ({ name, ...fs(disk.atMs, o.node, { bytes: v.bytes, inodes: v.inodes }) })),
+            ...claimVolumes(r.pod, o.claims),
+          ],
           'ephemeral-storage': fs(disk.atMs, o.node, { bytes }),
         }),
     ...(r.whole === undefined ? {} : { process_stats: { process_count: r.whole.processes } }),
     ...(r.whole === undefined ? {} : { swap: { time: time(o.nowMs), swapUsageBytes: r.whole.swapBytes } }),
   };
+}
+
+/** The pod's volumes that belong to claims. */
+function claimVolumes(pod: PodReading['pod'], claims: readonly ClaimStats[]): readonly object[] {
+  const { uid, name: podName } = pod.metadata;
+  return (pod.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    const claimName = persistentVolumeClaim?.claimName ?? (ephemeral === undefined ? undefined : `${podName}-${name}`);
+    const found = claims.find((c) => c.podUid === uid && c.claimName === claimName);
+    if (found === undefined) return [];
+    const { namespace, atMs, usedBytes, inodesUsed } = found;
+    return [{ name, pvcRef: { name: found.claimName, namespace }, ...fs(atMs, found, { bytes: usedBytes, inodes: inodesUsed }) }];
+  });
 }
 
 /** stats.k8s.io's Summary. `onlyCpuAndMemory` leaves out what has to be walked for on disks. */
@@ -136,6 +152,7 @@ export async function renderSummary(
     readNetwork('self'),
     defaultInterface(),
   ]);
+  const claims = o.onlyCpuAndMemory ? [] : await parts.claimStats();
   const disks = o.onlyCpuAndMemory ? undefined : await stats.disks({ maxAgeMs: diskAgeMs });
   const node = diskOf(usage);
   const images: Disk = usage.imageFs ?? node;
@@ -168,7 +185,9 @@ export async function renderSummary(
           }),
       rlimit: { time: time(nowMs), maxpid: usage.machine.pidsMax, curproc: usage.machine.pidsUsed },
     },
-    pods: await Promise.all(pods.map((r) => podSummary(r, { disk: disks?.get(r.pod.metadata.uid), node, images, rates: o.rates, nowMs }))),
+    pods: await Promise.all(
+      pods.map((r) => podSummary(r, { disk: disks?.get(r.pod.metadata.uid), node, images, claims, rates: o.rates, nowMs })),
+    ),
   };
   o.rates.sweep();
   return summary;
