@@ -10,6 +10,7 @@ import type { Client } from '@skiff/client';
 import { silentLogger, systemClock } from '@skiff/component-base';
 import { createNodeStats } from '../stats/node-stats.ts';
 import type { KubeletParts } from '../kubelet.ts';
+import type { ClaimStats } from '../volumes/claim-stats.ts';
 import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
 import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
@@ -80,7 +81,19 @@ describe('kubelet server', () => {
       { rootDirectory: node.context.rootDirectory, cgroupVersion: 1 },
       { runtime: node.fake, hostMount: node.context.hostMount, run: async () => '', clock: systemClock, running: () => list },
     );
-    const parts = { pods, context: node.context, stats } as unknown as KubeletParts;
+    const claimOfData: ClaimStats = {
+      podUid: 'a',
+      namespace: 'n',
+      claimName: 'data',
+      atMs: 0,
+      availableBytes: 70,
+      capacityBytes: 100,
+      usedBytes: 30,
+      inodes: 10,
+      inodesFree: 9,
+      inodesUsed: 1,
+    };
+    const parts = { pods, context: node.context, stats, claimStats: async () => [claimOfData] } as unknown as KubeletParts;
     running = runServer(
       {
         address: '127.0.0.1',
@@ -164,6 +177,9 @@ describe('kubelet server', () => {
     expect((await get('/containerLogs/n/done/none', 'good')).code).toBe(400);
     expect((await get('/containerLogs/n/none/c', 'good')).code).toBe(404);
     expect((await get('/metrics', 'good')).body).toContain('kubelet_node_name{node="node"} 1');
+    expect((await get('/metrics', 'good')).body).toContain(
+      'kubelet_volume_stats_used_bytes{namespace="n",persistentvolumeclaim="data"} 30',
+    );
     expect((await get('/metrics/cadvisor', 'good')).body).toContain('machine_cpu_cores');
     expect((await get('/metrics/probes', 'good')).code).toBe(200);
     expect((await get('/metrics/resource', 'good')).body).toContain(
