@@ -5,7 +5,7 @@ import { DurationError, parseDuration } from '@skiff/apimachinery';
 import { scalarIdentity } from './equality.ts';
 import { parseTimestamp } from './time-values.ts';
 import { type CelType, dynType, fieldOf, type ListType, type ObjectType } from './types.ts';
-import { CelError, CelList, CelMap, Duration, Timestamp, Uint, type Value } from './values.ts';
+import { CelError, CelList, CelMap, Duration, Uint, type Value } from './values.ts';
 
 type ReadonlyJson = DeepReadonly<Json>;
 type ReadonlyObject = DeepReadonly<JsonObject>;
@@ -65,9 +65,6 @@ class JsonFields extends CelMap {
     this.#object = object;
     this.#type = type;
   }
-  override get typeName(): string {
-    return this.#type.name;
-  }
   get size(): number {
     return this.keys().length;
   }
@@ -77,11 +74,16 @@ class JsonFields extends CelMap {
     if (field === undefined) return undefined;
     const property = field.property ?? key;
     const v = Object.hasOwn(this.#object, property) ? this.#object[property] : undefined;
-    return v === undefined ? undefined : adapt(v, field.type);
+    return v === undefined || (v === null && this.#type.nullIsAbsent === true) ? undefined : adapt(v, field.type);
   }
   keys(): readonly Value[] {
-    const { fields } = this.#type;
-    return [...fields].filter(([name, f]) => this.#object[f.property ?? name] !== undefined).map(([name]) => name);
+    const { fields, nullIsAbsent } = this.#type;
+    const names: Value[] = [];
+    for (const [name, f] of fields) {
+      const v = this.#object[f.property ?? name];
+      if (v !== undefined && (v !== null || nullIsAbsent !== true)) names.push(name);
+    }
+    return names;
   }
 }
 
@@ -95,10 +97,8 @@ function number(v: number | bigint, t: CelType): Value {
 
 function text(v: string, t: CelType): Value {
   switch (t.kind) {
-    case 'timestamp': {
-      const date = /^\d{4}-\d{2}-\d{2}$/.test(v) ? parseTimestamp(`${v}T00:00:00Z`) : parseTimestamp(v);
-      return date instanceof Timestamp ? date : new CelError(`Invalid date: ${v}`);
-    }
+    case 'timestamp':
+      return parseTimestamp(/^\d{4}-\d{2}-\d{2}$/.test(v) ? `${v}T00:00:00Z` : v) ?? new CelError(`Invalid date: ${v}`);
     case 'duration':
       try {
         return new Duration(parseDuration(v));

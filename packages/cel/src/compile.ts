@@ -1,7 +1,7 @@
 import { check, type CheckedExpression } from './checker.ts';
 import type { Environment } from './environment.ts';
 import { type Evaluate, plan } from './evaluate.ts';
-import { validateLiterals } from './literal-checks.ts';
+import { constantError, validateLiterals } from './literal-checks.ts';
 import { parse } from './parser.ts';
 import { formatIssues, type Issue } from './source.ts';
 import { type CelType, formatType, isDynOrError, sameType } from './types.ts';
@@ -34,6 +34,8 @@ export function compile(expression: string, environment: Environment, expect?: r
   if (issues.length > 0) return failed(issues);
   const literals = validateLiterals(checked);
   if (literals.length > 0) return failed(literals);
+  const constant = constantError(checked);
+  if (constant !== undefined) return { program: undefined, error: `program instantiation failed: ${constant}` };
   if (expect !== undefined && !isDynOrError(checked.type) && !expect.some((t) => sameType(t, checked.type))) {
     const wanted = expect.map(formatType);
     return {

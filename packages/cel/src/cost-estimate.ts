@@ -154,7 +154,7 @@ class Estimator {
       type: this.#type(e),
       expr: e,
       size: size ?? unknownSize,
-      elementSize: () => this.#estimateSize([...shown, '@items']) ?? unknownSize,
+      elementSize: () => (shown.length === 0 ? unknownSize : (this.#estimateSize([...shown, '@items']) ?? unknownSize)),
       computedSize: size,
     };
   }

@@ -31,7 +31,10 @@ export function fits(t: CelType, v: Value): boolean {
     case 'map':
       return v instanceof CelMap;
     case 'object':
-      return v instanceof CelMap ? v.typeName === t.name : v instanceof Opaque && v.type.kind === 'object' && v.type.name === t.name;
+      // Objects made of JSON have no name.
+      return v instanceof CelMap
+        ? v.typeName === undefined || v.typeName === t.name
+        : v instanceof Opaque && v.type.kind === 'object' && v.type.name === t.name;
     case 'opaque':
       if (t.name === 'optional_type') return v instanceof Optional;
       return v instanceof Opaque && v.type.kind === 'opaque' && v.type.name === t.name;

@@ -3,6 +3,7 @@
 import type { Expr } from './ast.ts';
 import type { CheckedExpression } from './checker.ts';
 import { checkFormat } from './library/format-text.ts';
+import { fits } from './fits.ts';
 import { standardFunctions } from './standard.ts';
 import { compileRegex } from './regex.ts';
 import type { Issue } from './source.ts';
@@ -11,8 +12,10 @@ import { CelError, type Value } from './values.ts';
 
 const uncounted = { charge: () => undefined };
 function converts(name: 'duration' | 'timestamp', v: Value): boolean {
-  const overload = standardFunctions.get(name)!.overloads.find((o) => o.id === `string_to_${name}`)!;
-  return !(overload.run([v], uncounted) instanceof CelError);
+  // There is no duration of a number, whatever the declarations say.
+  if (typeof v !== 'string' && name === 'duration') return false;
+  const overload = standardFunctions.get(name)!.overloads.find((o) => fits(o.args[0]!, v));
+  return overload !== undefined && !(overload.run([v], uncounted) instanceof CelError);
 }
 
 export function validateLiterals(checked: CheckedExpression): readonly Issue[] {
@@ -61,11 +64,29 @@ function checkCall(e: Expr & { kind: 'call' }, checked: CheckedExpression, issue
   const invalid = (at: number) => issues.push({ at, message: `invalid ${e.name} argument` });
   if ((e.name === 'duration' || e.name === 'timestamp') && e.target === undefined) {
     const [a] = e.args;
-    if (a?.kind === 'literal' && typeof a.value === 'string' && !converts(e.name, a.value)) invalid(a.at);
+    if (a?.kind === 'literal' && !converts(e.name, a.value)) invalid(a.at);
   } else if (e.name === 'matches') {
     const a = e.target === undefined ? e.args[1] : e.args[0];
     if (a?.kind === 'literal' && typeof a.value === 'string' && compileRegex(a.value) instanceof CelError) invalid(a.at);
   }
+}
+
+const conversions = new Set(['bool', 'bytes', 'double', 'duration', 'int', 'string', 'timestamp', 'uint']);
+/** The error of a conversion of a literal, or of a pattern, that can't but fail. */
+export function constantError(checked: CheckedExpression): string | undefined {
+  for (const e of checked.types.keys()) {
+    if (e.kind !== 'call') continue;
+    const [a] = e.args;
+    if (a?.kind !== 'literal') continue;
+    if (e.target === undefined && conversions.has(e.name)) {
+      const value = checked.overloads.get(e)?.[0]?.run([a.value], uncounted);
+      if (value instanceof CelError) return value.message;
+    } else if (e.target !== undefined && (e.name === 'find' || e.name === 'findAll') && typeof a.value === 'string') {
+      const regex = compileRegex(a.value);
+      if (regex instanceof CelError) return regex.message;
+    }
+  }
+  return undefined;
 }
 
 function checkFormatCall(e: Expr & { kind: 'call' }, checked: CheckedExpression, issues: Issue[]): void {

@@ -13,6 +13,7 @@ function lookup(v: Value, key: Value): Value | undefined {
   // What has neither fields nor elements has no such field.
   if (!(v instanceof CelList)) return undefined;
   const i = listIndex(key);
+  if (typeof key === 'number' && i === undefined) return new CelError(`unsupported index value ${key} in list`);
   if (i === undefined) return new CelError(`unsupported index type '${typeof key === 'string' ? 'string' : typeof key}' in list`);
   return i >= 0 && i < v.size ? v.at(i) : undefined;
 }

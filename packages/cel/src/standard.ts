@@ -23,19 +23,7 @@ import {
   typeParameter,
   uintType,
 } from './types.ts';
-import {
-  CelError,
-  CelList,
-  CelMap,
-  codePoints,
-  ConcatenatedList,
-  Duration,
-  noSuchOverload,
-  Timestamp,
-  TypeValue,
-  Uint,
-  type Value,
-} from './values.ts';
+import { CelError, CelList, CelMap, codePoints, Duration, noSuchOverload, Timestamp, TypeValue, Uint, type Value } from './values.ts';
 import { typeOfValue } from './type-of-value.ts';
 
 const A = typeParameter('A');
@@ -49,7 +37,8 @@ const unsignedOverflow = new CelError('unsigned integer overflow');
 const signed = (n: bigint): Value => (BigInt.asIntN(64, n) === n ? n : overflow);
 const unsigned = (n: bigint): Value => (n >= 0n && BigInt.asUintN(64, n) === n ? new Uint(n) : unsignedOverflow);
 const u = (v: Value | undefined): bigint => (v as Uint).value;
-const time = (n: bigint): Value => (n >= minTime && n <= maxTime ? new Timestamp(n) : new CelError('timestamp overflow'));
+const time = (n: bigint, zone?: Value): Value =>
+  n >= minTime && n <= maxTime ? new Timestamp(n, zone instanceof Timestamp ? zone.offsetMinutes : 0) : new CelError('timestamp overflow');
 const duration = (n: bigint): Value => (inDurationRange(n) ? new Duration(n) : new CelError('duration overflow'));
 const minTime = -62_135_596_800n * 1_000_000_000n;
 const maxTime = 253_402_300_799n * 1_000_000_000n + 999_999_999n;
@@ -77,8 +66,8 @@ const arithmetic: readonly FunctionDeclaration[] = [
     ['add_bytes', [bytesType, bytesType], bytesType, ([a, b]) => Buffer.concat([a as Uint8Array, b as Uint8Array])],
     ['add_double', [doubleType, doubleType], doubleType, onDoubles((a, b) => a + b)],
     ['add_duration_duration', [durationType, durationType], durationType, ([a, b]) => duration(nanos(a) + nanos(b))],
-    ['add_duration_timestamp', [durationType, timestampType], timestampType, ([a, b]) => time(nanos(a) + nanos(b))],
-    ['add_timestamp_duration', [timestampType, durationType], timestampType, ([a, b]) => time(nanos(a) + nanos(b))],
+    ['add_duration_timestamp', [durationType, timestampType], timestampType, ([a, b]) => time(nanos(a) + nanos(b), b)],
+    ['add_timestamp_duration', [timestampType, durationType], timestampType, ([a, b]) => time(nanos(a) + nanos(b), a)],
     ['add_int64', [intType, intType], intType, onInts((a, b) => a + b)],
     ['add_list', [listA, listA], listA, ([a, b]) => concatenate(a as CelList, b as CelList)],
     ['add_string', [stringType, stringType], stringType, ([a, b]) => (a as string) + (b as string)],
@@ -89,7 +78,7 @@ const arithmetic: readonly FunctionDeclaration[] = [
     ['subtract_double', [doubleType, doubleType], doubleType, onDoubles((a, b) => a - b)],
     ['subtract_duration_duration', [durationType, durationType], durationType, ([a, b]) => duration(nanos(a) - nanos(b))],
     ['subtract_int64', [intType, intType], intType, onInts((a, b) => a - b)],
-    ['subtract_timestamp_duration', [timestampType, durationType], timestampType, ([a, b]) => time(nanos(a) - nanos(b))],
+    ['subtract_timestamp_duration', [timestampType, durationType], timestampType, ([a, b]) => time(nanos(a) - nanos(b), a)],
     ['subtract_timestamp_timestamp', [timestampType, timestampType], durationType, ([a, b]) => duration(nanos(a) - nanos(b))],
     ['subtract_uint64', [uintType, uintType], uintType, onUints((a, b) => a - b)],
   ),
@@ -119,7 +108,7 @@ const arithmetic: readonly FunctionDeclaration[] = [
 
 function concatenate(a: CelList, b: CelList): CelList {
   if (a.size === 0) return b;
-  return b.size === 0 ? a : new ConcatenatedList(a, b);
+  return b.size === 0 ? a : a.plus(b);
 }
 
 function ordering(name: string, id: string, holds: (order: number) => boolean): FunctionDeclaration {
@@ -208,6 +197,8 @@ const strings: readonly FunctionDeclaration[] = [
 
 const same: Run = ([v]) => v!;
 
+const notA = (type: string): CelError => new CelError(`type conversion error from 'string' to '${type}'`);
+
 function intFromDouble(n: number): Value {
   if (Number.isNaN(n) || n <= -(2 ** 63) || n >= 2 ** 63) return overflow;
   return BigInt(Math.trunc(n));
@@ -216,34 +207,33 @@ function uintFromDouble(n: number): Value {
   return Number.isNaN(n) || n < 0 || n >= 2 ** 64 ? unsignedOverflow : new Uint(BigInt(Math.trunc(n)));
 }
 function intFromText(s: string): Value {
-  if (!/^[+-]?\d+$/.test(s)) return new CelError(`strconv.ParseInt: parsing ${JSON.stringify(s)}: invalid syntax`);
+  if (!/^[+-]?\d+$/.test(s)) return notA('int');
   const n = BigInt(s.startsWith('+') ? s.slice(1) : s);
-  return BigInt.asIntN(64, n) === n ? n : new CelError(`strconv.ParseInt: parsing ${JSON.stringify(s)}: value out of range`);
+  return BigInt.asIntN(64, n) === n ? n : notA('int');
 }
 function uintFromText(s: string): Value {
-  if (!/^\d+$/.test(s)) return new CelError(`strconv.ParseUint: parsing ${JSON.stringify(s)}: invalid syntax`);
+  if (!/^\d+$/.test(s)) return notA('uint');
   const n = BigInt(s);
-  return n < 2n ** 64n ? new Uint(n) : new CelError(`strconv.ParseUint: parsing ${JSON.stringify(s)}: value out of range`);
+  return n < 2n ** 64n ? new Uint(n) : notA('uint');
 }
 function doubleFromText(s: string): Value {
   const special = /^([+-]?)(inf|infinity|nan)$/i.exec(s);
   if (special !== null) return special[2]!.toLowerCase() === 'nan' ? Number.NaN : special[1] === '-' ? -Infinity : Infinity;
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(s))
-    return new CelError(`strconv.ParseFloat: parsing ${JSON.stringify(s)}: invalid syntax`);
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(s)) return notA('double');
   return Number(s);
 }
 const trueTexts = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 const falseTexts = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
 function boolFromText(s: string): Value {
   if (trueTexts.has(s)) return true;
-  return falseTexts.has(s) ? false : new CelError(`strconv.ParseBool: parsing ${JSON.stringify(s)}: invalid syntax`);
+  return falseTexts.has(s) ? false : notA('bool');
 }
 function durationFromText(s: string): Value {
   try {
     return duration(parseDuration(s));
   } catch (e) {
     if (!(e instanceof DurationError)) throw e;
-    return new CelError(e.message);
+    return notA('google.protobuf.Duration');
   }
 }
 function textFromBytes(v: Uint8Array): Value {
@@ -297,14 +287,14 @@ const conversions: readonly FunctionDeclaration[] = [
     ['double_to_string', [doubleType], stringType, ([v]) => formatDouble(v as number)],
     ['duration_to_string', [durationType], stringType, ([v]) => durationText(nanos(v))],
     ['int64_to_string', [intType], stringType, ([v]) => String(v)],
-    ['timestamp_to_string', [timestampType], stringType, ([v]) => formatTimestamp(nanos(v))],
+    ['timestamp_to_string', [timestampType], stringType, ([v]) => formatTimestamp(v as Timestamp)],
     ['uint64_to_string', [uintType], stringType, ([v]) => String(u(v))],
   ),
   declare(
     'timestamp',
     ['timestamp_to_timestamp', [timestampType], timestampType, same],
     ['int64_to_timestamp', [intType], timestampType, ([v]) => time((v as bigint) * 1_000_000_000n)],
-    ['string_to_timestamp', [stringType], timestampType, ([s]) => parseTimestamp(s as string)],
+    ['string_to_timestamp', [stringType], timestampType, ([s]) => parseTimestamp(s as string) ?? notA('google.protobuf.Timestamp')],
   ),
   declare(
     'uint',

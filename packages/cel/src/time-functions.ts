@@ -86,6 +86,6 @@ export const timeFunctions: readonly FunctionDeclaration[] = [
     'getMilliseconds',
     'milliseconds',
     (d) => d.getUTCMilliseconds(),
-    (n) => (n / 1_000_000n) % 1000n,
+    (n) => n / 1_000_000n,
   ),
 ];

@@ -46,6 +46,8 @@ export interface ObjectType {
   readonly kind: 'object';
   readonly name: string;
   readonly fields: ReadonlyMap<string, FieldType>;
+  /** Fields that are null are as if they were not there. */
+  readonly nullIsAbsent?: boolean | undefined;
   readonly maxLength?: number | undefined;
 }
 /** Words that are no identifiers; properties of these names are fields called `__name__`. */

@@ -22,11 +22,13 @@ export class Uint {
     this.value = value;
   }
 }
-/** Nanoseconds since 1970. */
+/** Nanoseconds since 1970. The offset of the zone that it was written in only shows in its text. */
 export class Timestamp {
   readonly nanoseconds: bigint;
-  constructor(nanoseconds: bigint) {
+  readonly offsetMinutes: number;
+  constructor(nanoseconds: bigint, offsetMinutes = 0) {
     this.nanoseconds = nanoseconds;
+    this.offsetMinutes = offsetMinutes;
   }
 }
 export class Duration {
@@ -65,6 +67,19 @@ export abstract class CelList {
   /** Custom resources' lists of type set or map: order is of no account when compared. */
   get unordered(): ((element: Value) => string | undefined) | undefined {
     return undefined;
+  }
+  /** Lists whose elements have identities are merged by `+`: what both have stands once, as `other` has it. */
+  plus(other: CelList): CelList {
+    const identity = this.unordered;
+    if (identity === undefined) return new ConcatenatedList(this, other);
+    const merged = [...this.values()];
+    const places = new Map(merged.map((v, i) => [identity(v), i]));
+    for (const v of other.values()) {
+      const place = places.get(identity(v));
+      if (place === undefined) merged.push(v);
+      else merged[place] = v;
+    }
+    return new ArrayList(merged);
   }
   *values(): Generator<Value> {
     for (let i = 0; i < this.size; i++) yield this.at(i);

@@ -37,7 +37,7 @@ export function toJson(value: Value): Json {
   if (value instanceof CelList) return [...value.values()].map(toJson);
   if (value instanceof CelMap) return mapToJson(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (value instanceof Timestamp) return formatTimestamp(value.nanoseconds);
+  if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return durationText(value);
   if (value instanceof CelError) throw new NotJsonError(value.message);
   throw new NotJsonError(value instanceof Opaque ? `a ${typeName(value.type)} has no form in JSON` : 'the value has no form in JSON');

@@ -86,13 +86,24 @@ function float(v: Value): number | undefined {
   return v === 'NaN' ? Number.NaN : v === 'Infinity' ? Infinity : v === '-Infinity' ? -Infinity : undefined;
 }
 const special = (n: number): string => (Number.isNaN(n) ? 'NaN' : n > 0 ? '∞' : '-∞');
+/** Exact halves go to the even digit, as in Go. */
+function toFixedEven(n: number, precision: number): string {
+  const rounded = n.toFixed(precision);
+  const exact = n.toFixed(Math.min(100, precision + 40));
+  const cut = exact.length - (Math.min(100, precision + 40) - precision);
+  if (!/^50*$/.test(exact.slice(cut))) return rounded;
+  const down = exact.slice(0, precision === 0 ? cut - 1 : cut);
+  return Number(down.at(-1)) % 2 === 0 ? down : rounded;
+}
 const asFixed =
   (precision: number): Clause =>
   (v) => {
     const n = float(v);
     if (n === undefined) return refused('fixed-point clause can only be used on doubles', v);
     if (!Number.isFinite(n)) return special(n);
-    return n.toLocaleString('en-US', { minimumFractionDigits: precision, maximumFractionDigits: precision });
+    const [whole, decimals] = toFixedEven(n, precision).split('.') as [string, string?];
+    const grouped = Math.abs(n) < 1e21 ? whole.replace(/\B(?=(\d{3})+$)/g, ',') : whole;
+    return decimals === undefined ? grouped : `${grouped}.${decimals}`;
   };
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 const asScientific =
@@ -101,12 +112,13 @@ const asScientific =
     const n = float(v);
     if (n === undefined) return refused('scientific clause can only be used on doubles', v);
     if (!Number.isFinite(n)) return special(n);
-    const [mantissa, exponent] = n.toExponential(precision).split('e') as [string, string];
+    // Zero has six decimals whatever is asked for.
+    const [mantissa, exponent] = n.toExponential(n === 0 ? 6 : precision).split('e') as [string, string];
     const digits = exponent
       .slice(1)
       .padStart(2, '0')
       .replace(/\d/g, (d) => superscripts[Number(d)]!);
-    return `${mantissa}\u202f×\u202f10${exponent.startsWith('-') ? '⁻' : ''}${digits}`;
+    return `${mantissa}×10${exponent.startsWith('-') ? '⁻' : ''}${digits}`;
   };
 
 const numbers = ['int', 'uint'];

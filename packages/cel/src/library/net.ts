@@ -2,7 +2,7 @@ import { type CIDRValue, formatIP, type IPAddressValue, parseCIDR, parseIP } fro
 import { declare, type Run } from '../declare.ts';
 import type { FunctionDeclaration } from '../environment.ts';
 import { boolType, intType, type OpaqueType, stringType } from '../types.ts';
-import { CelError, Opaque } from '../values.ts';
+import { CelError, noSuchOverload, Opaque } from '../values.ts';
 
 export const ipType: OpaqueType = { kind: 'opaque', name: 'net.IP', parameters: [] };
 export const cidrType: OpaqueType = { kind: 'opaque', name: 'net.CIDR', parameters: [] };
@@ -43,24 +43,47 @@ export class CIDRNetwork extends Opaque {
 
 const quote = (s: string): string => JSON.stringify(s);
 
+/** Why netip.ParseAddr refuses a text; IPv4 in its words, IPv6 in general. */
+function addressError(text: string): string {
+  const fail = (why: string): string => `ParseAddr(${quote(text)}): ${why}`;
+  if (!/^[^:%]*\./.test(text)) return fail(/^[^.:]*%/.test(text) ? 'missing IPv6 address' : 'unable to parse IP');
+  let at = 0;
+  for (const [i, field] of text.split('.').entries()) {
+    const bad = /[^0-9]/.exec(field);
+    if (bad !== null) return `${fail('unexpected character')} (at ${quote(text.slice(at + bad.index))})`;
+    if (field === '') return `${fail('IPv4 field must have at least one digit')} (at ${quote(text.slice(at))})`;
+    if (field.length > 1 && field.startsWith('0')) return fail('IPv4 field has octet with leading zero');
+    if (Number(field) > 255) return fail('IPv4 field has value >255');
+    if (i > 3) return fail('IPv4 address too long');
+    at += field.length + 1;
+  }
+  return fail('IPv4 address too short');
+}
+
 function toIP(text: string): IPValue | CelError {
   const zone = text.indexOf('%');
   const ip = parseIP(zone > 0 ? text.slice(0, zone) : text);
-  if (ip === undefined || ip.leadingZeros || zone === text.length - 1) {
-    return new CelError(
-      `IP Address ${quote(text)} parse error during conversion from string: ParseAddr(${quote(text)}): unable to parse IP`,
-    );
+  if (ip === undefined || ip.leadingZeros || zone === text.length - 1 || (zone > 0 && ip.family === 4)) {
+    return new CelError(`IP Address ${quote(text)} parse error during conversion from string: ${addressError(text)}`);
   }
   if (zone > 0) return new CelError(`IP address ${quote(text)} with zone value is not allowed`);
   if (ip.mapped) return new CelError(`IPv4-mapped IPv6 address ${quote(text)} is not allowed`);
   return new IPValue(ip);
 }
+
+function prefixError(text: string): string {
+  const slash = text.lastIndexOf('/');
+  if (slash < 0) return "no '/'";
+  const address = parseIP(text.slice(0, slash));
+  const bits = text.slice(slash + 1);
+  if (address === undefined || address.leadingZeros) return addressError(text.slice(0, slash));
+  return /^(0|[1-9]\d*)$/.test(bits) ? 'prefix length out of range' : `bad bits after slash: ${quote(bits)}`;
+}
 function toCIDR(text: string): CIDRNetwork | CelError {
   const prefix = 'network address parse error during conversion from string: ';
   const cidr: CIDRValue | undefined = parseCIDR(text);
   if (cidr === undefined || cidr.leadingZeros) {
-    const why = text.includes('/') ? 'unable to parse IP' : "no '/'";
-    return new CelError(`${prefix}${prefix}netip.ParsePrefix(${quote(text)}): ${why}`);
+    return new CelError(`${prefix}${prefix}netip.ParsePrefix(${quote(text)}): ${prefixError(text)}`);
   }
   if (cidr.ip.mapped) return new CelError(`${prefix}IPv4-mapped IPv6 address ${quote(text)} is not allowed`);
   return new CIDRNetwork(cidr.ip, cidr.prefixLength);
@@ -129,7 +152,7 @@ export const netFunctions: readonly FunctionDeclaration[] = [
       boolType,
       ([c, s]) => {
         const ip = toIP(s as string);
-        return ip instanceof CelError ? ip : contains(c as CIDRNetwork, ip.address);
+        return ip instanceof CelError ? noSuchOverload : contains(c as CIDRNetwork, ip.address);
       },
     ],
     ['.cidr_contains_ip_ip', [cidrType, ipType], boolType, ([c, ip]) => contains(c as CIDRNetwork, (ip as IPValue).address)],
@@ -142,7 +165,7 @@ export const netFunctions: readonly FunctionDeclaration[] = [
       boolType,
       ([c, s]) => {
         const other = toCIDR(s as string);
-        return other instanceof CelError ? other : containsNetwork(c as CIDRNetwork, other);
+        return other instanceof CelError ? noSuchOverload : containsNetwork(c as CIDRNetwork, other);
       },
     ],
     ['.cidr_contains_cidr', [cidrType, cidrType], boolType, ([c, other]) => containsNetwork(c as CIDRNetwork, other as CIDRNetwork)],

@@ -21,15 +21,14 @@ const indexOf =
   (last: boolean): Run =>
   ([text, part, offset]) => {
     const [s, p] = [text as string, part as string];
-    const size = BigInt(codePoints(s));
     const from = offset as bigint | undefined;
-    if (from !== undefined && (from < 0n || from >= size) && !(p === '' && from >= 0n && from <= size && !last && false)) {
-      if (p === '') return from < 0n ? outOfRange(from) : from < size ? from : size;
-      return outOfRange(from);
-    }
-    if (p === '') return from ?? (last ? size : 0n);
-    const units = (n: bigint): number => (codePoints(s) === s.length ? Number(n) : Array.from(s).slice(0, Number(n)).join('').length);
-    const found = last ? s.lastIndexOf(p, from === undefined ? Infinity : units(from)) : s.indexOf(p, from === undefined ? 0 : units(from));
+    const size = codePoints(s);
+    if (p === '') return from ?? (last ? BigInt(size) : 0n);
+    if (from !== undefined && from < 0n) return outOfRange(from);
+    if (from !== undefined && from >= BigInt(size)) return -1n;
+    const units = (n: number): number => (size === s.length ? n : Array.from(s).slice(0, n).join('').length);
+    const start = from === undefined ? (last ? Infinity : 0) : units(Number(from));
+    const found = last ? s.lastIndexOf(p, start) : s.indexOf(p, start);
     return found < 0 ? -1n : BigInt(codePoints(s.slice(0, found)));
   };
 

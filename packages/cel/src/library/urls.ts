@@ -51,7 +51,7 @@ export function parseRequestURI(text: string): Parts | string {
   const scheme = (m[1] ?? '').toLowerCase();
   let rest = m[2]!;
   if (scheme === '' && text.startsWith(':')) return fail('missing protocol scheme');
-  if (!rest.startsWith('/')) return scheme === '' ? fail('invalid URI for request') : fail('invalid URI for request');
+  if (!rest.startsWith('/')) return scheme === '' ? fail('invalid URI for request') : { scheme, host: '', path: '', query: '' };
   const fragment = rest.indexOf('#');
   if (fragment >= 0) rest = rest.slice(0, fragment);
   const mark = rest.indexOf('?');

@@ -50,7 +50,7 @@ function compileRule(s: StructuralSchema, rule: SchemaRule, declared: SchemaType
   const fieldPath = rule.fieldPath ? normalizeFieldPath(rule.fieldPath, s) : undefined;
   if (!rule.messageExpression) return { ...compiled, fieldPath };
   const message = compile(rule.messageExpression, environment);
-  if (message.program === undefined) return { ...compiled, messageError: `messageExpression ${message.error}` };
+  if (message.program === undefined) return { ...compiled, messageError: `messageExpression ${message.error.replace(/^program /, '')}` };
   if (message.program.type.kind !== stringType.kind) return { ...compiled, messageError: 'messageExpression must evaluate to a string' };
   const messageMaxCost = estimateCost(message.program.checked, sizes).max;
   return { ...compiled, message: message.program, messageMaxCost, fieldPath };

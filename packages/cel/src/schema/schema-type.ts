@@ -89,7 +89,7 @@ function objectSchema(s: StructuralSchema, name: string): SchemaType | undefined
     if (escaped !== undefined) fields.set(escaped, { type: field.type, ...(escaped === property ? {} : { property }) });
     if (s.required?.includes(property) === true && p.default === undefined) minSize += Buffer.byteLength(property) + field.minSize + 4;
   }
-  return { type: { kind: 'object', name, fields, maxLength: 0 }, minSize };
+  return { type: { kind: 'object', name, fields, nullIsAbsent: true, maxLength: 0 }, minSize };
 }
 
 /** Sizes of what is reached from a variable of this type. */
