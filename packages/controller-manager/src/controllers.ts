@@ -22,6 +22,7 @@ import { nodeLifecycleController } from './controllers/node-lifecycle.ts';
 import { persistentVolumeBinder } from './controllers/persistent-volume-binder.ts';
 import { podGarbageCollector } from './controllers/pod-garbage-collector.ts';
 import { policyStatusController } from './controllers/policy-status.ts';
+import { serviceCIDRController } from './controllers/service-cidr.ts';
 import { pvProtectionController } from './controllers/pv-protection.ts';
 import { pvcProtectionController } from './controllers/pvc-protection.ts';
 import { replicaSetController } from './controllers/replica-set.ts';
@@ -80,4 +81,5 @@ export const controllers: readonly ControllerDescriptor[] = [
   pvcProtectionController,
   pvProtectionController,
   policyStatusController,
+  serviceCIDRController,
 ];

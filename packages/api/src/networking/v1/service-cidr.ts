@@ -13,7 +13,6 @@ export const serviceCIDR = defineResource<ServiceCIDR>({
   scope: 'Cluster',
   schemaName: 'io.k8s.api.networking.v1.ServiceCIDR',
   storageVersionHash: 'gNLvruQhW2g=',
-  enforcement: 'stored',
   resetFields: ['status'],
   strategy: specStrategy<ServiceCIDR>(
     {},

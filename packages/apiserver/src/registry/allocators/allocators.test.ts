@@ -5,7 +5,7 @@ import { createMemoryStore, type DurableStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ResourceRegistry } from '../../contract.ts';
 import { createRegistry } from '../registry.ts';
-import { AllocationError, type IPAddress } from './ip-allocator.ts';
+import { AllocationError, type IPAddress, type ServiceCIDR } from './ip-allocator.ts';
 import { formatAddress, parseAddress, parseRange, staticBand } from './ip-range.ts';
 import { NodePortAllocator } from './node-port-allocator.ts';
 import type { Service } from './service-fields.ts';
@@ -121,5 +121,34 @@ describe('node ports', () => {
       range: '30000-32767',
       data: Buffer.from([2, 0]).toString('base64'),
     });
+  });
+});
+
+describe('ServiceCIDR objects', () => {
+  const cidrs = find<ServiceCIDR>('networking.k8s.io', 'servicecidrs');
+  const setReady = (r: ResourceRegistry, status: string): Promise<unknown> =>
+    r.objects.update(
+      cidrs,
+      '',
+      'more',
+      (draft) => {
+        draft.status = { conditions: [{ type: 'Ready', status, reason: '', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+        return draft;
+      },
+      { subresource: 'status' },
+    );
+
+  it('add their addresses once they are ready', async () => {
+    const registry = await start(createMemoryStore(), '10.96.0.0/30');
+    await registry.objects.create(cidrs, { metadata: { name: 'more' }, spec: { cidrs: ['10.97.0.0/30'] } });
+    await make(registry, 'a');
+    await make(registry, 'b');
+    await expect(make(registry, 'c')).rejects.toThrow('range is full');
+    await expect(make(registry, 'c', { clusterIP: '10.97.0.2' })).rejects.toThrow('does not match the current range');
+    await setReady(registry, 'True');
+    const c = await make(registry, 'c');
+    expect(c.spec?.clusterIP).toMatch(/^10\.97\.0\.[12]$/);
+    await setReady(registry, 'False');
+    await expect(make(registry, 'd')).rejects.toThrow('range is full');
   });
 });

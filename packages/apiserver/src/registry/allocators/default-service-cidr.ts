@@ -1,10 +1,6 @@
-import { isStatusError, type KubeObject, type ResourceDefinition } from '@skiff/apimachinery';
+import { isStatusError, type ResourceDefinition } from '@skiff/apimachinery';
 import type { ObjectAccess } from '../../contract.ts';
-
-interface ServiceCIDR extends KubeObject {
-  spec?: { cidrs?: string[] };
-  status?: { conditions?: { type: string; status: string; reason: string; message: string; lastTransitionTime: string }[] };
-}
+import type { ServiceCIDR } from './ip-allocator.ts';
 
 /** The object that shows the configured ranges; upstream's has the same name. */
 export async function ensureDefaultServiceCIDR(

@@ -6,6 +6,15 @@ export interface IPAddress extends KubeObject {
   spec?: { parentRef?: { group?: string; resource?: string; namespace?: string; name?: string } };
 }
 
+export interface ServiceCIDR extends KubeObject {
+  spec?: { cidrs?: string[] };
+  status?: { conditions?: { type: string; status: string; reason: string; message: string; lastTransitionTime: string }[] };
+}
+
+/** New addresses come from ranges that are ready and stay. */
+const isUsable = (c: DeepReadonly<ServiceCIDR>): boolean =>
+  c.metadata?.deletionTimestamp === undefined && (c.status?.conditions ?? []).some((x) => x.type === 'Ready' && x.status === 'True');
+
 /** An address that can't be given out, in upstream's words. */
 export class AllocationError extends Error {
   override readonly name = 'AllocationError';
@@ -29,15 +38,27 @@ export interface Owner {
  * ranges: creation is the compare-and-set. The cache of those objects only says where to try first.
  */
 export class IPAllocator {
-  readonly ranges: ReadonlyMap<IPFamily, IPRange>;
+  readonly #configured: readonly IPRange[];
+  readonly #more: () => readonly DeepReadonly<ServiceCIDR>[];
   readonly #addresses: ResourceDefinition<IPAddress>;
   readonly #objects: ObjectAccess;
   readonly #random: () => number;
   /** Taken by requests of this process that the cache does not show yet. */
   readonly #taking = new Set<string>();
 
-  constructor(cidrs: readonly string[], deps: { addresses: ResourceDefinition<IPAddress>; objects: ObjectAccess; random?: () => number }) {
-    this.ranges = new Map(cidrs.map((c) => parseRange(c)).map((r) => [r.family, r]));
+  /** `cidrs`: of the configuration. `deps.cidrs`: the kind that adds to them (KEP-1880). */
+  constructor(
+    cidrs: readonly string[],
+    deps: {
+      addresses: ResourceDefinition<IPAddress>;
+      cidrs?: ResourceDefinition<ServiceCIDR> | undefined;
+      objects: ObjectAccess;
+      random?: () => number;
+    },
+  ) {
+    this.#configured = cidrs.map((c) => parseRange(c));
+    const { cidrs: kind, objects } = deps;
+    this.#more = kind === undefined ? () => [] : () => objects.list(kind);
     this.#addresses = deps.addresses;
     this.#objects = deps.objects;
     this.#random = deps.random ?? Math.random;
@@ -45,23 +66,37 @@ export class IPAllocator {
 
   /** Families in the order of the configuration; the first is the default. */
   get families(): readonly IPFamily[] {
-    return [...this.ranges.keys()];
+    return this.#configured.map((r) => r.family);
   }
 
   /** Whether the address is one to be given out. */
   contains(ip: string): boolean {
+    return this.#rangeOf(ip, () => true) !== undefined;
+  }
+
+  /** The configured range first, then those of ServiceCIDR objects, in the order of their names. */
+  #ranges(family: IPFamily, counts: (c: DeepReadonly<ServiceCIDR>) => boolean): readonly IPRange[] {
+    const own = this.#configured.filter((r) => r.family === family);
+    const more = this.#more()
+      .filter(counts)
+      .toSorted((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
+      .flatMap((c) => c.spec?.cidrs ?? [])
+      .map((cidr) => parseRange(cidr))
+      .filter((r) => r.family === family && !own.some((o) => o.cidr === r.cidr));
+    return [...own, ...more];
+  }
+
+  #rangeOf(ip: string, counts: (c: DeepReadonly<ServiceCIDR>) => boolean): IPRange | undefined {
     const address = parseAddress(ip);
-    const range = this.ranges.get(familyOf(ip));
-    return address !== undefined && range !== undefined && address >= range.first && address <= range.last;
+    if (address === undefined) return undefined;
+    return this.#ranges(familyOf(ip), counts).find((r) => address >= r.first && address <= r.last);
   }
 
   /** Takes this address. Throws AllocationError. */
   async allocate(ip: string, owner: Owner, dryRun: boolean): Promise<void> {
     const address = parseAddress(ip);
     const family = familyOf(ip);
-    const range = this.ranges.get(family);
-    if (address === undefined || range === undefined || address < range.first || address > range.last)
-      throw new AllocationError(otherRange);
+    if (address === undefined || this.#rangeOf(ip, isUsable) === undefined) throw new AllocationError(otherRange);
     if (dryRun) {
       if (this.#isTaken(formatAddress(address, family))) throw new AllocationError(alreadyAllocated);
     } else if (!(await this.#take(formatAddress(address, family), family, owner))) throw new AllocationError(alreadyAllocated);
@@ -69,10 +104,13 @@ export class IPAllocator {
 
   /** Takes a free address. Throws AllocationError when there is none. */
   async allocateNext(family: IPFamily, owner: Owner, dryRun: boolean): Promise<string> {
-    const range = this.ranges.get(family);
-    if (range === undefined) throw new AllocationError(otherRange);
-    const middle = range.first + staticBand(range);
-    for (const [first, last] of [[middle, range.last] as const, [range.first, middle - 1n] as const]) {
+    const ranges = this.#ranges(family, isUsable);
+    if (ranges.length === 0) throw new AllocationError(otherRange);
+    const parts = ranges.flatMap((range) => {
+      const middle = range.first + staticBand(range);
+      return [[middle, range.last] as const, [range.first, middle - 1n] as const];
+    });
+    for (const [first, last] of parts) {
       // A lost race for one address is followed by another random one.
       for (let attempt = 0; attempt < maxAttempts; attempt++) {
         const ip = this.#findFree(first, last, family);

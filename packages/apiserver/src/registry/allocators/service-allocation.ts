@@ -1,9 +1,9 @@
-import type { KubeObject, ResourceDefinition } from '@skiff/apimachinery';
+import type { ResourceDefinition } from '@skiff/apimachinery';
 import { type Clock, formatTime, type Logger, supervise } from '@skiff/component-base';
 import type { RevisionedStore } from '@skiff/storage';
 import type { ObjectAccess, RegistryConfig } from '../../contract.ts';
 import type { ResourceHooks } from '../resource-hooks.ts';
-import { type IPAddress, IPAllocator } from './ip-allocator.ts';
+import { type IPAddress, IPAllocator, type ServiceCIDR } from './ip-allocator.ts';
 import { NodePortAllocator } from './node-port-allocator.ts';
 import type { Service } from './service-fields.ts';
 import { serviceHooks } from './service-hooks.ts';
@@ -33,9 +33,9 @@ export function createServiceAllocation(
   const { objects, clock, log } = deps;
   const services = deps.definition('', 'services') as ResourceDefinition<Service> | undefined;
   const addresses = deps.definition('networking.k8s.io', 'ipaddresses') as ResourceDefinition<IPAddress> | undefined;
-  const cidrs = deps.definition('networking.k8s.io', 'servicecidrs') as ResourceDefinition<KubeObject> | undefined;
+  const cidrs = deps.definition('networking.k8s.io', 'servicecidrs') as ResourceDefinition<ServiceCIDR> | undefined;
   if (services === undefined || addresses === undefined || config.serviceClusterIpRanges.length === 0) return undefined;
-  const ips = new IPAllocator(config.serviceClusterIpRanges, { addresses, objects });
+  const ips = new IPAllocator(config.serviceClusterIpRanges, { addresses, cidrs, objects });
   const ports = new NodePortAllocator(config.serviceNodePortRange, {
     store: deps.store,
     key: `${config.keyPrefix.replace(/\/+$/, '')}/ranges/servicenodeports`,
