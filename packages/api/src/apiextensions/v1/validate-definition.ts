@@ -1,6 +1,7 @@
 import {
   type DeepReadonly,
-  type FieldErrors,
+  type FieldError,
+  FieldErrors,
   isDNS1035Label,
   isDNS1123Subdomain,
   jsonEqual,
@@ -17,11 +18,24 @@ import type {
   CustomResourceSubresources,
 } from '../../generated/types/apiextensions-v1.ts';
 import { conversionChecksOf, type ConversionChecks, validateConversion } from './validate-conversion.ts';
+import { validateSelectableFields } from './validate-selectable-fields.ts';
 import { validateStructuralSchema } from './validate-structural.ts';
 
 type CRD = DeepReadonly<CustomResourceDefinition>;
 
-const versionsMayNot = (spec: CRD['spec']): unknown => structuredClone(spec.versions);
+/** Versions as upstream's errors show them: by the names of its older form, in which what they share stands elsewhere. */
+const versionsMayNot = (spec: CRD['spec'], shared: Shared): unknown =>
+  spec.versions.map((v) => ({
+    Name: v.name,
+    Served: v.served,
+    Storage: v.storage,
+    Deprecated: v.deprecated ?? false,
+    DeprecationWarning: v.deprecationWarning ?? null,
+    Schema: shared.schema ? null : (v.schema ?? null),
+    Subresources: shared.subresources ? null : (v.subresources ?? null),
+    AdditionalPrinterColumns: shared.columns ? null : (v.additionalPrinterColumns ?? null),
+    SelectableFields: shared.fields ? null : (v.selectableFields ?? null),
+  }));
 
 function validateNames(names: DeepReadonly<CustomResourceDefinitionNames>, field: string, errors: FieldErrors): void {
   const label = (at: string, value: string | undefined, mixedCase: boolean): void => {
@@ -87,6 +101,7 @@ interface Shared {
   readonly schema: boolean;
   readonly subresources: boolean;
   readonly columns: boolean;
+  readonly fields: boolean;
 }
 function sharedParts(versions: readonly DeepReadonly<CustomResourceDefinitionVersion>[]): Shared {
   const same = (key: keyof CustomResourceDefinitionVersion): boolean =>
@@ -95,6 +110,7 @@ function sharedParts(versions: readonly DeepReadonly<CustomResourceDefinitionVer
     schema: same('schema'),
     subresources: same('subresources'),
     columns: same('additionalPrinterColumns'),
+    fields: same('selectableFields'),
   };
 }
 
@@ -128,19 +144,32 @@ function validateVersion(
 ): void {
   const bad = isDNS1035Label(version.name);
   if (bad.length > 0) errors.invalid(`${field}.name`, version.name, bad.join(','));
-  if (version.deprecationWarning !== undefined && version.deprecated !== true) {
-    errors.invalid(`${field}.deprecationWarning`, version.deprecationWarning, 'can only be set for deprecated versions');
-  }
+  validateDeprecation(version, field, errors);
   if (version.schema?.openAPIV3Schema === undefined) errors.required(`${field}.schema.openAPIV3Schema`);
   else if (!shared.schema) validateSchema(version, { spec, field: `${field}.schema`, context }, errors);
   if (!shared.subresources) validateSubresources(version.subresources, `${field}.subresources`, errors);
   if (!shared.columns) validateColumns(version, `${field}.additionalPrinterColumns`, errors);
-  for (const [i, { jsonPath }] of (version.selectableFields ?? []).entries()) {
-    const path = `${field}.selectableFields[${i}].jsonPath`;
-    if (!jsonPath) errors.required(path);
-    else if (!/^(?:\.[A-Za-z_][\w-]*)+$/.test(jsonPath)) errors.invalid(path, jsonPath, 'must be a simple json path of names');
-    else if (jsonPath.startsWith('.metadata.')) errors.invalid(path, jsonPath, 'must not point to fields in metadata');
-  }
+  if (!shared.fields) validateFields(version, `${field}.selectableFields`, errors);
+}
+
+function validateFields(version: DeepReadonly<CustomResourceDefinitionVersion>, field: string, errors: FieldErrors): void {
+  const schema = version.schema?.openAPIV3Schema as StructuralSchema | undefined;
+  const fields = version.selectableFields ?? [];
+  if (schema !== undefined && fields.length > 0) validateSelectableFields(fields, schema, field, errors);
+}
+
+/** Told with every answer about the version: short, and nothing but text. */
+function validateDeprecation(version: DeepReadonly<CustomResourceDefinitionVersion>, field: string, errors: FieldErrors): void {
+  const { deprecated, deprecationWarning: text } = version;
+  if (text === undefined) return;
+  const at = `${field}.deprecationWarning`;
+  if (deprecated !== true) return errors.invalid(at, text, 'can only be set for deprecated versions');
+  if (Buffer.byteLength(text) > 256) errors.invalid(at, text, 'must be <= 256 characters long');
+  if (text === '') errors.invalid(at, text, 'must not be an empty string');
+  const bad = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(text);
+  if (bad === null) return;
+  const index = Buffer.byteLength(text.slice(0, bad.index));
+  errors.invalid(at, text, `must only contain printable UTF-8 characters; non-printable character found at index ${index}`);
 }
 
 /** What all versions have in common, once. */
@@ -150,6 +179,7 @@ function validateShared(spec: CRD['spec'], shared: Shared, context: StrategyCont
   if (shared.schema) validateSchema(version, { spec, field: 'spec.validation', context }, errors);
   if (shared.subresources) validateSubresources(version.subresources, 'spec.subresources', errors);
   if (shared.columns) validateColumns(version, 'spec.additionalPrinterColumns', errors);
+  if (shared.fields) validateFields(version, 'spec.selectableFields', errors);
 }
 
 function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors, context: StrategyContext): void {
@@ -167,11 +197,14 @@ function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: Field
   for (const [i, version] of spec.versions.entries())
     validateVersion(version, { spec, field: `spec.versions[${i}]`, context }, shared, errors);
   if (new Set(spec.versions.map((v) => v.name)).size !== spec.versions.length) {
-    errors.invalid('spec.versions', versionsMayNot(spec), 'must contain unique version names');
+    errors.invalid('spec.versions', versionsMayNot(spec, shared), 'must contain unique version names');
   }
   if (spec.versions.filter((v) => v.storage).length !== 1) {
-    errors.invalid('spec.versions', versionsMayNot(spec), 'must have exactly one version marked as storage version');
+    errors.invalid('spec.versions', versionsMayNot(spec, shared), 'must have exactly one version marked as storage version');
   }
+  // Upstream's older form has a version of its own, the first.
+  const first = spec.versions[0]?.name;
+  for (const bad of first === undefined ? [] : isDNS1035Label(first)) errors.invalid('spec.version', first, bad);
   validateNames(spec.names, 'spec.names', errors);
   validateShared(spec, shared, context, errors);
   validateConversion(spec.conversion, checks, errors);
@@ -182,6 +215,8 @@ export function validateDefinition(crd: CRD, errors: FieldErrors, context: Strat
   if (name !== `${crd.spec.names.plural}.${crd.spec.group}`)
     errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
   validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors, context);
+  validateStoredVersions(crd, errors);
+  validateApproval(crd, undefined, errors);
   if (crd.spec.preserveUnknownFields === true) {
     errors.invalid(
       'spec.preserveUnknownFields',
@@ -191,9 +226,19 @@ export function validateDefinition(crd: CRD, errors: FieldErrors, context: Strat
   }
 }
 
+/** What was wrong before may stay so: checks have become stricter with time. */
+function newErrors(found: FieldErrors, old: CRD, context: StrategyContext): readonly FieldError[] {
+  const before = new FieldErrors();
+  validateSpec(old.spec, { knownReviewVersion: true, caBundle: true }, before, context);
+  const known = new Set(before.list.map((e) => `${e.field} ${e.body}`));
+  return found.list.filter((e) => !known.has(`${e.field} ${e.body}`));
+}
+
 export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors, context: StrategyContext): void {
   const established = old.status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
-  validateSpec(crd.spec, conversionChecksOf(old, established), errors, context);
+  const found = new FieldErrors();
+  validateSpec(crd.spec, conversionChecksOf(old, established), found, context);
+  errors.list.push(...(found.empty ? [] : newErrors(found, old, context)));
   const fixed = (field: string, value: unknown, before: unknown): void => {
     if (!jsonEqual((value ?? null) as Json, (before ?? null) as Json)) errors.invalid(field, value, 'field is immutable');
   };
@@ -203,15 +248,49 @@ export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors
   }
   fixed('spec.group', crd.spec.group, old.spec.group);
   fixed('spec.names.plural', crd.spec.names.plural, old.spec.names.plural);
-  const names = new Set(crd.spec.versions.map((v) => v.name));
-  for (const [i, stored] of (crd.status?.storedVersions ?? []).entries()) {
-    if (!names.has(stored)) {
-      errors.invalid(
-        `status.storedVersions[${i}]`,
-        stored,
-        'missing from spec.versions; ' +
-          `${stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${stored} and removes ${stored} from status.storedVersions`,
-      );
-    }
+  validateStoredVersions(crd, errors);
+  validateApproval(crd, old, errors);
+}
+
+function validateStoredVersions(crd: CRD, errors: FieldErrors): void {
+  const stored = crd.status?.storedVersions ?? [];
+  const at = 'status.storedVersions';
+  if (stored.length === 0) return errors.invalid(at, null, 'must have at least one stored version');
+  const listed = new Set(stored);
+  for (const { name, storage } of crd.spec.versions) {
+    if (storage && !listed.has(name)) errors.invalid(at, stored, `must have the storage version ${name}`);
+    // As upstream's: a name that comes twice is found once.
+    listed.delete(name);
   }
+  for (const name of listed) {
+    errors.invalid(
+      `${at}[${stored.lastIndexOf(name)}]`,
+      name,
+      'missing from spec.versions; ' +
+        `${name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`,
+    );
+  }
+}
+
+const approved = 'api-approved.kubernetes.io';
+const isProtected = (group: string): boolean => /(?:^|\.)(?:k8s|kubernetes)\.io$/.test(group);
+
+/** Groups of the community want to know who agreed to a kind. */
+function approvalOf(crd: CRD): 'missing' | 'bypassed' | 'approved' | 'invalid' {
+  const text = crd.metadata?.annotations?.[approved] ?? '';
+  if (text === '') return 'missing';
+  if (text.startsWith('unapproved')) return 'bypassed';
+  return URL.canParse(text) && new URL(text).host !== '' ? 'approved' : 'invalid';
+}
+
+function validateApproval(crd: CRD, old: CRD | undefined, errors: FieldErrors): void {
+  if (!isProtected(crd.spec.group)) return;
+  const state = approvalOf(crd);
+  if (old !== undefined && approvalOf(old) === state) return;
+  const at = `metadata.annotations[${approved}]`;
+  const must = `protected groups must have approval annotation "${approved}"`;
+  const see = 'see https://github.com/kubernetes/enhancements/pull/1111';
+  if (state === 'missing') errors.required(at, `${must}, ${see}`);
+  else if (state === 'invalid')
+    errors.invalid(at, crd.metadata?.annotations?.[approved], `${must} with either a URL or a reason starting with "unapproved", ${see}`);
 }
