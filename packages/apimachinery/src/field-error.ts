@@ -99,7 +99,7 @@ export function invalid(subject: { group: string; kind: string }, name: string, 
     details: {
       ...(name === '' ? {} : { name }),
       ...(subject.group === '' ? {} : { group: subject.group }),
-      kind: subject.kind,
+      ...(subject.kind === '' ? {} : { kind: subject.kind }),
       causes: errors.map((e) => ({ reason: e.reason, message: e.body, field: e.field })),
     },
   });

@@ -13,41 +13,38 @@ import { type AuthorizationAttributes, type Authorizer, resourceAttributes } fro
 import { nodeIdentity } from '../authz/node.ts';
 import type { RuleResolver } from '../authz/rbac.ts';
 import type { UserInfo } from '../contract.ts';
+import { fieldSelectorOf, labelSelectorOf, validateSelectors } from './selector-attributes.ts';
 
 const group = 'authorization.k8s.io';
 
-/** `key=value,key in (a,b)` from requirements, for authorizers that look at selectors. */
-function rawFieldSelector(a: ResourceAttributes): string | undefined {
-  const selector = a.fieldSelector;
-  if (selector === undefined) return undefined;
-  if ((selector.rawSelector ?? '') !== '') return selector.rawSelector;
-  const terms = (selector.requirements ?? []).flatMap((q) => {
-    const value = q.values?.[0];
-    if (value === undefined || q.values?.length !== 1) return [];
-    return q.operator === 'In' ? [`${q.key}=${value}`] : q.operator === 'NotIn' ? [`${q.key}!=${value}`] : [];
-  });
-  return terms.length === 0 ? undefined : terms.join(',');
+/** What is asked, and what of it could not be understood. */
+interface Question {
+  readonly attributes: AuthorizationAttributes;
+  readonly problems: readonly string[];
 }
 
-function attributesFor(
-  user: UserInfo,
-  resource: ResourceAttributes | undefined,
-  nonResource: NonResourceAttributes | undefined,
-): AuthorizationAttributes {
+function questionOf(user: UserInfo, resource: ResourceAttributes | undefined, nonResource: NonResourceAttributes | undefined): Question {
   if (resource === undefined) {
-    return { ...resourceAttributes(user, { verb: nonResource?.verb ?? '' }), isResourceRequest: false, path: nonResource?.path ?? '' };
+    const asked = resourceAttributes(user, { verb: nonResource?.verb ?? '' });
+    return { attributes: { ...asked, isResourceRequest: false, path: nonResource?.path ?? '' }, problems: [] };
   }
-  const fieldSelector = rawFieldSelector(resource);
-  return resourceAttributes(user, {
+  const fields = fieldSelectorOf(resource.fieldSelector);
+  const labels = labelSelectorOf(resource.labelSelector);
+  const attributes = resourceAttributes(user, {
     verb: resource.verb ?? '',
     group: resource.group ?? '',
-    version: resource.version ?? '',
+    version: resource.version || '*',
     resource: resource.resource ?? '',
     subresource: resource.subresource ?? '',
     namespace: resource.namespace ?? '',
     name: resource.name ?? '',
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    ...(fields.text === undefined ? {} : { fieldSelector: fields.text }),
+    ...(labels.text === undefined ? {} : { labelSelector: labels.text }),
   });
+  const problems = Object.entries({ fieldSelector: fields, labelSelector: labels }).flatMap(([name, { ignored }]) =>
+    ignored === 'none' ? [] : [`spec.resourceAttributes.${name} ${ignored === 'some' ? 'partially ' : ''}ignored due to parse error`],
+  );
+  return { attributes, problems };
 }
 
 const userOf = (spec: SubjectAccessReviewSpec): UserInfo => ({
@@ -57,12 +54,13 @@ const userOf = (spec: SubjectAccessReviewSpec): UserInfo => ({
   ...(spec.extra === undefined ? {} : { extra: spec.extra }),
 });
 
-async function decide(authorizer: Authorizer, a: AuthorizationAttributes): Promise<SubjectAccessReviewStatus> {
-  const d = await authorizer.authorize(a);
+async function decide(authorizer: Authorizer, { attributes, problems }: Question): Promise<SubjectAccessReviewStatus> {
+  const d = await authorizer.authorize(attributes);
   return {
     allowed: d.decision === 'allow',
     ...(d.decision === 'deny' ? { denied: true } : {}),
     ...(d.reason === '' ? {} : { reason: d.reason }),
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join('; ') }),
   };
 }
 
@@ -76,22 +74,11 @@ type ReviewSpec = Pick<SubjectAccessReviewSpec, 'resourceAttributes' | 'nonResou
 
 function validateAttributes(spec: ReviewSpec, errors: FieldErrors): void {
   if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
-    errors.invalid('spec.nonResourceAttributes', spec.nonResourceAttributes, 'cannot be specified in combination with resourceAttributes');
+    const { path: Path = '', verb: Verb = '' } = spec.nonResourceAttributes;
+    errors.invalid('spec.nonResourceAttributes', { Path, Verb }, 'cannot be specified in combination with resourceAttributes');
   }
   if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
     errors.invalid('spec.resourceAttributes', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified');
-  }
-}
-
-function validateSelectors(spec: ReviewSpec, errors: FieldErrors): void {
-  for (const field of ['fieldSelector', 'labelSelector'] as const) {
-    const selector = spec.resourceAttributes?.[field];
-    if (selector === undefined) continue;
-    const path = `spec.resourceAttributes.${field}`;
-    const [raw, count] = [selector.rawSelector ?? '', selector.requirements?.length ?? 0];
-    if (raw !== '' && count > 0) errors.invalid(`${path}.rawSelector`, raw, 'may not specified at the same time as requirements');
-    if (raw === '' && count === 0)
-      errors.required(`${path}.requirements`, `when ${path} is specified, requirements or rawSelector is required`);
   }
 }
 
@@ -100,8 +87,9 @@ function validateSubject(spec: SubjectAccessReviewSpec, errors: FieldErrors): vo
     errors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified');
 }
 
-function throwIfInvalid(kind: string, errors: FieldErrors): void {
-  if (!errors.empty) throw invalid({ group, kind }, '', errors.list);
+/** Upstream names no kind there. */
+function throwIfInvalid(errors: FieldErrors): void {
+  if (!errors.empty) throw invalid({ group, kind: '' }, '', errors.list);
 }
 
 /** May that user do that? */
@@ -109,12 +97,12 @@ export async function reviewSubjectAccess(authorizer: Authorizer, review: Subjec
   const errors = new FieldErrors();
   validateAttributes(review.spec, errors);
   validateSubject(review.spec, errors);
-  validateSelectors(review.spec, errors);
+  validateSelectors(review.spec.resourceAttributes, errors);
   if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
-  throwIfInvalid('SubjectAccessReview', errors);
+  throwIfInvalid(errors);
   return {
     ...review,
-    status: await decide(authorizer, attributesFor(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
+    status: await decide(authorizer, questionOf(userOf(review.spec), review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
   };
 }
 
@@ -128,16 +116,16 @@ export async function reviewLocalSubjectAccess(
   const own = review.metadata?.namespace ?? '';
   validateAttributes(review.spec, errors);
   validateSubject(review.spec, errors);
-  validateSelectors(review.spec, errors);
+  validateSelectors(review.spec.resourceAttributes, errors);
   if (!isEmptyMetadata(review.metadata, ['namespace'])) errors.invalid('metadata', review.metadata, 'must be empty except for namespace');
   const asked = review.spec.resourceAttributes;
   if (asked !== undefined && (asked.namespace ?? '') !== own)
     errors.invalid('spec.resourceAttributes.namespace', asked.namespace ?? '', 'must match metadata.namespace');
   if (review.spec.nonResourceAttributes !== undefined)
     errors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request');
-  throwIfInvalid('LocalSubjectAccessReview', errors);
+  throwIfInvalid(errors);
   if (namespace !== own) throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
-  return { ...review, status: await decide(authorizer, attributesFor(userOf(review.spec), asked, undefined)) };
+  return { ...review, status: await decide(authorizer, questionOf(userOf(review.spec), asked, undefined)) };
 }
 
 /** May I? (`kubectl auth can-i`) */
@@ -148,12 +136,12 @@ export async function reviewSelfSubjectAccess(
 ): Promise<SelfSubjectAccessReview> {
   const errors = new FieldErrors();
   validateAttributes(review.spec, errors);
-  validateSelectors(review.spec, errors);
+  validateSelectors(review.spec.resourceAttributes, errors);
   if (!isEmptyMetadata(review.metadata)) errors.invalid('metadata', review.metadata, 'must be empty');
-  throwIfInvalid('SelfSubjectAccessReview', errors);
+  throwIfInvalid(errors);
   return {
     ...review,
-    status: await decide(authorizer, attributesFor(user, review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
+    status: await decide(authorizer, questionOf(user, review.spec.resourceAttributes, review.spec.nonResourceAttributes)),
   };
 }
 

@@ -136,6 +136,7 @@ export function createReviewHandlers(config: ApiServerConfig, deps: ReviewDeps):
               namespace: r.info.namespace,
               name: r.info.name,
               warnings: r.warnings,
+              audit: r.audit,
             });
           },
         ),

@@ -15,6 +15,7 @@ import {
 } from '@skiff/apimachinery';
 import { parse as parseYaml } from 'yaml';
 import type { ApiRequest, ApiResponse, ResourceEndpoint } from '../contract.ts';
+import { ensureNamespace } from '../registry/object-metadata.ts';
 import { present } from '../registry/present.ts';
 
 /** The kind in the body: for a subresource another than the definition's. */
@@ -91,6 +92,10 @@ export function reviewEndpoint<T extends KubeObject>(
   return {
     definition,
     subresource,
-    create: async (r) => respond(r, kind, await evaluate(decode<T>(r, kind), r)),
+    create: async (r) => {
+      const review = decode<T>(r, kind);
+      ensureNamespace((review.metadata ??= {}), definition, r.info.namespace);
+      return respond(r, kind, await evaluate(review, r));
+    },
   };
 }

@@ -16,7 +16,7 @@ import { SignJWT } from 'jose';
 import type { SigningKey } from '../authn/service-account-keys.ts';
 import { type PrivateClaims, serviceAccountUserName } from '../authn/service-account-token.ts';
 import type { ServiceAccountConfig } from '../config.ts';
-import type { ObjectAccess } from '../contract.ts';
+import type { AuditAnnotations, ObjectAccess } from '../contract.ts';
 
 const group = 'authentication.k8s.io';
 const kind = 'TokenRequest';
@@ -48,7 +48,7 @@ const referenceTo = (o: { metadata?: KubeObject['metadata'] }): { name: string; 
 export async function issueToken(
   config: ServiceAccountConfig,
   deps: TokenRequestDeps,
-  r: { request: TokenRequest; namespace: string; name: string; warnings: string[] },
+  r: { request: TokenRequest; namespace: string; name: string; warnings: string[]; audit?: AuditAnnotations | undefined },
 ): Promise<TokenRequest> {
   const { request, namespace, name } = r;
   const { objects, signingKey, clock } = deps;
@@ -95,6 +95,8 @@ export async function issueToken(
     ...bound,
     ...(extended ? { warnafter: nowSeconds + seconds } : {}),
   };
+  const id = randomUUID();
+  r.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
   const token = await new SignJWT({ 'kubernetes.io': claims })
     .setProtectedHeader({ alg: signingKey.algorithm, kid: signingKey.kid })
     .setIssuer(config.issuers[0])
@@ -103,7 +105,7 @@ export async function issueToken(
     .setIssuedAt(nowSeconds)
     .setNotBefore(nowSeconds)
     .setExpirationTime(nowSeconds + (extended ? yearSeconds : seconds))
-    .setJti(randomUUID())
+    .setJti(id)
     .sign(signingKey.key);
   return {
     ...request,
