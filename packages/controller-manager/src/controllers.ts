@@ -37,6 +37,7 @@ import { statefulSetController } from './controllers/stateful-set.ts';
 import { taintEvictionController } from './controllers/taint-eviction.ts';
 import { tokenCleaner } from './controllers/token-cleaner.ts';
 import { ttlAfterFinishedController } from './controllers/ttl-after-finished.ts';
+import { vacProtectionController } from './controllers/vac-protection.ts';
 import { volumeExpandController } from './controllers/volume-expand.ts';
 import type { ControllerDescriptor } from './descriptor.ts';
 
@@ -77,6 +78,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   ephemeralVolumeController,
   attachDetachController,
   volumeExpandController,
+  vacProtectionController,
   localPathProvisionerController,
   pvcProtectionController,
   pvProtectionController,

@@ -1,5 +1,6 @@
 import {
   controllerRevision,
+  csiDriver,
   daemonSet,
   deployment,
   endpoints,
@@ -7,6 +8,7 @@ import {
   job,
   namespace,
   node,
+  persistentVolume,
   persistentVolumeClaim,
   pod,
   replicaSet,
@@ -14,6 +16,9 @@ import {
   service,
   serviceAccount,
   statefulSet,
+  storageClass,
+  volumeAttachment,
+  volumeAttributesClass,
 } from '@skiff/api';
 import type { ResourceRef } from '@skiff/apimachinery';
 
@@ -33,5 +38,10 @@ export const sharedResources: readonly ResourceRef[] = [
   daemonSet,
   statefulSet,
   job,
+  persistentVolume,
   persistentVolumeClaim,
+  storageClass,
+  volumeAttachment,
+  csiDriver,
+  volumeAttributesClass,
 ];

@@ -1,8 +1,13 @@
 import {
+  csiDriver,
   event,
+  node,
   persistentVolume,
   persistentVolumeClaim,
+  pod,
   storageClass,
+  volumeAttachment,
+  volumeAttributesClass,
   type PersistentVolume,
   type PersistentVolumeClaim,
 } from '@skiff/api';
@@ -30,7 +35,13 @@ describe('volumes and claims', () => {
   const makeVolume = (name: string, storage: string, spec: VolumeSpec = {}): Promise<PersistentVolume> =>
     cluster.client.create(persistentVolume, {
       metadata: { name },
-      spec: { capacity: { storage }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/tmp/x' }, storageClassName: 'manual', ...spec },
+      spec: {
+        capacity: { storage },
+        accessModes: ['ReadWriteOnce'],
+        storageClassName: 'manual',
+        ...(spec.csi === undefined ? { hostPath: { path: '/tmp/x' } } : {}),
+        ...spec,
+      },
     });
   const makeClaim = (name: string, storage: string, spec: ClaimSpec = {}): Promise<PersistentVolumeClaim> =>
     cluster.client.create(persistentVolumeClaim, {
@@ -147,5 +158,65 @@ describe('volumes and claims', () => {
     expect(await eventOf('unclassed', 'FailedBinding')).toBe('no persistent volumes available for this claim and no storage class is set');
     await classOf('standard', 'Immediate', { 'storageclass.kubernetes.io/is-default-class': 'true' });
     expect((await claimThat('unclassed', (c) => c.spec?.storageClassName !== undefined)).spec?.storageClassName).toBe('standard');
+  });
+
+  it('attaches volumes of drivers to the nodes of their pods, one node at a time, and detaches what no pod has', async () => {
+    const driver = 'attached.example.com';
+    await cluster.client.create(csiDriver, { metadata: { name: driver }, spec: { attachRequired: true } });
+    await makeVolume('disk', '1Gi', { csi: { driver, volumeHandle: 'h' }, storageClassName: 'attached' });
+    await makeClaim('disk', '1Gi', { storageClassName: 'attached' });
+    await claimThat('disk', isBound);
+    const start = (name: string, nodeName: string) =>
+      cluster.client.create(pod, {
+        metadata: { namespace, name },
+        spec: {
+          nodeName,
+          volumes: [{ name: 'd', persistentVolumeClaim: { claimName: 'disk' } }],
+          containers: [{ name: 'c', image: 'x' }],
+        },
+      });
+    await start('one', 'node-1');
+    const [attachment] = await until(cluster.client, volumeAttachment, { holds: (all) => all.length === 1 });
+    expect(attachment?.spec).toEqual({ attacher: driver, nodeName: 'node-1', source: { persistentVolumeName: 'disk' } });
+    const name = attachment?.metadata?.name ?? '';
+    expect(name).toMatch(/^csi-[0-9a-f]{64}$/);
+    await cluster.client.patch(volumeAttachment, { name }, { type: 'merge', subresource: 'status', body: { status: { attached: true } } });
+    expect(await eventOf('one', 'SuccessfulAttachVolume')).toBe('AttachVolume.Attach succeeded for volume "disk" ');
+    const unique = `kubernetes.io/csi/${driver}^h`;
+    await until(cluster.client, node, {
+      holds: (all) => all.some((n) => n.metadata?.name === 'node-1' && n.status?.volumesAttached?.[0]?.name === unique),
+    });
+    await start('two', 'node-2');
+    expect(await eventOf('two', 'FailedAttachVolume')).toBe('Multi-Attach error for volume "disk" Volume is already used by pod(s) one');
+
+    // What the node still has mounted is not taken from it.
+    const inUse = (list: string[] | null) =>
+      cluster.client.patch(node, { name: 'node-1' }, { type: 'merge', subresource: 'status', body: { status: { volumesInUse: list } } });
+    await inUse([unique]);
+    await cluster.client.delete(pod, { namespace, name: 'one' }, { gracePeriodSeconds: 0 });
+    await until(cluster.client, pod, { namespace, holds: (all) => all.every((p) => p.metadata?.name !== 'one') });
+    expect((await cluster.client.list(volumeAttachment)).items.map((a) => a.spec?.nodeName)).toEqual(['node-1']);
+    await inUse(null);
+    // The other one's turn comes by itself.
+    const [next] = await until(cluster.client, volumeAttachment, {
+      holds: (all) => all.length === 1 && all[0]?.spec?.nodeName === 'node-2',
+    });
+    expect(next?.spec?.source.persistentVolumeName).toBe('disk');
+    await cluster.client.delete(pod, { namespace, name: 'two' }, { gracePeriodSeconds: 0 });
+    await until(cluster.client, volumeAttachment, { holds: (all) => all.length === 0 });
+  });
+
+  it('keeps a VolumeAttributesClass that a claim names', async () => {
+    await cluster.client.create(volumeAttributesClass, {
+      metadata: { name: 'gold' },
+      driverName: 'example.com/x',
+      parameters: { iops: '1' },
+    });
+    await makeClaim('golden', '1Gi', { volumeAttributesClassName: 'gold' });
+    await until(cluster.client, volumeAttributesClass, { holds: (all) => all.some((c) => c.metadata?.finalizers?.length === 1) });
+    await cluster.client.delete(volumeAttributesClass, { name: 'gold' });
+    expect((await cluster.client.list(volumeAttributesClass)).items).toHaveLength(1);
+    await cluster.client.delete(persistentVolumeClaim, { namespace, name: 'golden' });
+    await until(cluster.client, volumeAttributesClass, { holds: (all) => all.length === 0 });
   });
 });

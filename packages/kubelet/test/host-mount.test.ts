@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHostMount, type HostMount } from '../src/host/host-mount.ts';
+import { createHostMount, type HostMount, parsePropagation } from '../src/host/host-mount.ts';
 import { runCommand } from '../src/host/run-command.ts';
 
 const root = process.getuid?.() === 0;
@@ -55,6 +55,67 @@ describe.skipIf(!root)('host mounts', () => {
   it.each(['escape', 'escape/secret', 'stolen', 'absolute', 'escape/new'])('refuses %s, which leads out', async (subPath) => {
     await expect(bind(subPath)).rejects.toThrow(/leads out|exit code/);
     expect(existsSync(path.join(outside, 'new'))).toBe(false);
+  });
+
+  it('does not lead out while somebody swaps directories for links', async () => {
+    const inside = path.join(volume, 'swapped');
+    mkdirSync(inside);
+    writeFileSync(path.join(inside, 'mark'), 'inside');
+    mkdirSync(path.join(outside, 'mark'), { mode: 0o700 });
+    // What a container with the volume can do, as fast as it can.
+    const attack = spawn(
+      'sh',
+      ['-c', 'cd "$1"; while :; do mv -T swapped aside; ln -s "$2" swapped; rm swapped; mv -T aside swapped; done', 'sh', volume, outside],
+      { stdio: 'ignore' },
+    );
+    let bound = 0;
+    try {
+      for (let i = 0; i < 60; i++) {
+        const target = await bind(i % 2 === 0 ? 'swapped' : 'swapped/made/deep').catch(() => undefined);
+        if (target === undefined) continue;
+        bound++;
+        const found = await runCommand('findmnt', ['-n', '-o', 'FSROOT', target]);
+        expect(found).not.toContain('outside');
+        expect(existsSync(path.join(target, 'secret'))).toBe(false);
+        await mount.unmount(target);
+      }
+    } finally {
+      attack.kill('SIGKILL');
+      await new Promise((resolve) => attack.once('close', resolve));
+    }
+    expect(existsSync(path.join(outside, 'made'))).toBe(false);
+    expect(statSync(outside).mode & 0o777).toBe(0o755);
+    console.log(`figure: ${bound} of 60 subPaths bound under attack, none outside`);
+  });
+
+  it('binds read-only, and formats only what is empty', async () => {
+    const source = path.join(base, 'source');
+    const target = path.join(base, 'read-only');
+    mkdirSync(source);
+    mkdirSync(target);
+    await mount.bind(source, target, ['ro', 'noexec']);
+    expect(() => writeFileSync(path.join(target, 'x'), '1')).toThrow('EROFS');
+    writeFileSync(path.join(source, 'x'), '1');
+    await mount.unmount(target);
+    const disk = path.join(base, 'disk');
+    writeFileSync(disk, Buffer.alloc(4096, 'not a file system, and not empty: '));
+    await expect(mount.formatAndMount({ device: disk, target, fsType: 'ext4; reboot', options: [] })).rejects.toThrow('is no file system');
+  });
+
+  it('knows how mounts spread', () => {
+    const info = [
+      '20 1 8:1 / / rw - ext4 /dev/a rw',
+      '21 20 8:2 / /var/lib rw shared:3 - ext4 /dev/b rw',
+      '22 21 8:3 / /var/lib/x rw master:3 - ext4 /dev/c rw',
+    ];
+    const of = (p: string): string => parsePropagation(info.join('\n'), p);
+    expect([of('/etc'), of('/var/lib'), of('/var/lib/y'), of('/var/library'), of('/var/lib/x/z')]).toEqual([
+      'private',
+      'shared',
+      'shared',
+      'private',
+      'slave',
+    ]);
   });
 
   it('mounts a tmpfs and takes it away, twice if asked', async () => {

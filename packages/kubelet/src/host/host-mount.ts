@@ -57,7 +57,8 @@ while :; do
   part=\${rest%%/*}
   case $rest in */*) rest=\${rest#*/};; *) rest=;; esac
   if [ -n "$part" ] && [ "$part" != . ]; then
-    if [ ! -e "./$part" ] && [ ! -L "./$part" ]; then mkdir -m "$mode" "./$part"; chmod "$mode" "./$part"; fi
+    made=
+    if [ ! -e "./$part" ] && [ ! -L "./$part" ]; then mkdir -m 700 "./$part"; made=yes; fi
     if [ -z "$rest" ] && [ ! -d "./$part" ]; then
       [ -f "./$part" ] || { echo "subPath is neither a file nor a directory" >&2; exit 3; }
       exec 3<"./$part"
@@ -68,6 +69,8 @@ while :; do
     fi
     cd -P "./$part"
     inside
+    # By the directory itself: its name may be a link to somewhere else by now.
+    if [ -n "$made" ]; then chmod "$mode" .; fi
   fi
   [ -n "$rest" ] || break
 done

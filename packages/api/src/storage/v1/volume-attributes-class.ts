@@ -14,7 +14,7 @@ export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   schemaName: 'io.k8s.api.storage.v1.VolumeAttributesClass',
   storageVersionHash: 'tIjydgKBC5w=',
   returnsDeletedObject: true,
-  enforcement: 'stored',
+  enforcement: 'enforced',
   strategy: {
     validateName: nameIsDNSSubdomain,
     validate: (c, errors) => validateAttributesClass(c, errors),
