@@ -9,6 +9,7 @@ import { clusterPlace, connect, skiff } from '../test/e2e/support/cluster.ts';
 import { testImages, webProgram } from '../test/e2e/support/images.ts';
 import { createAndGet, heavyBody, listPods, watchFanOut, type Bench, type Row } from './api-phases.ts';
 import { benchClient } from './client.ts';
+import { idleWith30, podFloor } from './pod-floor.ts';
 import { deployment30, podStart, serviceRoundTrip } from './pod-phases.ts';
 import { cpuMs, rssMiB } from './processes.ts';
 
@@ -86,8 +87,10 @@ try {
   add(await heavyBody(bench, 100_000));
   add(await watchFanOut(bench, 100, 1000));
   add(await listPods(bench, 5000));
+  add(await podFloor(bench, docker, pause, 9));
   add(await podStart(bench, pause, 7));
   add(await deployment30(bench, pause));
+  add(await idleWith30(bench, pause));
   add(await serviceRoundTrip(bench, testImages.web1));
   client.close();
   cluster.client.close();

@@ -6,10 +6,10 @@ interface PodLike {
   metadata: { name: string; deletionTimestamp?: string };
   status?: { podIP?: string; conditions?: { type: string; status: string }[] };
 }
-const isReady = (p: PodLike): boolean => p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
+export const isReady = (p: PodLike): boolean => p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
 /** The pods of an app as a watch shows them, with a way to wait for a state of the whole. */
-async function follow(
+export async function follow(
   bench: Bench,
   app: string,
 ): Promise<{ pods: Map<string, PodLike>; until(what: (pods: Map<string, PodLike>) => boolean): Promise<number>; close(): void }> {
@@ -41,7 +41,7 @@ async function follow(
   };
 }
 
-const deploymentOf = (name: string, replicas: number, image: string): object => ({
+export const deploymentOf = (name: string, replicas: number, image: string): object => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name },

@@ -86,7 +86,11 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
       const after = (word: string): string | undefined => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
       return `${destination} ${after('via') ?? '0.0.0.0'} ${after('dev') ?? ''}`;
     });
-    const others = routes.filter((r) => !isOurs(r.device) && !plan.routes.has(r.destination));
+    // Routes to single hosts come and go with containers; they say nothing about nodes but those that they lead to.
+    const nodeAddresses = new Set(peers.map((p) => `${p.address}/32`));
+    const others = routes.filter(
+      (r) => !isOurs(r.device) && !plan.routes.has(r.destination) && (!r.destination.endsWith('/32') || nodeAddresses.has(r.destination)),
+    );
     const linked =
       peers.length === 0 ||
       (await access(`/sys/class/net/${names.vxlanLink}`).then(
