@@ -1,7 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { configMap, type ConfigMap } from '@skiff/api';
+import { silentLogger } from '@skiff/component-base';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSubject } from '../src/authn/certificate-subject.ts';
+import { createRevocations } from '../src/authn/revocations.ts';
+import { FakeObjects } from '../src/object-access.fake.ts';
 import { createClientCertificateAuthenticator } from '../src/authn/client-certificate.ts';
 import type { Exchange } from '../src/server/exchange.ts';
 import { parseBundle } from '../src/server/tls-files.ts';
@@ -49,6 +53,25 @@ describe('client certificates', () => {
     expect(() => authenticator.authenticate(x)).toThrow('certificate signed by unknown authority');
     bundle = parseBundle(`${other.ca}\n${pki.ca}`, 'ca');
     expect(authenticator.authenticate(x)).toMatchObject({ name: 'bob' });
+  });
+
+  it('are no good when they begin before the time that their user is revoked at', async () => {
+    const bundle = parseBundle(pki.ca, 'ca');
+    const objects = new FakeObjects();
+    const revokedBefore = createRevocations({ objects, log: silentLogger });
+    const authenticator = createClientCertificateAuthenticator({ bundle: () => bundle, nowMs: Date.now, revokedBefore });
+    const x = over((await pki.client('system:node:h3', ['system:nodes'])).cert);
+    const revoke = (data: Record<string, string>): unknown =>
+      objects.put<ConfigMap>(configMap, { metadata: { name: 'revoked-certificates', namespace: 'kube-system' }, data });
+    expect(authenticator.authenticate(x)).toMatchObject({ name: 'system:node:h3' });
+    revoke({
+      hosts: `# gone\nnonsense\nsystem:node:h4 ${new Date().toISOString()}`,
+      more: `system:node:h3 ${new Date(Date.now() + 1000).toISOString()}`,
+    });
+    expect(() => authenticator.authenticate(x)).toThrow('are revoked');
+    expect(authenticator.authenticate(over((await pki.client('bob')).cert))).toMatchObject({ name: 'bob' });
+    revoke({ hosts: 'system:node:h3 2020-01-01T00:00:00Z' });
+    expect(authenticator.authenticate(x)).toMatchObject({ name: 'system:node:h3' });
   });
 
   it('must be meant for clients', () => {

@@ -9,6 +9,7 @@ import type { ExternalAuthentication } from './external.ts';
 import { type TokenAuthenticator, withOwnAudiences } from './authenticator.ts';
 import { createBootstrapTokenAuthenticator } from './bootstrap-token.ts';
 import { createClientCertificateAuthenticator } from './client-certificate.ts';
+import { createRevocations } from './revocations.ts';
 import { createRequestHeaderAuthenticator } from './request-header.ts';
 import { createServiceAccountTokenAuthenticator, type VerificationKey } from './service-account-token.ts';
 
@@ -52,7 +53,11 @@ export function createAuthenticators(
             allowedNames: config.requestHeaderAllowedNames,
             nowMs,
           }),
-          createClientCertificateAuthenticator({ bundle: () => deps.material().clientCa, nowMs }),
+          createClientCertificateAuthenticator({
+            bundle: () => deps.material().clientCa,
+            nowMs,
+            revokedBefore: createRevocations({ objects, log: deps.log }),
+          }),
         ],
         tokens,
         audiences: config.serviceAccounts.audiences,

@@ -34,6 +34,8 @@ function judge(connection: ClientConnection, bundle: CaBundle): Verdict {
 export function createClientCertificateAuthenticator(deps: {
   bundle: () => CaBundle | undefined;
   nowMs: () => number;
+  /** Certificates of a user that begin before this are no longer good. */
+  revokedBefore?: (user: string) => number | undefined;
 }): RequestAuthenticator {
   return {
     name: 'x509',
@@ -51,6 +53,11 @@ export function createClientCertificateAuthenticator(deps: {
       if (now < verdict.validity.notBeforeMs || now > verdict.validity.notAfterMs) {
         throw new AuthenticationError('x509: certificate has expired or is not yet valid');
       }
+      const revokedMs = deps.revokedBefore?.(verdict.user.name);
+      if (revokedMs !== undefined && verdict.validity.notBeforeMs < revokedMs)
+        throw new AuthenticationError(
+          `x509: certificates of ${verdict.user.name} from before ${new Date(revokedMs).toISOString()} are revoked`,
+        );
       return verdict.user;
     },
   };
