@@ -78,5 +78,8 @@ export function unifiedDiff(a: readonly string[], b: readonly string[], context 
 }
 
 /** How upstream shows what changed in what may not change: pretty JSON of both, as a diff. */
-export const jsonDiff = (a: unknown, b: unknown): string =>
-  unifiedDiff(JSON.stringify(a, undefined, 1).split('\n'), JSON.stringify(b, undefined, 1).split('\n'));
+export const jsonDiff = (a: unknown, b: unknown): string => unifiedDiff(prettyJson(a).split('\n'), prettyJson(b).split('\n'));
+
+/** With integers beyond 2^53, which JSON.stringify refuses, as they are. */
+const prettyJson = (value: unknown): string =>
+  JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `\0${v}` : v), 1).replace(/"\\u0000(-?\d+)"/g, '$1');

@@ -1,9 +1,10 @@
+import { lookupTable } from './lookup-table.ts';
 /** Go durations (`1h30m`, `250ms`), as metav1.Duration carries them. */
 export class DurationError extends Error {
   override readonly name = 'DurationError';
 }
 
-const units: Readonly<Record<string, bigint>> = {
+const units = lookupTable<bigint>({
   ns: 1n,
   us: 1_000n,
   µs: 1_000n,
@@ -12,7 +13,7 @@ const units: Readonly<Record<string, bigint>> = {
   s: 1_000_000_000n,
   m: 60_000_000_000n,
   h: 3_600_000_000_000n,
-};
+});
 const maxDuration = 2n ** 63n;
 
 /** Nanoseconds. Throws DurationError with the text of Go's time.ParseDuration. */

@@ -1,3 +1,5 @@
+import { freeJsonText } from './json-text.ts';
+import type { Json } from './object.ts';
 import { StatusError } from './status-error.ts';
 
 /** field.ErrorType → the text upstream prints for it and the reason it puts in the Status' causes. */
@@ -27,7 +29,7 @@ const unicodeEscape = (c: string): string => `\\u${c.charCodeAt(0).toString(16).
 export function formatBadValue(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object') return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, unicodeEscape);
+  if (typeof value === 'object') return freeJsonText(value as Json).replace(/[<>&\u2028\u2029]/g, unicodeEscape);
   return String(value);
 }
 

@@ -17,6 +17,7 @@ export * from './int-or-string.ts';
 export * from './json.ts';
 export { JsonSyntaxError, maxJsonDepth } from './json-exact.ts';
 export * from './label-selector.ts';
+export { lookupTable } from './lookup-table.ts';
 export * from './object.ts';
 export { applyJsonPatch, jsonEqual, JsonPatchError, type JsonPatchOperation, JsonPatchTestFailed } from './json-patch.ts';
 export * from './merge-patch.ts';

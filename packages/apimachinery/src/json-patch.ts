@@ -1,4 +1,5 @@
 import { setKey } from './json-exact.ts';
+import { freeJsonText } from './json-text.ts';
 import type { Json, JsonObject } from './object.ts';
 
 /** A JSON patch that does not fit the document, in the words of upstream's library; to a PATCH the API answers 422 without saying more. */
@@ -175,7 +176,7 @@ export function applyJsonPatch(document: Json, operations: readonly JsonPatchOpe
   for (const o of operations) {
     root = applyOperation(root, o);
     // Copies of copies grow exponentially.
-    if (o.op === 'copy' && ++copied % 16 === 0 && JSON.stringify(root).length > maxPatchedLength)
+    if (o.op === 'copy' && ++copied % 16 === 0 && freeJsonText(root).length > maxPatchedLength)
       throw new JsonPatchError('the document has become too large');
   }
   return root;

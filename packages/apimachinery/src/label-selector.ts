@@ -1,3 +1,4 @@
+import { lookupTable } from './lookup-table.ts';
 import { isQualifiedName, isValidLabelValue } from './name-validation.ts';
 import type { DeepReadonly, LabelSelector } from './object.ts';
 import { sortedKeys } from './json-text.ts';
@@ -257,7 +258,7 @@ export function parseLabelSelector(text: string): LabelMatcher {
   return text === '' ? everyLabel : matcher(new SelectorParser(text).parse());
 }
 
-const objectOperators: Readonly<Record<string, LabelOperator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' };
+const objectOperators = lookupTable<LabelOperator>({ In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' });
 
 /** A LabelSelector as an object has it. Absent matches nothing, empty matches everything. Throws SelectorError. */
 export function labelSelectorMatcher(selector: DeepReadonly<LabelSelector> | null | undefined): LabelMatcher {

@@ -1,3 +1,4 @@
+import { lookupTable } from './lookup-table.ts';
 /**
  * resource.Quantity: exact decimals with a remembered notation. A parsed quantity is plain data; functions take strings (as objects
  * carry them) or parsed quantities alike.
@@ -18,7 +19,7 @@ export class QuantityError extends Error {
 const wrongFormat = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const wrongSuffix = "unable to parse quantity's suffix";
 
-const decimalExponents: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+const decimalExponents = lookupTable<number>({ n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 });
 const decimalSuffixes = new Map(Object.entries(decimalExponents).map(([suffix, exponent]) => [exponent, suffix]));
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const largestBinary = 2n ** 63n - 1n;

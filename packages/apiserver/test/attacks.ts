@@ -131,6 +131,10 @@ export const attacks: readonly Attack[] = [
     `${configMaps}?fieldSelector=${encodeURIComponent(Array.from({ length: 2000 }, () => 'metadata.name=x').join(','))}`,
     200,
   ),
+  get('a field selector of what every object of JavaScript has', `${configMaps}?fieldSelector=constructor%3Dx`, 400),
+  post('a Secret of such a type', () => '{"metadata":{"name":"x"},"type":"constructor"}', 201, {
+    path: '/api/v1/namespaces/attacks/secrets?dryRun=All',
+  }),
   get('a field selector of an unknown field', `${configMaps}?fieldSelector=a.b.c%3Dx`, 400, {
     says: /^"a.b.c" is not a known field selector/,
   }),

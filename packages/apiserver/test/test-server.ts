@@ -122,7 +122,11 @@ export async function startTestServer(
 }
 
 /** One request on an HTTP/2 session. */
-export function h2Request(session: ClientHttp2Session, headers: Record<string, string | string[]>, body?: string): Promise<Answer> {
+export function h2Request(
+  session: ClientHttp2Session,
+  headers: Record<string, string | string[]>,
+  body?: string | Buffer,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const stream = session.request(headers);
     const pieces: Buffer[] = [];

@@ -1,3 +1,4 @@
+import { lookupTable } from '../lookup-table.ts';
 import { isIPv4, isIPv6 } from 'node:net';
 import { parseDuration } from '../duration.ts';
 import { parseTime } from '../time.ts';
@@ -58,7 +59,7 @@ const rgb = '(?:0|[1-9]\\d?|1\\d\\d?|2[0-4]\\d|25[0-5])';
 const shortName = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
 
 /** Formats of strings that CRD schemas may ask for (the names without their dashes, but for the `k8s-` ones). Others are ignored. */
-const stringFormats: Readonly<Record<string, Check>> = {
+const stringFormats = lookupTable<Check>({
   bsonobjectid: matches(/^[0-9a-fA-F]{24}$/),
   uri: (value) => /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:|\/)/.test(value) && URL.canParse(value, 'http://localhost'),
   email: matches(/^[^\s@<>"(),:;[\]\\]+@[^\s@<>"(),:;[\]\\]+$/),
@@ -96,7 +97,7 @@ const stringFormats: Readonly<Record<string, Check>> = {
   datetime: succeeds((value) => parseTime(value.replace('t', 'T').replace('z', 'Z'))),
   'k8s-short-name': (value) => value.length <= 63 && new RegExp(`^${shortName}$`).test(value),
   'k8s-long-name': (value) => value.length <= 253 && new RegExp(`^${shortName}(?:\\.${shortName})*$`).test(value),
-};
+});
 
 /** The check of a schema's string format, where it is one that upstream enforces. */
 export function stringFormatOf(schema: StructuralSchema): Check | undefined {

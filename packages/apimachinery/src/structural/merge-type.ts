@@ -1,3 +1,4 @@
+import { lookupTable } from '../lookup-table.ts';
 import { type MergeField, type MergeMap, type MergeType, untyped } from '../apply/merge-type.ts';
 import type { Json } from '../object.ts';
 import { propertyOf, type StructuralSchema } from './schema.ts';
@@ -6,12 +7,12 @@ import { propertyOf, type StructuralSchema } from './schema.ts';
 const writtenAlways = (): boolean => false;
 const field = (name: string, type: MergeType): [string, MergeField] => [name, { name, type, omits: writtenAlways, zero: null }];
 
-const scalars: Readonly<Record<string, 'string' | 'numeric' | 'boolean'>> = {
+const scalars = lookupTable<'string' | 'numeric' | 'boolean'>({
   string: 'string',
   integer: 'numeric',
   number: 'numeric',
   boolean: 'boolean',
-};
+});
 const text: MergeType = { kind: 'scalar', scalar: 'string' };
 
 /** How custom objects merge under server-side apply. `objectMeta` is the built-in type of metadata. */

@@ -1,5 +1,5 @@
 import { type Ingress, ingressClass, type IngressClass, type PersistentVolumeClaim, storageClass, type StorageClass } from '@skiff/api';
-import { type DeepReadonly, type KubeObject, compareQuantities } from '@skiff/apimachinery';
+import { lookupTable, type DeepReadonly, type KubeObject, compareQuantities } from '@skiff/apimachinery';
 import type { AdmissionRequest, ObjectAccess } from '../contract.ts';
 import { type AdmissionPlugin, isFor } from './plugin.ts';
 import { refuse } from './refuse.ts';
@@ -63,10 +63,10 @@ export const persistentVolumeClaimResize = (objects: ObjectAccess): AdmissionPlu
   },
 });
 
-const finalizers: Readonly<Record<string, string>> = {
+const finalizers = lookupTable<string>({
   '/persistentvolumes': 'kubernetes.io/pv-protection',
   '/persistentvolumeclaims': 'kubernetes.io/pvc-protection',
-};
+});
 const finalizerFor = (r: AdmissionRequest): string | undefined => finalizers[`${r.definition.group}/${r.definition.plural}`];
 
 /** Volumes and claims stay, once deleted, while they are in use: controllers take the finalizer away. */

@@ -1,3 +1,4 @@
+import { lookupTable } from '@skiff/apimachinery';
 /** Where a group version stands in discovery: APIService's `groupPriorityMinimum` and `versionPriority`. */
 export interface Priority {
   readonly group: number;
@@ -5,7 +6,7 @@ export interface Priority {
 }
 
 /** Upstream's numbers for what every cluster serves; a version without one of its own has 15. */
-const builtinGroups: Readonly<Record<string, number>> = {
+const builtinGroups = lookupTable<number>({
   '': 18000,
   apps: 17800,
   'events.k8s.io': 17750,
@@ -26,13 +27,13 @@ const builtinGroups: Readonly<Record<string, number>> = {
   'discovery.k8s.io': 16200,
   'resource.k8s.io': 16200,
   'flowcontrol.apiserver.k8s.io': 16100,
-};
-const builtinVersions: Readonly<Record<string, number>> = {
+});
+const builtinVersions = lookupTable<number>({
   '/v1': 1,
   'autoscaling/v2': 30,
   'flowcontrol.apiserver.k8s.io/v1': 21,
   'resource.k8s.io/v1': 21,
-};
+});
 
 /** Nothing is registered for the group of the registrations themselves; it comes first. */
 export const registrationGroup = 'apiregistration.k8s.io';

@@ -1,3 +1,4 @@
+import { lookupTable } from '@skiff/apimachinery';
 import type { ObjectAccess, UserInfo } from '../contract.ts';
 import { requiredFieldValue } from '../request/request-info.ts';
 import { type AuthorizationAttributes, type Decision, type ImmediateAuthorizer, noOpinion } from './authorizer.ts';
@@ -132,7 +133,7 @@ const resourceSlices: ResourcePolicy = (node, a, graph) => {
 };
 
 /** By group/resource. */
-const policies: Readonly<Record<string, ResourcePolicy>> = {
+const policies = lookupTable<ResourcePolicy>({
   '/secrets': readRelated('secret'),
   '/configmaps': readRelated('configMap'),
   '/persistentvolumeclaims': claims,
@@ -145,7 +146,7 @@ const policies: Readonly<Record<string, ResourcePolicy>> = {
   'storage.k8s.io/volumeattachments': getRelated('volumeAttachment'),
   'storage.k8s.io/csinodes': csiNodes,
   'coordination.k8s.io/leases': leases,
-};
+});
 
 /** A kubelet reads what its own pods use and writes what is its own (upstream's Node authorizer). NodeRestriction does the finer part. */
 export function createNodeAuthorizer(objects: ObjectAccess): ImmediateAuthorizer & Disposable {

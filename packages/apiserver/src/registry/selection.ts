@@ -1,4 +1,5 @@
 import {
+  lookupTable,
   badRequest,
   type FieldLabelConversion,
   type FieldMatcher,
@@ -16,7 +17,7 @@ export const indexedFieldOf = (d: ResourceDefinition): string | undefined =>
   d.selectableFields?.['spec.nodeName'] === undefined ? undefined : 'spec.nodeName';
 
 /** Old names of fields. */
-const aliases: Readonly<Record<string, string>> = { 'spec.host': 'spec.nodeName' };
+const aliases = lookupTable<string>({ 'spec.host': 'spec.nodeName' });
 
 /** Refuses fields that the resource does not select by, in the words that its upstream conversion has. */
 export function fieldConversion(d: ResourceDefinition): FieldLabelConversion {

@@ -1,4 +1,4 @@
-import { formatGroupVersion, type ResourceDefinition } from '@skiff/apimachinery';
+import { lookupTable, formatGroupVersion, type ResourceDefinition } from '@skiff/apimachinery';
 
 interface Deprecation {
   readonly since: string;
@@ -6,10 +6,10 @@ interface Deprecation {
 }
 
 /** Built-in kinds that are on their way out, by group/version/plural. */
-const deprecations: Readonly<Record<string, Deprecation>> = {
+const deprecations = lookupTable<Deprecation>({
   '/v1/componentstatuses': { since: 'v1.19' },
   '/v1/endpoints': { since: 'v1.33', replacement: 'discovery.k8s.io/v1 EndpointSlice' },
-};
+});
 
 /** What clients of a deprecated kind are told with every answer. */
 export function deprecationWarning(d: ResourceDefinition): string | undefined {

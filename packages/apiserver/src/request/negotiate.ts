@@ -1,4 +1,4 @@
-import { StatusError } from '@skiff/apimachinery';
+import { lookupTable, StatusError } from '@skiff/apimachinery';
 import type { OutputFormat } from '../contract.ts';
 
 /** One clause of an Accept header, after `q` has done its sorting. */
@@ -56,10 +56,10 @@ const notAcceptable = (accepted: readonly string[]): StatusError =>
 
 const transforms: ReadonlySet<string> = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-const formats: Readonly<Record<string, OutputFormat['mediaType']>> = {
+const formats = lookupTable<OutputFormat['mediaType']>({
   'application/yaml': 'yaml',
   'application/vnd.kubernetes.protobuf': 'protobuf',
-};
+});
 
 function formatOf(clause: AcceptClause, mediaType: string, transformable: boolean): OutputFormat | undefined {
   const as = clause.params.get('as') ?? '';

@@ -1,16 +1,16 @@
-import { badRequest, parseFieldSelector, SelectorError } from '@skiff/apimachinery';
+import { lookupTable, badRequest, parseFieldSelector, SelectorError } from '@skiff/apimachinery';
 import type { RequestInfo } from '../contract.ts';
 
 const namespaceSubresources: ReadonlySet<string> = new Set(['status', 'finalize']);
 const verbsWithSelectors: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
-const verbOfMethod: Readonly<Record<string, string>> = {
+const verbOfMethod = lookupTable<string>({
   POST: 'create',
   GET: 'get',
   HEAD: 'get',
   PUT: 'update',
   PATCH: 'patch',
   DELETE: 'delete',
-};
+});
 
 const slash = 47;
 

@@ -1,3 +1,4 @@
+import { lookupTable } from '@skiff/apimachinery';
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 
 interface Element {
@@ -31,7 +32,7 @@ function elementsOf(der: Buffer): Element[] {
 }
 
 /** Object identifiers of signature algorithms, in hex → digest; null: the key's own. */
-const algorithms: Readonly<Record<string, string | null>> = {
+const algorithms = lookupTable<string | null>({
   '2a864886f70d010105': 'sha1',
   '2a864886f70d01010b': 'sha256',
   '2a864886f70d01010c': 'sha384',
@@ -41,7 +42,7 @@ const algorithms: Readonly<Record<string, string | null>> = {
   '2a8648ce3d040303': 'sha384',
   '2a8648ce3d040304': 'sha512',
   '2b6570': null,
-};
+});
 
 const failures: Readonly<Record<string, string>> = {
   rsa: 'crypto/rsa: verification error',

@@ -1,5 +1,6 @@
+import { lookupTable } from '@skiff/apimachinery';
 /** Labels of nodes that have newer names. */
-const messages: Readonly<Record<string, string>> = {
+const messages = lookupTable<string>({
   'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
   'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
   'failure-domain.beta.kubernetes.io/region': 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
@@ -8,6 +9,6 @@ const messages: Readonly<Record<string, string>> = {
   'app.kubernetes.io/created-by': 'deprecated since v1.9',
   'scheduler.alpha.kubernetes.io/preferAvoidPods': 'deprecated since v1.22; use Taints and Tolerations instead',
   'node-role.kubernetes.io/master': 'use "node-role.kubernetes.io/control-plane" instead',
-};
+});
 
 export const deprecatedNodeLabel = (key: string): string | undefined => (Object.hasOwn(messages, key) ? messages[key] : undefined);

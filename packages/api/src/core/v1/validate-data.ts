@@ -1,5 +1,5 @@
 /** ConfigMap and Secret: keys that can be file names, and not too much in all. */
-import { type DeepReadonly, type FieldErrors, isConfigMapKey } from '@skiff/apimachinery';
+import { lookupTable, type DeepReadonly, type FieldErrors, isConfigMapKey } from '@skiff/apimachinery';
 import type { ConfigMap, Secret } from '../../generated/types/core-v1.ts';
 import { deepEqual } from '../../semantic-equality.ts';
 import { invalidEach, keyPath } from '../../validation.ts';
@@ -43,11 +43,11 @@ export function validateConfigMapUpdate(map: DeepReadonly<ConfigMap>, old: DeepR
 const accountName = 'kubernetes.io/service-account.name';
 
 /** What each type of Secret must hold. */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
+const requiredKeys = lookupTable<readonly string[]>({
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
   'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-};
+});
 
 /** Why the text is no JSON object; undefined when it is one. */
 function jsonComplaint(base64: string): string | undefined {

@@ -1,4 +1,4 @@
-import { type DeepReadonly, type FieldErrors, isDNS1123Subdomain } from '@skiff/apimachinery';
+import { lookupTable, type DeepReadonly, type FieldErrors, isDNS1123Subdomain } from '@skiff/apimachinery';
 import type { Event } from '../../generated/types/core-v1.ts';
 import { goValue } from '../../go-value.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
@@ -75,11 +75,11 @@ const frozen = [
   'reportingComponent',
   'reportingInstance',
 ] as const;
-const structOf: Readonly<Record<string, string>> = {
+const structOf = lookupTable<string>({
   involvedObject: `${structs}ObjectReference`,
   related: `${structs}ObjectReference`,
   source: `${structs}EventSource`,
-};
+});
 
 /** The newer group lets only the series (and metadata) change. */
 export function validateEventUpdate(

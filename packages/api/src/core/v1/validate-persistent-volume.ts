@@ -1,4 +1,4 @@
-import { type DeepReadonly, type FieldErrors, nameIsDNSLabel, nameIsDNSSubdomain, quantitySign } from '@skiff/apimachinery';
+import { lookupTable, type DeepReadonly, type FieldErrors, nameIsDNSLabel, nameIsDNSSubdomain, quantitySign } from '@skiff/apimachinery';
 import type * as core from '../../generated/types/core-v1.ts';
 import { goValue } from '../../go-value.ts';
 import { deepEqual, semanticEqual } from '../../semantic-equality.ts';
@@ -221,13 +221,13 @@ export function validatePersistentVolumeUpdate(volume: Volume, old: Volume, erro
   }
 }
 
-const gaLabels: Readonly<Record<string, string>> = {
+const gaLabels = lookupTable<string>({
   'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
   'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
   'beta.kubernetes.io/os': 'kubernetes.io/os',
   'beta.kubernetes.io/arch': 'kubernetes.io/arch',
   'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
-};
+});
 
 /** For comparison: old names of well-known labels replaced. */
 const withGALabels = (affinity: unknown): unknown =>

@@ -1,4 +1,4 @@
-import { compareQuantities, type DeepReadonly, type FieldErrors, fieldImmutableError } from '@skiff/apimachinery';
+import { lookupTable, compareQuantities, type DeepReadonly, type FieldErrors, fieldImmutableError } from '@skiff/apimachinery';
 import type { ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement } from '../../generated/types/core-v1.ts';
 import { goValue } from '../../go-value.ts';
 import { keyPath } from '../../validation.ts';
@@ -13,7 +13,7 @@ const compute = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cpu',
 const ofPods = ['pods', ...compute];
 
 /** Scope → what may be counted within it. */
-const scopes: Readonly<Record<string, readonly string[]>> = {
+const scopes = lookupTable<readonly string[]>({
   Terminating: ofPods,
   NotTerminating: ofPods,
   NotBestEffort: ofPods,
@@ -21,7 +21,7 @@ const scopes: Readonly<Record<string, readonly string[]>> = {
   CrossNamespacePodAffinity: ofPods,
   BestEffort: ['pods'],
   VolumeAttributesClass: ['persistentvolumeclaims', 'requests.storage'],
-};
+});
 const withoutValues = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
 const opposites = [
   ['BestEffort', 'NotBestEffort'],

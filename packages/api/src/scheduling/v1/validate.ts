@@ -1,12 +1,13 @@
+import { lookupTable } from '@skiff/apimachinery';
 import type { DeepReadonly, FieldErrors } from '@skiff/apimachinery';
 import type { PriorityClass } from '../../generated/types/scheduling-v1.ts';
 import { immutable, requireOneOf } from '../../validation.ts';
 
 const systemPrefix = 'system-';
-const systemClasses: Readonly<Record<string, number>> = {
+const systemClasses = lookupTable<number>({
   'system-node-critical': 2_000_001_000,
   'system-cluster-critical': 2_000_000_000,
-};
+});
 const maxUserPriority = 1_000_000_000;
 
 /** Why the class is none of the system's own; undefined when it is one. */

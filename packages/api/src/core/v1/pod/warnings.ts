@@ -1,4 +1,4 @@
-import { type DeepReadonly, isValidLabelValue, type ObjectMeta, warningsForIP } from '@skiff/apimachinery';
+import { lookupTable, type DeepReadonly, isValidLabelValue, type ObjectMeta, warningsForIP } from '@skiff/apimachinery';
 import type { NodeSelectorTerm, PodAffinity, PodSpec, Volume } from '../../../generated/types/core-v1.ts';
 import { deepEqual } from '../../../semantic-equality.ts';
 import { deprecatedNodeLabel } from '../deprecated-node-labels.ts';
@@ -99,11 +99,11 @@ function podAffinityWarnings(affinity: DeepReadonly<PodAffinity> | undefined, pa
 }
 
 const sysctlsField = 'non-functional in v1.11+; use the "sysctls" field instead';
-const deprecatedAnnotations: Readonly<Record<string, string>> = {
+const deprecatedAnnotations = lookupTable<string>({
   'scheduler.alpha.kubernetes.io/critical-pod': 'non-functional in v1.16+; use the "priorityClassName" field instead',
   'security.alpha.kubernetes.io/sysctls': sysctlsField,
   'security.alpha.kubernetes.io/unsafe-sysctls': sysctlsField,
-};
+});
 
 const deprecatedAnnotationWarnings = (annotations: Readonly<Record<string, string>>, path: string): string[] =>
   Object.entries(deprecatedAnnotations).flatMap(([key, message]) =>
