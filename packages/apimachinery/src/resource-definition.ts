@@ -16,8 +16,11 @@ export interface ExpressionChecks {
 export interface StrategyContext {
   /** Kinds are pure structure: who stores them brings the compiler. `params`: there are parameters; `variables`: there may be variables. */
   readonly expressions?: (o: { readonly params: boolean; readonly variables: boolean }) => ExpressionChecks;
-  /** Checks the rules (`x-kubernetes-validations`) of a custom kind's schema; `structural`: the schema itself is in order. */
-  readonly schemaRules?: (schema: StructuralSchema, field: string, structural: boolean, errors: FieldErrors) => void;
+  /**
+   * Checks the rules (`x-kubernetes-validations`) of a custom kind's schema, also against its defaults, in steps; `structural`: the schema
+   * itself is in order.
+   */
+  readonly schemaRules?: (schema: StructuralSchema, field: string, structural: boolean, errors: FieldErrors) => Generator<void, void>;
   /** RFC 3339, seconds. */
   readonly now: string;
   /** A text for a `Warning: 299` header, for what preparation takes away; later warnings come from `warnings`. */

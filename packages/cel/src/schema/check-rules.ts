@@ -1,10 +1,11 @@
 /** What a CustomResourceDefinition's rules must be like: their fields, that they compile, and what they may cost at most. */
 
-import type { FieldErrors, SchemaRule, StructuralSchema } from '@skiff/apimachinery';
+import { FieldErrors, type SchemaRule, type StructuralSchema, validateAgainstSchema } from '@skiff/apimachinery';
 import { maxUint64 } from '../cost-numbers.ts';
 import { compileRules, type CompiledRule } from './compile-rules.ts';
 import { normalizeFieldPath } from './field-path.ts';
-import { additionalOf, hasRules, schemaType } from './schema-type.ts';
+import { additionalOf, schemaType, selfTypeName } from './schema-type.ts';
+import { createSchemaRules } from './validate-rules.ts';
 
 /** Cost units that a rule may cost at most, for all the values it has to look at. */
 const ruleCostLimit = 10_000_000n;
@@ -27,21 +28,50 @@ interface Cost {
 }
 
 /**
- * Reports what is wrong with the rules of a schema at `field`. `structural`: the schema itself is in order; only then are the rules
- * compiled.
+ * Reports what is wrong with the rules of a schema at `field`, and defaults that break them. `structural`: the schema itself is in order;
+ * only then are rules compiled. Each step is a rule or a default.
  */
-export function checkSchemaRules(schema: StructuralSchema, field: string, structural: boolean, errors: FieldErrors): void {
-  if (!hasRules(schema)) return;
+export function* checkSchemaRules(
+  schema: StructuralSchema,
+  field: string,
+  structural: boolean,
+  errors: FieldErrors,
+): Generator<void, void> {
   const before = errors.list.length;
-  eachNode(schema, { field, cardinality: 1n, uncorrelatable: undefined, resourceRoot: true }, (s, place) => {
+  const nodes: (readonly [StructuralSchema, Place])[] = [];
+  eachNode(schema, { field, cardinality: 1n, uncorrelatable: undefined, resourceRoot: true }, (s, place) => nodes.push([s, place]));
+  if (structural) {
+    for (const [s, place] of nodes) {
+      if (s.default === undefined) continue;
+      yield* checkDefault(s, place, errors);
+      yield;
+    }
+  }
+  const good = errors.list.length === before;
+  const rules = nodes.filter(([s]) => (s[extension] ?? []).length > 0);
+  for (const [s, place] of rules) {
     for (const [i, rule] of (s[extension] ?? []).entries()) checkFields(s, rule, `${place.field}.${extension}[${i}]`, errors);
-  });
-  if (!structural || errors.list.length > before) return;
+  }
+  if (!structural || !good || errors.list.length > before) return;
   const costs: Cost[] = [];
-  eachNode(schema, { field, cardinality: 1n, uncorrelatable: undefined, resourceRoot: true }, (s, place) => {
-    if ((s[extension] ?? []).length > 0) checkCompiled(s, place, costs, errors);
-  });
+  for (const [s, place] of rules) yield* checkCompiled(s, place, costs, errors);
   checkTotal(costs, field, errors);
+}
+
+/** Rules hold for defaults too, where these are what the schema asks for. */
+function* checkDefault(s: StructuralSchema, place: Place, errors: FieldErrors): Generator<void, void> {
+  const { default: value } = s;
+  if (value === undefined || value === null) return;
+  const field = `${place.field}.default`;
+  const before = errors.list.length;
+  const rules = createSchemaRules(s, { field, resourceRoot: place.resourceRoot });
+  if (rules === undefined) return;
+  const bad = new FieldErrors();
+  validateAgainstSchema(s, value, bad, { field });
+  if (!bad.empty) return;
+  const ignore = (): undefined => undefined;
+  yield* rules.validate({ object: value, old: value, errors, warn: ignore });
+  if (errors.list.length === before) yield* rules.validate({ object: value, errors, warn: ignore });
 }
 
 /** Children before their parents. */
@@ -98,14 +128,19 @@ const shown = (r: SchemaRule): unknown => ({
   OptionalOldSelf: r.optionalOldSelf ?? null,
 });
 
-function checkCompiled(s: StructuralSchema, place: Place, costs: Cost[], errors: FieldErrors): void {
+function* checkCompiled(s: StructuralSchema, place: Place, costs: Cost[], errors: FieldErrors): Generator<void, void> {
   const at = `${place.field}.${extension}`;
   const declared = schemaType(s, place.resourceRoot, selfTypeName());
   if (declared === undefined) {
     const why = 'failed to construct type information for x-kubernetes-validations rules';
-    return errors.internal(at, `internal error: ${why}: unable to convert structural schema to CEL declarations`);
+    errors.internal(at, `internal error: ${why}: unable to convert structural schema to CEL declarations`);
+    return;
   }
-  for (const [i, compiled] of compileRules(s, declared).entries()) checkRule(compiled, place, `${at}[${i}]`, { costs, errors });
+  let i = 0;
+  for (const compiled of compileRules(s, declared)) {
+    checkRule(compiled, place, `${at}[${i++}]`, { costs, errors });
+    yield;
+  }
 }
 
 function checkRule(compiled: CompiledRule, place: Place, at: string, to: { readonly costs: Cost[]; readonly errors: FieldErrors }): void {
@@ -132,9 +167,6 @@ function checkRule(compiled: CompiledRule, place: Place, at: string, to: { reado
     errors.invalid(`${at}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule');
   }
 }
-
-/** No expression shall rely on the name: it is another one each time. */
-export const selfTypeName = (): string => `selfType${Math.floor(Math.random() * 1e9)}`;
 
 function checkTotal(costs: readonly Cost[], field: string, errors: FieldErrors): void {
   const total = capped(costs.reduce((n, c) => n + c.cost, 0n));

@@ -27,14 +27,14 @@ export interface CompiledRule {
 const environmentFor = (self: CelType, oldSelf: CelType): Environment =>
   extendEnvironment(kubernetesEnvironment, { variables: { self, oldSelf } });
 
-/** The rules of one node of a schema (not of those below it). */
-export function compileRules(s: StructuralSchema, declared: SchemaType): CompiledRule[] {
+/** The rules of one node of a schema (not of those below it), compiled one by one. */
+export function* compileRules(s: StructuralSchema, declared: SchemaType): Generator<CompiledRule, void> {
   const { type } = declared;
   const environment = environmentFor(type, type);
   const optionalEnvironment = environmentFor(type, optionalOf(type));
-  return (s['x-kubernetes-validations'] ?? []).map((rule) =>
-    compileRule(s, rule, declared, rule.optionalOldSelf === true ? optionalEnvironment : environment),
-  );
+  for (const rule of s['x-kubernetes-validations'] ?? []) {
+    yield compileRule(s, rule, declared, rule.optionalOldSelf === true ? optionalEnvironment : environment);
+  }
 }
 
 function compileRule(s: StructuralSchema, rule: SchemaRule, declared: SchemaType, environment: Environment): CompiledRule {

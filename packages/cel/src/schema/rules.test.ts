@@ -15,7 +15,7 @@ const withRules = (s: StructuralSchema, ...rules: SchemaRule[]): StructuralSchem
 
 function check(schema: StructuralSchema): string[] {
   const errors = new FieldErrors();
-  checkSchemaRules(schema, 'schema', true, errors);
+  for (const _ of checkSchemaRules(schema, 'schema', true, errors));
   return errors.list.map((e) => formatFieldError(e).replaceAll(/selfType\d+/g, 'Self'));
 }
 
@@ -67,6 +67,13 @@ describe('rules of a definition', () => {
     const inner = withRules({ type: 'string', maxLength: 100 }, { rule: 'self.matches("^a+$")' });
     expect(check(object({ l: { type: 'array', items: inner } }))[0]).toContain('estimated rule cost exceeds budget');
     expect(check(object({ l: { type: 'array', maxItems: 100, items: inner } }))).toEqual([]);
+  });
+
+  test('hold for defaults that are what the schema says', () => {
+    const positive = withRules({ type: 'integer' }, { rule: 'self > 0' });
+    expect(check(object({ a: { ...positive, default: 0 }, b: { ...positive, default: 1 }, c: { ...positive, default: 'x' } }))).toEqual([
+      'schema.properties[a].default: Invalid value: 0: failed rule: self > 0',
+    ]);
   });
 
   test('may use oldSelf only where elements can be told apart', () => {

@@ -112,6 +112,9 @@ function step(t: CelType, name: string): CelType | undefined {
   return t.kind === 'object' ? fieldOf(t, name)?.type : undefined;
 }
 
+/** No expression shall rely on the name of its own type: it is another one each time. */
+export const selfTypeName = (): string => `selfType${Math.floor(Math.random() * 1e9)}`;
+
 /** How often values of this size fit into a request. */
 export const maxCardinality = (minSize: number): bigint => BigInt(Math.trunc(maxRequestSize / (minSize + 1)));
 

@@ -14,9 +14,8 @@ import {
 import { adapt } from '../adapt.ts';
 import { CostLimitExceeded, type Variables } from '../evaluate.ts';
 import { CelError, none, Optional, type Value } from '../values.ts';
-import { selfTypeName } from './check-rules.ts';
 import { type CompiledRule, compileRules } from './compile-rules.ts';
-import { additionalOf, hasRules, type SchemaType, schemaType } from './schema-type.ts';
+import { additionalOf, hasRules, type SchemaType, schemaType, selfTypeName } from './schema-type.ts';
 
 /** Cost units of one evaluation. */
 const perCallLimit = 1_000_000;
@@ -51,41 +50,52 @@ export interface SchemaRules {
   validate(v: RuleValidation): Generator<void, void>;
 }
 
-/** The rules of a custom kind's schema; undefined when it has none. They are compiled when they are first used. */
-export function createSchemaRules(schema: StructuralSchema): SchemaRules | undefined {
+/**
+ * The rules of a custom kind's schema, or of a part of it; undefined when it has none. They are compiled when they are first used.
+ * `field`: where the part stands.
+ */
+export function createSchemaRules(
+  schema: StructuralSchema,
+  { field = '', resourceRoot = true }: { readonly field?: string; readonly resourceRoot?: boolean } = {},
+): SchemaRules | undefined {
   if (!hasRules(schema)) return undefined;
   let root: RuleNode | undefined;
   return {
     *validate(v) {
-      root ??= ruleNode(schema, schema, true);
-      if (root !== undefined) yield* new Validation(v).node(root, v.object, v.old, { path: '', correlation: correlate(v.object, v.old) });
+      root ??= yield* ruleNode(schema, schema, resourceRoot);
+      if (root !== undefined)
+        yield* new Validation(v).node(root, v.object, v.old, { path: field, correlation: correlate(v.object, v.old) });
     },
   };
 }
 
 /** `values`: where the rules stand (a branch of allOf, perhaps); `s`: the node of the schema itself. */
-function ruleNode(values: StructuralSchema, s: StructuralSchema, resourceRoot: boolean): RuleNode | undefined {
+function* ruleNode(values: StructuralSchema, s: StructuralSchema, resourceRoot: boolean): Generator<void, RuleNode | undefined> {
   if (!hasRules(values)) return undefined;
   const own = values['x-kubernetes-validations'] ?? [];
   const declared = own.length === 0 ? undefined : schemaType(s, resourceRoot, selfTypeName());
-  const rules = declared === undefined ? [] : compileRules({ ...s, 'x-kubernetes-validations': own }, declared);
-  const child = (v: StructuralSchema | undefined, n: StructuralSchema | undefined): RuleNode | undefined =>
-    v === undefined || n === undefined ? undefined : ruleNode(v, n, n['x-kubernetes-embedded-resource'] === true);
+  const rules: CompiledRule[] = [];
+  if (declared !== undefined) {
+    for (const rule of compileRules({ ...s, 'x-kubernetes-validations': own }, declared)) {
+      rules.push(rule);
+      yield;
+    }
+  }
   const properties = new Map<string, RuleNode>();
   for (const [name, v] of Object.entries(values.properties ?? {})) {
-    const node = child(v, s.properties !== undefined && Object.hasOwn(s.properties, name) ? s.properties[name] : undefined);
+    const node = yield* childNode(v, s.properties !== undefined && Object.hasOwn(s.properties, name) ? s.properties[name] : undefined);
     if (node !== undefined) properties.set(name, node);
   }
-  const allOf = (values.allOf ?? []).map((b) => ruleNode(b, s, resourceRoot)).filter((n) => n !== undefined);
-  return {
-    schema: s,
-    declared,
-    rules,
-    items: child(values.items, s.items),
-    additional: child(additionalOf(values), additionalOf(s)),
-    properties,
-    allOf,
-  };
+  const allOf: RuleNode[] = [];
+  for (const branch of values.allOf ?? []) {
+    const node = yield* ruleNode(branch, s, resourceRoot);
+    if (node !== undefined) allOf.push(node);
+  }
+  const items = yield* childNode(values.items, s.items);
+  return { schema: s, declared, rules, items, additional: yield* childNode(additionalOf(values), additionalOf(s)), properties, allOf };
+}
+function* childNode(v: StructuralSchema | undefined, n: StructuralSchema | undefined): Generator<void, RuleNode | undefined> {
+  return v === undefined || n === undefined ? undefined : yield* ruleNode(v, n, n['x-kubernetes-embedded-resource'] === true);
 }
 
 /** What stood here before, where that can be told; `same`: nothing changed here. */

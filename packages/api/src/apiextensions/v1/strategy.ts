@@ -2,7 +2,7 @@ import { nameIsDNSSubdomain, type ResourceStrategy } from '@skiff/apimachinery';
 import type { CustomResourceDefinition } from '../../generated/types/apiextensions-v1.ts';
 import { specStrategy } from '../../spec-and-status.ts';
 import { formatWarnings } from './format-warnings.ts';
-import { validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
+import { validateDefinition, validateDefinitionUpdate, validateSchemaRules } from './validate-definition.ts';
 
 type CRD = CustomResourceDefinition;
 
@@ -39,5 +39,6 @@ export const definitionStrategy: ResourceStrategy<CRD> = specStrategy<CRD>(
     validate: validateDefinition,
     validateUpdate: validateDefinitionUpdate,
     warnings: formatWarnings,
+    validateInSteps: validateSchemaRules,
   },
 );

@@ -114,31 +114,55 @@ function sharedParts(versions: readonly DeepReadonly<CustomResourceDefinitionVer
   };
 }
 
-interface Place {
-  readonly spec: CRD['spec'];
-  readonly field: string;
-  readonly context: StrategyContext;
-}
+const schemaOf = (version: DeepReadonly<CustomResourceDefinitionVersion>): DeepReadonly<JsonObject> | undefined =>
+  version.schema?.openAPIV3Schema as DeepReadonly<JsonObject> | undefined;
 
 function validateSchema(
   version: DeepReadonly<CustomResourceDefinitionVersion>,
-  { spec, field, context }: Place,
+  spec: CRD['spec'],
+  field: string,
   errors: FieldErrors,
 ): void {
-  const schema = version.schema?.openAPIV3Schema as DeepReadonly<JsonObject> | undefined;
-  if (schema === undefined || spec.preserveUnknownFields === true) return;
-  const at = `${field}.openAPIV3Schema`;
-  const before = errors.list.length;
-  validateStructuralSchema(schema, at, errors);
-  context.schemaRules?.(schema as StructuralSchema, at, errors.list.length === before, errors);
+  const schema = schemaOf(version);
+  if (schema !== undefined && spec.preserveUnknownFields !== true) validateStructuralSchema(schema, `${field}.openAPIV3Schema`, errors);
 }
+
+function* schemaRules(crd: CRD, errors: FieldErrors, check: NonNullable<StrategyContext['schemaRules']>): Generator<void, void> {
+  const { spec } = crd;
+  if (spec.preserveUnknownFields === true) return;
+  const shared = sharedParts(spec.versions).schema;
+  for (const [i, version] of (shared ? spec.versions.slice(0, 1) : spec.versions).entries()) {
+    const schema = schemaOf(version);
+    if (schema === undefined) continue;
+    const field = `${shared ? 'spec.validation' : `spec.versions[${i}].schema`}.openAPIV3Schema`;
+    const structure = new FieldErrors();
+    validateStructuralSchema(schema, field, structure);
+    yield* check(schema as StructuralSchema, field, structure.empty, errors);
+  }
+}
+
+/** The rules of the schemas, in steps: they take time. What was wrong with them before may stay so. */
+export function* validateSchemaRules(crd: CRD, old: CRD | undefined, errors: FieldErrors, context: StrategyContext): Generator<void, void> {
+  const check = context.schemaRules;
+  if (check === undefined) return;
+  const found = new FieldErrors();
+  yield* schemaRules(crd, found, check);
+  if (found.empty) return;
+  const before = new FieldErrors();
+  if (old !== undefined) yield* schemaRules(old, before, check);
+  // A type of `self` has another name each time.
+  const text = (e: FieldError): string => `${e.field} ${e.body}`.replaceAll(/selfType\d+/g, 'selfType');
+  const known = new Set(before.list.map(text));
+  errors.list.push(...found.list.filter((e) => !known.has(text(e))));
+}
+
 function validateColumns(version: DeepReadonly<CustomResourceDefinitionVersion>, field: string, errors: FieldErrors): void {
   for (const [i, column] of (version.additionalPrinterColumns ?? []).entries()) validateColumn(column, `${field}[${i}]`, errors);
 }
 
 function validateVersion(
   version: DeepReadonly<CustomResourceDefinitionVersion>,
-  { spec, field, context }: Place,
+  { spec, field }: { readonly spec: CRD['spec']; readonly field: string },
   shared: Shared,
   errors: FieldErrors,
 ): void {
@@ -146,7 +170,7 @@ function validateVersion(
   if (bad.length > 0) errors.invalid(`${field}.name`, version.name, bad.join(','));
   validateDeprecation(version, field, errors);
   if (version.schema?.openAPIV3Schema === undefined) errors.required(`${field}.schema.openAPIV3Schema`);
-  else if (!shared.schema) validateSchema(version, { spec, field: `${field}.schema`, context }, errors);
+  else if (!shared.schema) validateSchema(version, spec, `${field}.schema`, errors);
   if (!shared.subresources) validateSubresources(version.subresources, `${field}.subresources`, errors);
   if (!shared.columns) validateColumns(version, `${field}.additionalPrinterColumns`, errors);
   if (!shared.fields) validateFields(version, `${field}.selectableFields`, errors);
@@ -173,16 +197,16 @@ function validateDeprecation(version: DeepReadonly<CustomResourceDefinitionVersi
 }
 
 /** What all versions have in common, once. */
-function validateShared(spec: CRD['spec'], shared: Shared, context: StrategyContext, errors: FieldErrors): void {
+function validateShared(spec: CRD['spec'], shared: Shared, errors: FieldErrors): void {
   const [version] = spec.versions;
   if (version === undefined) return;
-  if (shared.schema) validateSchema(version, { spec, field: 'spec.validation', context }, errors);
+  if (shared.schema) validateSchema(version, spec, 'spec.validation', errors);
   if (shared.subresources) validateSubresources(version.subresources, 'spec.subresources', errors);
   if (shared.columns) validateColumns(version, 'spec.additionalPrinterColumns', errors);
   if (shared.fields) validateFields(version, 'spec.selectableFields', errors);
 }
 
-function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors, context: StrategyContext): void {
+function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: FieldErrors): void {
   const { group } = spec;
   if (!group) errors.required('spec.group');
   else {
@@ -194,8 +218,7 @@ function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: Field
   else if (spec.scope !== 'Cluster' && spec.scope !== 'Namespaced')
     errors.notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']);
   const shared = sharedParts(spec.versions);
-  for (const [i, version] of spec.versions.entries())
-    validateVersion(version, { spec, field: `spec.versions[${i}]`, context }, shared, errors);
+  for (const [i, version] of spec.versions.entries()) validateVersion(version, { spec, field: `spec.versions[${i}]` }, shared, errors);
   if (new Set(spec.versions.map((v) => v.name)).size !== spec.versions.length) {
     errors.invalid('spec.versions', versionsMayNot(spec, shared), 'must contain unique version names');
   }
@@ -206,15 +229,15 @@ function validateSpec(spec: CRD['spec'], checks: ConversionChecks, errors: Field
   const first = spec.versions[0]?.name;
   for (const bad of first === undefined ? [] : isDNS1035Label(first)) errors.invalid('spec.version', first, bad);
   validateNames(spec.names, 'spec.names', errors);
-  validateShared(spec, shared, context, errors);
+  validateShared(spec, shared, errors);
   validateConversion(spec.conversion, checks, errors);
 }
 
-export function validateDefinition(crd: CRD, errors: FieldErrors, context: StrategyContext): void {
+export function validateDefinition(crd: CRD, errors: FieldErrors): void {
   const name = crd.metadata?.name ?? '';
   if (name !== `${crd.spec.names.plural}.${crd.spec.group}`)
     errors.invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group');
-  validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors, context);
+  validateSpec(crd.spec, { knownReviewVersion: true, caBundle: false }, errors);
   validateStoredVersions(crd, errors);
   validateApproval(crd, undefined, errors);
   if (crd.spec.preserveUnknownFields === true) {
@@ -227,18 +250,18 @@ export function validateDefinition(crd: CRD, errors: FieldErrors, context: Strat
 }
 
 /** What was wrong before may stay so: checks have become stricter with time. */
-function newErrors(found: FieldErrors, old: CRD, context: StrategyContext): readonly FieldError[] {
+function newErrors(found: FieldErrors, old: CRD): readonly FieldError[] {
   const before = new FieldErrors();
-  validateSpec(old.spec, { knownReviewVersion: true, caBundle: true }, before, context);
+  validateSpec(old.spec, { knownReviewVersion: true, caBundle: true }, before);
   const known = new Set(before.list.map((e) => `${e.field} ${e.body}`));
   return found.list.filter((e) => !known.has(`${e.field} ${e.body}`));
 }
 
-export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors, context: StrategyContext): void {
+export function validateDefinitionUpdate(crd: CRD, old: CRD, errors: FieldErrors): void {
   const established = old.status?.conditions?.some((c) => c.type === 'Established' && c.status === 'True') ?? false;
   const found = new FieldErrors();
-  validateSpec(crd.spec, conversionChecksOf(old, established), found, context);
-  errors.list.push(...(found.empty ? [] : newErrors(found, old, context)));
+  validateSpec(crd.spec, conversionChecksOf(old, established), found);
+  errors.list.push(...(found.empty ? [] : newErrors(found, old)));
   const fixed = (field: string, value: unknown, before: unknown): void => {
     if (!jsonEqual((value ?? null) as Json, (before ?? null) as Json)) errors.invalid(field, value, 'field is immutable');
   };

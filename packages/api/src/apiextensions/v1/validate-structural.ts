@@ -36,6 +36,7 @@ const ownWords: readonly (readonly [string, string])[] = [
   ['x-kubernetes-list-map-keys', 'must be empty to be structural'],
   ['x-kubernetes-list-type', 'must be undefined to be structural'],
   ['x-kubernetes-map-type', 'must be undefined to be structural'],
+  ['x-kubernetes-validations', 'must be empty to be structural'],
   ['additionalProperties', 'must be undefined to be structural'],
 ];
 
