@@ -30,6 +30,7 @@ export * from './status-error.ts';
 export { createStructuralCodec, type CustomObject, type StructuralCodec } from './structural/codec.ts';
 export { stringFormat } from './structural/formats.ts';
 export { patternError } from './structural/validate.ts';
+export { goValueText } from './go-value-text.ts';
 export { stringFormatOf } from './structural/formats.ts';
 export { pruneUnknown } from './structural/prune.ts';
 export type { SchemaRule, StructuralSchema } from './structural/schema.ts';

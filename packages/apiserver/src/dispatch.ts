@@ -1,5 +1,5 @@
 import { leaderHeader } from './registry/leader-guard.ts';
-import { badRequest, ProtobufError, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
+import { badRequest, notFound, ProtobufError, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
 import type {
   ApiRequest,
   ApiResponse,
@@ -29,7 +29,11 @@ const collectionVerbs: ReadonlySet<string> = new Set(['create', 'list', 'watch',
  */
 export function findEndpoint(registry: Pick<ResourceRegistry, 'lookup'>, info: RequestInfo): ResourceEndpoint {
   const endpoint = registry.lookup(info.group, info.version, info.resource, info.subresource);
-  if (endpoint === undefined) throw resourceNotServed();
+  if (endpoint === undefined) {
+    const parent = info.subresource === '' ? undefined : registry.lookup(info.group, info.version, info.resource, '');
+    if (parent?.definition.custom === undefined) throw resourceNotServed();
+    throw notFound({ group: info.group, resource: info.resource }, info.name);
+  }
   const { scope, plural } = endpoint.definition;
   const isCollection = info.parts.length === 1;
   if (scope === 'Namespaced' && info.namespace === '') {

@@ -151,14 +151,14 @@ function validateEmbedded(
     const { apiVersion, kind } = value;
     if (apiVersion === undefined) errors.required(`${at}.apiVersion`);
     if (kind === undefined) errors.required(`${at}.kind`);
-    if (apiVersion === '') errors.invalid(`${at}.apiVersion`, apiVersion, 'must not be empty');
-    else if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2) {
-      errors.invalid(`${at}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
-    }
     if (kind === '') errors.invalid(`${at}.kind`, kind, 'must not be empty');
     else if (typeof kind === 'string') {
       const bad = isDNS1035Label(kind.toLowerCase());
       if (bad.length > 0) errors.invalid(`${at}.kind`, kind, `may have mixed case, but should otherwise match: ${bad.join(',')}`);
+    }
+    if (apiVersion === '') errors.invalid(`${at}.apiVersion`, apiVersion, 'must not be empty');
+    else if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2) {
+      errors.invalid(`${at}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
     }
     if (!isObject(value['metadata'])) return;
     const metadata = meta.decode(structuredClone(value['metadata']), newDecodeContext(false)) as ObjectMeta;

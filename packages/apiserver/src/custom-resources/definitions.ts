@@ -4,6 +4,7 @@ import {
   createStructuralCodec,
   type DeepReadonly,
   type FieldErrors,
+  goValueText,
   type JsonObject,
   jsonEqual,
   type Json,
@@ -51,11 +52,43 @@ function valueAt(object: DeepReadonly<KubeObject>, path: string): unknown {
   return value;
 }
 
+const goTypes: Readonly<Record<string, string>> = { string: 'string', boolean: 'bool', number: 'float64', bigint: 'int64' };
+const goTypeOf = (value: Json): string =>
+  Array.isArray(value) ? '[]interface {}' : value === null ? '<nil>' : (goTypes[typeof value] ?? 'map[string]interface {}');
+
+/** The number that a Scale shows, or why there is none; undefined: it is not set. */
+function replicasAt(object: DeepReadonly<KubeObject>, path: string): number | { readonly problem: string } | undefined {
+  let value = object as unknown as Json | undefined;
+  const wrong = (found: Json, expected: string): { problem: string } => ({
+    problem: `${path} accessor error: ${goValueText(found)} is of the type ${goTypeOf(found)}, expected ${expected}`,
+  });
+  for (const name of path.replace(/^\./, '').split('.')) {
+    if (value === undefined) return undefined;
+    if (!isObject(value)) return wrong(value, 'map[string]interface{}');
+    value = value[name];
+  }
+  if (value === undefined) return undefined;
+  return typeof value === 'number' && Number.isInteger(value) ? value : wrong(value, 'int64');
+}
+
 function validateScale(object: DeepReadonly<KubeObject>, scale: ScalePaths | undefined, errors: FieldErrors): void {
   if (scale === undefined) return;
-  const replicas = valueAt(object, scale.specReplicas);
-  const field = scale.specReplicas.replace(/^\./, '');
-  if (typeof replicas === 'number' && replicas < 0) errors.invalid(field, replicas, 'should be a non-negative integer');
+  const { specReplicas: path } = scale;
+  const replicas = replicasAt(object, path);
+  if (typeof replicas === 'object') errors.invalid(path, 0, replicas.problem);
+  else if (replicas !== undefined && replicas < 0) errors.invalid(path, replicas, 'should be a non-negative integer');
+}
+
+const standardFinalizers: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
+
+/** New finalizers of one word, or without a path, may be somebody else's too. */
+function finalizerWarnings(object: DeepReadonly<KubeObject>, old?: DeepReadonly<KubeObject>): readonly string[] {
+  const before = new Set(old?.metadata?.finalizers ?? []);
+  const added = (object.metadata?.finalizers ?? []).filter((f) => !before.has(f) && !f.includes('/') && !standardFinalizers.has(f));
+  return added.sort().map((f) => {
+    const path = f.includes('.') ? ' including a path (/)' : '';
+    return `metadata.finalizers: ${JSON.stringify(f)}: prefer a domain-qualified finalizer name${path} to avoid accidental conflicts with other finalizer writers`;
+  });
 }
 
 interface StrategyParts {
@@ -70,6 +103,7 @@ function mainStrategy({ codec, rules, ...o }: StrategyParts): ResourceStrategy<K
     ...rulesOf(rules),
     validateName: nameIsDNSSubdomain,
     allowUnconditionalUpdate: false,
+    warnings: finalizerWarnings,
     prepareForCreate(draft) {
       if (o.status) setStatus(draft, undefined);
       (draft.metadata ??= {}).generation = 1;

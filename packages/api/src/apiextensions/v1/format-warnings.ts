@@ -9,8 +9,16 @@ function isKnown(s: StructuralSchema): boolean {
   return numberFormats[type]?.includes(format) ?? false;
 }
 
-/** Formats that nothing is checked against, told when a definition names them. */
-export function formatWarnings(crd: DeepReadonly<CustomResourceDefinition>): readonly string[] {
+type CRD = DeepReadonly<CustomResourceDefinition>;
+
+/** Formats that nothing is checked against, told when a definition begins to name them. */
+export function formatWarnings(crd: CRD, old?: CRD): readonly string[] {
+  const before = old === undefined ? new Set<string>() : unknownFormats(old);
+  const found = [...unknownFormats(crd)].filter((format) => !before.has(format));
+  return found.sort().map((format) => `unrecognized format ${JSON.stringify(format)}`);
+}
+
+function unknownFormats(crd: CRD): ReadonlySet<string> {
   const found = new Set<string>();
   const walk = (s: StructuralSchema, depth: number): void => {
     if (depth > 64) return;
@@ -20,5 +28,5 @@ export function formatWarnings(crd: DeepReadonly<CustomResourceDefinition>): rea
       if (typeof below === 'object' && !Array.isArray(below)) walk(below, depth + 1);
   };
   for (const { schema } of crd.spec.versions) if (schema?.openAPIV3Schema) walk(schema.openAPIV3Schema as StructuralSchema, 0);
-  return [...found].sort().map((format) => `unrecognized format ${JSON.stringify(format)}`);
+  return found;
 }

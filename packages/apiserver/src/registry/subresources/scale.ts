@@ -116,7 +116,8 @@ function applyScale(d: ResourceDefinition, workload: Workload, scale: Scale): vo
   const errors = new FieldErrors();
   validateObjectMeta(scale.metadata ?? {}, { scope: 'Namespaced', validateName: nameIsDNSSubdomain }, errors);
   const replicas = scale.spec?.replicas ?? 0;
-  if (replicas < 0) errors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+  // The paths of a custom kind have checks of their own.
+  if (replicas < 0 && d.custom === undefined) errors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
   const name = workload.metadata?.name ?? '';
   if (!errors.empty) throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, errors.list);
   const uid = scale.metadata?.uid;
