@@ -1,6 +1,6 @@
 import { persistentVolumeClaim as claims, pod as pods, type PersistentVolumeClaim, type Pod } from '@skiff/api';
-import { hasReason, type DeepReadonly } from '@skiff/apimachinery';
-import { controllerOf, defineController, ownedBy, primary } from '@skiff/client';
+import { hasReason, keyOf, type DeepReadonly } from '@skiff/apimachinery';
+import { controllerOf, defineController, mapped, ownedBy } from '@skiff/client';
 import type { ControllerDescriptor } from '../descriptor.ts';
 import { controllerReference } from '../owner-references.ts';
 
@@ -30,7 +30,12 @@ export const ephemeralVolumeController: ControllerDescriptor = {
     defineController({
       name: 'ephemeral-volume-controller',
       concurrency: 2,
-      sources: [primary(pods, { changed: () => false }), ownedBy(pods, claims)],
+      sources: [
+        mapped(pods, (pod) => ((pod.spec?.volumes ?? []).some((v) => v.ephemeral !== undefined) ? [keyOf(pod)] : []), {
+          changed: () => false,
+        }),
+        ownedBy(pods, claims),
+      ],
       create: ({ informers, events }) => {
         const podInformer = informers.informer(pods);
         const claimInformer = informers.informer(claims);

@@ -7,6 +7,9 @@ import { isOurs, localPathProvisioner, nodeOf } from '../volumes/local-path/loca
 import { createNodeVolumes } from '../volumes/local-path/node-volumes.ts';
 import { provision, reclaim, type LocalPathWorld } from '../volumes/local-path/provision.ts';
 
+/** A node that is back is not reached at once, and must not be waited for much longer than it was away. */
+const retryMaxMs = 30_000;
+
 const isForUs = (claim: ClaimView): boolean => claim.metadata?.annotations?.[annotations.provisioner] === localPathProvisioner;
 const isReady = (o: {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
@@ -26,6 +29,7 @@ const serveClaims = (): ControllerDefinition =>
   defineController({
     name: 'local-path-provisioner/claims',
     concurrency: 4,
+    retryMaxMs,
     sources: [
       primary(claims),
       // Claims that found no node.
@@ -70,6 +74,7 @@ const serveVolumes = (): ControllerDefinition =>
   defineController({
     name: 'local-path-provisioner/volumes',
     concurrency: 4,
+    retryMaxMs,
     sources: [
       primary(volumes),
       mapped(

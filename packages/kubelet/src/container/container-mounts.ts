@@ -47,16 +47,10 @@ function recursive(mount: NonNullable<ContainerSpec['volumeMounts']>[number], su
 
 /**
  * On hosts without systemd the file systems are private, and the engine refuses containers that are to see mounts come and go in them.
- * Nothing spreads from such a one, so HostToContainer is what it is without; the kubelet's own directory, to which drivers of volumes
- * mount (Bidirectional), is shared by the kubelet itself.
+ * Nothing spreads from such a one: HostToContainer is what it is without.
  */
-async function propagate(hostPath: string, wanted: MountPropagation, o: MountInput): Promise<MountPropagation> {
-  if (wanted === 'private') return wanted;
-  const present = await o.hostMount.propagationOf(hostPath);
-  if (wanted === 'host-to-container') return present === 'private' ? 'private' : wanted;
-  const { kubelet } = o.paths;
-  if (present !== 'shared' && (hostPath === kubelet || hostPath.startsWith(`${kubelet}/`))) await o.hostMount.share(kubelet);
-  return wanted;
+async function propagate(hostPath: string, wanted: MountPropagation, { hostMount }: MountInput): Promise<MountPropagation> {
+  return wanted === 'host-to-container' && (await hostMount.propagationOf(hostPath)) === 'private' ? 'private' : wanted;
 }
 
 /** A container's mounts in the order of its spec, the managed files after them. Throws what becomes CreateContainerConfigError. */

@@ -52,6 +52,17 @@ export function createNodePlugins(
       deps.refresh(await volumes.toPublishAgain(signal).catch(() => []));
     }
   };
+  /** The object is there with or without drivers, as soon as the node is. */
+  const register = async (signal: AbortSignal): Promise<void> => {
+    for (let delayMs = 500; !signal.aborted; delayMs = Math.min(delayMs * 2, 30_000)) {
+      try {
+        return await record.ensure();
+      } catch (error) {
+        log.debug({ err: error }, 'the CSINode object could not be made; trying again');
+        await clock.sleep(delayMs, signal).catch(() => undefined);
+      }
+    }
+  };
   return {
     volumes,
     drivers,
@@ -62,7 +73,7 @@ export function createNodePlugins(
         signal,
       );
       try {
-        await Promise.all([watched, housekeeping(signal)]);
+        await Promise.all([watched, register(signal), housekeeping(signal)]);
       } finally {
         drivers.close();
       }

@@ -32,8 +32,6 @@ export interface HostMount {
   }): Promise<void>;
   /** Whether mounts spread from and to the mount that a path is on, as the kernel has it. */
   propagationOf(path: string): Promise<'shared' | 'slave' | 'private'>;
-  /** Makes an existing directory a mount of its own from and to which mounts spread. */
-  share(directory: string): Promise<void>;
   /** Unmounts what is mounted at the path, if anything is. */
   unmount(target: string): Promise<void>;
   /** `directory`, `file`, `socket`, `char`, `block`, `other`, or undefined when nothing is there. */
@@ -174,10 +172,6 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
     propagationOf: async (path) => {
       const real = (await exec('realpath', '-m', path)).trim();
       return parsePropagation(await readFile(`/proc/${foreign ?? 'self'}/mountinfo`, 'utf8'), real);
-    },
-    share: async (directory) => {
-      await exec('mount', '--bind', directory, directory);
-      await exec('mount', '--make-rshared', directory);
     },
     unmount: async (target) => {
       await exec('umount', '--no-canonicalize', target).catch((error: Error) => {

@@ -83,7 +83,6 @@ export function createFakeNode(
     mount: async () => undefined,
     formatAndMount: async () => undefined,
     propagationOf: async () => 'shared',
-    share: async () => undefined,
     unmount: async () => undefined,
     typeOf: async () => 'directory',
     makeDirectory: async () => undefined,

@@ -158,7 +158,7 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
   };
   return {
     mount: async (o, context) => {
-      const bound = await readBoundClaim(context.pod, o, { client: deps.client, signal: context.signal });
+      const bound = await readBoundClaim(context.pod, o, { client: deps.client, clock: context.clock, signal: context.signal });
       const { volume, claim, volumeName } = bound;
       checkNode(bound);
       const { uid } = context.pod.metadata;

@@ -2,8 +2,6 @@ import path from 'node:path';
 
 /** Where the kubelet keeps what belongs to one pod; upstream's layout. */
 export interface PodPaths {
-  /** The directory of the kubelet, in which all pods' are. */
-  readonly kubelet: string;
   readonly root: string;
   readonly hosts: string;
   readonly resolvConf: string;
@@ -25,7 +23,6 @@ export function podPaths(rootDirectory: string, uid: string): PodPaths {
   const root = path.join(podsDirectory(rootDirectory), uid);
   const memory = path.join(root, 'memory');
   return {
-    kubelet: rootDirectory,
     root,
     hosts: path.join(root, 'etc-hosts'),
     resolvConf: path.join(root, 'resolv.conf'),
