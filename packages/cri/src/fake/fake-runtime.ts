@@ -185,6 +185,7 @@ export function createFakeRuntime(o: {
         .map((c) => c.status()),
     containerStatus: async (id) => containerOf(id).status(),
     updateContainerResources: async (id, resources) => {
+      called('updateContainerResources', id);
       const c = containerOf(id);
       c.resources = { ...c.resources, ...resources };
     },

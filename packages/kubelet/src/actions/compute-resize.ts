@@ -2,7 +2,8 @@ import type { ResourceRequirements } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ContainerResources, ContainerStatus } from '@skiff/cri';
 import { computeContainerResources } from '../cgroups/resources.ts';
-import { type ContainerSpec, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
+import { type ContainerSpec, findContainer, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
+import { type ObservedPod, runningContainers } from './observed-pod.ts';
 
 /** Runtimes have a least memory limit (Docker's is 6 MiB); below it nothing is there to be changed. */
 const leastMemoryBytes = 6 * 1024 * 1024;
@@ -24,6 +25,13 @@ export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: Contai
   const { oomScoreAdj: _fixed, ...resources } = wanted;
   return { kind: (cpu && restarts('cpu')) || (memory && restarts('memory')) ? 'restart' : 'update', resources };
 }
+
+/** Whether some running container still has other limits than its spec. */
+export const resizesLeft = (pod: PodSnapshot, observed: ObservedPod, memoryCapacityBytes: number): boolean =>
+  runningContainers(observed).some((status) => {
+    const c = findContainer(pod, status.metadata.name)?.spec;
+    return c !== undefined && computeResize(pod, c, status, memoryCapacityBytes).kind !== 'none';
+  });
 
 export type Resources = DeepReadonly<ResourceRequirements>;
 

@@ -74,6 +74,18 @@ export async function stopSandboxes(pod: PodSnapshot, observed: ObservedPod, con
   );
 }
 
+/** Removes sandboxes, containers, cgroups and links of a pod that is over, those too that were made while it was already ending. */
+export async function removePod(pod: PodSnapshot, observed: ObservedPod, context: PodContext): Promise<void> {
+  const { runtime } = context;
+  await Promise.all(observed.sandboxes.map((s) => runtime.removePodSandbox(s.id)));
+  const orphaned = observed.containers.filter((c) => !observed.sandboxes.some((s) => s.id === c.podSandboxId));
+  await Promise.all(orphaned.map((c) => runtime.removeContainer(c.id)));
+  const left = await runtime.listContainers({ podUid: pod.metadata.uid });
+  await Promise.all(left.map((c) => runtime.removeContainer(c.id)));
+  await context.cgroups.remove(pod.metadata.uid);
+  await context.logLinks.unlink(pod);
+}
+
 const eventOf =
   (context: PodContext) =>
   (pod: PodSnapshot, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void =>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '@skiff/client';
 import { FakeClock } from '@skiff/component-base';
+import { RuntimeError } from '@skiff/cri';
 import { createServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import { createFakeNode, fakePod, snapshot } from './pod-context.fixture.ts';
 
@@ -252,5 +253,30 @@ describe('pod worker', () => {
     await node.settle(5_100);
     await node.settle();
     expect(node.status('u')).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
+  });
+
+  it('tells how a change of resources goes: refused by the runtime, then carried out', async () => {
+    await using node = createFakeNode();
+    const spec = (cpu: string) => ({
+      containers: [{ name: 'c', image: 'fake:1', command: ['pause'], resources: { requests: { cpu }, limits: { cpu } } }],
+    });
+    const worker = node.start(fakePod(spec('100m')));
+    await node.settle();
+    node.fake.failures.set('updateContainerResources', new RuntimeError('internal', 'no room in the cgroup'));
+    worker.update(snapshot(fakePod(spec('200m'), { generation: 2 })));
+    await node.settle();
+    expect(node.status('u')?.conditions?.find((c) => c.type === 'PodResizeInProgress')).toMatchObject({
+      status: 'True',
+      reason: 'Error',
+      message: 'no room in the cgroup',
+    });
+    node.fake.failures.clear();
+    await node.settle(11_000);
+    expect(condition(node.status('u'), 'PodResizeInProgress')).toBe('absent');
+    const resizes = node.events.filter((e) => e.includes(' Resize'));
+    expect(resizes.map((e) => e.split(' ')[1])).toEqual(['ResizeStarted', 'ResizeError', 'ResizeCompleted']);
+    expect(resizes[2]).toBe(
+      'Normal ResizeCompleted Pod resize completed: {"containers":[{"name":"c","resources":{"requests":{"cpu":"200m"},"limits":{"cpu":"200m"}}}],"generation":2}',
+    );
   });
 });

@@ -1,16 +1,18 @@
 import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
 import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
 import { computePodActions } from '../actions/compute-pod-actions.ts';
-import { newestContainer, nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
+import { resizesLeft } from '../actions/compute-resize.ts';
+import { nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { generateStatus, type StatusInput } from '../status/generate-status.ts';
-import { killContainers, stopSandboxes } from './kill-pod.ts';
+import { killContainers, removePod, stopSandboxes } from './kill-pod.ts';
+import { followProbes } from './follow-probes.ts';
 import { observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
 import { meansWork } from './pod-change.ts';
 import { ResourceGrant } from './resource-grant.ts';
-import { findContainer, isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
+import { isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
 import { syncPod, type SyncResult, verdictsOf } from './sync-pod.ts';
 import {
   advance,
@@ -260,6 +262,7 @@ export class PodWorker {
         signal: child.signal,
         failures: this.#failures,
         made: this.#made,
+        resizeFailed: (message) => this.#grant.failed(this.#pod, message, this.#context),
       });
       this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
       if (result.changed) this.#stale = true;
@@ -276,7 +279,8 @@ export class PodWorker {
       child[Symbol.dispose]();
     }
     const after = await this.#observe();
-    this.#updateProbes(after);
+    if (!resizesLeft(pod, after, this.#context.node.memoryCapacityBytes)) this.#grant.completed(this.#pod, this.#context);
+    followProbes(this.#pod, { observed: after, made: this.#made }, this.#context);
     const phase = this.#tell(after, false);
     await this.#context.logLinks.link(pod, after.containers);
     this.#pastDeadline();
@@ -306,29 +310,6 @@ export class PodWorker {
       this.#wakeAt(this.#context.clock.now() + 30_000);
     });
   }
-  #updateProbes(observed: ObservedPod): void {
-    const { probes, node } = this.#context;
-    const pod = this.#pod;
-    const running = runningContainers(observed);
-    probes.keepOnly(pod.metadata.uid, new Set(running.map((c) => c.id)));
-    const podIP = (isHostNetwork(pod) ? node.addresses[0] : observed.ips[0]) ?? '127.0.0.1';
-    for (const c of running) {
-      const found = findContainer(pod, c.metadata.name);
-      if (found === undefined || found.type === 'ephemeral' || newestContainer(observed, c.metadata.name)?.id !== c.id) continue;
-      const told = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find((s) =>
-        s.containerID?.endsWith(c.id),
-      );
-      probes.start({
-        pod,
-        container: found.spec,
-        containerId: c.id,
-        startedAtMs: c.startedAtMs,
-        podIP,
-        ...(told === undefined || this.#made.has(c.id) ? {} : { known: { ready: told.ready, started: told.started ?? false } }),
-      });
-    }
-  }
-
   /** Generates the status and hands it on; returns its phase. */
   #tell(observed: ObservedPod, terminal: boolean): string {
     const { status, node, clock, probes } = this.#context;
@@ -346,7 +327,7 @@ export class PodWorker {
         ready: (id) => (probes.reading(id, 'readiness') ?? 'success') === 'success',
       },
       terminal,
-      ...(this.#grant.pending === undefined || terminal ? {} : { resize: this.#grant.pending }),
+      ...(this.#grant.condition === undefined || terminal ? {} : { resize: this.#grant.condition }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
     if (!this.#removed) status.set(pod, generated);
@@ -415,15 +396,7 @@ export class PodWorker {
     const [context, pod] = [this.#context, this.#pod];
     if (!this.#removed && (pod.metadata.deletionTimestamp === undefined || this.#asked)) return false;
     this.#stale = true;
-    const observed = await this.#observe();
-    await Promise.all(observed.sandboxes.map((s) => context.runtime.removePodSandbox(s.id)));
-    const orphaned = observed.containers.filter((c) => !observed.sandboxes.some((s) => s.id === c.podSandboxId));
-    await Promise.all(orphaned.map((c) => context.runtime.removeContainer(c.id)));
-    // Containers that were made while the pod was already ending.
-    const left = await context.runtime.listContainers({ podUid: pod.metadata.uid });
-    await Promise.all(left.map((c) => context.runtime.removeContainer(c.id)));
-    await context.cgroups.remove(pod.metadata.uid);
-    await context.logLinks.unlink(pod);
+    await removePod(pod, await this.#observe(), context);
     if (this.#removed) {
       context.status.forget(pod.metadata.uid);
       return true;

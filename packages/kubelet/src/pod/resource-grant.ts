@@ -2,19 +2,33 @@ import { allocationOf, type Resources, withAllocation } from '../actions/compute
 import type { StatusInput } from '../status/generate-status.ts';
 import { sameJson } from '../status/status-patch.ts';
 import type { PodContext } from './pod-context.ts';
-import type { PodSnapshot } from './pod-snapshot.ts';
+import { type ContainerSpec, initContainersOf, type PodSnapshot } from './pod-snapshot.ts';
 
 /** How often room is looked for again for a pod that is to grow. */
 const retryMs = 10_000;
+
+/** What events about a change of resources carry after their first words; tools read it as JSON. */
+function summary(pod: PodSnapshot, error?: string): string {
+  const list = (containers: readonly ContainerSpec[]) => containers.map(({ name, resources }) => ({ name, resources: resources ?? {} }));
+  const init = list(initContainersOf(pod));
+  return JSON.stringify({
+    ...(init.length === 0 ? {} : { initContainers: init }),
+    containers: list(pod.spec.containers),
+    generation: pod.metadata.generation ?? 0,
+    ...(error === undefined ? {} : { error }),
+  });
+}
 
 /** What the node has granted to one pod: its first resources always, later ones where there is room (KEP-1287). */
 export class ResourceGrant {
   readonly #granted = new Map<string, Resources>();
   #pending: StatusInput['resize'];
+  /** Granted, and not yet true of the running containers. */
+  #progress: StatusInput['resize'];
 
-  /** The condition of a change that could not be granted. */
-  get pending(): StatusInput['resize'] {
-    return this.#pending;
+  /** The condition of a change that could not be granted, or is not carried out. */
+  get condition(): StatusInput['resize'] {
+    return this.#pending ?? this.#progress;
   }
   /** The pod with the resources that it has. */
   current(pod: PodSnapshot): PodSnapshot {
@@ -28,12 +42,28 @@ export class ResourceGrant {
     for (const [name, r] of wanted) if (refusal === undefined || !this.#granted.has(name)) this.#granted.set(name, r);
     if (refusal === undefined) {
       this.#pending = undefined;
+      if (changed) {
+        this.#progress = { type: 'PodResizeInProgress' };
+        context.event(pod, 'Normal', 'ResizeStarted', `Pod resize started: ${summary(pod)}`);
+      }
       return pod;
     }
     const reason = refusal.deferred ? 'Deferred' : 'Infeasible';
-    if (this.#pending?.reason !== reason) context.event(pod, 'Warning', `Resize${reason}`, `Pod resize ${reason}: ${refusal.message}`);
+    if (this.#pending?.reason !== reason)
+      context.event(pod, 'Warning', `Resize${reason}`, `Pod resize ${reason}: ${summary(pod, refusal.message)}`);
     this.#pending = { type: 'PodResizePending', reason, message: refusal.message };
     if (refusal.deferred) retryAt(context.clock.now() + retryMs);
     return withAllocation(pod, this.#granted);
+  }
+  /** The runtime refused a change that was granted; it is tried again. */
+  failed(pod: PodSnapshot, message: string, context: Pick<PodContext, 'event'>): void {
+    if (this.#progress?.message !== message) context.event(pod, 'Warning', 'ResizeError', `Pod resize error: ${summary(pod, message)}`);
+    this.#progress = { type: 'PodResizeInProgress', reason: 'Error', message };
+  }
+  /** All running containers have what was granted. */
+  completed(pod: PodSnapshot, context: Pick<PodContext, 'event'>): void {
+    if (this.#progress === undefined) return;
+    this.#progress = undefined;
+    context.event(pod, 'Normal', 'ResizeCompleted', `Pod resize completed: ${summary(this.current(pod))}`);
   }
 }

@@ -36,6 +36,8 @@ export interface SyncInput {
   readonly failures: number;
   /** IDs of what this sync makes, so that the engine's events about it are no news. */
   readonly made: Set<string>;
+  /** Limits of running containers could not be changed. */
+  readonly resizeFailed: (message: string) => void;
 }
 
 /** What the plan needs to know of containers beside their state. */
@@ -144,13 +146,28 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
   const actions = computePodActions(pod, observed, verdictsOf(context, pod));
   let changed = await killUnwanted(o, actions);
   signal.throwIfAborted();
-  if (!actions.killPod && (await resizeContainers(o, actions))) changed = true;
+  let resizeRetryAtMs: number | undefined;
+  if (!actions.killPod) {
+    try {
+      if (await resizeContainers(o, actions)) changed = true;
+    } catch (error) {
+      signal.throwIfAborted();
+      context.log.warn(
+        { err: error, pod: pod.metadata.name, namespace: pod.metadata.namespace },
+        'limits could not be changed; trying again',
+      );
+      o.resizeFailed((error as Error).message);
+      changed = true;
+      resizeRetryAtMs = context.clock.now() + retryMs;
+    }
+  }
   const toStart = [...actions.ephemeralContainersToStart, ...actions.initContainersToStart, ...actions.containersToStart];
-  if (toStart.length === 0) return { retryAtMs: undefined, changed };
+  if (toStart.length === 0) return { retryAtMs: resizeRetryAtMs, changed };
   if (actions.killPod && !actions.createSandbox) return { retryAtMs: undefined, changed };
 
   using _slot = actions.createSandbox ? await context.startSlots.take(signal) : undefined;
   const retry = new RetryTimes();
+  if (resizeRetryAtMs !== undefined) retry.note(resizeRetryAtMs);
   const delayed = (baseMs: number): number => context.clock.now() + Math.min(baseMs * 2 ** Math.min(o.failures, 7), 120_000);
   let sandbox: StartedSandbox | undefined;
   if (actions.createSandbox) {
