@@ -201,7 +201,7 @@ class Mutation {
     if (shown === null) return;
     const form = formOf(this.#r, as);
     if (form === undefined) throw unknownKind(as);
-    await this.#replace(typedObject(apply(value, shown, form), form), as);
+    await this.#replace(typedObject(apply(value, shown, form), form, apply === applyConfiguration), as);
   }
 
   async #replace(changed: JsonObject, as: ResourceDefinition): Promise<void> {
@@ -217,8 +217,8 @@ const unknownKind = (d: ResourceDefinition): StatusError =>
     `Resource kind ${formatGroupVersion(d.group, d.version)}, Kind=${d.kind} not found. There can be a delay between when CustomResourceDefinitions are created and when they are available.`,
   );
 
-/** What came out of a patch as an object of its kind, with defaults. Throws InternalError when it is none. */
-function typedObject(changed: JsonObject, form: ObjectForm): JsonObject {
+/** What came out of a patch as an object of its kind, with defaults. Throws InternalError when it is none (`merged`: PolicyError). */
+function typedObject(changed: JsonObject, form: ObjectForm, merged: boolean): JsonObject {
   try {
     const { object, strictErrors } = form.codec.decode({ value: structuredClone(changed) });
     if (strictErrors.length > 0) throw internalError(new Error(`strict decoding error: ${strictErrors.join(', ')}`));
@@ -228,8 +228,10 @@ function typedObject(changed: JsonObject, form: ObjectForm): JsonObject {
     form.defaults?.(object);
     return object as unknown as JsonObject;
   } catch (error) {
-    if (error instanceof DecodeError) throw internalError(error);
-    throw error;
+    if (!(error instanceof DecodeError)) throw error;
+    if (!merged) throw internalError(error);
+    const kind = form.apiVersion.includes('/') ? form.apiVersion : `/${form.apiVersion}`;
+    throw new PolicyError(`unable to convert unstructured object to ${kind}, Kind=${form.kind}: ${error.message}`);
   }
 }
 

@@ -12,9 +12,9 @@ import { CelList, MadeObject, misnamedObjects, NotJsonError, toJson, type Value 
 import type { ObjectForm } from '../object-form.ts';
 import { PolicyError } from './params.ts';
 
-function jsonOf(value: Value): Json {
+function jsonOf(value: Value, plain = false): Json {
   try {
-    return toJson(value);
+    return toJson(value, plain);
   } catch (error) {
     if (error instanceof NotJsonError) throw new PolicyError(`the expression made something that is not JSON: ${error.message}`);
     throw error;
@@ -30,7 +30,7 @@ function checkNames(value: MadeObject): void {
 export function applyConfiguration(value: Value, object: JsonObject, form: ObjectForm): JsonObject {
   if (!(value instanceof MadeObject)) throw new PolicyError('unsupported return type from ApplyConfiguration expression');
   checkNames(value);
-  const made = jsonOf(value) as JsonObject;
+  const made = jsonOf(value, true) as JsonObject;
   const configuration: JsonObject = { ...made, apiVersion: object['apiVersion'] as Json, kind: object['kind'] as Json };
   try {
     return mergeConfiguration(form.mergeType, object, configuration);
