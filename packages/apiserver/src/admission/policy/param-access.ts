@@ -106,7 +106,7 @@ export const policyParamAccess = (deps: PolicyDeps): AdmissionPlugin => {
     const all = `to determine minimum required permissions and user ${user} does not have "${verb}" permission for all groups, versions and resources`;
     if (policy === undefined) return refuse(r, 'spec.paramRef', `unable to get policy ${policyName} ${all}`);
     if (!wanted.resolved) {
-      const shown = `&ParamKind{APIVersion:${kind?.apiVersion ?? ''},Kind:${kind?.kind ?? ''},}`;
+      const shown = `&{${kind?.apiVersion ?? ''} ${kind?.kind ?? ''}}`;
       return refuse(r, 'spec.paramRef', `unable to resolve paramKind ${shown} ${all}`);
     }
     // Upstream has the two words in the other order for mutating policies.
