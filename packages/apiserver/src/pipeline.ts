@@ -196,7 +196,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     const extension = deps.extensions.find(info.path);
     if (extension !== undefined) {
       using streaming = linkedSignal(r.lifetime.signal, deps.stopping);
-      await deps.extensions.serve(x, extension, {
+      const { record } = r.served;
+      const begun = (code: number): void => (isLongRunning(info) ? record?.responseStarted(code) : record?.responseCode(code));
+      await deps.extensions.serve(record === undefined ? x : onceStarted(x, begun), extension, {
         user: r.user,
         signal: streaming.signal,
         began: () => (info.verb === 'watch' ? r.ticket?.release() : undefined),

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRegistry } from '../src/registry/registry.ts';
 import { createTestPki, type TestPki } from './test-pki.ts';
@@ -113,7 +113,14 @@ beforeAll(async () => {
   pki = await createTestPki();
   const [own, frontProxy] = await Promise.all([pki.server('fish.default.svc'), pki.client('front-proxy-client')]);
   await Promise.all([writeFile(pki.file('front-proxy.crt'), frontProxy.cert), writeFile(pki.file('front-proxy.key'), frontProxy.key)]);
+  await writeFile(
+    pki.file('policy.json'),
+    JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] }),
+  );
+  const batch = { bufferSize: 1, maxSize: 1, maxWaitMs: 0, throttle: undefined };
+  const file = { path: pki.file('audit.log'), maxAgeDays: 0, maxBackups: 0, maxSizeMegabytes: 0, format: 'json', compress: false } as const;
   server = await startTestServer(createRegistry, {
+    audit: { policyFile: pki.file('policy.json'), log: { mode: 'blocking', batch, truncate: undefined, ...file }, webhook: undefined },
     proxyClient: { certFile: pki.file('front-proxy.crt'), keyFile: pki.file('front-proxy.key') },
   });
   extension = createServer(
@@ -298,6 +305,19 @@ describe('API aggregation', () => {
     expect((await server.fetch(`/apis/${group}/v1/trouts`)).code).toBe(503);
     healthy = true;
     await available((c) => c.status === 'True');
+  });
+
+  it('records what was asked of extensions', async () => {
+    const lines = async (): Promise<{ stage: string; requestURI: string; responseStatus?: { code: number } }[]> =>
+      (await readFile(pki.file('audit.log'), 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { stage: string; requestURI: string });
+    const of = async (path: string): Promise<string[]> =>
+      (await lines()).filter((l) => l.requestURI === `/apis/${group}/v1/${path}`).map((l) => `${l.stage} ${l.responseStatus?.code ?? ''}`);
+    await server.fetch(`/apis/${group}/v1/trouts/recorded`);
+    expect(await of('trouts/recorded')).toEqual(['RequestReceived ', 'ResponseComplete 200']);
+    await expect.poll(() => of('trouts?watch=true')).toEqual(['RequestReceived ', 'ResponseStarted 200', 'ResponseComplete 200']);
   });
 
   it('lets go of what is deleted', async () => {

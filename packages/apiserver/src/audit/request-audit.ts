@@ -213,6 +213,11 @@ export class RequestRecord implements RequestAudit {
     throw internalError('failed to store audit event');
   }
 
+  /** The code of an answer that somebody else makes. */
+  responseCode(code: number): void {
+    this.#fields.responseStatus ??= { code };
+  }
+
   /** The headers of a long-running request's answer are out. */
   responseStarted(code: number): void {
     if (this.#started) return;
