@@ -8,11 +8,6 @@ export class PluginError extends Error {
     super(message);
     this.code = code;
   }
-  /** Whether the plugin may still be at work, or have done it: nothing may be cleaned up then. */
-  get isUncertain(): boolean {
-    // Cancelled, Unknown timeouts: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, ABORTED, RESOURCE_EXHAUSTED.
-    return [1, 4, 14, 10, 8].includes(this.code);
-  }
 }
 
 export interface PluginChannel extends Disposable {

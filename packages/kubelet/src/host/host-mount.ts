@@ -21,6 +21,8 @@ export interface HostMount {
   bindSubPath(o: { readonly volume: string; readonly subPath: string; readonly target: string }): Promise<void>;
   /** Binds a directory or device of the node to an existing `target`; `options` as in mount(8), for this mount alone. */
   bind(source: string, target: string, options: readonly string[]): Promise<void>;
+  /** Changes the flags of one mount; others of the same file system keep theirs. */
+  remount(target: string, options: readonly string[]): Promise<void>;
   /** Mounts a file system; `type` is one that the node's mount(8) knows. */
   mount(o: { readonly type: string; readonly source: string; readonly target: string; readonly options: readonly string[] }): Promise<void>;
   /** Mounts a block device; one without any content gets a file system first (`fsType`, ext4 when empty). */
@@ -142,6 +144,9 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
   await refresh();
   const exec = (command: string, ...args: readonly string[]): Promise<string> =>
     foreign === undefined ? run(command, args) : run('nsenter', ['-t', String(foreign), '-m', '--', command, ...args]);
+  const remount = async (target: string, options: readonly string[]): Promise<void> => {
+    await exec('mount', '-o', ['remount', 'bind', ...options].join(','), target);
+  };
   return {
     refresh,
     local: (path) => (foreign === undefined ? path : `/proc/${foreign}/root${path}`),
@@ -159,8 +164,9 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
     bind: async (source, target, options) => {
       await exec('mount', '--bind', source, target);
       // The kernel takes flags of a bind only when it is mounted again.
-      if (options.length > 0) await exec('mount', '-o', ['remount', 'bind', ...options].join(','), target);
+      if (options.length > 0) await remount(target, options);
     },
+    remount,
     mount: async ({ type, source, target, options }) => {
       await exec('mount', '-t', type, ...(options.length === 0 ? [] : ['-o', options.join(',')]), source, target);
     },

@@ -81,6 +81,7 @@ export function createFakeNode(
     bindSubPath: async () => undefined,
     bind: async () => undefined,
     mount: async () => undefined,
+    remount: async () => undefined,
     formatAndMount: async () => undefined,
     propagationOf: async () => 'shared',
     unmount: async () => undefined,

@@ -69,11 +69,13 @@ const local: Mounter = {
       return { path: source, readOnly, isDevice: true };
     }
     if (!(await isMounted(context.hostMount, target))) {
-      const options = [...(readOnly ? ['ro'] : []), ...mountOptions];
-      if (found === 'directory') await context.hostMount.bind(source, target, options);
-      else if (found === 'block')
-        await context.hostMount.formatAndMount({ device: source, target, fsType: volume.spec?.local?.fsType ?? '', options });
-      else throw new Error('only directory and block device are supported');
+      const { hostMount } = context;
+      if (found === 'directory') await hostMount.bind(source, target, [...(readOnly ? ['ro'] : []), ...mountOptions]);
+      else if (found === 'block') {
+        await hostMount.formatAndMount({ device: source, target, fsType: volume.spec?.local?.fsType ?? '', options: mountOptions });
+        // By this mount alone: another pod of the node may have the same disk for writing.
+        if (readOnly) await hostMount.remount(target, ['ro']);
+      } else throw new Error('only directory and block device are supported');
     }
     return { path: target, readOnly };
   },
