@@ -27,8 +27,7 @@ import { readUsage } from './node/machine.ts';
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
-import { createNodeGuards, nodeResourcesOf } from './node-guards.ts';
-import { imagesInUse } from './pod/dead-containers.ts';
+import { createNodeGuards, nodeResourcesOf, waitForRuntime } from './node-guards.ts';
 import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
@@ -66,9 +65,6 @@ export interface KubeletParts {
   readonly stats: NodeStats;
 }
 
-/** How often upstream looks at the images. */
-const imageGarbageIntervalMs = 300_000;
-
 export function createKubelet(
   config: KubeletConfig,
   deps: {
@@ -90,19 +86,6 @@ export function createKubelet(
     resolveParts = resolve;
   });
 
-  /** The runtime may come later than the kubelet. */
-  const waitForRuntime = async (signal: AbortSignal) => {
-    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5000)) {
-      try {
-        return { status: await runtime.status(), version: await runtime.version() };
-      } catch (error) {
-        signal.throwIfAborted();
-        log.error({ err: error }, 'the container runtime does not answer; trying again');
-        await clock.sleep(delayMs, signal);
-      }
-    }
-  };
-
   const assemble = async (
     signal: AbortSignal,
   ): Promise<{ parts: KubeletParts; loops: readonly (readonly [string, (s: AbortSignal) => Promise<void>])[] }> => {
@@ -113,7 +96,7 @@ export function createKubelet(
     const otherNodes = createInformer<Node>(nodes, {}, { client: deps.networkClient, clock, log });
     // Lists don't wait for the runtime.
     const informing = [podInformer, nodeInformer, serviceInformer, otherNodes].map((i) => i.run(signal));
-    const { status, version } = await waitForRuntime(signal);
+    const { status, version } = await waitForRuntime({ runtime, clock, log }, signal);
     const podsDirectory = path.join(config.rootDirectory, 'pods');
     await mkdir(podsDirectory, { recursive: true });
     // Files of Secrets are readable for every user, since any may be the container's: on the host this directory keeps others out.
@@ -165,6 +148,7 @@ export function createKubelet(
         pressures: () => eviction.conditions(),
         shuttingDown: () => shutdown.inProgress,
         devices: () => devices.counts(),
+        relistAgeMs: () => manager.relistAgeMs(),
         inContactSinceMs: () => contact.sinceMs(),
         volumesInUse: () => volumesInUse(),
       },
@@ -349,14 +333,6 @@ export function createKubelet(
       node.imagesChanged();
       garbage.notePulled(image).catch((error: unknown) => log.error({ err: error }, 'a fetched image could not be recorded'));
     };
-    const collectImages = async (s: AbortSignal): Promise<void> => {
-      while (!s.aborted) {
-        await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
-        if (s.aborted) return;
-        await garbage.collect(await imagesInUse(runtime));
-      }
-    };
-
     const lease = (s: AbortSignal): Promise<void> =>
       renewNodeLease(
         {
@@ -388,7 +364,6 @@ export function createKubelet(
         ['network', (s) => network.run(s)],
         ['node', register],
         ['pods', (s) => manager.run(s)],
-        ['image garbage', collectImages],
         ['plugins', (s) => plugins.run(s)],
         [
           'local volumes',

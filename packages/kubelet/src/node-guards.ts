@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { EventRecorder } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
-import type { ContainerRuntime } from '@skiff/cri';
+import type { ContainerRuntime, RuntimeService, RuntimeStatus, RuntimeVersion } from '@skiff/cri';
 import type { KubeletConfig } from './config/kubelet-config.ts';
 import { createEvictionManager, type EvictionManager } from './eviction/eviction-manager.ts';
 import { createDeviceManager, type DeviceManager } from './devices/device-manager.ts';
@@ -29,6 +29,26 @@ export interface NodeGuards {
   readonly devices: DeviceManager;
   /** Everything of these that runs, with its name. */
   readonly loops: readonly (readonly [string, (s: AbortSignal) => Promise<void>])[];
+}
+
+/** How often upstream looks at the images. */
+const imageGarbageIntervalMs = 300_000;
+
+/** The runtime may come later than the kubelet. Throws only when `signal` aborts. */
+export async function waitForRuntime(
+  deps: { readonly runtime: RuntimeService; readonly clock: Clock; readonly log: Logger },
+  signal: AbortSignal,
+): Promise<{ status: RuntimeStatus; version: RuntimeVersion }> {
+  const { runtime, clock, log } = deps;
+  for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5000)) {
+    try {
+      return { status: await runtime.status(), version: await runtime.version() };
+    } catch (error) {
+      signal.throwIfAborted();
+      log.error({ err: error }, 'the container runtime does not answer; trying again');
+      await clock.sleep(delayMs, signal);
+    }
+  }
 }
 
 /** What pods can have of a machine, by the configuration's reservations and thresholds. */
@@ -96,6 +116,13 @@ export function createNodeGuards(
       log,
     },
   );
+  const collectImages = async (s: AbortSignal): Promise<void> => {
+    while (!s.aborted) {
+      await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
+      if (s.aborted) return;
+      deps.metrics.imagesRemoved(await garbage.collect(await imagesInUse(runtime)));
+    }
+  };
   const directory = config.devicePluginDirectory;
   const devices = createDeviceManager(
     { directory, stateDirectory: config.rootDirectory },
@@ -108,6 +135,7 @@ export function createNodeGuards(
     shutdown,
     devices,
     loops: [
+      ['image garbage', collectImages],
       ['eviction', (s) => eviction.run(s)],
       ['node shutdown', (s) => shutdown.run(s)],
       ['devices', (s) => devices.run(s)],

@@ -12,7 +12,12 @@ export interface NodeHealth {
   /** Containers outlive a restart of the runtime's daemon. */
   readonly liveRestore: boolean;
   readonly shuttingDown: boolean;
+  /** How long ago the runtime's containers were last looked at as a whole. */
+  readonly relistAgeMs: number;
 }
+
+/** Upstream's: after so long a runtime that answers some questions counts as stuck all the same. */
+const relistThresholdMs = 180_000;
 
 type Verdict = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
 
@@ -21,9 +26,19 @@ function pressure(type: string, o: { bad: boolean; good: readonly [string, strin
   return { type, status: o.bad ? 'True' : 'False', reason, message };
 }
 
-export function computeNodeConditions({ pressures, runtime, network, routes, liveRestore, shuttingDown }: NodeHealth): readonly Verdict[] {
+export function computeNodeConditions({
+  pressures,
+  runtime,
+  network,
+  routes,
+  liveRestore,
+  shuttingDown,
+  relistAgeMs,
+}: NodeHealth): readonly Verdict[] {
   const troubles: string[] = [];
   if (!runtime.ready) troubles.push(`container runtime is down: ${runtime.message}`);
+  if (relistAgeMs > relistThresholdMs)
+    troubles.push(`PLEG is not healthy: pleg was last seen active ${Math.floor(relistAgeMs / 1000)}s ago; threshold is 3m0s`);
   if (shuttingDown) troubles.push('node is shutting down');
   if (!network.ready)
     troubles.push(`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network.message}`);

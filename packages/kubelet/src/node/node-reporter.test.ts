@@ -6,6 +6,8 @@ import type { ImageService, RuntimeService } from '@skiff/cri';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { createApiContact } from './api-contact.ts';
+import { computeNodeConditions } from './conditions.ts';
+import { inTime } from '../host/in-time.ts';
 import { createNodeReporter } from './node-reporter.ts';
 
 /** An API with one Node, and an informer that hears of it at once. */
@@ -66,6 +68,7 @@ function startReporter() {
       pressures: () => new Set(),
       shuttingDown: () => false,
       devices: () => new Map(),
+      relistAgeMs: () => 0,
       inContactSinceMs: () => contact.sinceMs(),
       volumesInUse: async () => [],
     },
@@ -90,6 +93,36 @@ function startReporter() {
     },
   };
 }
+
+it('conditions tell of a runtime that hangs as a whole, or in part', () => {
+  const healthy = { ready: true, message: '' };
+  const ready = (over: object) =>
+    computeNodeConditions({
+      pressures: new Set(),
+      runtime: healthy,
+      network: healthy,
+      routes: healthy,
+      liveRestore: true,
+      shuttingDown: false,
+      relistAgeMs: 60_000,
+      ...over,
+    }).find((c) => c.type === 'Ready');
+  expect(ready({})).toMatchObject({ status: 'True' });
+  expect(ready({ relistAgeMs: 200_000 })).toMatchObject({
+    status: 'False',
+    message: '[PLEG is not healthy: pleg was last seen active 200s ago; threshold is 3m0s]',
+  });
+  expect(ready({ shuttingDown: true })?.message).toBe('[node is shutting down]');
+});
+
+it('inTime gives up on what does not answer', async () => {
+  const clock = new FakeClock();
+  const waiting = inTime(new Promise(() => undefined), { what: 'status', patienceMs: 10_000, clock });
+  const outcome = expect(waiting).rejects.toThrow('the container runtime did not answer within 10 s (status)');
+  await clock.advance(10_000);
+  await outcome;
+  expect(await inTime(Promise.resolve(1), { what: 'x', patienceMs: 1, clock })).toBe(1);
+});
 
 describe('a Node that is deleted', () => {
   let r: ReturnType<typeof startReporter>;

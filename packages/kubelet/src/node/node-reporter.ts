@@ -4,6 +4,7 @@ import type { Client, EventRecorder, Informer } from '@skiff/client';
 import { childSignal, type Clock, formatTime, type Logger } from '@skiff/component-base';
 import type { ImageService, RuntimeService } from '@skiff/cri';
 import type { PressureCondition } from '../eviction/signals.ts';
+import { inTime } from '../host/in-time.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { computeNodeConditions, stampNodeConditions } from './conditions.ts';
 import { architecture, type MachineUsage, type NodeResources, readSystemInfo, readUsage } from './machine.ts';
@@ -47,6 +48,7 @@ export const isRemovedOnPurpose = (o: { inContactSinceMs: number; nowMs: number;
 /** What Events are about. Upstream's kubelet refers to its node by name in the UID's place; tools look for that. */
 export const nodeReference = (name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } });
 
+const runtimePatienceMs = 10_000;
 const imagesIntervalMs = 300_000;
 
 export function createNodeReporter(
@@ -64,6 +66,7 @@ export function createNodeReporter(
     resources: NodeResources;
     pressures: () => ReadonlySet<PressureCondition>;
     shuttingDown: () => boolean;
+    relistAgeMs: () => number;
     /** Of device plugins. */
     devices: () => ReadonlyMap<string, { readonly capacity: number; readonly allocatable: number }>;
     /** Since when the API has answered without a gap; monotonic milliseconds. */
@@ -119,17 +122,19 @@ export function createNodeReporter(
     ...config.labels,
   });
 
+  /** A runtime that hangs must not keep the node from saying so. */
+  const asked = <T>(what: string, answer: Promise<T>): Promise<T> => inTime(answer, { what, patienceMs: runtimePatienceMs, clock });
   const computeStatus = async (previous: DeepReadonly<NodeStatus>): Promise<NodeStatus> => {
-    const status = await runtime.status().catch((error: Error) => ({
+    const status = await asked('status', runtime.status()).catch((error: Error) => ({
       ready: false,
       message: error.message,
       liveRestore: true,
       handlers: [''],
       recursiveReadOnlyMounts: false,
     }));
-    if (status.ready && info === undefined) info = await readSystemInfo(await runtime.version());
+    if (status.ready && info === undefined) info = await readSystemInfo(await asked('version', runtime.version()));
     if (status.ready && clock.monotonicMs() - imagesAtMs > imagesIntervalMs) {
-      images = renderImages(await deps.images.listImages());
+      images = await asked('images', deps.images.listImages()).then(renderImages, () => images);
       imagesAtMs = clock.monotonicMs();
     }
     const usage = await readUsage(config.rootDirectory);
@@ -145,6 +150,7 @@ export function createNodeReporter(
       routes: deps.network.routes(),
       liveRestore: status.liveRestore,
       shuttingDown: deps.shuttingDown(),
+      relistAgeMs: deps.relistAgeMs(),
     });
     const next: NodeStatus = {
       addresses: [...config.addresses.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: config.name }],

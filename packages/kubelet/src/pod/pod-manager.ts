@@ -22,6 +22,8 @@ export interface PodManager {
   find(namespace: string, name: string): PodWorker | undefined;
   byUid(uid: string): PodWorker | undefined;
   poke(uids: Iterable<string>): void;
+  /** How long ago all of the runtime's containers were last compared with what is known. */
+  relistAgeMs(): number;
   /** Resolves when what ran before this kubelet was taken over. */
   readonly adopted: Promise<void>;
 }
@@ -39,6 +41,8 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
   /** UIDs that the runtime had something of when this kubelet started. */
   let before = new Set<string>();
   let root: AbortSignal = new AbortController().signal;
+  /** undefined: the first time is still to come. */
+  let relistedAtMs: number | undefined;
 
   /** Other pods of that name: after a partition, one that was deleted by force may still run here when its successor comes. */
   const namesakesOf = (pod: PodSnapshot): readonly PodWorker[] =>
@@ -147,6 +151,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
   /** The net below the events: what changed without one is found here. */
   const relist = async (signal: AbortSignal): Promise<void> => {
     const { clock, runtime } = deps.context();
+    relistedAtMs = clock.monotonicMs();
     while (!signal.aborted) {
       await clock.sleep(relistMs, signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -158,6 +163,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
           w.observed.sandboxes.some((s) => (s.state === 'ready') !== sandboxes.has(s.id));
         if (lost) w.invalidate();
       }
+      relistedAtMs = clock.monotonicMs();
     }
   };
   const housekeeping = async (signal: AbortSignal): Promise<void> => {
@@ -170,6 +176,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
 
   return {
     adopted,
+    relistAgeMs: () => (relistedAtMs === undefined ? 0 : deps.context().clock.monotonicMs() - relistedAtMs),
     pods: () => [...workers.values()].map((w) => w.pod),
     workers: () => [...workers.values()],
     byUid: (uid) => workers.get(uid),

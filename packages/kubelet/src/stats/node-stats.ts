@@ -1,6 +1,7 @@
 import type { Clock } from '@skiff/component-base';
 import type { ContainerRuntime } from '@skiff/cri';
 import type { HostMount } from '../host/host-mount.ts';
+import { inTime } from '../host/in-time.ts';
 import type { RunCommand } from '../host/run-command.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 import { createCgroupReader } from './cgroup-reader.ts';
@@ -19,6 +20,9 @@ export interface NodeStats {
   /** For decisions about these pods: measured now. */
   measure(pods: readonly PodSnapshot[], what: { readonly disk: boolean; readonly inodes: boolean }): Promise<ReadonlyMap<string, PodUsage>>;
 }
+
+/** Memory is watched also while the engine hangs. */
+const enginePatienceMs = 2_000;
 
 export function createNodeStats(
   config: { readonly rootDirectory: string; readonly cgroupVersion: 1 | 2 },
@@ -64,7 +68,11 @@ export function createNodeStats(
   };
 
   return {
-    node: () => readNodeUsage({ rootDirectory: config.rootDirectory, local: hostMount.local }, images),
+    node: () =>
+      readNodeUsage(
+        { rootDirectory: config.rootDirectory, local: hostMount.local },
+        { imageFilesystem: () => inTime(images.imageFilesystem(), { what: 'image filesystem', patienceMs: enginePatienceMs, clock }) },
+      ),
     pods: () => {
       forgetGone();
       return reader.read(deps.running());
