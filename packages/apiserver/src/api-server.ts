@@ -20,6 +20,7 @@ import type { ApiServerConfig } from './config.ts';
 import { createConnectHandlers } from './connect/handlers.ts';
 import { createKubeletClient } from './connect/kubelet-client.ts';
 import type { RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
+import { createAdmissionMetrics } from './admission/admission-metrics.ts';
 import { admitConnect } from './admission/connect.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { callEndpoint, connectHandlers, servedVersions } from './dispatch.ts';
@@ -29,8 +30,10 @@ import { flowControlDumps } from './flow-control/debug-dumps.ts';
 import { FlowController } from './flow-control/flow-control.ts';
 import { registerFlowMetrics } from './flow-control/flow-metrics.ts';
 import { createInFlight } from './in-flight.ts';
+import { registerBuildInfo } from './metrics/build-info.ts';
 import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createRequestMetrics } from './metrics/request-metrics.ts';
+import { registerStorageMetrics } from './metrics/storage-metrics.ts';
 import { createPathTable } from './paths.ts';
 import { createPipeline } from './pipeline.ts';
 import { createRoutes } from './routes.ts';
@@ -94,7 +97,9 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const external =
       config.externalAuthentication &&
       openExternalAuthentication(config.externalAuthentication, { ownIssuers: config.serviceAccounts.issuers, clock, log });
+    const metricsRegistry = new MetricsRegistry();
     const api = createServedApi(config, {
+      admissionMetrics: createAdmissionMetrics([metricsRegistry], clock.monotonicMs),
       store: deps.store,
       ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
       createRegistry: deps.createRegistry,
@@ -125,7 +130,6 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const bootstrap = createBootstrap(systemObjects, { objects, members, definitions: builtinResources, log });
 
     const kubelets = createKubeletClient(config.kubelet, { dialer });
-    const metricsRegistry = new MetricsRegistry();
     registerProcessMetrics([metricsRegistry], startedAtSeconds);
     const audit =
       config.audit === undefined
@@ -137,6 +141,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         ? new FlowController({ serverSeats }, { objects, listExtent: registry.extent, clock, log: log.child({ part: 'flow-control' }) })
         : undefined;
     const flowControl = flowController ?? createInFlight(config.inFlight);
+    registerStorageMetrics([metricsRegistry], registry);
+    registerBuildInfo([metricsRegistry]);
     if (flowController !== undefined) registerFlowMetrics([metricsRegistry], flowController);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
     const aggregation = createAggregation(config.proxyClient, {

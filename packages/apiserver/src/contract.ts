@@ -169,6 +169,8 @@ export interface ResourceRegistry {
   lookup(group: string, version: string, resource: string, subresource: string): ResourceEndpoint | undefined;
   /** How much a request is about, as far as this process knows: the object's stored bytes, how many objects a LIST has, and how long those are. */
   extent(info: RequestInfo): { readonly value: Buffer | undefined; readonly objects: number; readonly averageBytes: number };
+  /** What the caches hold of each resource, and how many changes they have seen. */
+  storageStatistics(): readonly { readonly group: string; readonly resource: string; readonly objects: number; readonly events: number }[];
   /** Everything served, for discovery and OpenAPI. */
   definitions(): readonly ResourceDefinition[];
   /** Replaces the custom kinds that are served: those of the same identity stay as they are, with their watches. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { badRequest, internalError, isStatusError, type StatusError, tooManyRequests } from '@skiff/apimachinery';
-import { type Clock, childSignal, type Logger, parseDuration } from '@skiff/component-base';
+import { type Clock, type Logger, parseDuration } from '@skiff/component-base';
 import type { Audit } from './audit/audit.ts';
 import type { RequestRecord } from './audit/request-audit.ts';
 import type { ExtensionProxy } from './aggregation/extension-proxy.ts';
@@ -19,8 +19,9 @@ import { protobufMediaType } from './request/protobuf-body.ts';
 import { decodePath, isLongRunning, parseRequestInfo } from './request/request-info.ts';
 import { errorResponse, methodNotServed, pageNotFound, requestTimeout, resourceNotServed, warningHeaders } from './request/responses.ts';
 import { type Exchange, header, type HttpResponse } from './server/exchange.ts';
+import { linkedSignal } from './server/linked-signal.ts';
 import { RequestLifetime } from './server/request-lifetime.ts';
-import { destroyResponse, responseClosed, sendResponse } from './server/respond.ts';
+import { bodyBytes, destroyResponse, responseClosed, sendResponse } from './server/respond.ts';
 import type { UnsentBytes } from './server/unsent.ts';
 import { openWatchStream } from './server/watch-stream.ts';
 
@@ -60,6 +61,8 @@ interface Served {
   info: RequestInfo | undefined;
   user: UserInfo | undefined;
   code: number;
+  /** Of the answer, where they are known. */
+  bytes: number | undefined;
   /** Absent: nobody wants it recorded. */
   record: RequestRecord | undefined;
 }
@@ -71,7 +74,7 @@ interface Served {
 export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: Exchange) => Promise<void> {
   return async function serve(x: Exchange): Promise<void> {
     const startedMs = deps.clock.monotonicMs();
-    const served: Served = { info: undefined, user: undefined, code: 0, record: undefined };
+    const served: Served = { info: undefined, user: undefined, code: 0, bytes: undefined, record: undefined };
     const warnings: string[] = [];
     const receivedMs = deps.audit === undefined ? 0 : deps.clock.now();
     const auditId = header(x.request, 'audit-id') || randomUUID();
@@ -142,6 +145,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
         code: served.code,
         seconds: (deps.clock.monotonicMs() - startedMs) / 1000,
         dryRun: query.get('dryRun') ?? '',
+        bytes: served.bytes,
       });
       deps.log.debug(
         { auditId, user: served.user?.name, verb: served.info?.verb, url, code: served.code, from: x.connection.remoteAddress },
@@ -311,6 +315,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
     writeWarnings(x, o.warnings);
     const { info, record } = o.served;
     o.served.code = response.code;
+    o.served.bytes = bodyBytes(response);
     const sent =
       record === undefined || o.isRecorded === true ? response : record.answered(response, info !== undefined && answersObjects(info));
     await sendResponse(x, sent, { compressible: o.compressible, unsent: deps.unsent });
@@ -382,18 +387,3 @@ const notInitialized = (): StatusError => tooManyRequests("The apiserver hasn't 
 const unexpectedWatch = (): never => {
   throw new Error('a watch was opened by a verb that is none');
 };
-
-/** Aborts with either; dispose when done. */
-function linkedSignal(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal } & Disposable {
-  const child = childSignal(a);
-  const onAbort = (): void => child.abort(b.reason);
-  if (b.aborted) onAbort();
-  else b.addEventListener('abort', onAbort, { once: true });
-  return {
-    signal: child.signal,
-    [Symbol.dispose]: () => {
-      b.removeEventListener('abort', onAbort);
-      child[Symbol.dispose]();
-    },
-  };
-}

@@ -10,7 +10,7 @@ import type { ResourceRegistry } from './contract.ts';
 import { discoveryRoutes } from './discovery/discovery-routes.ts';
 import { type DiscoverySources, groupDefinitions } from './discovery/documents.ts';
 import { goPlatform, versionRoute } from './discovery/version.ts';
-import { type HealthCheck, healthRoutes, pingCheck } from './health/health.ts';
+import { type HealthCheck, HealthResults, healthRoutes, pingCheck } from './health/health.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
 import type { PathRoute } from './paths.ts';
 import { objectResponse } from './request/responses.ts';
@@ -36,14 +36,19 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
   const informers: HealthCheck = { name: 'informer-sync', check: () => (deps.state.initialized ? undefined : 'caches are not filled yet') };
   const shutdown: HealthCheck = { name: 'shutdown', check: () => (deps.state.stopping ? 'process is shutting down' : undefined) };
   const started = deps.bootstrap.checks;
+  const health = { log: deps.log, results: new HealthResults() };
   const routes: PathRoute[] = [
     ...discoveryRoutes(deps),
     versionRoute(goPlatform()),
     ...openApiRoutes({ registry: deps.registry, schema: builtinSchemas, sources: deps.sources }),
-    ...healthRoutes('livez', [pingCheck, ...started], deps.log),
-    ...healthRoutes('readyz', [pingCheck, etcd, informers, ...started, shutdown], deps.log),
-    ...healthRoutes('healthz', [pingCheck, etcd, ...started], deps.log),
+    ...healthRoutes('livez', [pingCheck, ...started], health),
+    ...healthRoutes('readyz', [pingCheck, etcd, informers, ...started, shutdown], health),
+    ...healthRoutes('healthz', [pingCheck, etcd, ...started], health),
     ...issuerDiscoveryRoutes(config.serviceAccounts, deps.keys, deps.serverAddress),
+    {
+      path: '/metrics/slis',
+      handle: () => ({ code: 200, contentType: deps.metricsRegistry.contentType, body: [Buffer.from(health.results.render())] }),
+    },
     {
       path: '/metrics',
       handle: async () => ({

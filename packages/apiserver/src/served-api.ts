@@ -1,6 +1,7 @@
 import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
+import type { AdmissionMetrics } from './admission/admission-metrics.ts';
 import { createAdmissionChain } from './admission/plugin.ts';
 import { createWebhookClient, type WebhookClient } from './admission/webhook/client.ts';
 import { createConversionWebhooks } from './custom-resources/conversion-webhook.ts';
@@ -27,6 +28,8 @@ export interface ServedApiDeps {
   readonly external?: ExternalAuthentication | undefined;
   /** How webhooks are reached. */
   readonly dialer: Dialer;
+  /** Absent: nobody counts. */
+  readonly admissionMetrics?: AdmissionMetrics;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -75,6 +78,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
             webhooks: { client: () => webhooks, definitions: () => registry.definitions(), convert },
             sleep: clock.sleep,
           }),
+          deps.admissionMetrics,
         );
         return admission.current;
       },

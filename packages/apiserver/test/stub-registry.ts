@@ -84,6 +84,7 @@ export function createStubRegistry(bigListBytes = 0): ResourceRegistry & { reado
   }
   return {
     watches,
+    storageStatistics: () => [],
     extent: () => ({ value: undefined, objects: 0, averageBytes: 0 }),
     objects,
     lookup: (group, version, resource, sub) => endpoints.get(`${group}/${version}/${resource}/${sub}`),

@@ -1,4 +1,5 @@
 import type { AdmissionRequest, Lifetime } from '../contract.ts';
+import { type AdmissionMetrics, uncounted } from './admission-metrics.ts';
 import { MutationRounds } from './reinvocation.ts';
 
 /** What a plugin sees of a request: by operation and resource, before anything else is asked. */
@@ -16,7 +17,10 @@ export const isFor = (r: AdmissionRequest, group: string, resource: string, subr
   r.definition.group === group && r.definition.plural === resource && r.subresource === subresource;
 
 /** Plugins in order. First all mutate (twice, where webhooks or policies changed something), later, on the final object, all validate. */
-export function createAdmissionChain(plugins: readonly AdmissionPlugin[]): {
+export function createAdmissionChain(
+  plugins: readonly AdmissionPlugin[],
+  metrics: AdmissionMetrics = uncounted,
+): {
   mutate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
   validate(r: AdmissionRequest, lifetime: Lifetime): Promise<void>;
 } {
@@ -25,12 +29,34 @@ export function createAdmissionChain(plugins: readonly AdmissionPlugin[]): {
   return {
     mutate: async (r, lifetime) => {
       const rounds = new MutationRounds();
-      do {
-        for (const p of mutating) if (p.handles(r)) await p.mutate?.(r, lifetime, rounds);
-      } while (rounds.next());
+      const step = metrics.begin('admit', r.operation);
+      try {
+        do {
+          for (const p of mutating) {
+            if (!p.handles(r)) continue;
+            step.plugin(p.name);
+            await p.mutate?.(r, lifetime, rounds);
+          }
+        } while (rounds.next());
+        step.end(false);
+      } catch (error) {
+        step.end(true);
+        throw error;
+      }
     },
     validate: async (r, lifetime) => {
-      for (const p of validating) if (p.handles(r)) await p.validate?.(r, lifetime);
+      const step = metrics.begin('validate', r.operation);
+      try {
+        for (const p of validating) {
+          if (!p.handles(r)) continue;
+          step.plugin(p.name);
+          await p.validate?.(r, lifetime);
+        }
+        step.end(false);
+      } catch (error) {
+        step.end(true);
+        throw error;
+      }
     },
   };
 }

@@ -1,83 +1,46 @@
-import type { MetricValueWithName, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { type Buckets, bucketSamples, type Labels, registerSampled, type Samples } from '../metrics/sampled-metric.ts';
 import type { FlowController } from './flow-control.ts';
-import { type Buckets, type FlowStatistics, rejectReasons } from './flow-statistics.ts';
+import { type FlowStatistics, rejectReasons } from './flow-statistics.ts';
 import type { PriorityLevel } from './priority-level.ts';
-
-type Labels = Record<string, string>;
-type Samples = MetricValueWithName<string>[];
-
-/** A metric that is put together when it is asked for. */
-class SampledMetric {
-  readonly name: string;
-  readonly #help: string;
-  readonly #type: 'counter' | 'gauge' | 'histogram';
-  readonly #sample: () => Samples;
-
-  constructor(name: string, help: string, o: { type: 'counter' | 'gauge' | 'histogram'; sample: () => Samples }) {
-    this.name = name;
-    this.#help = help;
-    this.#type = o.type;
-    this.#sample = o.sample;
-  }
-
-  get(): Promise<unknown> {
-    return Promise.resolve({ name: this.name, help: this.#help, type: this.#type, aggregator: 'sum', values: this.#sample() });
-  }
-}
-
-function bucketSamples(name: string, labels: Labels, b: Buckets): Samples {
-  let below = 0;
-  const out: Samples = b.bounds.map((bound, i) => {
-    below += b.counts[i] ?? 0;
-    return { metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: below };
-  });
-  out.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: b.count });
-  out.push({ metricName: `${name}_sum`, labels, value: b.sum }, { metricName: `${name}_count`, labels, value: b.count });
-  return out;
-}
 
 /** apiserver_flowcontrol_*, with upstream's names and labels; read when they are asked for. */
 export function registerFlowMetrics(registers: readonly Registry[], flowControl: FlowController): void {
-  const add = (metric: SampledMetric): void => {
-    for (const registry of registers) registry.registerMetric(metric as never);
-  };
+  const add = (name: string, help: string, o: { type: 'counter' | 'gauge' | 'histogram'; sample: () => Samples }): void =>
+    registerSampled(registers, { name, help, ...o });
   const flows = (sample: (s: FlowStatistics, labels: Labels) => Samples): Samples =>
     flowControl.configuration.schemas.flatMap(({ name, level, statistics }) =>
       statistics.estimatedSeats.count === 0 ? [] : sample(statistics, { priority_level: level.name, flow_schema: name }),
     );
   const flowNumber = (type: 'counter' | 'gauge', name: string, help: string, read: (s: FlowStatistics) => number): void =>
-    add(
-      new SampledMetric(`apiserver_flowcontrol_${name}`, help, {
-        type,
-        sample: () => flows((s, labels) => [{ metricName: `apiserver_flowcontrol_${name}`, labels, value: read(s) }]),
-      }),
-    );
+    add(`apiserver_flowcontrol_${name}`, help, {
+      type,
+      sample: () => flows((s, labels) => [{ metricName: `apiserver_flowcontrol_${name}`, labels, value: read(s) }]),
+    });
   const flowHistogram = (name: string, help: string, read: (s: FlowStatistics) => readonly (readonly [Labels, Buckets])[]): void => {
     const full = `apiserver_flowcontrol_${name}`;
     const sample = (): Samples =>
       flows((s, labels) => read(s).flatMap(([more, b]) => (b.count === 0 ? [] : bucketSamples(full, { ...labels, ...more }, b))));
-    add(new SampledMetric(full, help, { type: 'histogram', sample }));
+    add(full, help, { type: 'histogram', sample });
   };
   const levelGauge = (name: string, help: string, read: (l: PriorityLevel) => number): void => {
     const metricName = `apiserver_flowcontrol_${name}`;
     const sample = (): Samples =>
       [...flowControl.configuration.levels.values()].map((l) => ({ metricName, labels: { priority_level: l.name }, value: read(l) }));
-    add(new SampledMetric(metricName, help, { type: 'gauge', sample }));
+    add(metricName, help, { type: 'gauge', sample });
   };
 
   const rejected = 'apiserver_flowcontrol_rejected_requests_total';
-  add(
-    new SampledMetric(rejected, 'Requests refused, by reason.', {
-      type: 'counter',
-      sample: () =>
-        flows((s, labels) =>
-          rejectReasons.flatMap((reason) => {
-            const value = s.rejected[reason];
-            return value === undefined ? [] : [{ metricName: rejected, labels: { ...labels, reason }, value }];
-          }),
-        ),
-    }),
-  );
+  add(rejected, 'Requests refused, by reason.', {
+    type: 'counter',
+    sample: () =>
+      flows((s, labels) =>
+        rejectReasons.flatMap((reason) => {
+          const value = s.rejected[reason];
+          return value === undefined ? [] : [{ metricName: rejected, labels: { ...labels, reason }, value }];
+        }),
+      ),
+  });
   flowNumber('counter', 'dispatched_requests_total', 'Requests served.', (s) => s.dispatched);
   flowNumber(
     'counter',
@@ -114,10 +77,8 @@ export function registerFlowMetrics(registers: readonly Registry[], flowControl:
   levelGauge('dispatch_r', 'Virtual time of the last dispatch.', (l) => l.queueSet.last.dispatchR);
   levelGauge('latest_s', 'Virtual start of the request dispatched last.', (l) => l.queueSet.last.s);
   const fraction = 'apiserver_flowcontrol_seat_fair_frac';
-  add(
-    new SampledMetric(fraction, 'The part of its demand that each level gets.', {
-      type: 'gauge',
-      sample: () => [{ metricName: fraction, labels: {}, value: flowControl.fairFraction }],
-    }),
-  );
+  add(fraction, 'The part of its demand that each level gets.', {
+    type: 'gauge',
+    sample: () => [{ metricName: fraction, labels: {}, value: flowControl.fairFraction }],
+  });
 }

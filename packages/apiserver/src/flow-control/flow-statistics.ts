@@ -1,27 +1,4 @@
-/** Counts of a histogram. Cheaper than prom-client's: every request is counted several times. */
-export class Buckets {
-  readonly bounds: readonly number[];
-  readonly counts: number[];
-  sum = 0;
-  count = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = bounds.map(() => 0);
-  }
-
-  observe(value: number): void {
-    this.sum += value;
-    this.count++;
-    const { bounds, counts } = this;
-    for (let i = 0; i < bounds.length; i++) {
-      if (value <= (bounds[i] as number)) {
-        counts[i] = (counts[i] as number) + 1;
-        return;
-      }
-    }
-  }
-}
+import { Buckets } from '../metrics/sampled-metric.ts';
 
 export const rejectReasons = ['queue-full', 'concurrency-limit', 'time-out'] as const;
 export type RejectReason = (typeof rejectReasons)[number];

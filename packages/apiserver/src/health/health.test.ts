@@ -1,10 +1,13 @@
 import { silentLogger } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import { createPathTable, type PathRequest } from '../paths.ts';
-import { healthRoutes, pingCheck } from './health.ts';
+import { HealthResults, healthRoutes, pingCheck } from './health.ts';
 
 const table = createPathTable(
-  healthRoutes('readyz', [pingCheck, { name: 'etcd', check: () => Promise.reject(new Error('secret reason')) }], silentLogger),
+  healthRoutes('readyz', [pingCheck, { name: 'etcd', check: () => Promise.reject(new Error('secret reason')) }], {
+    log: silentLogger,
+    results: new HealthResults(),
+  }),
 );
 async function get(path: string, query = ''): Promise<[number, string]> {
   const r = await table.find(path)?.({ path, query: new URLSearchParams(query) } as PathRequest);

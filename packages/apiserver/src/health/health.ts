@@ -35,7 +35,12 @@ async function runCheck(check: HealthCheck): Promise<string | undefined> {
  * `/<name>` runs all checks but those in `?exclude=`, `/<name>/<check>` one. Failures answer 500 and keep their reason to the
  * log, as upstream's: anyone may read these pages.
  */
-export function healthRoutes(name: string, checks: readonly HealthCheck[], log: Logger): readonly PathRoute[] {
+export function healthRoutes(
+  name: string,
+  checks: readonly HealthCheck[],
+  deps: { log: Logger; results: HealthResults },
+): readonly PathRoute[] {
+  const { log } = deps;
   const all: PathHandler = async (r: PathRequest): Promise<ApiResponse> => {
     const excluded = new Set(r.query.getAll('exclude'));
     const lines: string[] = [];
@@ -49,6 +54,7 @@ export function healthRoutes(name: string, checks: readonly HealthCheck[], log: 
         continue;
       }
       const problem = results[wanted.indexOf(check)];
+      deps.results.note(name, check.name, problem === undefined);
       if (problem === undefined) lines.push(`[+]${check.name} ok`);
       else {
         failed.push(`${check.name}: ${problem}`);
@@ -76,3 +82,35 @@ export function healthRoutes(name: string, checks: readonly HealthCheck[], log: 
 }
 
 export const pingCheck: HealthCheck = { name: 'ping', check: () => undefined };
+
+/** What the checks said when they were last asked, as metrics (/metrics/slis). */
+export class HealthResults {
+  readonly #series = new Map<string, { type: string; name: string; well: boolean; success: number; error: number }>();
+
+  note(type: string, name: string, well: boolean): void {
+    const key = `${type} ${name}`;
+    const found = this.#series.get(key) ?? { type, name, well, success: 0, error: 0 };
+    found.well = well;
+    found[well ? 'success' : 'error']++;
+    this.#series.set(key, found);
+  }
+
+  render(): string {
+    const all = [...this.#series.values()];
+    const gauge = all.map((s) => `kubernetes_healthcheck{name="${s.name}",type="${s.type}"} ${s.well ? 1 : 0}`);
+    const counter = all.flatMap((s) =>
+      (['error', 'success'] as const).flatMap((status) =>
+        s[status] === 0 ? [] : [`kubernetes_healthchecks_total{name="${s.name}",status="${status}",type="${s.type}"} ${s[status]}`],
+      ),
+    );
+    return [
+      '# HELP kubernetes_healthcheck What a check said last.',
+      '# TYPE kubernetes_healthcheck gauge',
+      ...gauge,
+      '# HELP kubernetes_healthchecks_total What a check said, counted.',
+      '# TYPE kubernetes_healthchecks_total counter',
+      ...counter,
+      '',
+    ].join('\n');
+  }
+}

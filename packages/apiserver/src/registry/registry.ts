@@ -253,6 +253,16 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
       const count = cache.entries.count(info.namespace === '' ? prefix : `${prefix}${info.namespace}/`);
       return { value: undefined, objects: count, averageBytes };
     },
+    storageStatistics: () => {
+      const seen = new Map<string, { group: string; resource: string; objects: number; events: number }>();
+      for (const { definition, stored } of served.values()) {
+        const { cache } = stored;
+        // Versions of a resource share a cache.
+        const key = `${definition.group}/${definition.plural}`;
+        seen.set(key, { group: definition.group, resource: definition.plural, objects: cache.entries.size, events: cache.eventsReceived });
+      }
+      return [...seen.values()];
+    },
     objects,
     members: createServerMembers({ root: layout.root }, { store: deps.store, cache: durable.cache(`${layout.root}masterleases/`), log }),
     ready,

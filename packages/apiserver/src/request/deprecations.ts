@@ -11,6 +11,9 @@ const deprecations = lookupTable<Deprecation>({
   '/v1/endpoints': { since: 'v1.33', replacement: 'discovery.k8s.io/v1 EndpointSlice' },
 });
 
+/** `group/version/plural` of these. */
+export const deprecatedApis: ReadonlySet<string> = new Set(Object.keys(deprecations));
+
 /** What clients of a deprecated kind are told with every answer. */
 export function deprecationWarning(d: ResourceDefinition): string | undefined {
   if (d.custom !== undefined) return d.custom.deprecation;

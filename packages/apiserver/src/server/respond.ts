@@ -19,7 +19,7 @@ const acceptsGzip = (x: Exchange): boolean =>
   /(?:^|[,\s])gzip(?:\s*;\s*q=(?:1|0?\.\d*[1-9]))?\s*(?:,|$)/.test(header(x.request, 'accept-encoding'));
 
 /** Bytes of the body where they are known. */
-function bodyBytes(r: ApiResponse): number | undefined {
+export function bodyBytes(r: ApiResponse): number | undefined {
   if (!Array.isArray(r.body)) return r.contentLength;
   let bytes = 0;
   for (const piece of r.body as readonly Buffer[]) bytes += piece.length;

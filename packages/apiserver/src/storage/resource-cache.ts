@@ -38,6 +38,8 @@ export class ResourceCache {
   readonly #now: () => number;
   readonly #listeners = new Set<CacheListener>();
   #entries = SortedEntries.empty<StoredEntry>();
+  /** Changes that the log has brought. */
+  eventsReceived = 0;
   /** Of all values together. */
   #bytes = 0;
   #dirty = false;
@@ -111,6 +113,7 @@ export class ResourceCache {
     const previous = this.#entries.get(change.key);
     let current: StoredEntry | undefined;
     this.#lastRevision = change.revision;
+    this.eventsReceived++;
     if (change.type === 'put') {
       current = this.#arrived(change.key, change.value ?? Buffer.alloc(0), change.revision);
       if (forms !== undefined) for (const [slot, form] of forms.entries()) if (form !== undefined) current.forms[slot] ??= form;
