@@ -34,6 +34,8 @@ export function findEndpoint(registry: Pick<ResourceRegistry, 'lookup'>, info: R
     if (parent?.definition.custom === undefined) throw resourceNotServed();
     throw notFound({ group: info.group, resource: info.resource }, info.name);
   }
+  if (info.name === '.' || info.name === '..')
+    throw badRequest(`Name parameter invalid: ${JSON.stringify(info.name)}: may not be '${info.name}'`);
   const { scope, plural } = endpoint.definition;
   const isCollection = info.parts.length === 1;
   if (scope === 'Namespaced' && info.namespace === '') {

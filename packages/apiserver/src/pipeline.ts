@@ -249,6 +249,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): (x: 
       return undefined;
     }
     const endpoint = findEndpoint(deps.registry, info);
+    if (x.request.method === 'HEAD') throw methodNotServed();
     const deprecation = deprecationWarning(endpoint.definition);
     if (deprecation !== undefined) {
       r.warnings.push(deprecation);

@@ -43,9 +43,9 @@ export async function podTarget(objects: ObjectAccess, namespace: string, id: st
 export async function serviceTarget(objects: ObjectAccess, namespace: string, id: string): Promise<ProxyTarget> {
   const { scheme, name, port } = splitSchemeNamePort(id, 'service');
   let portName = port;
+  const found = objects.get<Service>(service, namespace, name) ?? (await objects.read<Service>(service, namespace, name));
+  if (found === undefined) throw notFound({ group: '', resource: 'services' }, name);
   if (/^\d+$/.test(port)) {
-    const found = objects.get<Service>(service, namespace, name);
-    if (found === undefined) throw notFound({ group: '', resource: 'services' }, name);
     const declared = (found.spec?.ports ?? []).find((p) => p.port === Number(port));
     if (declared === undefined) throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
     portName = declared.name ?? '';

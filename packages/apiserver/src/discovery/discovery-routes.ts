@@ -125,10 +125,7 @@ export function discoveryRoutes(deps: {
     if (found === undefined) return undefined;
     if (version === undefined) return plain(r, apiGroupDocument(found));
     const served = found.versions.find((v) => v.version === version);
-    if (served === undefined) {
-      if (group === '') throw resourceNotServed();
-      return undefined;
-    }
+    if (served === undefined) throw resourceNotServed();
     return plain(r, apiResourceList(found.group, served));
   };
 

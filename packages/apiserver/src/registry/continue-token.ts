@@ -21,6 +21,8 @@ export function decodeContinue(token: string, prefix: string): ContinuePosition 
     const at = token.search(/[^A-Za-z0-9_-]/);
     return fail(`: illegal base64 data at input byte ${at}`);
   }
+  // One character too many says nothing.
+  if (token.length % 4 === 1) return fail(`: illegal base64 data at input byte ${token.length - 1}`);
   let value: unknown;
   const text = Buffer.from(token, 'base64url').toString('utf8');
   try {
