@@ -63,8 +63,12 @@ async function removeEntry(directory: FileHandle, name: string, o: Removal): Pro
   if (opened === undefined) return;
   try {
     if ((await mountOf(opened)) !== o.mount) throw new Error(`"${name}" is a mount point; it is left alone`);
-    const names = await readdir(self(opened));
-    for (const child of names) await removeEntry(opened, child, { ...o, depth: o.depth + 1 });
+    const entries = await readdir(self(opened), { withFileTypes: true });
+    const inner = { ...o, depth: o.depth + 1 };
+    const files = entries.filter((e) => !e.isDirectory());
+    for (let i = 0; i < files.length; i += parallel)
+      await Promise.all(files.slice(i, i + parallel).map((e) => removeEntry(opened, e.name, inner)));
+    for (const e of entries) if (e.isDirectory()) await removeEntry(opened, e.name, inner);
   } finally {
     await opened.close();
   }
