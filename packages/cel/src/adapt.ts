@@ -38,13 +38,14 @@ class JsonList extends CelList {
 class JsonMap extends CelMap {
   readonly #object: ReadonlyObject;
   readonly #value: CelType;
+  #keys: readonly string[] | undefined;
   constructor(object: ReadonlyObject, value: CelType) {
     super();
     this.#object = object;
     this.#value = value;
   }
   get size(): number {
-    return Object.keys(this.#object).length;
+    return this.keys().length;
   }
   find(key: Value): Value | undefined {
     if (typeof key !== 'string' || !Object.hasOwn(this.#object, key)) return undefined;
@@ -52,7 +53,7 @@ class JsonMap extends CelMap {
     return v === undefined ? undefined : adapt(v, this.#value);
   }
   keys(): readonly Value[] {
-    return Object.keys(this.#object).sort();
+    return (this.#keys ??= Object.keys(this.#object).sort());
   }
 }
 

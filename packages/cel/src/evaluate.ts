@@ -296,7 +296,8 @@ class Planner {
       if (e.does === 'collectMap') f.charge(30);
       const turn = body(f);
       const keys = r instanceof CelMap ? r.keys() : undefined;
-      for (let i = 0; i < r.size; i++) {
+      const size = keys?.length ?? r.size;
+      for (let i = 0; i < size; i++) {
         if (keys !== undefined) {
           f.slots[slot] = keys[i]!;
           if (twoNames) f.slots[slot + 1] = (r as CelMap).find(keys[i]!) ?? null;
