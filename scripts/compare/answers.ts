@@ -21,13 +21,17 @@ function withoutAllocations(object: JsonObject): void {
   for (const port of (spec['ports'] ?? []) as JsonObject[]) if (port['nodePort'] !== undefined) port['nodePort'] = 'ALLOCATED';
 }
 
-/** What two servers should agree on: everything but identities, times, revisions and what they choose freely. */
+/**
+ * What two servers should agree on: everything but identities, times, revisions and what they choose freely. What is empty and what is
+ * absent is the same in memory here, and so in messages that show values.
+ */
 export function comparable(a: Answer): Json {
-  const body = JSON.parse(
-    JSON.stringify(a.body)
-      .replaceAll(uuid, 'UID')
-      .replaceAll(/a{100,}/g, 'a…a'),
-  ) as JsonObject;
+  const text = JSON.stringify(a.body)
+    .replaceAll(uuid, 'UID')
+    .replaceAll(/a{100,}/g, 'a…a')
+    .replaceAll(/(?<=(?:Invalid|Unsupported) value: )(?:\{\}|\[\])/g, 'null')
+    .replaceAll(/(?<=\\":)(?:\{\}|\[\])/g, 'null');
+  const body = JSON.parse(text) as JsonObject;
   const warnings = a.warnings.filter((w) => !ownWarning.test(w));
   if (body['kind'] === 'Status') {
     const details = (body['details'] ?? {}) as JsonObject;
@@ -36,8 +40,8 @@ export function comparable(a: Answer): Json {
       .replaceAll(time, 'TIME')
       .replaceAll(/resource[vV]ersion:? ?"?\d+"?/g, 'REVISION');
     // A message lists its causes in their order.
-    const text = Array.isArray(causes) && causes.length > 1 ? message.split(/, (?=[a-z[])|: \[/).toSorted() : message;
-    return { code: a.code, reason: body['reason'] ?? null, text, details: { ...details, causes }, warnings };
+    const sentences = Array.isArray(causes) && causes.length > 1 ? message.split(/, (?=[a-z[])|: \[/).toSorted() : message;
+    return { code: a.code, reason: body['reason'] ?? null, text: sentences, details: { ...details, causes }, warnings };
   }
   const meta = (body['metadata'] ?? {}) as JsonObject;
   for (const field of volatileMetadata) delete meta[field];

@@ -51,7 +51,7 @@ function compare(title: string, [a, b]: readonly Answer[]): void {
 }
 
 const ask = (method: string, path: string, bodyFor: (s: Server) => JsonObject | undefined): Promise<Answer[]> =>
-  Promise.all(both.map((s) => s.call(method, path, bodyFor(s))));
+  Promise.all(both.map((s) => s.call(method, path, bodyFor(s), method === 'PATCH' ? { contentType: 'application/merge-patch+json' } : {})));
 
 async function each<T>(items: Iterable<T>, run: (item: T) => Promise<void>): Promise<void> {
   const iterator = items[Symbol.iterator]();
@@ -60,6 +60,29 @@ async function each<T>(items: Iterable<T>, run: (item: T) => Promise<void>): Pro
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) await run(next.value);
     }),
   );
+}
+
+const tables = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
+const ages = /"(?:<unknown>|\d+[smhd](?:\d+[smhd])?|\d+ \w+ ago)"/g;
+
+/** Descriptions are in each project's own words. */
+const columns = (table: JsonObject): Json =>
+  ((table['columnDefinitions'] ?? []) as JsonObject[]).map(({ description: _d, ...column }) => column);
+
+/** The table of one object, and of all with their metadata. */
+async function compareTables(title: string, object: string, list: string): Promise<void> {
+  for (const [what, path] of [
+    ['table', object],
+    ['table of all', `${list}?includeObject=None&fieldSelector=metadata.name%3D${object.split('/').at(-1)}`],
+  ] as const) {
+    const answers = await Promise.all(both.map((s) => s.call('GET', path, undefined, { accept: tables })));
+    const young = answers.map((a) => {
+      const body = JSON.parse(JSON.stringify(a.body).replace(ages, '"AGE"')) as JsonObject;
+      const rows = ((body['rows'] ?? []) as JsonObject[]).map((row) => row['cells'] ?? null);
+      return { ...a, body: { columns: columns(body), rows, message: body['message'] ?? null } as unknown as JsonObject };
+    });
+    compare(`${title} ${what}`, young);
+  }
 }
 
 /** A stored object as a client would send it back: with the revision and identity that it has at the server that it goes to. */
@@ -104,8 +127,6 @@ async function compareUpdates(title: string, object: JsonObject, d: ResourceDefi
     compare(`${title} create`, created);
     return;
   }
-  const metas = new Map<Server, JsonObject>(await Promise.all(both.map(async (s) => [s, await settled(s, `${path}/${name}`)] as const)));
-  const from = metas.get(upstream) ?? {};
   const stored: JsonObject = { ...created[0]?.body };
   if (d.kind === 'Service' && (stored['spec'] as JsonObject)['clusterIP'] !== 'None') {
     const { clusterIP: _ip, clusterIPs: _ips, healthCheckNodePort: _port, ...spec } = stored['spec'] as JsonObject;
@@ -113,6 +134,13 @@ async function compareUpdates(title: string, object: JsonObject, d: ResourceDefi
   }
   const again = await ask('GET', `${path}/${name}`, () => undefined);
   compare(`${title} get`, again);
+  if (status !== undefined && d.subresources?.['status'] !== undefined) {
+    // Filled in for good, so that tables show it; what is wrong with it is compared below.
+    await ask('PATCH', `${path}/${name}/status`, () => ({ status }));
+  }
+  await compareTables(title, `${path}/${name}`, path);
+  const metas = new Map<Server, JsonObject>(await Promise.all(both.map(async (s) => [s, await settled(s, `${path}/${name}`)] as const)));
+  const from = metas.get(upstream) ?? {};
   const put = (what: string, subresource: string) => async (m: Mutation) =>
     compare(
       `${title} ${what} ${m.path} ${m.what}`,

@@ -97,8 +97,8 @@ export function goValue(structName: string, value: object): unknown {
 }
 
 /** A selector as messages show it; null where there is none. */
-export const shownSelector = (selector: object | undefined): unknown =>
-  selector === undefined ? null : goValue('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector', selector);
+export const shownSelector = (selector: object | null | undefined): unknown =>
+  selector === undefined || selector === null ? null : goValue('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector', selector);
 
 /** Metadata as Go prints it: fields in the order of the struct, maps sorted, what is empty left out. */
 function sortedMeta(meta: PlainObject | undefined): PlainObject {
