@@ -7,6 +7,9 @@ import type { StoredEntry } from './stored-entry.ts';
 
 const maxKept = 32;
 const keptMs = 5 * 60_000;
+/** Longer than any history lasts. */
+const knownMs = 15 * 60_000;
+const maxKnown = 256;
 const undoSlice = 2000;
 const pageSize = 1000;
 
@@ -18,7 +21,7 @@ export class History {
   readonly #cache: ResourceCache;
   readonly #follower: LogFollower;
   readonly #now: () => number;
-  readonly #kept = new Map<Revision, { entries: SortedEntries<StoredEntry>; untilMs: number }>();
+  readonly #kept = new Map<Revision, { entries: SortedEntries<StoredEntry> | undefined; readonly untilMs: number }>();
 
   constructor(cache: ResourceCache, follower: LogFollower, now: () => number) {
     this.#cache = cache;
@@ -26,19 +29,28 @@ export class History {
     this.#now = now;
   }
 
-  /** Remembers a state that will probably be asked for again. Asking does not prolong it: a continue token has to expire some day. */
+  /**
+   * Remembers a state that will probably be asked for again. Asking does not prolong it, nor does it begin anew: a continue token has to
+   * expire some day. So that a state was kept is known for longer than the state.
+   */
   keep(revision: Revision, entries: SortedEntries<StoredEntry>): void {
-    if (!this.#kept.has(revision)) this.#kept.set(revision, { entries, untilMs: this.#now() + keptMs });
+    const now = this.#now();
+    if (!this.#kept.has(revision)) this.#kept.set(revision, { entries, untilMs: now + keptMs });
+    let alive = 0;
+    for (const kept of this.#kept.values()) if (kept.entries !== undefined) alive++;
     for (const [old, kept] of this.#kept) {
-      if (kept.untilMs > this.#now() && this.#kept.size <= maxKept) break;
-      this.#kept.delete(old);
+      if (kept.entries !== undefined && (kept.untilMs <= now || alive > maxKept)) {
+        kept.entries = undefined;
+        alive--;
+      }
+      if (kept.untilMs + knownMs <= now || this.#kept.size > maxKnown) this.#kept.delete(old);
     }
   }
 
   /** `revision` must not be ahead of the applied one. Throws CompactedError when it is forgotten. */
   async at(revision: Revision): Promise<SortedEntries<StoredEntry>> {
     const kept = this.#kept.get(revision);
-    if (kept !== undefined && kept.untilMs > this.#now()) return kept.entries;
+    if (kept?.entries !== undefined && kept.untilMs > this.#now()) return kept.entries;
     // The window may still know it, but a token has to die with the history it stands for: clients that page slowly rely on being told.
     const compacted = await this.#follower.store.compactedRevision();
     if (revision < this.#follower.appliedRevision && revision <= compacted) throw new CompactedError(compacted);
