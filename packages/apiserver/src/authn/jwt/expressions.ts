@@ -3,6 +3,7 @@ import {
   boolType,
   CelError,
   CelList,
+  CelMap,
   compile,
   CostLimitExceeded,
   dynType,
@@ -16,7 +17,7 @@ import {
   type CelType,
   type Value,
 } from '@skiff/cel';
-import type { JsonObject } from '@skiff/apimachinery';
+import type { Json, JsonObject } from '@skiff/apimachinery';
 import type { UserInfo } from '../../contract.ts';
 
 /** What one expression of an authentication configuration may cost, as upstream. */
@@ -57,8 +58,48 @@ function evaluate(p: Program, variables: Readonly<Record<string, Value>>): Value
   return value;
 }
 
+class ClaimList extends CelList {
+  readonly #items: readonly Json[];
+  constructor(items: readonly Json[]) {
+    super();
+    this.#items = items;
+  }
+  get size(): number {
+    return this.#items.length;
+  }
+  at(index: number): Value {
+    return claimValue(this.#items[index] ?? null);
+  }
+}
+
+class ClaimMap extends CelMap {
+  readonly #claims: JsonObject;
+  constructor(claims: JsonObject) {
+    super();
+    this.#claims = claims;
+  }
+  get size(): number {
+    return Object.keys(this.#claims).length;
+  }
+  find(key: Value): Value | undefined {
+    if (typeof key !== 'string' || !Object.hasOwn(this.#claims, key)) return undefined;
+    const found = this.#claims[key];
+    return found === undefined ? undefined : claimValue(found);
+  }
+  keys(): readonly Value[] {
+    return Object.keys(this.#claims).sort();
+  }
+}
+
+/** Claims have no schema: every number is a double. */
+function claimValue(claim: Json): Value {
+  if (claim === null || typeof claim === 'string' || typeof claim === 'boolean') return claim;
+  if (typeof claim === 'number' || typeof claim === 'bigint') return Number(claim);
+  return Array.isArray(claim) ? new ClaimList(claim) : new ClaimMap(claim as JsonObject);
+}
+
 /** The variables that expressions about a token's claims see. */
-export const claimsVariables = (claims: JsonObject): { readonly claims: Value } => ({ claims: adapt(claims, mapOf(stringType, dynType)) });
+export const claimsVariables = (claims: JsonObject): { readonly claims: Value } => ({ claims: new ClaimMap(claims) });
 
 export const userVariables = (user: UserInfo): { readonly user: Value } => ({
   user: adapt(

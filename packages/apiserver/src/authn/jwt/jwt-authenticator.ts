@@ -10,7 +10,7 @@ import type { IssuerKey, KeySet } from './key-set.ts';
 /** Larger tokens are nobody's. */
 const maxTokenBytes = 64 * 1024;
 /** A token that begins to hold a little later than now: clocks differ. */
-const notBeforeLeewaySeconds = 5 * 60;
+const notBeforeLeewaySeconds = 60;
 
 const isObject = (v: unknown): v is JsonObject => typeof v === 'object' && v !== null && !Array.isArray(v);
 
@@ -27,10 +27,9 @@ function untrustedIssuer(token: string): string | undefined {
 }
 
 /** The algorithms that a key may verify; the token's header alone never decides. */
-function algorithmsOf({ key, algorithm }: IssuerKey, allowed: readonly string[]): string[] {
+function algorithmsOf({ key }: IssuerKey, allowed: readonly string[]): string[] {
   const kind = key.asymmetricKeyType;
-  const fit = allowed.filter((a) => (kind === 'ec' ? a.startsWith('ES') : kind === 'rsa' && !a.startsWith('ES')));
-  return algorithm === undefined ? fit : fit.filter((a) => a === algorithm);
+  return allowed.filter((a) => (kind === 'ec' ? a.startsWith('ES') : kind === 'rsa' && !a.startsWith('ES')));
 }
 
 async function verifyWith(token: string, keys: readonly IssuerKey[], allowed: readonly string[]): Promise<JsonObject | undefined> {
@@ -50,11 +49,16 @@ async function verifyWith(token: string, keys: readonly IssuerKey[], allowed: re
   return undefined;
 }
 
+/** A point in time; issuers write numbers, and some write them as strings. NaN: it is none. */
+const secondsOf = (claim: Json | undefined): number =>
+  typeof claim === 'number' || (typeof claim === 'string' && /^-?\d+(\.\d+)?$/.test(claim)) ? Number(claim) : NaN;
+
 function checkTimes(claims: JsonObject, nowMs: number): void {
-  const { exp, nbf } = claims;
+  const exp = secondsOf(claims['exp']);
+  const nbf = claims['nbf'] === undefined ? 0 : secondsOf(claims['nbf']);
   const nowSeconds = nowMs / 1000;
-  if (typeof exp !== 'number' || nowSeconds > exp) throw new AuthenticationError('oidc: verify token: oidc: token is expired');
-  if (nbf !== undefined && (typeof nbf !== 'number' || nowSeconds + notBeforeLeewaySeconds < nbf))
+  if (Number.isNaN(exp) || nowSeconds > exp) throw new AuthenticationError('oidc: verify token: oidc: token is expired');
+  if (Number.isNaN(nbf) || nowSeconds + notBeforeLeewaySeconds < nbf)
     throw new AuthenticationError('oidc: verify token: oidc: current time is before the nbf (not before) time');
 }
 

@@ -5,8 +5,6 @@ import type { Clock } from '@skiff/component-base';
 /** A key of an issuer. */
 export interface IssuerKey {
   readonly kid: string | undefined;
-  /** The one algorithm that it is for, where the issuer says so. */
-  readonly algorithm: string | undefined;
   readonly key: KeyObject;
 }
 
@@ -74,11 +72,11 @@ function readKeys(document: unknown): readonly IssuerKey[] {
   if (!Array.isArray(keys)) throw new Error('the key set has no keys');
   const out: IssuerKey[] = [];
   for (const jwk of keys.slice(0, maxKeys) as unknown[]) {
-    const [kty, use, kid, alg] = ['kty', 'use', 'kid', 'alg'].map((name) => field(jwk, name));
+    const [kty, use, kid] = ['kty', 'use', 'kid'].map((name) => field(jwk, name));
     if ((kty !== 'RSA' && kty !== 'EC') || (use !== undefined && use !== 'sig')) continue;
     try {
       const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
-      out.push({ kid: typeof kid === 'string' ? kid : undefined, algorithm: typeof alg === 'string' ? alg : undefined, key });
+      out.push({ kid: typeof kid === 'string' ? kid : undefined, key });
     } catch {
       // One that can't be read verifies nothing; the others may.
       continue;
