@@ -7,6 +7,7 @@ import {
   LazyObject,
   namespaceType,
   requestType,
+  settle,
   type Value,
   type Variables,
 } from '@skiff/cel';
@@ -25,6 +26,20 @@ export class BudgetExceeded extends Error {
   override readonly name = 'BudgetExceeded';
   constructor() {
     super('validation failed due to running out of cost budget, no further validation rules will be run');
+  }
+}
+
+/** Evaluations of one request run for so long before others have their turn on the event loop. */
+const turnMs = 10;
+
+/** One request's time on the event loop. */
+export class Turn {
+  #startedMs = performance.now();
+  /** Lets others have their turn when this one has lasted long enough. */
+  async yield(): Promise<void> {
+    if (performance.now() - this.#startedMs < turnMs) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#startedMs = performance.now();
   }
 }
 
@@ -54,6 +69,7 @@ export interface ActivationOptions {
   readonly as: ResourceDefinition;
   readonly view: RequestView;
   readonly param: DeepReadonly<KubeObject> | null;
+  readonly turn: Turn;
   /** See authorizerVariables. */
   readonly authorizer: Readonly<Record<string, Value>>;
 }
@@ -71,7 +87,7 @@ export class PolicyActivation {
 
   /** One group of expressions: their variables are computed when first used, at most once, on the group's budget. */
   scope(variables: readonly CompiledVariable[], budget: Budget, o: { namespace?: false; authorizer?: false } = {}): Scope {
-    const { as, view, param, authorizer } = this.#o;
+    const { as, view, param, authorizer, turn } = this.#o;
     const json = (object: DeepReadonly<JsonObject> | null): Value => (object === null ? null : adapt(object));
     const names: Record<string, Value | (() => Value)> = {
       ...(o.authorizer === false ? {} : authorizer),
@@ -84,7 +100,7 @@ export class PolicyActivation {
       },
       params: param === null ? null : () => adapt(param as unknown as DeepReadonly<JsonObject>),
     };
-    return new Scope(names, variables, budget);
+    return new Scope(names, variables, budget, turn);
   }
 }
 
@@ -92,18 +108,26 @@ export class PolicyActivation {
 export class Scope {
   readonly #names: Record<string, Value | (() => Value)>;
   readonly #budget: Budget;
+  readonly #turn: Turn;
   /** Cost of variables since it was last charged. */
   #composition = 0;
 
-  constructor(names: Record<string, Value | (() => Value)>, variables: readonly CompiledVariable[], budget: Budget) {
+  constructor(names: Record<string, Value | (() => Value)>, variables: readonly CompiledVariable[], budget: Budget, turn = new Turn()) {
     this.#budget = budget;
+    this.#turn = turn;
     const fields = new Map(variables.map(({ name, compiled }) => [name, () => this.#variable(name, compiled)]));
     const known = new LazyObject('kubernetes.variables', fields);
     this.#names = { ...names, variables: known };
   }
 
-  /** Throws BudgetExceeded. */
-  evaluate(compiled: AdmissionExpression): Result {
+  /** Waits where an authorizer has to be asked. Rejects with BudgetExceeded. */
+  async evaluate(compiled: AdmissionExpression): Promise<Result> {
+    const result = await settle(() => this.#evaluate(compiled));
+    await this.#turn.yield();
+    return result;
+  }
+
+  #evaluate(compiled: AdmissionExpression): Result {
     if (compiled.program === undefined) return { error: `compilation error: ${compiled.error}` };
     const { value, cost } = this.#run(compiled.program.evaluate);
     const composition = this.#composition;

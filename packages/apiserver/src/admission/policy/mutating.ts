@@ -15,13 +15,13 @@ import {
   type ResourceDefinition,
   StatusError,
 } from '@skiff/apimachinery';
-import { type AdmissionExpression, appliedObjectType, jsonPatchType, listOf, settle, type Value } from '@skiff/cel';
+import { type AdmissionExpression, appliedObjectType, jsonPatchType, listOf, type Value } from '@skiff/cel';
 import type { AdmissionRequest } from '../../contract.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 import { refuse } from '../refuse.ts';
 import type { CalledBefore, MutationRounds } from '../reinvocation.ts';
 import { authorizerVariables } from './authorizer-value.ts';
-import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget, type Scope } from './activation.ts';
+import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget, Turn } from './activation.ts';
 import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
 import { convertObject, formOf, type ObjectForm } from '../object-form.ts';
 import { collectParams, PolicyError } from './params.ts';
@@ -73,6 +73,7 @@ class Mutation {
   readonly #view: RequestView;
   readonly #surroundings: Surroundings;
   readonly #authorizer: Readonly<Record<string, Value>>;
+  readonly #turn = new Turn();
 
   constructor(r: AdmissionRequest, deps: PolicyDeps) {
     this.#r = r;
@@ -150,10 +151,9 @@ class Mutation {
     const { hook, as, param, binding, key } = invocation;
     const { head, mutations } = hook.evaluator;
     await this.#view.load(as);
-    const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer });
+    const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer, turn: this.#turn });
     try {
-      const scope = (): Scope => activation.scope(head.variables, new Budget(matchBudget), { namespace: false });
-      if (!(await settle(() => head.matches(scope())))) return false;
+      if (!(await head.matches(activation.scope(head.variables, new Budget(matchBudget), { namespace: false })))) return false;
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       this.#problem(hook, binding, error.message, 'Invalid');
@@ -190,7 +190,7 @@ class Mutation {
     if (compiled.program === undefined) throw new PolicyError(compiled.error);
     let value: Value;
     try {
-      const result = await settle(() => activation.scope(head.variables, new Budget(policyBudget)).evaluate(compiled));
+      const result = await activation.scope(head.variables, new Budget(policyBudget)).evaluate(compiled);
       if ('error' in result) throw new PolicyError(result.error);
       ({ value } = result);
     } catch (error) {

@@ -5,11 +5,11 @@ import {
   type ValidatingAdmissionPolicyBinding,
 } from '@skiff/api';
 import { type DeepReadonly, type ResourceDefinition, StatusError } from '@skiff/apimachinery';
-import { settle, type Value } from '@skiff/cel';
+import type { Value } from '@skiff/cel';
 import type { AdmissionRequest } from '../../contract.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 import { refuse } from '../refuse.ts';
-import { PolicyActivation } from './activation.ts';
+import { PolicyActivation, Turn } from './activation.ts';
 import { authorizerVariables } from './authorizer-value.ts';
 import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
 import { collectParams, PolicyError } from './params.ts';
@@ -59,6 +59,7 @@ class Judgement {
   readonly #deps: PolicyDeps;
   readonly #view: RequestView;
   readonly #authorizer: Readonly<Record<string, Value>>;
+  readonly #turn = new Turn();
 
   constructor(
     r: AdmissionRequest,
@@ -71,10 +72,10 @@ class Judgement {
     this.#view = o.view;
   }
 
-  judge({ hook, as, bindings }: MatchedHook): void {
+  async judge({ hook, as, bindings }: MatchedHook): Promise<void> {
     if (hook.params instanceof PolicyError) return this.#misconfigured(hook, undefined, hook.params);
     const annotations = new Map<string, string[]>();
-    for (const binding of bindings) this.#judgeBinding(hook, binding, as, annotations);
+    for (const binding of bindings) await this.#judgeBinding(hook, binding, as, annotations);
     for (const [key, values] of annotations) this.#r.audit?.annotate(`${hook.name}/${key}`, values.join(', '));
   }
 
@@ -88,7 +89,12 @@ class Judgement {
     });
   }
 
-  #judgeBinding(hook: Hook, binding: DeepReadonly<Binding>, as: ResourceDefinition, annotations: Map<string, string[]>): void {
+  async #judgeBinding(
+    hook: Hook,
+    binding: DeepReadonly<Binding>,
+    as: ResourceDefinition,
+    annotations: Map<string, string[]>,
+  ): Promise<void> {
     const { spec } = binding;
     let params: ReturnType<typeof collectParams>;
     try {
@@ -99,8 +105,8 @@ class Judgement {
       throw error;
     }
     for (const param of params) {
-      const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer });
-      const verdict = hook.evaluator.judge(activation);
+      const activation = new PolicyActivation(this.#r, { as, view: this.#view, param, authorizer: this.#authorizer, turn: this.#turn });
+      const verdict = await hook.evaluator.judge(activation);
       for (const [i, decision] of verdict.decisions.entries()) this.#act(hook, binding, i, decision);
       for (const { key, value, error } of verdict.annotations) {
         if (error !== undefined) this.#deny(hook, binding, { deny: true, message: error, reason: undefined });
@@ -167,12 +173,9 @@ export const validatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
       const view = new RequestView(r, deps);
       for (const { as } of matched) await view.load(as);
       const authorizer = authorizerVariables(r, deps.authorizer());
-      // Judging again, because an authorizer had to be waited for, warns and notes the same again: both take it once.
-      const [first] = await settle(() => {
-        const judgement = new Judgement(r, deps, { view, authorizer });
-        for (const m of matched) judgement.judge(m);
-        return judgement.denials;
-      });
+      const judgement = new Judgement(r, deps, { view, authorizer });
+      for (const m of matched) await judgement.judge(m);
+      const [first] = judgement.denials;
       if (first !== undefined) throw denied(r, first);
     },
   };

@@ -60,11 +60,12 @@ export class Validator {
     }));
   }
 
-  judge(activation: PolicyActivation): Verdict {
+  async judge(activation: PolicyActivation): Promise<Verdict> {
     try {
-      if (!this.#head.matches(activation.scope(this.#head.variables, new Budget(matchBudget), { namespace: false }))) return nothing;
-      const decisions = this.#decide(activation);
-      return { decisions, annotations: this.#annotate(activation) };
+      const conditions = activation.scope(this.#head.variables, new Budget(matchBudget), { namespace: false });
+      if (!(await this.#head.matches(conditions))) return nothing;
+      const decisions = await this.#decide(activation);
+      return { decisions, annotations: await this.#annotate(activation) };
     } catch (error) {
       if (!(error instanceof BudgetExceeded) && !(error instanceof ConditionError)) throw error;
       return { decisions: [this.#failed(error.message)], annotations: [] };
@@ -76,11 +77,12 @@ export class Validator {
     return { deny: this.#head.failsClosed, message, reason: undefined };
   }
 
-  #decide(activation: PolicyActivation): Decision[] {
+  async #decide(activation: PolicyActivation): Promise<Decision[]> {
     const budget = new Budget(policyBudget);
     const scope = activation.scope(this.#head.variables, budget);
-    const results = this.#validations.map((v) => scope.evaluate(v.compiled));
-    const messages = this.#messages(activation, budget, results);
+    const results: Result[] = [];
+    for (const v of this.#validations) results.push(await scope.evaluate(v.compiled));
+    const messages = await this.#messages(activation, budget, results);
     return results.map((result, i) => {
       const v = this.#validations[i] as CompiledValidation;
       if ('error' in result) return this.#failed(result.error);
@@ -91,31 +93,43 @@ export class Validator {
     });
   }
 
-  #messages(activation: PolicyActivation, budget: Budget, results: readonly Result[]): readonly (Result | undefined)[] | BudgetExceeded {
-    if (!this.#validations.some((v) => v.messageExpression !== undefined)) return [];
+  /** Of what is denied; upstream makes those of all validations, and shows no others. */
+  async #messages(
+    activation: PolicyActivation,
+    budget: Budget,
+    results: readonly Result[],
+  ): Promise<readonly (Result | undefined)[] | BudgetExceeded> {
+    const denied = results.map((result) => 'value' in result && result.value !== true);
+    if (!denied.includes(true)) return [];
     const scope = activation.scope(this.#head.variables, budget, { authorizer: false });
+    const messages: (Result | undefined)[] = [];
     try {
-      return results.map((_, i) => {
-        const expression = this.#validations[i]?.messageExpression;
-        return expression === undefined ? undefined : scope.evaluate(expression);
-      });
+      for (const [i, isDenied] of denied.entries()) {
+        const expression = isDenied ? this.#validations[i]?.messageExpression : undefined;
+        messages.push(expression === undefined ? undefined : await scope.evaluate(expression));
+      }
+      return messages;
     } catch (error) {
       if (error instanceof BudgetExceeded) return error;
       throw error;
     }
   }
 
-  #annotate(activation: PolicyActivation): Annotation[] {
-    if (this.#annotations.length === 0) return [];
+  async #annotate(activation: PolicyActivation): Promise<Annotation[]> {
+    const annotations: Annotation[] = [];
     const scope = activation.scope(this.#head.variables, new Budget(policyBudget));
-    return this.#annotations.map(({ key, expression, compiled }) => {
-      const result = scope.evaluate(compiled);
-      if ('error' in result) return { key, value: undefined, error: this.#head.failsClosed ? result.error : undefined };
-      if (typeof result.value === 'string') return { key, value: result.value.trim() || undefined, error: undefined };
-      if (result.value === null) return { key, value: undefined, error: undefined };
-      const error = `valueExpression '${expression}' resulted in unsupported return type. Return type must be either string or null.`;
-      return { key, value: undefined, error };
-    });
+    for (const { key, expression, compiled } of this.#annotations) {
+      annotations.push(this.#annotation(key, expression, await scope.evaluate(compiled)));
+    }
+    return annotations;
+  }
+
+  #annotation(key: string, expression: string, result: Result): Annotation {
+    if ('error' in result) return { key, value: undefined, error: this.#head.failsClosed ? result.error : undefined };
+    if (typeof result.value === 'string') return { key, value: result.value.trim() || undefined, error: undefined };
+    if (result.value === null) return { key, value: undefined, error: undefined };
+    const error = `valueExpression '${expression}' resulted in unsupported return type. Return type must be either string or null.`;
+    return { key, value: undefined, error };
   }
 }
 

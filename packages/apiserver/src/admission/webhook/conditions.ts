@@ -1,5 +1,5 @@
 import { type DeepReadonly, forbidden, type JsonObject, type ResourceDefinition } from '@skiff/apimachinery';
-import { adapt, requestType, settle, type Value } from '@skiff/cel';
+import { adapt, requestType, type Value } from '@skiff/cel';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionRequest } from '../../contract.ts';
 import { Budget, matchBudget, Scope } from '../policy/activation.ts';
@@ -51,7 +51,7 @@ export function conditionsOf(
       namespaceObject: null,
     };
     try {
-      return await settle(() => head.matches(new Scope(names, [], new Budget(matchBudget))));
+      return await head.matches(new Scope(names, [], new Budget(matchBudget)));
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       throw forbidden({ group: r.definition.group, resource: r.definition.plural }, r.name, error.message);
