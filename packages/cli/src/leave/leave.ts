@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ApiAccess, apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
 import { loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
@@ -40,6 +42,19 @@ async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
     );
 }
 
+/** Data of claims (class local-path) that lies on this host alone, and would go with it. Throws unless that is accepted. */
+export function checkVolumes(rootDir: string, force: boolean): void {
+  const folder = join(rootDir, 'kubelet/local-volumes');
+  const names = existsSync(folder) ? readdirSync(folder).filter((n) => !n.startsWith('.')) : [];
+  if (names.length === 0 || force) return;
+  const [first = ''] = names;
+  const which = names.length === 1 ? `PersistentVolume ${first} lies` : `${names.length} PersistentVolumes (${first}, …) lie`;
+  throw new UserError(
+    `${which} on this host's disk and would be removed with it. Save the data and delete the claims, or give it up with --force.`,
+    'refused',
+  );
+}
+
 /**
  * The whole of `skiff leave`: the node's pods go elsewhere, its Node is deleted, and nothing of the cluster stays on this host.
  * Safe to repeat. Throws UserError, after which the node still works.
@@ -47,6 +62,7 @@ async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
 export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Promise<void> {
   const config = loadConfig(rootDir);
   if (config === undefined) throw new UserError(`This host is in no cluster (${rootDir}).`, 'usage');
+  checkVolumes(rootDir, o.force);
   const access = hostAccess(config);
   // Asked first: the last host of a control plane stays.
   const others = config.role === 'node' ? access : await (await import('../control-plane/other-hosts.ts')).accessOfOthers(config);

@@ -42,6 +42,7 @@ export async function grow(claim: ClaimView, volume: VolumeView, world: LocalPat
   draft.status = {
     ...draft.status,
     capacity: { ...draft.status?.capacity, storage: size },
+    allocatedResources: { ...draft.status?.allocatedResources, storage: size },
     ...(draft.status?.conditions === undefined ? {} : { conditions: draft.status.conditions.filter((c) => !resizing.has(c.type)) }),
   };
   await w.client.updateStatus(claims, draft, { signal: w.signal });
