@@ -3,6 +3,7 @@ import { autoscalingCases } from './autoscaling-cases.ts';
 import type { GoldenCase } from './case.ts';
 import { clusterCases } from './cluster-cases.ts';
 import { coreCases } from './core-cases.ts';
+import { deviceCases } from './device-cases.ts';
 import { differenceCases } from './difference-cases.ts';
 import { extensionCases } from './extension-cases.ts';
 import { jobCases } from './job-cases.ts';
@@ -34,4 +35,5 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   storage: storageCases,
   extensions: extensionCases,
   differences: differenceCases,
+  devices: deviceCases,
 };

@@ -1,5 +1,6 @@
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { specStrategy } from '../../spec-and-status.ts';
+import { validateDeviceClassSpec } from './validate-claim.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { DeviceClass } from '../../generated/types/resource-v1.ts';
 import { age, defineTable, nameColumn, nameOf } from '../../table.ts';
@@ -18,6 +19,8 @@ export const deviceClass = defineResource<DeviceClass>({
     { generation: { spec: 'io.k8s.api.resource.v1.DeviceClassSpec' }, status: false },
     {
       validateName: nameIsDNSSubdomain,
+      validate: (c, errors) => validateDeviceClassSpec(c.spec ?? {}, errors),
+      validateUpdate: (c, _old, errors) => validateDeviceClassSpec(c.spec ?? {}, errors),
     },
   ),
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),

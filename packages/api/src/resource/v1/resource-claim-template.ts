@@ -1,4 +1,5 @@
 import { defaultClaimRequests } from './claim-defaults.ts';
+import { validateDeviceClaim } from './validate-claim.ts';
 import { validateTemplateUpdate } from './validate.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -21,6 +22,7 @@ export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
     { status: false },
     {
       validateName: nameIsDNSSubdomain,
+      validate: (template, errors) => validateDeviceClaim(template.spec?.spec?.devices ?? {}, 'spec.spec.devices', errors),
       validateUpdate: validateTemplateUpdate,
     },
   ),

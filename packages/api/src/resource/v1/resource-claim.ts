@@ -1,9 +1,10 @@
 import { defaultClaimRequests } from './claim-defaults.ts';
-import { validateClaimUpdate } from './validate.ts';
+import { validateDeviceClaim } from './validate-claim.ts';
+import { validateClaimStatusUpdate, validateClaimUpdate } from './validate.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
-import { specStrategy, statusSubresource } from '../../spec-and-status.ts';
+import { specStrategy, statusStrategy, statusSubresource } from '../../spec-and-status.ts';
 import { age, defineTable, isDeleting, nameColumn, nameOf } from '../../table.ts';
 
 export const resourceClaim = defineResource<ResourceClaim>({
@@ -22,6 +23,7 @@ export const resourceClaim = defineResource<ResourceClaim>({
     {},
     {
       validateName: nameIsDNSSubdomain,
+      validate: (claim, errors) => validateDeviceClaim(claim.spec?.devices ?? {}, 'spec.devices', errors),
       validateUpdate: validateClaimUpdate,
     },
   ),
@@ -35,6 +37,6 @@ export const resourceClaim = defineResource<ResourceClaim>({
     return [nameOf(c), states.join(','), age(c, nowMs)];
   }),
   subresources: {
-    status: statusSubresource('ResourceClaim'),
+    status: statusSubresource('ResourceClaim', statusStrategy({ validateUpdate: validateClaimStatusUpdate })),
   },
 });

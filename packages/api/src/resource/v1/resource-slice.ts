@@ -1,3 +1,4 @@
+import { validateSlice } from './validate-slice.ts';
 import { validateSliceUpdate } from './validate.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -20,6 +21,9 @@ export const resourceSlice = defineResource<ResourceSlice>({
     { generation: { spec: 'io.k8s.api.resource.v1.ResourceSliceSpec' }, status: false },
     {
       validateName: nameIsDNSSubdomain,
+      prepareForCreate: (draft, { now }) => dateTaints(draft, now),
+      prepareForUpdate: (draft, _old, { now }) => dateTaints(draft, now),
+      validate: (slice, errors) => validateSlice(slice, errors),
       validateUpdate: validateSliceUpdate,
     },
   ),
@@ -31,3 +35,8 @@ export const resourceSlice = defineResource<ResourceSlice>({
     age(s, nowMs),
   ]),
 });
+
+/** When a device was tainted, unless the driver said so. */
+function dateTaints(slice: ResourceSlice, now: string): void {
+  for (const device of slice.spec?.devices ?? []) for (const taint of device.taints ?? []) taint.timeAdded ??= now;
+}
