@@ -10,9 +10,24 @@ import { CelError, CelList, CelMap, Duration, Uint, type Value } from './values.
 type ReadonlyJson = DeepReadonly<Json>;
 type ReadonlyObject = DeepReadonly<JsonObject>;
 
+/** Lists, maps and objects are made once: loops come back to them. */
+class Children<K> {
+  readonly #made = new Map<K, Value>();
+  get(key: K, v: ReadonlyJson, t: CelType): Value {
+    if (typeof v !== 'object' || v === null) return adapt(v, t);
+    let made = this.#made.get(key);
+    if (made === undefined) {
+      made = adapt(v, t);
+      this.#made.set(key, made);
+    }
+    return made;
+  }
+}
+
 class JsonList extends CelList {
   readonly #items: readonly ReadonlyJson[];
   readonly #type: ListType | undefined;
+  readonly #children = new Children<number>();
   constructor(items: readonly ReadonlyJson[], type: ListType | undefined) {
     super();
     this.#items = items;
@@ -22,7 +37,7 @@ class JsonList extends CelList {
     return this.#items.length;
   }
   at(index: number): Value {
-    return adapt(this.#items[index]!, this.#type?.element ?? dynType);
+    return this.#children.get(index, this.#items[index]!, this.#type?.element ?? dynType);
   }
   override get unordered(): ((element: Value) => string | undefined) | undefined {
     if (this.#type?.listType === 'set') return scalarIdentity;
@@ -38,6 +53,7 @@ class JsonList extends CelList {
 class JsonMap extends CelMap {
   readonly #object: ReadonlyObject;
   readonly #value: CelType;
+  readonly #children = new Children<string>();
   #keys: readonly string[] | undefined;
   constructor(object: ReadonlyObject, value: CelType) {
     super();
@@ -50,10 +66,11 @@ class JsonMap extends CelMap {
   find(key: Value): Value | undefined {
     if (typeof key !== 'string' || !Object.hasOwn(this.#object, key)) return undefined;
     const v = this.#object[key];
-    return v === undefined ? undefined : adapt(v, this.#value);
+    return v === undefined ? undefined : this.#children.get(key, v, this.#value);
   }
   keys(): readonly Value[] {
-    return (this.#keys ??= Object.keys(this.#object).sort());
+    this.#keys ??= Object.keys(this.#object).sort();
+    return this.#keys;
   }
 }
 
@@ -61,6 +78,7 @@ class JsonMap extends CelMap {
 class JsonFields extends CelMap {
   readonly #object: ReadonlyObject;
   readonly #type: ObjectType;
+  readonly #children = new Children<string>();
   constructor(object: ReadonlyObject, type: ObjectType) {
     super();
     this.#object = object;
@@ -75,7 +93,7 @@ class JsonFields extends CelMap {
     if (field === undefined) return undefined;
     const property = field.property ?? key;
     const v = Object.hasOwn(this.#object, property) ? this.#object[property] : undefined;
-    return v === undefined || (v === null && this.#type.nullIsAbsent === true) ? undefined : adapt(v, field.type);
+    return v === undefined || (v === null && this.#type.nullIsAbsent === true) ? undefined : this.#children.get(property, v, field.type);
   }
   keys(): readonly Value[] {
     const { fields, nullIsAbsent } = this.#type;

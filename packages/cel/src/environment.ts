@@ -5,6 +5,8 @@ import type { Value } from './values.ts';
 export interface CallContext {
   /** Adds to what the evaluation has cost; throws when that is too much. */
   charge(cost: number): void;
+  /** Counts elements that are looked at: costs say too little of walking long lists and maps. Throws when they are too many. */
+  work(elements: number): void;
 }
 
 /** One signature of a function. A member's first argument is what it is called on. */

@@ -8,7 +8,20 @@ import { fits } from './fits.ts';
 import { equal } from './equality.ts';
 import { find, findOptional, has } from './select.ts';
 import { type CelType, isDynOrError } from './types.ts';
-import { ArrayList, CelError, CelList, CelMap, EntryMap, keyText, noSuchOverload, Optional, TypeValue, type Value } from './values.ts';
+import {
+  ArrayList,
+  CelError,
+  CelList,
+  CelMap,
+  codePoints,
+  EntryMap,
+  keyText,
+  noSuchOverload,
+  Optional,
+  Timestamp,
+  type Value,
+  TypeValue,
+} from './values.ts';
 
 /** The evaluation costs more than it may. */
 export class CostLimitExceeded extends Error {
@@ -20,12 +33,20 @@ export class CostLimitExceeded extends Error {
 /** Values of variables; a function is called when the variable is first used. */
 export type Variables = Readonly<Record<string, Value | (() => Value)>>;
 
+/** Elements that one evaluation may walk over in calls, whatever these cost. */
+const maxWork = 1_000_000;
+/** The last resort where costs say too little about time: ten times what the dearest expressions take. */
+const maxEvaluationMs = 1000;
+
 /** One evaluation. */
 class Frame implements CallContext {
   readonly slots: Value[] = [];
   readonly #variables: Variables;
   readonly #computed = new Map<string, Value>();
   readonly #limit: number;
+  readonly #endsAt = performance.now() + maxEvaluationMs;
+  #charges = 0;
+  #work = 0;
   cost = 0;
 
   constructor(variables: Variables, limit: number) {
@@ -35,6 +56,11 @@ class Frame implements CallContext {
   charge(cost: number): void {
     this.cost += cost;
     if (this.cost > this.#limit) throw new CostLimitExceeded();
+    if ((++this.#charges & 0xff) === 0 && performance.now() > this.#endsAt) throw new CostLimitExceeded();
+  }
+  work(elements: number): void {
+    this.#work += elements;
+    if (this.#work > maxWork) throw new CostLimitExceeded();
   }
   variable(name: string): Value {
     const v = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
@@ -219,6 +245,7 @@ class Planner {
           const y = b(f);
           if (y instanceof CelError) return y;
           f.charge(callCost(wanted ? '_==_' : '_!=_', wanted ? 'equals' : 'not_equals', [x, y], undefined));
+          if (x instanceof CelList || x instanceof CelMap) f.work(x.size);
           return equal(x, y) === wanted;
         };
       }
@@ -251,6 +278,7 @@ class Planner {
         return result;
       }
       f.charge(callCost(name, id, values, undefined));
+      f.work(workOf(name, values));
       return chosen.run(values, f);
     };
   }
@@ -426,6 +454,19 @@ function concrete(t: CelType): boolean {
   if (isDynOrError(t) || t.kind === 'param' || t.kind === 'any' || t.kind === 'null') return false;
   if (t.kind === 'list') return concrete(t.element);
   return t.kind === 'opaque' ? t.parameters.every(concrete) : true;
+}
+
+const walks = new Set(['isSorted', 'sum', 'max', 'min', 'indexOf', 'lastIndexOf', 'optional.unwrap', 'unwrapOpt']);
+/** What a call takes, counted in elements, where it takes far more than it costs. */
+function workOf(name: string, values: readonly Value[]): number {
+  const [first] = values;
+  if (walks.has(name)) return first instanceof CelList ? first.size : 0;
+  if (typeof first === 'string') {
+    const reads = name === 'isURL' || (name === 'charAt' && codePoints(first) !== first.length);
+    return reads ? first.length / 32 : 0;
+  }
+  // A time in a zone.
+  return first instanceof Timestamp && typeof values[1] === 'string' ? 100 : 0;
 }
 
 function logic(terms: readonly Step[], decisive: boolean): Step {

@@ -28,6 +28,16 @@ const patterns: readonly (readonly [TokenKind, RegExp])[] = [
   ['escaped', /`[A-Za-z0-9_.\-/ ]+`/y],
   ['operator', /==|!=|<=|>=|&&|\|\||[[\]{}().,\-!?:+*/%<>]/y],
 ];
+/** Which patterns a token's first character leaves. */
+function candidates(c: string): typeof patterns {
+  if (/[0-9.]/.test(c)) return numbers;
+  if (/[A-Za-z_]/.test(c)) return /[bBrR]/.test(c) ? patterns : names;
+  return c === '"' || c === "'" ? patterns : others;
+}
+const ofKinds = (...kinds: TokenKind[]): typeof patterns => patterns.filter(([kind]) => kinds.includes(kind));
+const numbers = ofKinds('double', 'uint', 'int', 'operator');
+const names = ofKinds('identifier');
+const others = ofKinds('escaped', 'operator');
 const keywords = new Set(['in', 'true', 'false', 'null']);
 
 /** Tokens of an expression, ending with one of kind `end`. What is no token is reported and skipped. */
@@ -47,7 +57,7 @@ export function tokenize(text: string, issues: Issue[]): Token[] {
       continue;
     }
     let found = false;
-    for (const [kind, pattern] of patterns) {
+    for (const [kind, pattern] of candidates(text[index]!)) {
       pattern.lastIndex = index;
       const m = pattern.exec(text);
       if (m === null) continue;

@@ -10,7 +10,7 @@ import type { Issue } from './source.ts';
 import { type CelType, formatType, isOptional, sameType } from './types.ts';
 import { CelError, type Value } from './values.ts';
 
-const uncounted = { charge: () => undefined };
+const uncounted = { charge: () => undefined, work: () => undefined };
 function converts(name: 'duration' | 'timestamp', v: Value): boolean {
   // There is no duration of a number, whatever the declarations say.
   if (typeof v !== 'string' && name === 'duration') return false;

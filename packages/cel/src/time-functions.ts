@@ -8,6 +8,18 @@ interface Moment {
   readonly nanoseconds: bigint;
 }
 
+const zoneFormats = new Map<string, Intl.DateTimeFormat>();
+/** Throws RangeError where there is no such zone. */
+function zoneFormat(zone: string): Intl.DateTimeFormat {
+  let format = zoneFormats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
+    if (zoneFormats.size >= 50) zoneFormats.clear();
+    zoneFormats.set(zone, format);
+  }
+  return format;
+}
+
 function zoneOffsetMinutes(zone: string, ms: number): number | CelError {
   const numeric = /^([+-]?)(\d+):(\d+)$/.exec(zone);
   if (numeric !== null) {
@@ -16,8 +28,9 @@ function zoneOffsetMinutes(zone: string, ms: number): number | CelError {
   }
   if (zone === 'UTC' || zone === '') return 0;
   try {
-    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    const name = format.formatToParts(ms).find((p) => p.type === 'timeZoneName')!.value;
+    const name = zoneFormat(zone)
+      .formatToParts(ms)
+      .find((p) => p.type === 'timeZoneName')!.value;
     const m = /GMT(?:([+-])(\d{2}):(\d{2}))?/.exec(name)!;
     return m[1] === undefined ? 0 : (Number(m[2]) * 60 + Number(m[3])) * (m[1] === '-' ? -1 : 1);
   } catch {

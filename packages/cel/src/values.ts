@@ -227,14 +227,17 @@ export class LazyObject extends CelMap {
 
 let measured = '';
 let measuredSize = 0;
+const surrogate = /[\ud800-\udbff]/;
 /** Code points of a text. The last long text is remembered: loops ask for the same one again and again. */
 export function codePoints(text: string): number {
   if (text.length > 256 && text === measured) return measuredSize;
   let size = text.length;
-  for (let i = 0; i < text.length - 1; i++) {
-    if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
-      size--;
-      i++;
+  if (surrogate.test(text)) {
+    for (let i = 0; i < text.length - 1; i++) {
+      if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+        size--;
+        i++;
+      }
     }
   }
   if (text.length > 256) {

@@ -1,12 +1,13 @@
 /** `'%s has %d'.format([…])`. Numbers come out as in American English. */
 
+import type { CallContext } from '../environment.ts';
 import { standardFunctions } from '../standard.ts';
 import { type CelType, stringType } from '../types.ts';
 import { typeOfValue } from '../type-of-value.ts';
 import { typeName } from '../types.ts';
 import { CelError, CelList, CelMap, Duration, Timestamp, TypeValue, Uint, type Value } from '../values.ts';
 
-const free = { charge: () => undefined };
+const free = { charge: () => undefined, work: () => undefined };
 const runtimeName = (v: Value): string => typeName(typeOfValue(v));
 const refused = (clause: string, v: Value): CelError => new CelError(`error during formatting: ${clause}, was given ${runtimeName(v)}`);
 const maxPrecision = 100;
@@ -182,8 +183,16 @@ function clauseOf(letter: string, precision: number): Clause | undefined {
   }
 }
 
+/** Ten for each element that the text will show: making it is more work than looking at it. */
+function weigh(v: Value, context: CallContext): void {
+  context.work(10);
+  if (v instanceof CelList) for (let i = 0; i < v.size; i++) weigh(v.at(i), context);
+  else if (v instanceof CelMap) for (const key of v.keys()) weigh(v.find(key) ?? null, context);
+}
+
 /** The text, or an error that says which clause is wrong. */
-export function formatText(format: string, args: CelList): string | CelError {
+export function formatText(format: string, args: CelList, context: CallContext): string | CelError {
+  weigh(args, context);
   const parts: string[] = [];
   let index = 0;
   for (let i = 0; i < format.length; ) {

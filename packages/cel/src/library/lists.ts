@@ -106,7 +106,7 @@ function flatten(list: CelList, depth: number, into: Value[], context: CallConte
   for (const v of list.values()) {
     if (v instanceof CelList && depth > 0) flatten(v, depth - 1, into, context);
     else {
-      context.charge(0.1);
+      context.work(1);
       into.push(v);
     }
   }

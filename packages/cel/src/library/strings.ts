@@ -159,7 +159,7 @@ export const stringFunctions: readonly FunctionDeclaration[] = [
     '.string_format',
     [stringType, listOf(dynType)],
     stringType,
-    ([s, args]) => formatText(s as string, args as CelList) as Value,
+    ([s, args], context) => formatText(s as string, args as CelList, context) as Value,
   ]),
   declare('strings.quote', ['strings_quote', [stringType], stringType, ([s]) => quoted(s as string)]),
 ];

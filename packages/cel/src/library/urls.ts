@@ -47,9 +47,10 @@ export function parseRequestURI(text: string): Parts | string {
   if (control.test(text)) return fail('net/url: invalid control character in URL');
   if (text === '') return fail('empty url');
   if (text === '*') return { scheme: '', host: '', path: '*', query: '' };
-  const m = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(.*)$/s.exec(text)!;
-  const scheme = (m[1] ?? '').toLowerCase();
-  let rest = m[2]!;
+  const colon = text.indexOf(':');
+  const named = colon > 0 && colon < 256 && /^[A-Za-z][A-Za-z0-9+.-]*$/.test(text.slice(0, colon));
+  const scheme = named ? text.slice(0, colon).toLowerCase() : '';
+  let rest = named ? text.slice(colon + 1) : text;
   if (scheme === '' && text.startsWith(':')) return fail('missing protocol scheme');
   if (!rest.startsWith('/')) return scheme === '' ? fail('invalid URI for request') : { scheme, host: '', path: '', query: '' };
   const fragment = rest.indexOf('#');
