@@ -59,6 +59,7 @@ export function createTokenWebhook(
       apiVersion: config.apiVersion,
       metadata: {},
       spec: { token, ...(audiences.length === 0 ? {} : { audiences }) },
+      status: { user: {} },
     };
     try {
       return readVerdict(await callReview(deps.client, review, { timeoutMs, clock: deps.clock }), audiences);

@@ -13,6 +13,8 @@ export interface Authorization extends Disposable {
   readonly authorizer: Authorizer;
   /** RBAC's rules, for escalation checks and SelfSubjectRulesReview. */
   readonly rules: RuleResolver;
+  /** Those whose rules nobody can list. */
+  webhooks(): number;
   /** Uses what the AuthorizationConfiguration says now, when it has changed. Resolves when aborted. */
   follow(signal: AbortSignal): Promise<void>;
 }
@@ -60,6 +62,7 @@ export function createAuthorization(
   return {
     authorizer: { name: 'union', authorize: (a) => chain.authorize(a) },
     rules,
+    webhooks: () => clients.length,
     follow: async (signal) => {
       const { file } = config;
       if (file === undefined) return;

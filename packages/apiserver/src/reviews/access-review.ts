@@ -11,7 +11,7 @@ import type {
 import { badRequest, FieldErrors, invalid, type ObjectMeta } from '@skiff/apimachinery';
 import { type AuthorizationAttributes, type Authorizer, resourceAttributes } from '../authz/authorizer.ts';
 import { nodeIdentity } from '../authz/node.ts';
-import type { RuleResolver } from '../authz/rbac.ts';
+import type { Authorization } from '../authz/authorization.ts';
 import type { UserInfo } from '../contract.ts';
 import { fieldSelectorOf, labelSelectorOf, validateSelectors } from './selector-attributes.ts';
 
@@ -146,12 +146,20 @@ export async function reviewSelfSubjectAccess(
 }
 
 /** What may I? (`kubectl auth can-i --list`) RBAC can tell; the Node authorizer can't, which makes the list incomplete for nodes. */
-export function reviewSelfSubjectRules(rules: RuleResolver, review: SelfSubjectRulesReview, user: UserInfo): SelfSubjectRulesReview {
+export function reviewSelfSubjectRules(
+  { rules, webhooks }: Pick<Authorization, 'rules' | 'webhooks'>,
+  review: SelfSubjectRulesReview,
+  user: UserInfo,
+): SelfSubjectRulesReview {
   const namespace = review.spec.namespace ?? '';
   if (namespace === '') throw badRequest('no namespace on request');
   const found = rules.rulesFor(user, namespace);
   const isNode = nodeIdentity(user) !== undefined;
-  const problems = [...(isNode ? ['node authorizer does not support user rule resolution'] : []), ...found.problems];
+  const silent = [
+    ...(isNode ? ['node authorizer does not support user rule resolution'] : []),
+    ...Array.from({ length: webhooks() }, () => 'webhook authorizer does not support user rule resolution'),
+  ];
+  const problems = [...new Set(silent), ...found.problems];
   return {
     ...review,
     spec: {},
@@ -167,7 +175,7 @@ export function reviewSelfSubjectRules(rules: RuleResolver, review: SelfSubjectR
       nonResourceRules: found.rules
         .filter((r) => (r.nonResourceURLs ?? []).length > 0)
         .map((r) => ({ verbs: [...(r.verbs ?? [])], nonResourceURLs: [...(r.nonResourceURLs ?? [])] })),
-      incomplete: isNode,
+      incomplete: silent.length > 0,
       ...(problems.length === 0 ? {} : { evaluationError: problems.join('; ') }),
     },
   };

@@ -95,7 +95,7 @@ async function admitToken(chain: AdmissionChain, definition: ResourceDefinition,
 
 /** All reviews and the token subresource. */
 export function createReviewHandlers(config: ApiServerConfig, deps: ReviewDeps): readonly SubresourceHandler[] {
-  const { authorizer, rules } = deps.authorization;
+  const { authorizer } = deps.authorization;
   const authz = 'authorization.k8s.io';
   const authn = 'authentication.k8s.io';
   return [
@@ -111,7 +111,7 @@ export function createReviewHandlers(config: ApiServerConfig, deps: ReviewDeps):
       reviewSelfSubjectAccess(authorizer, v, r.user),
     ),
     virtual<SelfSubjectRulesReview>(authz, 'SelfSubjectRulesReview', 'selfsubjectrulesreviews', (v, r) =>
-      reviewSelfSubjectRules(rules, v, r.user),
+      reviewSelfSubjectRules(deps.authorization, v, r.user),
     ),
     virtual<TokenReview>(authn, 'TokenReview', 'tokenreviews', (v) => reviewToken(deps.authentication(), v)),
     virtual<SelfSubjectReview>(authn, 'SelfSubjectReview', 'selfsubjectreviews', (v, r) => ({
