@@ -206,6 +206,7 @@ export function createKubelet(
           events.event({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...claim }, type, reason, text);
         },
         refresh: (uids) => manager.poke(uids),
+        refreshAll: () => manager.poke(manager.workers().map((w) => w.pod.metadata.uid)),
         clock,
         log,
       },

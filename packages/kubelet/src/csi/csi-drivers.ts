@@ -23,7 +23,12 @@ interface Registered {
 
 const isSupported = (versions: readonly string[]): boolean => versions.some((v) => /^v?1\./.test(v));
 
-export function createCsiDrivers(deps: { record: CsiNodeRecord; log: Logger }): CsiDrivers {
+export function createCsiDrivers(deps: {
+  record: CsiNodeRecord;
+  /** Who waits for a driver can go on. */
+  onRegistered: () => void;
+  log: Logger;
+}): CsiDrivers {
   const drivers = new Map<string, Registered>();
   return {
     register: async ({ name, endpoint, supportedVersions }: PluginInfo) => {
@@ -42,6 +47,7 @@ export function createCsiDrivers(deps: { record: CsiNodeRecord; log: Logger }): 
       drivers.get(name)?.service[Symbol.dispose]();
       drivers.set(name, { endpoint, service });
       deps.log.info({ driver: name, endpoint }, 'a CSI driver has registered');
+      deps.onRegistered();
     },
     deregister: async ({ name, endpoint }) => {
       const known = drivers.get(name);

@@ -31,13 +31,14 @@ export function createNodePlugins(
     event: GrowVolumesDeps['event'];
     /** Has the volumes of pods brought up to date. */
     refresh: (podUids: readonly string[]) => void;
+    refreshAll: () => void;
     clock: Clock;
     log: Logger;
   },
 ): NodePlugins {
   const { clock, log } = deps;
   const record = createCsiNodeObject({ nodeName: config.nodeName }, deps);
-  const drivers = createCsiDrivers({ record, log });
+  const drivers = createCsiDrivers({ record, onRegistered: deps.refreshAll, log });
   let wake: () => void = () => undefined;
   const volumes = createCsiVolumes(config, { ...deps, drivers, onPublished: () => wake() });
   const housekeeping = async (signal: AbortSignal): Promise<void> => {
