@@ -29,7 +29,7 @@ const text = (seed: number, length: number): string => {
 };
 
 /** A pod of about 6.8 KB as the server stores it: two containers with probes, ports, resources and environment. Nothing schedules it. */
-const pendingPod = (namespace: string, name: string): object => ({
+export const pendingPod = (namespace: string, name: string): object => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, namespace, labels: { app: 'bench', tier: 'list' }, annotations: { note: 'x'.repeat(200) } },
@@ -52,7 +52,7 @@ const pendingPod = (namespace: string, name: string): object => ({
 });
 
 /** Runs `work` and returns its result with the CPU time that the apiserver used meanwhile. */
-async function withCpu<T>(bench: Bench, work: () => Promise<T>): Promise<{ result: T; cpu: number }> {
+export async function withCpu<T>(bench: Bench, work: () => Promise<T>): Promise<{ result: T; cpu: number }> {
   const pid = bench.pids()['apiserver'] ?? 0;
   const before = cpuMs(pid);
   const result = await work();

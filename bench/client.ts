@@ -14,7 +14,7 @@ export interface Answer {
 
 /** A plain HTTP/1.1 client with keep-alive and a fixed number of connections: what a simple client of the API costs the server. */
 export interface BenchClient {
-  request(method: string, path: string, body?: unknown, contentType?: string): Promise<Answer>;
+  request(method: string, path: string, body?: unknown, contentType?: string, accept?: string): Promise<Answer>;
   /** Parsed; throws on anything above 299. */
   json<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T>;
   /** Calls `onLine` for every event of a watch. Resolves when the headers are there. */
@@ -44,13 +44,10 @@ export function benchClient(kubeconfigPath: string, connections: number): BenchC
     headers: { accept: 'application/json' },
   });
 
-  const send: BenchClient['request'] = (method, path, body, contentType = 'application/json') =>
+  const send: BenchClient['request'] = (method, path, body, contentType = 'application/json', accept = 'application/json') =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-      const headers =
-        payload === undefined
-          ? { accept: 'application/json' }
-          : { accept: 'application/json', 'content-type': contentType, 'content-length': payload.length };
+      const headers = payload === undefined ? { accept } : { accept, 'content-type': contentType, 'content-length': payload.length };
       const started = performance.now();
       const req = request({ ...options(method, path), headers }, (res) => {
         const parts: Buffer[] = [];

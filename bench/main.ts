@@ -11,6 +11,7 @@ import { createAndGet, heavyBody, listPods, watchFanOut, type Bench, type Row } 
 import { benchClient } from './client.ts';
 import { idleWith30, podFloor } from './pod-floor.ts';
 import { deployment30, podStart, serviceRoundTrip } from './pod-phases.ts';
+import { patchPod, protobuf } from './patch-phases.ts';
 import { cpuMs, rssMiB } from './processes.ts';
 
 const place = clusterPlace('bench', 8);
@@ -87,6 +88,8 @@ try {
   add(await heavyBody(bench, 100_000));
   add(await watchFanOut(bench, 100, 1000));
   add(await listPods(bench, 5000));
+  add(await patchPod(bench, 2000));
+  add(await protobuf(bench, 1000));
   add(await podFloor(bench, docker, pause, 9));
   add(await podStart(bench, pause, 7));
   add(await deployment30(bench, pause));

@@ -197,30 +197,20 @@ export class FlowController implements FlowControl {
   #ticket(schema: ActiveSchema, request: FlowRequest): Ticket {
     const { level, statistics } = schema;
     const { info } = request.subject;
-    const kind = requestKind(info);
-    const isWatch = info.verb === 'watch';
-    const watch = isWatch ? this.#watches.add(info) : undefined;
     if (!level.exempt) statistics.waitSeconds.true.observe((request.startedMs - request.arrivedMs) / 1000);
-    this.#counts[kind]++;
-    let held = true;
-    const release = (): void => {
-      if (!held) return;
-      held = false;
-      this.#counts[kind]--;
-      const seconds = (this.#deps.clock.monotonicMs() - request.startedMs) / 1000;
-      statistics.executionSeconds[isWatch ? 'watch' : 'regular'].observe(seconds);
-      level.queueSet.finish(request);
-      if (level.quiescing && level.queueSet.idle) this.load();
-    };
-    return {
-      pause: () => level.queueSet.pause(request),
-      release,
-      close: () => {
-        release();
-        watch?.[Symbol.dispose]();
-      },
-    };
+    this.#counts[requestKind(info)]++;
+    return new SeatTicket(this.#released, { schema, request, watch: info.verb === 'watch' ? this.#watches.add(info) : undefined });
   }
+
+  readonly #released = (schema: ActiveSchema, request: FlowRequest): void => {
+    const { level, statistics } = schema;
+    const { info } = request.subject;
+    this.#counts[requestKind(info)]--;
+    const seconds = (this.#deps.clock.monotonicMs() - request.startedMs) / 1000;
+    statistics.executionSeconds[info.verb === 'watch' ? 'watch' : 'regular'].observe(seconds);
+    level.queueSet.finish(request);
+    if (level.quiescing && level.queueSet.idle) this.load();
+  };
 
   /** `arrivedMs` 0: it never waited. */
   #dropped(schema: ActiveSchema, arrivedMs: number): StatusError {
@@ -235,5 +225,39 @@ export class FlowController implements FlowControl {
     const { levels } = this.#configuration;
     this.fairFraction = adjustSeats(levels.values(), this.#deps.clock.monotonicMs());
     for (const level of levels.values()) applyLimits(level);
+  }
+}
+
+/** A class for the sake of speed: every request has one, and closures would be made anew for each. */
+class SeatTicket implements Ticket {
+  readonly #released: (schema: ActiveSchema, request: FlowRequest) => void;
+  readonly #schema: ActiveSchema;
+  readonly #request: FlowRequest;
+  readonly #watch: Disposable | undefined;
+  #held = true;
+
+  constructor(
+    released: (schema: ActiveSchema, request: FlowRequest) => void,
+    held: { schema: ActiveSchema; request: FlowRequest; watch: Disposable | undefined },
+  ) {
+    this.#released = released;
+    this.#schema = held.schema;
+    this.#request = held.request;
+    this.#watch = held.watch;
+  }
+
+  pause(): Promise<void> | undefined {
+    return this.#schema.level.queueSet.pause(this.#request);
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#released(this.#schema, this.#request);
+  }
+
+  close(): void {
+    this.release();
+    this.#watch?.[Symbol.dispose]();
   }
 }
