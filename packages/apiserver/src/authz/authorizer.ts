@@ -33,14 +33,6 @@ export interface ImmediateAuthorizer extends Authorizer {
   authorize(a: AuthorizationAttributes): Decision;
 }
 
-/** The decision, where it needs nobody else; expressions can't wait. */
-export function decideAtOnce(authorizer: Authorizer, a: AuthorizationAttributes): Decision {
-  const d = authorizer.authorize(a);
-  if (!(d instanceof Promise)) return d;
-  d.catch(() => undefined);
-  return { decision: 'no-opinion', reason: 'webhook authorizers are not asked here' };
-}
-
 export const noOpinion: Decision = { decision: 'no-opinion', reason: '' };
 
 /** Asks each in order; the first that allows or denies decides. Without one: no, with every reason given. */

@@ -1,5 +1,5 @@
 import { type AuthorizationAnswer, type AuthorizationQuestion, createAuthorizerValue, requestResource, type Value } from '@skiff/cel';
-import { type Authorizer, decideAtOnce, resourceAttributes } from '../../authz/authorizer.ts';
+import { type Authorizer, type Decision, resourceAttributes } from '../../authz/authorizer.ts';
 import type { AdmissionRequest, UserInfo } from '../../contract.ts';
 import { requestNamespace } from './request-view.ts';
 
@@ -8,10 +8,11 @@ const serviceAccountUser = ({ namespace, name }: { namespace: string; name: stri
   groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
 });
 
-function ask(authorizer: Authorizer, user: UserInfo, q: AuthorizationQuestion): AuthorizationAnswer {
+const answerOf = ({ decision, reason }: Decision): AuthorizationAnswer => ({ allowed: decision === 'allow', reason });
+
+function ask(authorizer: Authorizer, user: UserInfo, q: AuthorizationQuestion): AuthorizationAnswer | Promise<AuthorizationAnswer> {
   const who = q.serviceAccount === undefined ? user : serviceAccountUser(q.serviceAccount);
-  const { decision, reason } = decideAtOnce(
-    authorizer,
+  const decided = authorizer.authorize(
     q.path === undefined
       ? resourceAttributes(who, {
           verb: q.verb,
@@ -26,7 +27,7 @@ function ask(authorizer: Authorizer, user: UserInfo, q: AuthorizationQuestion): 
         })
       : resourceAttributes(who, { verb: q.verb, isResourceRequest: false, path: q.path }),
   );
-  return { allowed: decision === 'allow', reason };
+  return decided instanceof Promise ? decided.then(answerOf) : answerOf(decided);
 }
 
 /** The variables `authorizer` and `authorizer.requestResource` of one request. Each question is asked once. */

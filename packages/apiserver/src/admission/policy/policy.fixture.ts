@@ -37,16 +37,20 @@ export class PolicyWorld {
   readonly annotations = new Map<string, string>();
   /** Who is asked what; all but what is listed is allowed. */
   readonly refused = new Set<string>();
+  readonly asked: string[] = [];
+  /** The authorizer takes its time. */
+  slow = false;
   readonly #deps: PolicyDeps = {
     objects: this.objects,
     definitions: () => builtinResources,
     convert: () => Promise.reject(new Error('no kind here is converted by a webhook')),
     authorizer: () => ({
       name: 'test',
-      authorize: (a: AuthorizationAttributes) => ({
-        decision: this.refused.has(`${a.verb} ${a.resource}`) ? 'no-opinion' : 'allow',
-        reason: '',
-      }),
+      authorize: (a: AuthorizationAttributes) => {
+        this.asked.push(`${a.verb} ${a.resource}`);
+        const answer = { decision: this.refused.has(`${a.verb} ${a.resource}`) ? ('no-opinion' as const) : ('allow' as const), reason: '' };
+        return this.slow ? Promise.resolve(answer) : answer;
+      },
     }),
   };
   readonly #chain = createAdmissionChain([mutatingPolicies(this.#deps), validatingPolicies(this.#deps), policyParamAccess(this.#deps)]);

@@ -159,6 +159,24 @@ describe('validating policies', () => {
     await world.admit({ metadata: { name: 'kept', namespace: 'a', labels: { app: 'web', tier: 'front' } } });
   });
 
+  it.each([false, true])('ask an authorizer, each question once (slow: %j)', async (slow) => {
+    const world = new PolicyWorld();
+    world.slow = slow;
+    const may = (verb: string): string => `authorizer.group('').resource('pods').check('${verb}').allowed()`;
+    world.validating('p', {
+      variables: [{ name: 'reads', expression: may('get') }],
+      validations: [
+        { expression: 'variables.reads' },
+        { expression: `variables.reads && ${may('get')}` },
+        { expression: may('list'), message: 'no list' },
+      ],
+    });
+    await world.admit(map());
+    expect(world.asked).toEqual(['get pods', 'list pods']);
+    world.refused.add('list pods');
+    await expect(world.admit(map())).rejects.toMatchObject(denial('no list'));
+  });
+
   it('stop at their budget', async () => {
     const world = new PolicyWorld();
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`k${i}`, 'v']));
