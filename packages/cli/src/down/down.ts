@@ -1,10 +1,12 @@
 import { moreNodes } from '../cluster/more-nodes.ts';
+import { dirname } from 'node:path';
 import { loadConfig, type ClusterConfig } from '../config.ts';
+import { defaultInstance, devicePluginDirectory } from '../supervisor/processes.ts';
 import type { Steps } from '../up/steps.ts';
 import { removeCgroups } from './cgroups.ts';
 import { removeHostNetwork } from './host-network.ts';
 import { stopProcesses } from './stop-processes.ts';
-import { removeFolder, removeImages, removeWorkloads, unmountBelow } from './workloads.ts';
+import { removeEmptyFolders, removeFolder, removeImages, removeWorkloads, unmountBelow } from './workloads.ts';
 
 /** Stops the processes of the cluster in `rootDir`; with `workloads` its containers too, with `wipe` every trace of it. Safe to repeat. */
 export async function down(rootDir: string, steps: Steps, o: { workloads: boolean; wipe: boolean }): Promise<void> {
@@ -44,6 +46,7 @@ export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wip
     for (const node of nodes) removeCgroups(node);
     await unmountBelow(config.rootDir);
     removeFolder(config.rootDir);
+    if (config.instance === defaultInstance) removeEmptyFolders([devicePluginDirectory, dirname(devicePluginDirectory)]);
     note(config.rootDir);
   });
 }

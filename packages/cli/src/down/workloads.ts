@@ -103,6 +103,17 @@ export async function unmountBelow(folder: string): Promise<void> {
   }
 }
 
+/** Removes folders that nobody has put anything into; others stay. */
+export function removeEmptyFolders(folders: readonly string[]): void {
+  for (const folder of folders) {
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+}
+
 /** Removes the folder; where it is itself mounted (in a container), all that is in it. */
 export function removeFolder(folder: string): void {
   if (!existsSync(folder)) return;

@@ -165,7 +165,9 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
   ];
 }
 
-const defaultInstance = 'skiff';
+export const defaultInstance = 'skiff';
+/** Where vendors' device plugins look for a kubelet. */
+export const devicePluginDirectory = '/var/lib/kubelet/device-plugins';
 const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
 
 /** A further node of this host: nothing but a kubelet, which asks the host's proxy. */
@@ -201,7 +203,7 @@ function kubeletFlags(config: ClusterConfig): readonly string[] {
     flag('proxy-control-socket', join(config.rootDir, 'proxy/control.sock')),
     flag('node-lease-duration-seconds', leaseDurationSeconds(config.nodeMonitorGracePeriod)),
     // Where device plugins look for a kubelet; other instances on the machine have a place of their own.
-    ...(config.instance === defaultInstance ? [flag('device-plugin-dir', '/var/lib/kubelet/device-plugins')] : []),
+    ...(config.instance === defaultInstance ? [flag('device-plugin-dir', devicePluginDirectory)] : []),
     // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
     ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
   ];
