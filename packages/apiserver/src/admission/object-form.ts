@@ -19,6 +19,8 @@ export interface ObjectForm {
   readonly apiVersion: string;
   readonly codec: ObjectCodec<KubeObject>;
   readonly mergeType: MergeMap;
+  /** Fields that there are none of are errors; of custom kinds they are dropped. */
+  readonly strict: boolean;
   defaults?(draft: KubeObject): void;
 }
 
@@ -26,7 +28,13 @@ const forms = new WeakMap<ResourceDefinition, ObjectForm>();
 const subresourceForms = new Map<string, ObjectForm | undefined>();
 
 function formOfStruct(name: string, kind: string, apiVersion: string): ObjectForm {
-  return { kind, apiVersion, codec: createTypedCodec<KubeObject>(builtinSchemas, name), mergeType: mergeTypeOf(builtinSchemas, name) };
+  return {
+    kind,
+    apiVersion,
+    codec: createTypedCodec<KubeObject>(builtinSchemas, name),
+    mergeType: mergeTypeOf(builtinSchemas, name),
+    strict: true,
+  };
 }
 
 function formOfKind(d: ResourceDefinition): ObjectForm {
@@ -39,7 +47,7 @@ function formOfKind(d: ResourceDefinition): ObjectForm {
             ...formOfStruct(d.schemaName, d.kind, apiVersion),
             ...(d.defaults === undefined ? {} : { defaults: (draft) => d.defaults?.(draft) }),
           }
-        : { kind: d.kind, apiVersion, codec: d.custom.codec, mergeType: d.custom.codec.mergeType };
+        : { kind: d.kind, apiVersion, codec: d.custom.codec, mergeType: d.custom.codec.mergeType, strict: false };
     forms.set(d, form);
   }
   return form;

@@ -221,7 +221,7 @@ const unknownKind = (d: ResourceDefinition): StatusError =>
 function typedObject(changed: JsonObject, form: ObjectForm, merged: boolean): JsonObject {
   try {
     const { object, strictErrors } = form.codec.decode({ value: structuredClone(changed) });
-    if (strictErrors.length > 0) throw internalError(new Error(`strict decoding error: ${strictErrors.join(', ')}`));
+    if (form.strict && strictErrors.length > 0) throw internalError(new Error(`strict decoding error: ${strictErrors.join(', ')}`));
     object.kind = form.kind;
     object.apiVersion = form.apiVersion;
     form.codec.applyDefaults(object);
