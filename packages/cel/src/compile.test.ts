@@ -33,6 +33,7 @@ test.each<[string, unknown]>([
   ['false || 1 / 0 == 1 || true', true],
   ['string(duration("1h") + timestamp("2020-01-01T00:00:00Z"))', '2020-01-01T01:00:00Z'],
   ['type(1) == int && type("") != int', true],
+  ['{"a": null}.a == null && {"a": null}["a"] == null', true],
   ['size("a\\U0001F600")', 2n],
 ])('%s', (expression, value) => {
   expect(evaluate(expression)).toEqual(value);

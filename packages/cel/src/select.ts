@@ -25,7 +25,8 @@ const absent = (v: Value, key: Value): CelError =>
 export function find(v: Value, key: Value): Value {
   if (v instanceof CelError) return v;
   if (v instanceof Optional) return v.value === undefined ? none : findOptional(v.value, key);
-  return lookup(v, key) ?? absent(v, key);
+  const found = lookup(v, key);
+  return found === undefined ? absent(v, key) : found;
 }
 
 /** `v.?key` or `v[?key]`. */

@@ -44,7 +44,12 @@ export async function bindPod(pods: ResourceDefinition, deps: SubresourceDeps, r
     }),
     subresource: 'binding',
   };
-  const request = admissionRequest(w, 'CREATE', { name, object: binding, old: undefined });
+  // What is posted to `bindings` is admitted as that: policies and webhooks tell the two apart.
+  const own = r.info.subresource === 'binding' ? undefined : deps.definition('', 'bindings');
+  const request = {
+    ...admissionRequest(w, 'CREATE', { name, object: binding, old: undefined }),
+    ...(own === undefined ? {} : { definition: own, subresource: '' }),
+  };
   await deps.admission.mutate(request, r);
   if (meta.name !== name) throw badRequest('name in URL does not match name in Binding object');
   const errors = new FieldErrors();
