@@ -213,19 +213,24 @@ function kubeletFlags(config: ClusterConfig): readonly string[] {
 function nodeProcesses(config: ClusterConfig): readonly ProcessDefinition[] {
   const dns = addressIn(config.serviceCidr, 10);
   return [
-    nodeProcess('kubelet', mainOf('kubelet'), kubeletFlags(config)),
-    nodeProcess('proxy', mainOf('proxy'), [
-      flag('kubeconfig', kubeconfigPath(config, 'proxy')),
-      flag('root-dir', join(config.rootDir, 'proxy')),
-      flag('instance', config.instance),
-      flag('node-name', config.nodeName),
-      flag('service-cluster-ip-range', config.serviceCidr),
-      flag('cluster-cidr', config.podCidr),
-      flag('shadow-cidr', config.shadowCidr),
-      flag('cluster-dns', dns),
-      flag('cluster-domain', config.clusterDomain),
-      flag('healthz-port', healthPort(config, 3)),
-      flag('liveness-port', healthPort(config, 6)),
-    ]),
+    nodeProcess('kubelet', mainOf('kubelet'), kubeletFlags(config), smallHeap),
+    nodeProcess(
+      'proxy',
+      mainOf('proxy'),
+      [
+        flag('kubeconfig', kubeconfigPath(config, 'proxy')),
+        flag('root-dir', join(config.rootDir, 'proxy')),
+        flag('instance', config.instance),
+        flag('node-name', config.nodeName),
+        flag('service-cluster-ip-range', config.serviceCidr),
+        flag('cluster-cidr', config.podCidr),
+        flag('shadow-cidr', config.shadowCidr),
+        flag('cluster-dns', dns),
+        flag('cluster-domain', config.clusterDomain),
+        flag('healthz-port', healthPort(config, 3)),
+        flag('liveness-port', healthPort(config, 6)),
+      ],
+      smallHeap,
+    ),
   ];
 }
