@@ -2,79 +2,13 @@
 
 import { accumulator, type Call, type Comprehension, type Expr } from './ast.ts';
 import type { CheckedExpression } from './checker.ts';
-import type { CallContext, Environment, Overload } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { callCost } from './cost-runtime.ts';
-import { fits } from './fits.ts';
+import { Frame, type Step, type Variables } from './frame.ts';
 import { equal } from './equality.ts';
 import { find, findOptional, has } from './select.ts';
-import { type CelType, isDynOrError } from './types.ts';
-import {
-  ArrayList,
-  CelError,
-  CelList,
-  CelMap,
-  codePoints,
-  EntryMap,
-  keyText,
-  noSuchOverload,
-  Optional,
-  Timestamp,
-  type Value,
-  TypeValue,
-} from './values.ts';
-
-/** The evaluation costs more than it may. */
-export class CostLimitExceeded extends Error {
-  constructor() {
-    super('operation cancelled: actual cost limit exceeded');
-  }
-}
-
-/** Values of variables; a function is called when the variable is first used. */
-export type Variables = Readonly<Record<string, Value | (() => Value)>>;
-
-/** Elements that one evaluation may walk over in calls, whatever these cost. */
-const maxWork = 1_000_000;
-/** The last resort where costs say too little about time: ten times what the dearest expressions take. */
-const maxEvaluationMs = 1000;
-
-/** One evaluation. */
-class Frame implements CallContext {
-  readonly slots: Value[] = [];
-  readonly #variables: Variables;
-  readonly #computed = new Map<string, Value>();
-  readonly #limit: number;
-  readonly #endsAt = performance.now() + maxEvaluationMs;
-  #charges = 0;
-  #work = 0;
-  cost = 0;
-
-  constructor(variables: Variables, limit: number) {
-    this.#variables = variables;
-    this.#limit = limit;
-  }
-  charge(cost: number): void {
-    this.cost += cost;
-    if (this.cost > this.#limit) throw new CostLimitExceeded();
-    if ((++this.#charges & 0xff) === 0 && performance.now() > this.#endsAt) throw new CostLimitExceeded();
-  }
-  work(elements: number): void {
-    this.#work += elements;
-    if (this.#work > maxWork) throw new CostLimitExceeded();
-  }
-  variable(name: string): Value {
-    const v = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
-    if (typeof v !== 'function') return v === undefined ? new CelError(`no such attribute(s): ${name}`) : v;
-    let known = this.#computed.get(name);
-    if (known === undefined) {
-      known = v();
-      this.#computed.set(name, known);
-    }
-    return known;
-  }
-}
-
-type Step = (frame: Frame) => Value;
+import { choose, concrete, logic, makeMap, optionalOr, workOf } from './steps.ts';
+import { ArrayList, CelError, CelList, CelMap, EntryMap, keyText, noSuchOverload, Optional, type Value, TypeValue } from './values.ts';
 
 export interface Outcome {
   /** The result; a CelError when the expression failed. */
@@ -445,69 +379,4 @@ class Planner {
       };
     };
   }
-}
-
-const choose = (overloads: readonly Overload[], values: readonly Value[]): Overload | undefined =>
-  overloads.find((o) => o.args.length === values.length && o.args.every((t, i) => fits(t, values[i]!)));
-
-function concrete(t: CelType): boolean {
-  if (isDynOrError(t) || t.kind === 'param' || t.kind === 'any' || t.kind === 'null') return false;
-  if (t.kind === 'list') return concrete(t.element);
-  return t.kind === 'opaque' ? t.parameters.every(concrete) : true;
-}
-
-const walks = new Set(['isSorted', 'sum', 'max', 'min', 'indexOf', 'lastIndexOf', 'optional.unwrap', 'unwrapOpt']);
-/** What a call takes, counted in elements, where it takes far more than it costs. */
-function workOf(name: string, values: readonly Value[]): number {
-  const [first] = values;
-  if (walks.has(name)) return first instanceof CelList ? first.size : 0;
-  if (typeof first === 'string') {
-    const reads = name === 'isURL' || (name === 'charAt' && codePoints(first) !== first.length);
-    return reads ? first.length / 32 : 0;
-  }
-  // A time in a zone.
-  return first instanceof Timestamp && typeof values[1] === 'string' ? 100 : 0;
-}
-
-function logic(terms: readonly Step[], decisive: boolean): Step {
-  return (f) => {
-    let failed: CelError | undefined;
-    for (const term of terms) {
-      const v = term(f);
-      if (v === decisive) return decisive;
-      if (v !== !decisive) failed ??= v instanceof CelError ? v : noSuchOverload;
-    }
-    return failed ?? !decisive;
-  };
-}
-
-function optionalOr(target: Step, other: Step, unwrap: boolean): Step {
-  return (f) => {
-    const v = target(f);
-    if (v instanceof CelError) return v;
-    if (!(v instanceof Optional)) return noSuchOverload;
-    f.charge(1);
-    if (v.value === undefined) return other(f);
-    return unwrap ? v.value : v;
-  };
-}
-
-function makeMap(f: Frame, entries: readonly { key: Step; value: Step; optional: boolean }[]): Value {
-  const made = new Map<string, { key: Value; value: Value }>();
-  for (const entry of entries) {
-    const key = entry.key(f);
-    if (key instanceof CelError) return key;
-    let value = entry.value(f);
-    if (value instanceof CelError) return value;
-    if (entry.optional) {
-      if (!(value instanceof Optional)) return new CelError(`cannot initialize optional entry '${String(key)}' from non-optional value`);
-      if (value.value === undefined) continue;
-      value = value.value;
-    }
-    const text = keyText(key);
-    if (text === undefined) return new CelError('unsupported key type');
-    made.set(text, { key, value });
-  }
-  f.charge(30);
-  return new EntryMap(made);
 }

@@ -11,7 +11,8 @@ export {
   type Overload,
   type StructDefinition,
 } from './environment.ts';
-export { CostLimitExceeded, type Evaluate, type Outcome, type Variables } from './evaluate.ts';
+export { type Evaluate, type Outcome } from './evaluate.ts';
+export { CostLimitExceeded, type Variables } from './frame.ts';
 export { kubernetesEnvironment } from './kubernetes.ts';
 export {
   type AuthorizationAnswer,

@@ -12,7 +12,7 @@ import {
   type StructuralSchema,
 } from '@skiff/apimachinery';
 import { adapt } from '../adapt.ts';
-import { CostLimitExceeded, type Variables } from '../evaluate.ts';
+import { CostLimitExceeded, type Variables } from '../frame.ts';
 import { CelError, none, Optional, type Value } from '../values.ts';
 import { type CompiledRule, compileRules } from './compile-rules.ts';
 import { additionalOf, hasRules, type SchemaType, schemaType, selfTypeName } from './schema-type.ts';
