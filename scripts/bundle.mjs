@@ -27,7 +27,6 @@ await Promise.all(
       format: 'esm',
       minifySyntax: true,
       minifyWhitespace: true,
-      keepNames: true,
       external: [...external, ...(later[name] ?? [])],
       banner: { js: banner },
       logLevel: 'error',
