@@ -24,9 +24,18 @@ const intersect = (a: Validity, b: Validity): Validity => ({
 const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
   subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
 
+interface Vouched {
+  readonly certificate: X509Certificate;
+  /** Of the chain down to it. */
+  readonly validity: Validity;
+}
+
 /**
  * Signatures from `leaf` over any of `intermediates` to one of `roots`, for client authentication. Dates are not judged but
  * returned, so that the result can be kept for the connection and the clock asked for each request. undefined: no chain.
+ *
+ * Anybody may send certificates, so the search goes down from the roots: only keys that something trusted vouches for check
+ * signatures, and each certificate is accepted once. The work grows with the square of what was sent, at worst.
  */
 export function verifyClientChain(
   leaf: X509Certificate,
@@ -34,18 +43,23 @@ export function verifyClientChain(
   roots: readonly X509Certificate[],
 ): Validity | undefined {
   if (!allowsClientAuth(leaf)) return undefined;
-  const walk = (certificate: X509Certificate, validity: Validity, depth: number): Validity | undefined => {
-    for (const root of roots) {
-      if (root.fingerprint256 === certificate.fingerprint256) return validity;
-      if (root.ca && issued(root, certificate)) return intersect(validity, validityOf(root));
+  const own = validityOf(leaf);
+  if (roots.some((root) => root.fingerprint256 === leaf.fingerprint256)) return own;
+  let vouched: readonly Vouched[] = roots.filter((root) => root.ca).map((root) => ({ certificate: root, validity: validityOf(root) }));
+  let open = intermediates.filter((c) => c.ca && allowsClientAuth(c));
+  for (let depth = 0; depth <= maximumDepth; depth++) {
+    const issuer = vouched.find((v) => issued(v.certificate, leaf));
+    if (issuer !== undefined) return intersect(own, issuer.validity);
+    const next: Vouched[] = [];
+    const left: X509Certificate[] = [];
+    for (const certificate of open) {
+      const above = vouched.find((v) => issued(v.certificate, certificate));
+      if (above === undefined) left.push(certificate);
+      else next.push({ certificate, validity: intersect(validityOf(certificate), above.validity) });
     }
-    if (depth >= maximumDepth) return undefined;
-    for (const next of intermediates) {
-      if (!next.ca || !allowsClientAuth(next) || next.fingerprint256 === certificate.fingerprint256 || !issued(next, certificate)) continue;
-      const found = walk(next, intersect(validity, validityOf(next)), depth + 1);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-  return walk(leaf, validityOf(leaf), 0);
+    if (next.length === 0) return undefined;
+    vouched = next;
+    open = left;
+  }
+  return undefined;
 }

@@ -3,7 +3,7 @@ import { type Exchange, header, headerValues } from '../server/exchange.ts';
 import type { CaBundle } from '../server/tls-files.ts';
 import type { RequestAuthenticator } from './authenticator.ts';
 import { readSubject } from './certificate-subject.ts';
-import { verifyClientChain } from './client-chain.ts';
+import { type Validity, verifyClientChain } from './client-chain.ts';
 
 const extraPrefix = 'x-remote-extra-';
 
@@ -26,7 +26,8 @@ export function extraHeaders(x: Exchange, prefix: string): Record<string, string
 
 /**
  * A front proxy that says for whom it speaks: X-Remote-User, -Group, -Uid and -Extra-…, believed only over a connection with a
- * certificate from the request header CA and, where names are given, one of these as CN.
+ * certificate from the request header CA and, where names are given, one of these as CN. The chain is verified once for a
+ * connection and bundle, its dates count for every request.
  */
 export function createRequestHeaderAuthenticator(deps: {
   bundle: () => CaBundle | undefined;
@@ -36,7 +37,12 @@ export function createRequestHeaderAuthenticator(deps: {
   const trusted = (x: Exchange, bundle: CaBundle): boolean => {
     const [leaf, ...intermediates] = x.connection.certificates;
     if (leaf === undefined) return false;
-    const validity = verifyClientChain(leaf, intermediates, bundle.certificates);
+    let kept = x.connection.frontProxyVerdict;
+    if (kept?.bundle !== bundle) {
+      kept = { bundle, value: verifyClientChain(leaf, intermediates, bundle.certificates) };
+      x.connection.frontProxyVerdict = kept;
+    }
+    const validity = kept.value as Validity | undefined;
     const now = deps.nowMs();
     if (validity === undefined || now < validity.notBeforeMs || now > validity.notAfterMs) return false;
     return deps.allowedNames.length === 0 || deps.allowedNames.includes(readSubject(leaf.raw).commonName);

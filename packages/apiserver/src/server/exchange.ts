@@ -14,6 +14,8 @@ export interface ClientConnection {
   readonly certificates: readonly X509Certificate[];
   /** A place for authenticators to keep what they worked out about the certificates. */
   verdict: { readonly bundle: object; readonly value: unknown } | undefined;
+  /** The same for front proxies, which another bundle vouches for. */
+  frontProxyVerdict?: { readonly bundle: object; readonly value: unknown };
 }
 
 /** One request and the place for its answer, alike for HTTP/1.1, HTTP/2 and upgrades. */
