@@ -57,10 +57,13 @@ export function containerFieldPath(pod: PodSnapshot, name: string): string {
 
 export const isTerminalPhase = (phase: string | undefined): phase is 'Succeeded' | 'Failed' => phase === 'Succeeded' || phase === 'Failed';
 
-/** The `file` source marks static pods; they can't be deleted through the API. */
-export const isStaticPod = (pod: PodSnapshot): boolean => {
-  const source = pod.metadata.annotations?.['kubernetes.io/config.source'];
-  return source !== undefined && source !== 'api';
+/**
+ * Static pods come from files, and can't be deleted through the API. Anybody may write the annotation of their source into a pod of the
+ * API, but that one has a resourceVersion too.
+ */
+export const isStaticPod = ({ metadata }: PodSnapshot): boolean => {
+  const source = metadata.annotations?.['kubernetes.io/config.source'];
+  return source !== undefined && source !== 'api' && metadata.resourceVersion === undefined;
 };
 
 const systemCriticalPriority = 2_000_000_000;

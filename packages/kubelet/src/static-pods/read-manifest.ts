@@ -43,7 +43,7 @@ function apiReference(pod: PodSnapshot): string | undefined {
 
 /** Adds what upstream adds to every static pod: the node's name, a UID that follows from the content, and where it came from. */
 function claim(draft: Pod, o: { readonly file: string; readonly nodeName: string; readonly now: string }): void {
-  const { metadata = {}, spec } = draft;
+  const { metadata: { resourceVersion: _, ...metadata } = {}, spec } = draft;
   const content = JSON.stringify({ metadata, spec });
   const uid = metadata.uid ?? createHash('md5').update(content).update(`host:${o.nodeName}`).update(`file:${o.file}`).digest('hex');
   draft.metadata = {

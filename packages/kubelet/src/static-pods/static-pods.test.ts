@@ -6,7 +6,7 @@ import { alreadyExists } from '@skiff/apimachinery';
 import type { Client, Informer, InformerHandler } from '@skiff/client';
 import { silentLogger, systemClock } from '@skiff/component-base';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { PodSnapshot } from '../pod/pod-snapshot.ts';
+import { isStaticPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { createManifestSource } from './manifest-directory.ts';
 import { readManifest } from './read-manifest.ts';
 import { createStaticPods } from './static-pods.ts';
@@ -30,6 +30,11 @@ describe('readManifest', () => {
     });
     expect(read(manifest()).metadata.uid).toBe(pod.metadata.uid);
     expect(read(manifest('', 'busybox:2')).metadata.uid).not.toBe(pod.metadata.uid);
+  });
+  it('makes static pods only, whatever they say of the API', () => {
+    const pod = read(manifest().replace('name: web,', 'name: web, resourceVersion: "7",'));
+    expect(pod.metadata).not.toHaveProperty('resourceVersion');
+    expect(isStaticPod(pod)).toBe(true);
   });
   it.each([
     ['a: b', 'it is not a v1 Pod'],
