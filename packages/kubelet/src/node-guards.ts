@@ -96,7 +96,7 @@ export function createNodeGuards(
     workers,
     measure: (list, what) => stats.measure(list, what),
     reclaimDisk: async () => {
-      await removeDeadContainers(workers(), runtime);
+      await removeDeadContainers(workers(), { runtime, log });
       await garbage.reclaim(await imagesInUse(runtime));
     },
     event: (pod, message, annotations) => events.event(pod, 'Warning', 'Evicted', message, { annotations }),

@@ -15,7 +15,7 @@ function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
   const workers: PodWorker[] = [];
   const usage = new Map<string, PodUsage>();
   const measured: Measuring[] = [];
-  const free = { memory: 5000, disk: 90, reclaimed: 0, perVictim: 0 };
+  const free = { memory: 5000, disk: 90, reclaimed: 0, perVictim: 0, full: false };
   const events: string[] = [];
   const stop = new AbortController();
   const manager = createEvictionManager(
@@ -53,6 +53,7 @@ function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
         return new Map(pods.map((p) => [p.metadata.uid, usage.get(p.metadata.uid) ?? noUsage]));
       },
       reclaimDisk: async () => {
+        if (free.full) throw new Error('ENOSPC: no space left on device');
         free.disk += free.reclaimed;
       },
       event: (pod, message) => void events.push(`${pod.metadata.name}: ${message}`),
@@ -122,6 +123,16 @@ describe('the eviction manager', () => {
     expect(node.status('p')?.phase).toBe('Running');
     expect(e.free.disk).toBe(55);
     expect(e.measured.filter((m) => m.disk)).toEqual([]);
+  });
+
+  it('ends pods on a disk that is so full that nothing can be cleaned up', async () => {
+    await using node = createFakeNode();
+    await using e = start(node);
+    await e.run('p');
+    Object.assign(e.free, { disk: 0, full: true });
+    await node.settle(10_000);
+    await node.settle(4000);
+    expect(node.status('p')).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
   });
 
   it('ends pods beyond their own limits, and measures no others', async () => {

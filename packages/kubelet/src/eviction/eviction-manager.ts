@@ -115,7 +115,8 @@ export function createEvictionManager(
     const onDisk = resource === 'ephemeral-storage' || resource === 'inodes';
     // With a disk of its own for images, what lies there doesn't help the node's.
     if (onDisk && !(latest.dedicatedImageFs && threshold.signal.startsWith('nodefs.'))) {
-      await deps.reclaimDisk();
+      // On a full disk even this may fail; then it is the pods' turn.
+      await deps.reclaimDisk().catch((error: unknown) => log.error({ err: error }, 'not all that no pod needs could be removed'));
       const after = await deps.usage();
       if (thresholdsMet(config.thresholds, observeSignals(after), true).length === 0) return false;
     }

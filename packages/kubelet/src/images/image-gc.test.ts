@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -45,5 +45,18 @@ describe('image garbage', () => {
     await clock.advance(1_000_000);
     expect(await garbage.collect(new Set())).toBe(1);
     expect([...images.local]).toEqual(['b:1']);
+  });
+
+  it('records again once there is room again', async () => {
+    const clock = new FakeClock();
+    const { images } = createFakeRuntime({ clock, images: ['a:1'] });
+    const directory = path.join(mkdtempSync(path.join(os.tmpdir(), 'images-')), 'later');
+    const file = path.join(directory, 'pulled.json');
+    const garbage = createImageGarbage({ file, ...settings }, { images, clock, log: silentLogger });
+    const image = await images.pullImage('a:1', undefined, never);
+    await expect(garbage.notePulled(image)).rejects.toThrow('ENOENT');
+    mkdirSync(directory);
+    await garbage.notePulled(image);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty([image.id]);
   });
 });

@@ -43,10 +43,12 @@ export function createImageGarbage(config: ImageGarbageConfig, deps: { images: I
     return records;
   };
   const save = (): Promise<void> => {
-    saving = saving.then(async () => {
-      await writeFile(`${config.file}.new`, JSON.stringify(Object.fromEntries(records ?? [])));
-      await rename(`${config.file}.new`, config.file);
-    });
+    saving = saving
+      .catch(() => undefined)
+      .then(async () => {
+        await writeFile(`${config.file}.new`, JSON.stringify(Object.fromEntries(records ?? [])));
+        await rename(`${config.file}.new`, config.file);
+      });
     return saving;
   };
 
