@@ -17,14 +17,18 @@ import {
   isExclusive,
   mayDetach,
   uniqueVolumeName,
+  volumeInUse,
   wantedVolumes,
   type AttachmentView,
   type WantedVolume,
 } from '../volumes/attachments.ts';
 import type { ClaimView, VolumeView } from '../volumes/claim-facts.ts';
+import { createPendingAttachments, type PendingAttachments } from '../volumes/pending-attachments.ts';
 import { claimNames } from './pvc-protection.ts';
 
 const nodeIndex = 'nodeName';
+/** When a node asks again for a volume that another is just getting. */
+const pendingRetryMs = 1_000;
 const claimIndex = 'persistentVolumeClaim';
 const claimKeysOf = (pod: DeepReadonly<Pod>): readonly string[] =>
   claimNames(pod).map((name) => `${pod.metadata?.namespace ?? ''}/${name}`);
@@ -49,9 +53,11 @@ class AttachDetach {
   /** Since when no pod of the node needs an attachment; monotonic milliseconds. */
   readonly #unwantedSinceMs = new Map<string, number>();
   readonly #told = new Map<string, string>();
+  readonly #pending: PendingAttachments;
 
-  constructor(context: ControllerContext) {
+  constructor(context: ControllerContext, pending: PendingAttachments) {
     this.#context = context;
+    this.#pending = pending;
   }
 
   async reconcile(node: string, run: ReconcileContext): Promise<undefined | { requeueAfterMs: number }> {
@@ -73,13 +79,14 @@ class AttachDetach {
     const retries: number[] = [];
     for (const attachment of own) {
       const name = attachment.metadata?.name ?? '';
+      this.#pending.seen(attachment.spec?.source.persistentVolumeName ?? '', name);
       const want = wanted.get(name);
       if (want !== undefined) this.#tell(attachment, want);
       else if (attachment.metadata?.deletionTimestamp === undefined) retries.push(...(await this.#detach(node, attachment, run)));
     }
     for (const want of wanted.values()) {
       if (own.some((a) => a.metadata?.name === want.attachment)) continue;
-      await this.#attach(node, want, run);
+      retries.push(...(await this.#attach(node, want, run)));
     }
     await this.#tellNode(node, own, run);
     return retries.length === 0 ? undefined : { requeueAfterMs: Math.min(...retries) };
@@ -94,20 +101,24 @@ class AttachDetach {
     });
   }
 
-  async #attach(node: string, want: WantedVolume, run: ReconcileContext): Promise<void> {
+  /** Returns when to look again. */
+  async #attach(node: string, want: WantedVolume, run: ReconcileContext): Promise<readonly number[]> {
     const { informers, events } = this.#context;
     const name = want.volume.metadata?.name ?? '';
     const csi = want.volume.spec?.csi;
-    if (csi === undefined || want.volume.metadata?.deletionTimestamp !== undefined) return;
+    if (csi === undefined || want.volume.metadata?.deletionTimestamp !== undefined) return [];
     this.#unwantedSinceMs.delete(want.attachment);
     if (isExclusive(want.volume)) {
-      const other = informers
-        .informer(attachments)
-        .list()
-        .find((a) => a.spec?.source.persistentVolumeName === name && a.spec.nodeName !== node);
+      const attachedTo = (): string | undefined =>
+        informers
+          .informer(attachments)
+          .list()
+          .find((a) => a.spec?.source.persistentVolumeName === name && a.spec.nodeName !== node)?.spec?.nodeName;
+      const other = await this.#pending.reserve(name, { node, attachment: want.attachment, attachedTo });
       if (other !== undefined) {
         for (const pod of want.pods) events.event(pod, 'Warning', 'FailedAttachVolume', this.#multiAttachText(want.volume, pod, other));
-        return;
+        // Who is shown to have it wakes this node when it lets go; of who was about to get it nothing may be heard.
+        return attachedTo() === undefined ? [pendingRetryMs] : [];
       }
     }
     const body = {
@@ -117,20 +128,23 @@ class AttachDetach {
     try {
       await run.client.create(attachments, body, { signal: run.signal });
     } catch (error) {
-      if (hasReason(error, 'AlreadyExists')) return;
+      if (hasReason(error, 'AlreadyExists')) return [];
       const why = error instanceof Error ? error.message : String(error);
       for (const pod of want.pods)
         events.event(pod, 'Warning', 'FailedAttachVolume', `AttachVolume.Attach failed for volume "${name}" : ${why}`);
       throw error;
+    } finally {
+      this.#pending.asked(name, want.attachment);
     }
+    return [];
   }
 
-  #multiAttachText(volume: VolumeView, pod: DeepReadonly<Pod>, other: AttachmentView): string {
+  #multiAttachText(volume: VolumeView, pod: DeepReadonly<Pod>, otherNode: string): string {
     const ref = volume.spec?.claimRef;
     const users = this.#context.informers
       .informer(pods)
       .byIndex(claimIndex, `${ref?.namespace ?? ''}/${ref?.name ?? ''}`)
-      .filter((p) => p.spec?.nodeName === other.spec?.nodeName && p.metadata?.namespace === pod.metadata?.namespace)
+      .filter((p) => p.spec?.nodeName === otherNode && p.metadata?.namespace === pod.metadata?.namespace)
       .map((p) => p.metadata?.name ?? '');
     const start = `Multi-Attach error for volume "${volume.metadata?.name ?? ''}" Volume is already`;
     return users.length === 0
@@ -142,13 +156,10 @@ class AttachDetach {
   async #detach(node: string, attachment: AttachmentView, run: ReconcileContext): Promise<readonly number[]> {
     const { informers, clock, log } = this.#context;
     const name = attachment.metadata?.name ?? '';
-    const volume = informers.informer(volumes).get({ name: attachment.spec?.source.persistentVolumeName ?? '' });
     const sinceMs = this.#unwantedSinceMs.get(name) ?? clock.monotonicMs();
     this.#unwantedSinceMs.set(name, sinceMs);
-    const verdict =
-      volume === undefined
-        ? ({ detach: true } as const)
-        : mayDetach(informers.informer(nodes).get({ name: node }), uniqueVolumeName(volume), clock.monotonicMs() - sinceMs);
+    const where = informers.informer(nodes).get({ name: node });
+    const verdict = mayDetach(where, volumeInUse(where, attachment), clock.monotonicMs() - sinceMs);
     if (!verdict.detach) return [verdict.retryMs];
     try {
       await run.client.delete(attachments, { name }, { preconditions: { uid: attachment.metadata?.uid ?? '' }, signal: run.signal });
@@ -228,7 +239,16 @@ export const attachDetachController: ControllerDescriptor = {
         podInformer.addIndex(nodeIndex, (p) => (p.spec?.nodeName ? [p.spec.nodeName] : []));
         podInformer.addIndex(claimIndex, claimKeysOf);
         informers.informer(attachments).addIndex(nodeIndex, (a) => (a.spec?.nodeName === undefined ? [] : [a.spec.nodeName]));
-        const control = new AttachDetach(context);
+        const live = async (name: string): Promise<boolean> => {
+          try {
+            await context.client.get(attachments, { name });
+            return true;
+          } catch (error) {
+            if (hasReason(error, 'NotFound')) return false;
+            throw error;
+          }
+        };
+        const control = new AttachDetach(context, createPendingAttachments(live));
         return async (key, run) => await control.reconcile(key.name, run);
       },
     }),

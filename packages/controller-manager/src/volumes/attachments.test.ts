@@ -1,6 +1,6 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
-import { attachmentName, isControlled, isExclusive, mayDetach, maxWaitForUnmountMs, wantedVolumes } from './attachments.ts';
+import { attachmentName, isControlled, isExclusive, mayDetach, maxWaitForUnmountMs, volumeInUse, wantedVolumes } from './attachments.ts';
 
 const volume: PersistentVolume = {
   metadata: { name: 'pv' },
@@ -58,10 +58,20 @@ describe('mayDetach', () => {
     ['out of service', node({ inUse: true, ready: false, taint: 'node.kubernetes.io/out-of-service' }), 0, true],
     ['no node', undefined, 0, false],
     ['no node for long', undefined, maxWaitForUnmountMs, true],
-  ] as const)('%s', (_, where, forMs, expected) => expect(mayDetach(where, 'v', forMs).detach).toBe(expected));
+  ] as const)('%s', (_, where, forMs, expected) => expect(mayDetach(where, where?.status?.volumesInUse?.[0], forMs).detach).toBe(expected));
 });
 
 it('isExclusive', () => {
   expect(isExclusive(volume)).toBe(true);
   expect(isExclusive({ spec: { accessModes: ['ReadWriteOnce', 'ReadOnlyMany'] } })).toBe(false);
+});
+
+it('volumeInUse knows a volume by its attachment, without its PersistentVolume', () => {
+  const node = (...volumesInUse: string[]) => ({ status: { volumesInUse } }) as Node;
+  const attachment = { metadata: { name }, spec: { attacher: 'd.example.com', nodeName: 'n', source: { persistentVolumeName: 'pv' } } };
+  expect(volumeInUse(node('kubernetes.io/csi/d.example.com^other', 'kubernetes.io/csi/d.example.com^h'), attachment)).toBe(
+    'kubernetes.io/csi/d.example.com^h',
+  );
+  expect(volumeInUse(node('kubernetes.io/csi/d.example.com^other', 'kubernetes.io/nfs/h'), attachment)).toBeUndefined();
+  expect(volumeInUse(undefined, attachment)).toBeUndefined();
 });

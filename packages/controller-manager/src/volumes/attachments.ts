@@ -17,6 +17,21 @@ export const isControlled = (attachment: AttachmentView): boolean => nameForm.te
 export const uniqueVolumeName = (volume: VolumeView): string =>
   `kubernetes.io/csi/${volume.spec?.csi?.driver ?? ''}^${volume.spec?.csi?.volumeHandle ?? ''}`;
 
+/** The volume of an attachment, if the node tells that it uses it. Told by the attachment's name alone: its PersistentVolume may be gone. */
+export function volumeInUse(node: DeepReadonly<Node> | undefined, attachment: AttachmentView): string | undefined {
+  const start = 'kubernetes.io/csi/';
+  return node?.status?.volumesInUse?.find((volume) => {
+    const split = volume.indexOf('^');
+    if (!volume.startsWith(start) || split < 0) return false;
+    const facts = {
+      driver: volume.slice(start.length, split),
+      volumeHandle: volume.slice(split + 1),
+      node: attachment.spec?.nodeName ?? '',
+    };
+    return attachmentName(facts) === attachment.metadata?.name;
+  });
+}
+
 /** A volume that one node at a time can have. */
 export const isExclusive = (volume: VolumeView): boolean =>
   !(volume.spec?.accessModes ?? []).some((mode) => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany');
@@ -59,12 +74,11 @@ export const maxWaitForUnmountMs = 360_000;
 export type DetachVerdict = { readonly detach: true } | { readonly detach: false; readonly retryMs: number };
 
 /**
- * Whether a volume that no pod of the node needs may be taken from it. One that the node still has mounted stays, until the node is
+ * Whether a volume that no pod of the node needs may be taken from it; `inUse` is its name if the node uses it. One that the node still has mounted stays, until the node is
  * marked as out of service (KEP-2268), or was not healthy for six minutes: it may still write.
  */
-export function mayDetach(node: DeepReadonly<Node> | undefined, volumeName: string, unwantedForMs: number): DetachVerdict {
-  const inUse = node?.status?.volumesInUse?.includes(volumeName) === true;
-  if (node !== undefined && !inUse) return { detach: true };
+export function mayDetach(node: DeepReadonly<Node> | undefined, inUse: string | undefined, unwantedForMs: number): DetachVerdict {
+  if (node !== undefined && inUse === undefined) return { detach: true };
   if (node?.spec?.taints?.some((t) => t.key === 'node.kubernetes.io/out-of-service') === true) return { detach: true };
   const isHealthy = node?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
   if (!isHealthy && unwantedForMs >= maxWaitForUnmountMs) return { detach: true };
