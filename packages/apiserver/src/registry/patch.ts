@@ -104,7 +104,8 @@ function applyMechanism(t: WriteTarget, r: ApiRequest, options: WriteOptions): P
   };
 }
 
-function parseConfiguration(body: Buffer): ParsedJson {
+/** The body of a server-side apply: an object in YAML or JSON. Throws BadRequest. */
+export function parseConfiguration(body: Buffer): ParsedJson {
   let parsed: ParsedJson;
   try {
     parsed = parseYaml(body);

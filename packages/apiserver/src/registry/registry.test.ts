@@ -214,6 +214,52 @@ describe('registry', () => {
     expect(again.object.metadata?.resourceVersion).toBe(after.object.metadata?.resourceVersion);
   });
 
+  it('applies a Scale: its manager owns the replicas of the workload, others’ are contested', async () => {
+    const registry = await startRegistry();
+    const labels = { app: 'd' };
+    const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    await call(registry, {
+      verb: 'create',
+      group: 'apps',
+      resource: 'deployments',
+      query: 'fieldManager=creator',
+      body: {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'd' },
+        spec: { replicas: 2, selector: { matchLabels: labels }, template },
+      },
+    });
+    const apply = (spec: JsonObject, o: { query?: string; kind?: string } = {}) =>
+      call(registry, {
+        verb: 'patch',
+        group: 'apps',
+        resource: 'deployments',
+        name: 'd',
+        subresource: 'scale',
+        contentType: 'application/apply-patch+yaml',
+        query: `fieldManager=scaler${o.query ?? ''}`,
+        body: { apiVersion: 'autoscaling/v1', kind: o.kind ?? 'Scale', metadata: { name: 'd' }, spec },
+      });
+    await expect(apply({ replicas: 3 })).rejects.toMatchObject({ reason: 'Conflict', details: { causes: [{ field: '.spec.replicas' }] } });
+    expect((await apply({ replicas: 3 }, { query: '&force=true' })).object).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } });
+    const live = (await call(registry, { verb: 'get', group: 'apps', resource: 'deployments', name: 'd' })).object;
+    expect(live).toMatchObject({ spec: { replicas: 3, template: { spec: { containers: [{ name: 'c' }] } } }, metadata: { generation: 2 } });
+    expect(live.metadata?.managedFields?.find((m) => m.manager === 'scaler')).toMatchObject({
+      operation: 'Apply',
+      subresource: 'scale',
+      apiVersion: 'apps/v1',
+      fieldsV1: { 'f:spec': { 'f:replicas': {} } },
+    });
+    expect(JSON.stringify(live.metadata?.managedFields?.find((m) => m.manager === 'creator'))).not.toContain('f:replicas');
+    // Given up by its only owner: nothing asks for replicas any more.
+    expect((await apply({})).object).toMatchObject({ kind: 'Scale', spec: {} });
+    await expect(apply({ foo: 1 })).rejects.toMatchObject({ code: 500 });
+    await expect(apply({ replicas: 'x' })).rejects.toMatchObject({ code: 500 });
+    await expect(apply({ replicas: -1 })).rejects.toMatchObject({ reason: 'Invalid' });
+    await expect(apply({}, { kind: 'Deployment' })).rejects.toMatchObject({ reason: 'BadRequest' });
+  });
+
   it('deletes pods with their grace period, which may only become shorter', async () => {
     const registry = await startRegistry();
     const spec = { nodeName: 'n', containers: [{ name: 'c', image: 'i' }] };

@@ -9,19 +9,22 @@ import {
   type KubeObject,
   labelSelectorMatcher,
   labelSetMatcher,
+  type ManagedFieldsEntry,
   nameIsDNSSubdomain,
   notFound,
   applyPatch,
   patchContentTypes,
   preparePatch,
+  StatusError,
   type ResourceDefinition,
   type ScalePaths,
   SelectorError,
   validateObjectMeta,
 } from '@skiff/apimachinery';
 import type { AdmissionChain, ApiRequest, ApiResponse } from '../../contract.ts';
-import { recordUpdate } from '../managed-fields.ts';
+import { type FieldOwner, recordUpdate } from '../managed-fields.ts';
 import { checkName, ensureNamespace, metadataOf } from '../object-metadata.ts';
+import { parseConfiguration } from '../patch.ts';
 import { readEntry } from '../reads.ts';
 import { unsupportedMediaType } from '../request-body.ts';
 import { managerOf, parseWriteOptions } from '../request-options.ts';
@@ -145,14 +148,63 @@ const scaleAdmission = (d: ResourceDefinition, chain: AdmissionChain): Admission
   },
 });
 
+/** A Scale as it is wanted, and whose fields are whose then; without them it is a plain update of the writer's. */
+interface Made {
+  readonly scale: Scale;
+  readonly managedFields?: ManagedFieldsEntry[] | undefined;
+  readonly applied?: boolean;
+}
+
+/**
+ * Server-side apply of a Scale: who applies it owns the workload's field that holds the replicas, under the subresource's name. Throws
+ * Conflict and BadRequest.
+ */
+function appliedScale(
+  d: ResourceDefinition,
+  configuration: JsonObject,
+  o: { manager: string; force: boolean },
+): Parameters<typeof writeScale>[3]['make'] {
+  const { apiVersion = '', kind = '', metadata, spec } = configuration;
+  if (apiVersion !== 'autoscaling/v1' || kind !== 'Scale')
+    throw badRequest(`invalid object type: ${[apiVersion, `Kind=${String(kind)}`].filter((t) => t !== '').join(', ')}`);
+  const { replicas, ...unknown } = (typeof spec === 'object' && spec !== null ? spec : {}) as JsonObject;
+  const [field] = Object.keys(unknown);
+  if (field !== undefined) throw new StatusError('', `failed to create typed patch object: .spec.${field}: field not declared in schema`);
+  if (replicas !== undefined && !Number.isInteger(replicas))
+    throw new StatusError(
+      '',
+      `failed to create typed patch object: .spec.replicas: expected numeric (int or float), got ${typeof replicas}`,
+    );
+  return (old, w, live) => {
+    const part: KubeObject = {
+      apiVersion: d.group === '' ? d.version : `${d.group}/${d.version}`,
+      kind: d.kind,
+      metadata: { name: live.metadata?.name ?? '' },
+    };
+    if (typeof replicas === 'number') setAt(part, d.custom?.scale?.specReplicas ?? '.spec.replicas', replicas);
+    const { tree, managedFields } = w.fields.apply(live, part as unknown as JsonObject, { ...o, now: w.now });
+    const { name, namespace, resourceVersion, uid } = (metadata ?? {}) as NonNullable<Scale['metadata']>;
+    const own = { ...old.metadata, ...(name && { name }), ...(namespace && { namespace }), ...(uid && { uid }) };
+    delete own.resourceVersion;
+    if (resourceVersion) own.resourceVersion = resourceVersion;
+    const wanted = scaleOf(d, tree as unknown as Workload).spec?.replicas ?? 0;
+    return { scale: { ...old, metadata: own, spec: { replicas: wanted } }, managedFields, applied: true };
+  };
+}
+
 async function writeScale(
   d: ResourceDefinition,
   deps: SubresourceDeps,
   r: ApiRequest,
-  o: { kind: 'UpdateOptions' | 'PatchOptions'; uid?: string; make: (old: Scale) => Scale },
+  o: {
+    kind: 'UpdateOptions' | 'PatchOptions';
+    apply?: boolean;
+    uid?: string;
+    make: (old: Scale, w: FieldOwner, live: DeepReadonly<KubeObject>) => Made;
+  },
 ): Promise<ApiResponse> {
   const { kind, make } = o;
-  const options = parseWriteOptions(r.query, kind);
+  const options = parseWriteOptions(r.query, kind, o.apply === true);
   const target = deps.target(d, '');
   const w = {
     ...writeContext(target, deps, r, {
@@ -172,14 +224,15 @@ async function writeScale(
         if (current === undefined) throw notFound(subject(d), r.info.name);
         const workload: Workload = current.draft();
         const old = scaleOf(d, current.object as DeepReadonly<Workload>);
-        const scale = make(old);
+        const { scale, managedFields, applied } = make(old, w, current.object);
         const meta = metadataOf(scale);
         ensureNamespace(meta, d, r.info.namespace);
         checkName(meta, r.info.name, r.info.namespace);
         const request = admissionRequest(w, 'UPDATE', { name: r.info.name, object: scale, old });
         await deps.admission.mutate(request, r);
         applyScale(d, workload, request.object as Scale);
-        recordUpdate(w, current.object, workload);
+        if (applied !== true) recordUpdate(w, current.object, workload);
+        else if (managedFields !== undefined) metadataOf(workload).managedFields = managedFields;
         return workload;
       },
     });
@@ -211,29 +264,32 @@ export const scale: RegistrySubresource = {
     update: async (r) => {
       const { fieldValidation } = parseWriteOptions(r.query, 'UpdateOptions');
       const body = decodeSubresourceBody<Scale>(scaleKind, deps.schema, r, fieldValidation);
-      return await writeScale(d, deps, r, { kind: 'UpdateOptions', uid: body.metadata?.uid ?? '', make: () => structuredClone(body) });
+      return await writeScale(d, deps, r, {
+        kind: 'UpdateOptions',
+        uid: body.metadata?.uid ?? '',
+        make: () => ({ scale: structuredClone(body) }),
+      });
     },
     patch: async (r) => {
       const type = (patchContentTypes as Readonly<Record<string, (typeof patchContentTypes)[keyof typeof patchContentTypes]>>)[
         r.contentType
       ];
-      if (type === undefined || type === 'apply') {
-        throw unsupportedMediaType(
-          Object.entries(patchContentTypes)
-            .filter(([, t]) => t !== 'apply')
-            .map(([contentType]) => contentType),
-        );
+      if (type === undefined) throw unsupportedMediaType(Object.keys(patchContentTypes));
+      if (type === 'apply') {
+        const { fieldManager, force = false } = parseWriteOptions(r.query, 'PatchOptions', true);
+        const make = appliedScale(d, parseConfiguration(r.body).value as JsonObject, { manager: fieldManager, force });
+        return await writeScale(d, deps, r, { kind: 'PatchOptions', apply: true, make });
       }
       const { fieldValidation } = parseWriteOptions(r.query, 'PatchOptions');
       const codec = createTypedCodec<Scale>(deps.schema, scaleKind.schemaName);
       const patch = preparePatch(type, r.body, codec);
-      const make = (old: Scale): Scale => {
+      const make = (old: Scale): Made => {
         const patched = applyPatch(patch, () => structuredClone(old) as JsonObject, codec);
         if (patched.strictErrors.length > 0) {
           if (fieldValidation === 'Strict') throw patched.strictError();
           if (fieldValidation === 'Warn') warn(r, patched.strictErrors);
         }
-        return patched.object;
+        return { scale: patched.object };
       };
       return await writeScale(d, deps, r, { kind: 'PatchOptions', make });
     },
