@@ -1,8 +1,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { WebhookError } from '../admission/webhook/client.ts';
 import { answerOf } from '../connect/kubelet-client.ts';
 import { forwardedHeaders, hopByHop } from '../connect/proxy.ts';
+import { sendBody } from '../connect/request-body.ts';
 import { passUpgrade, upgradeHeaders, wantsUpgrade } from '../connect/upgrade.ts';
 import type { UserInfo } from '../contract.ts';
 import { textResponse } from '../request/responses.ts';
@@ -41,7 +41,7 @@ async function answered(
     }
   }
   const request = await start(false);
-  const sending = isRead ? Promise.resolve(void request.end()) : pipeline(x.request, request).catch(() => undefined);
+  const sending = isRead ? Promise.resolve(void request.end()) : sendBody(x.request, request);
   return { answer: (await answerOf(request, signal)).response, sending };
 }
 

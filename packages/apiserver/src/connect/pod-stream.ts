@@ -1,13 +1,13 @@
 import { node, pod, type Node, type Pod } from '@skiff/api';
 import { badRequest, notFound } from '@skiff/apimachinery';
-import { type Authorizer, attributesOf, forbiddenError } from '../authz/authorizer.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
 import type { ObjectAccess } from '../contract.ts';
 import { queryBoolean } from '../request/request-info.ts';
 import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
 import { chooseContainer } from './container-choice.ts';
 import type { KubeletClient } from './kubelet-client.ts';
 import { kubeletRoute } from './node-address.ts';
-import { passUpgrade, upgradeHeaders, upgradeRequired, wantsUpgrade } from './upgrade.ts';
+import { mustCreate, passUpgrade, upgradeHeaders, upgradeRequired, wantsUpgrade } from './upgrade.ts';
 
 type Stream = 'exec' | 'attach' | 'portforward';
 
@@ -43,12 +43,7 @@ function podStream(stream: Stream, deps: { objects: ObjectAccess; kubelets: Kube
     methods: ['GET', 'POST'],
     connect: async (r: ConnectRequest) => {
       const { namespace, name } = r.info;
-      // A WebSocket is opened by GET, but it acts: reading rights must not be enough.
-      if (r.info.verb !== 'create') {
-        const attributes = { ...attributesOf(r.user, r.info), verb: 'create' };
-        const verdict = await authorizer.authorize(attributes);
-        if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
-      }
+      await mustCreate(r, authorizer);
       const target = objects.get<Pod>(pod, namespace, name) ?? (await objects.read<Pod>(pod, namespace, name));
       if (target === undefined) throw notFound({ group: '', resource: 'pods' }, name);
       const path = kubeletPath(stream, target as Pod, r.query);

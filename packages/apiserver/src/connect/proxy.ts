@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { serviceUnavailable } from '@skiff/apimachinery';
+import type { Authorizer } from '../authz/authorizer.ts';
 import type { ObjectAccess } from '../contract.ts';
 import type { Exchange } from '../server/exchange.ts';
 import { drained, responseClosed } from '../server/respond.ts';
@@ -8,7 +8,8 @@ import type { ConnectHandler, ConnectRequest } from './connect-handler.ts';
 import { canRewriteLinks, proxiedUrl, rewriteLinks } from './html-links.ts';
 import { answerOf, type KubeletClient } from './kubelet-client.ts';
 import { nodeTarget, podTarget, type ProxyTarget, serviceTarget } from './proxy-target.ts';
-import { passUpgrade, upgradeHeaders, wantsUpgrade } from './upgrade.ts';
+import { hasUnmeasuredBody, sendBody } from './request-body.ts';
+import { mustCreate, passUpgrade, upgradeHeaders, wantsUpgrade } from './upgrade.ts';
 
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
@@ -25,13 +26,14 @@ export const hopByHop: ReadonlySet<string> = new Set([
 /** Said to the apiserver, not to what is behind it. */
 const apiserverOnly = /^(?:authorization|host|impersonate-.*|x-remote-.*|audit-id)$/;
 
-/** A request's headers as a backend gets them. */
+/** A request's headers as a backend gets them; a body is framed by them. */
 export function forwardedHeaders(x: Exchange, host: string): OutgoingHttpHeaders {
   const out: OutgoingHttpHeaders = { host };
   for (const [name, value] of Object.entries(x.request.headers)) {
     if (value === undefined || name.startsWith(':') || hopByHop.has(name) || apiserverOnly.test(name)) continue;
     out[name] = value;
   }
+  if (hasUnmeasuredBody(x.request)) out['transfer-encoding'] = 'chunked';
   const before = x.request.headers['x-forwarded-for'];
   out['x-forwarded-for'] = before === undefined ? x.connection.remoteAddress : `${String(before)}, ${x.connection.remoteAddress}`;
   return out;
@@ -53,13 +55,20 @@ export function splitProxyUrl(url: string, namespaced: boolean): { prefix: strin
   };
 }
 
-async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: KubeletClient): Promise<void> {
+async function proxyRequest(
+  r: ConnectRequest,
+  target: ProxyTarget,
+  deps: { kubelets: KubeletClient; authorizer: Authorizer },
+): Promise<void> {
+  const { kubelets, authorizer } = deps;
   const x = r.exchange;
   const { prefix, path, query } = splitProxyUrl(x.request.url ?? '', r.info.namespace !== '');
   const { route } = target;
   const host = `${route.host.includes(':') ? `[${route.host}]` : route.host}:${route.port}`;
   const base = { ...target, method: x.request.method ?? 'GET', path: `${path === '' ? '/' : path}${query}` };
   if (wantsUpgrade(x)) {
+    // By it the kubelet runs commands.
+    if (target.kubelet) await mustCreate(r, authorizer);
     await passUpgrade(x, await kubelets.open({ ...base, headers: upgradeHeaders(x, host) }), r.signal);
     return;
   }
@@ -72,7 +81,7 @@ async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: Ku
   }
   const forwarded = { ...forwardedHeaders(x, host), 'x-forwarded-uri': `${prefix}${path}` };
   const request = await kubelets.open({ ...base, headers: forwarded });
-  const sending = pipeline(x.request, request).catch(() => undefined);
+  const sending = sendBody(x.request, request);
   const { response: answer } = await answerOf(request, r.signal).catch((error: Error) => {
     throw serviceUnavailable(`error trying to reach service: ${error.message.replace(/^error dialing backend: /, '')}`);
   });
@@ -108,14 +117,14 @@ async function proxyRequest(r: ConnectRequest, target: ProxyTarget, kubelets: Ku
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** HTTP through the apiserver: pods/proxy, services/proxy and nodes/proxy. */
-export function proxies(deps: { objects: ObjectAccess; kubelets: KubeletClient }): readonly ConnectHandler[] {
+export function proxies(deps: { objects: ObjectAccess; kubelets: KubeletClient; authorizer: Authorizer }): readonly ConnectHandler[] {
   const { objects, kubelets } = deps;
   const handler = (resource: string, find: (r: ConnectRequest) => ProxyTarget | Promise<ProxyTarget>): ConnectHandler => ({
     group: '',
     resource,
     subresource: 'proxy',
     methods,
-    connect: async (r) => await proxyRequest(r, await find(r), kubelets),
+    connect: async (r) => await proxyRequest(r, await find(r), deps),
   });
   return [
     handler('pods', (r) => podTarget(objects, r.info.namespace, r.info.name)),

@@ -2,12 +2,14 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { badRequest, type Status, StatusError } from '@skiff/apimachinery';
+import { type Authorizer, attributesOf, forbiddenError } from '../authz/authorizer.ts';
 import { header, type Exchange } from '../server/exchange.ts';
+import type { ConnectRequest } from './connect-handler.ts';
 import { answerOf, readErrorBody } from './kubelet-client.ts';
 
 const websocketBearerPrefix = 'base64url.bearer.authorization.k8s.io.';
 
-/** Headers of an upgrade request that go on to the backend; credentials never do. */
+/** Headers of an upgrade request that go on to the backend; credentials never do, and there is no body to measure. */
 export function upgradeHeaders(x: Exchange, host: string): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = { host, connection: 'Upgrade' };
   const passed = [
@@ -17,7 +19,6 @@ export function upgradeHeaders(x: Exchange, host: string): Record<string, string
     'sec-websocket-key',
     'sec-websocket-version',
     'sec-websocket-extensions',
-    'content-length',
   ];
   for (const name of passed) {
     const values: string[] = [];
@@ -36,6 +37,14 @@ export function upgradeHeaders(x: Exchange, host: string): Record<string, string
 
 export const wantsUpgrade = (x: Exchange): boolean =>
   x.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(header(x.request, 'connection'));
+
+/** A WebSocket is opened by GET, but it acts: reading rights must not be enough. Throws Forbidden. */
+export async function mustCreate(r: ConnectRequest, authorizer: Authorizer): Promise<void> {
+  if (r.info.verb === 'create') return;
+  const attributes = { ...attributesOf(r.user, r.info), verb: 'create' };
+  const verdict = await authorizer.authorize(attributes);
+  if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+}
 
 export const upgradeRequired = (): StatusError => badRequest('Upgrade request required');
 
