@@ -90,6 +90,21 @@ describe('pod manager', () => {
     expect(kubelet.manager.workers()).toEqual([]);
   });
 
+  it('starts a static pod again whose manifest came back while it was ending', async () => {
+    await using node = createFakeNode();
+    const source = new Source();
+    source.put(fakePod(slow, { uid: 'static' }));
+    await using kubelet = startManager(node, source);
+    await node.settle();
+    source.remove('p');
+    await node.settle(1000);
+    source.put(fakePod(slow, { uid: 'static' }));
+    await node.settle(11_000);
+    await node.settle();
+    expect(starts(node)).toBe(2);
+    expect(kubelet.manager.byUid('static')?.state.phase).toBe('syncing');
+  });
+
   it('ends what nobody wants any more before it starts anything of the same name, after a restart too', async () => {
     await using node = createFakeNode();
     const before = new Source();

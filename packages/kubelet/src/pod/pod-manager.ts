@@ -67,7 +67,12 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
       ...(namesake.length > 0 ? { after: Promise.all(namesake).then(() => undefined) } : {}),
     });
     workers.set(uid, worker);
-    void worker.done.then(() => workers.delete(uid));
+    void worker.done.then(() => {
+      workers.delete(uid);
+      // A static pod whose manifest went and came back is the same pod, and wanted again after its end.
+      const again = root.aborted ? undefined : deps.source.list().find((p) => p.metadata?.uid === uid);
+      if (again !== undefined) apply(again);
+    });
     return worker;
   };
   const apply = (object: DeepReadonly<Pod>): void => {

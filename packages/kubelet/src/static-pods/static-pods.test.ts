@@ -137,4 +137,27 @@ describe('static pods', () => {
     stop.abort(new Error('the test is over'));
     await running;
   });
+
+  it('are known before the list of pods counts as complete', async () => {
+    const w = world();
+    writeFileSync(join(dir, 'd/web.yaml'), manifest());
+    const statics = createStaticPods(
+      { nodeName: 'n' },
+      {
+        manifests: createManifestSource({ path: join(dir, 'd'), nodeName: 'n' }, { clock: systemClock, log: silentLogger }),
+        informer: w.informer,
+        client: w.client,
+        node: () => undefined,
+        status: () => ({ setMirror: () => undefined }),
+        log: silentLogger,
+      },
+    );
+    const stop = new AbortController();
+    const seen = statics.synced.then(() => statics.list().map((p) => p.metadata?.name));
+    await w.informer.synced;
+    const running = statics.run(stop.signal);
+    expect(await seen).toEqual(['web-n']);
+    stop.abort(new Error('the test is over'));
+    await running;
+  });
 });

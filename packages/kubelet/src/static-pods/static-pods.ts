@@ -17,7 +17,7 @@ const retryMs = 5_000;
 export interface PodSource {
   list(): readonly DeepReadonly<Pod>[];
   subscribe(handler: InformerHandler<Pod>): Disposable;
-  /** Resolves when the API's pods are known. */
+  /** Resolves when the pods of the API, and of files, are known. */
   readonly synced: Promise<void>;
 }
 
@@ -55,6 +55,7 @@ export function createStaticPods(
     const gone = [...running.values()].filter((p) => !next.has(p.metadata.uid));
     const fresh = [...next.values()].filter((p) => !running.has(p.metadata.uid));
     running = next;
+    for (const p of gone) deps.status().setMirror(p.metadata.uid, undefined);
     for (const h of handlers) {
       for (const p of gone) h.onDelete?.(p as DeepReadonly<Pod>);
       for (const p of fresh) h.onAdd?.(p as DeepReadonly<Pod>);
@@ -144,7 +145,7 @@ export function createStaticPods(
   };
 
   return {
-    synced: informer.synced,
+    synced: Promise.all([informer.synced, manifests.ready]).then(() => undefined),
     list: () => [...informer.list().filter((p) => !isMirror(p)), ...([...running.values()] as DeepReadonly<Pod>[])],
     subscribe: (handler) => {
       handlers.add(handler);

@@ -160,10 +160,7 @@ export function createStatusManager(deps: { client: Client; clock: Clock; log: L
       entry.current = mirror?.status ?? {};
       kick(uid);
     },
-    forget: (uid) => {
-      entries.delete(uid);
-      mirrors.delete(uid);
-    },
+    forget: (uid) => void entries.delete(uid),
     idle: async () => {
       while (running.size > 0) await Promise.all(running);
     },
