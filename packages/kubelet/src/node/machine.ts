@@ -55,14 +55,19 @@ export interface MachineUsage {
   readonly pidsUsed: number;
 }
 
-export async function readUsage(directory: string): Promise<MachineUsage> {
+/** Throws when memory or the disk can't be read: pods are evicted by these figures. */
+export async function readUsage(directory: string, proc = '/proc'): Promise<MachineUsage> {
   const [meminfo, fs, pidMax, loadavg] = await Promise.all([
-    read('/proc/meminfo'),
-    statfs(directory).catch(() => statfs('/')),
-    read('/proc/sys/kernel/pid_max'),
-    read('/proc/loadavg'),
+    readFile(`${proc}/meminfo`, 'utf8'),
+    statfs(directory),
+    read(`${proc}/sys/kernel/pid_max`),
+    read(`${proc}/loadavg`),
   ]);
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? '0') * 1024;
+  const kib = (name: string): number => {
+    const found = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1];
+    if (found === undefined) throw new Error(`${proc}/meminfo doesn't tell ${name}`);
+    return Number(found) * 1024;
+  };
   return {
     memoryCapacityBytes: kib('MemTotal'),
     memoryAvailableBytes: kib('MemAvailable'),
