@@ -22,7 +22,7 @@ import {
   uniqueVolumeName,
   volumeFolder,
 } from './csi-paths.ts';
-import { podInfo, podTokens, readDriver, readSecret, untilAttached } from './driver-facts.ts';
+import { podInfo, podTokens, readDriver, readSecret, untilAttached, untilToldInUse } from './driver-facts.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { loadVolumeData, saveVolumeData, type VolumeData } from './volume-data.ts';
 
@@ -191,7 +191,8 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       const attachable = driver?.spec?.attachRequired !== false;
       const reading = { client, signal: context.signal };
       const name = attachmentName({ volumeHandle, driver: driverName, nodeName: config.nodeName });
-      const publishContext = attachable ? await untilAttached(name, { volumeHandle, clock: deps.clock, ...reading }) : {};
+      const attached = () => untilAttached(name, { volumeHandle, clock: deps.clock, ...reading });
+      let publishContext = attachable ? await attached() : {};
       const fsGroup = context.pod.spec.securityContext?.fsGroup;
       const group = (await service.has('VOLUME_MOUNT_GROUP')) ? fsGroup : undefined;
       const fsType = source.fsType ?? '';
@@ -224,6 +225,11 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         if (await isStagedStill(folder, stagingPath)) return;
         await saveVolumeData(local(folder), data);
         deps.onUseChange();
+        if (attachable) {
+          await untilToldInUse(keyOf(data), { nodeName: config.nodeName, clock: deps.clock, ...reading });
+          // It may have been detached until then.
+          publishContext = await attached();
+        }
         if (stagingPath === '') return;
         const secrets = await secretsOf(source.nodeStageSecretRef, 'NodeStageSecretRef');
         await service.stage({

@@ -1,4 +1,4 @@
-import { csiDriver as csiDrivers, secret as secrets, volumeAttachment as attachments, type CSIDriver } from '@skiff/api';
+import { csiDriver as csiDrivers, node as nodes, secret as secrets, volumeAttachment as attachments, type CSIDriver } from '@skiff/api';
 import { hasReason, type DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
@@ -48,6 +48,22 @@ export async function untilAttached(
     const failure = found?.status?.attachError?.message;
     if (failure !== undefined) throw new Error(failure);
     if (o.clock.monotonicMs() > untilMs) throw new Error(`timed out waiting for external-attacher to attach volume ${o.volumeHandle}`);
+    await o.clock.sleep(delayMs, o.signal);
+  }
+}
+
+const reportTimeoutMs = 30_000;
+
+/** Waits until the API has it that the node uses a volume (`node.status.volumesInUse`), so that nobody detaches it any more. Throws when that takes too long. */
+export async function untilToldInUse(
+  volume: string,
+  o: { readonly nodeName: string; readonly client: Client; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  const untilMs = o.clock.monotonicMs() + reportTimeoutMs;
+  for (let delayMs = 50; ; delayMs = Math.min(delayMs * 1.5, 1_000)) {
+    const node = await o.client.get(nodes, { name: o.nodeName }, { signal: o.signal });
+    if (node.status?.volumesInUse?.includes(volume) === true) return;
+    if (o.clock.monotonicMs() > untilMs) throw new Error(`volume ${volume} is not in the status of node "${o.nodeName}" yet; trying again`);
     await o.clock.sleep(delayMs, o.signal);
   }
 }
