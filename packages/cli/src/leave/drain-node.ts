@@ -20,8 +20,8 @@ function expectSuccess(answer: ApiAnswer, what: string): ApiAnswer {
   return answer;
 }
 
-/** No new pods come to the node; an administrator's `kubectl uncordon` undoes it. */
-async function cordon(access: ApiAccess, nodeName: string): Promise<boolean> {
+/** No new pods come to the node; an administrator's `kubectl uncordon` undoes it. Resolves with whether the cluster has the node. */
+export async function cordon(access: ApiAccess, nodeName: string): Promise<boolean> {
   const path = `/api/v1/nodes/${nodeName}`;
   for (let tries = 0; ; tries++) {
     const found = await apiRequest(access, { path });

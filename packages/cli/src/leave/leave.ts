@@ -1,14 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ApiAccess, apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
-import { loadConfig } from '../config.ts';
+import { moreNodes } from '../cluster/more-nodes.ts';
+import { type ClusterConfig, loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
 import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
-import { drainNode } from './drain-node.ts';
+import { cordon, drainNode } from './drain-node.ts';
 
 export interface LeaveOptions {
   readonly timeoutMs: number;
@@ -43,9 +44,11 @@ async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
 }
 
 /** Data of claims (class local-path) that lies on this host alone, and would go with it. Throws unless that is accepted. */
-export function checkVolumes(rootDir: string, force: boolean): void {
-  const folder = join(rootDir, 'kubelet/local-volumes');
-  const names = existsSync(folder) ? readdirSync(folder).filter((n) => !n.startsWith('.')) : [];
+export function checkVolumes(nodes: readonly Pick<ClusterConfig, 'rootDir'>[], force: boolean): void {
+  const names = nodes.flatMap(({ rootDir }) => {
+    const folder = join(rootDir, 'kubelet/local-volumes');
+    return existsSync(folder) ? readdirSync(folder).filter((n) => !n.startsWith('.')) : [];
+  });
   if (names.length === 0 || force) return;
   const [first = ''] = names;
   const which = names.length === 1 ? `PersistentVolume ${first} lies` : `${names.length} PersistentVolumes (${first}, …) lie`;
@@ -56,21 +59,27 @@ export function checkVolumes(rootDir: string, force: boolean): void {
 }
 
 /**
- * The whole of `skiff leave`: the node's pods go elsewhere, its Node is deleted, and nothing of the cluster stays on this host.
- * Safe to repeat. Throws UserError, after which the node still works.
+ * The whole of `skiff leave`: the pods of the host's nodes go elsewhere, their Nodes are deleted, and nothing of the cluster stays on this host.
+ * Safe to repeat. Throws UserError, after which the nodes still work.
  */
 export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Promise<void> {
   const config = loadConfig(rootDir);
   if (config === undefined) throw new UserError(`This host is in no cluster (${rootDir}).`, 'usage');
-  checkVolumes(rootDir, o.force);
+  const nodes = [config, ...moreNodes(config)];
+  checkVolumes(nodes, o.force);
   const access = hostAccess(config);
   // Asked first: the last host of a control plane stays.
   const others = config.role === 'node' ? access : await (await import('../control-plane/other-hosts.ts')).accessOfOthers(config);
   await attempt(o, steps, () =>
     steps.run('Moving the pods elsewhere', async (note) => {
       const isRunning = isAlive(readState(rootDir)?.supervisor);
-      const moved = await drainNode(access, { ...o, nodeName: config.nodeName, isRunning }, note);
-      note(moved === undefined ? 'the cluster has no such node' : `${moved} moved`);
+      // All first: what leaves one must not come to the next.
+      const names = nodes.map((n) => n.nodeName);
+      for (const nodeName of names) await cordon(access, nodeName);
+      const moved = [];
+      for (const nodeName of names) moved.push(await drainNode(access, { ...o, nodeName, isRunning }, note));
+      const known = moved.filter((n) => n !== undefined);
+      note(known.length === 0 ? 'the cluster has no such node' : `${known.reduce((a, b) => a + b, 0)} moved`);
     }),
   );
   if (config.role === 'control-plane' && !isExternalEtcd(config)) {
@@ -79,6 +88,7 @@ export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Pro
   }
   // A running kubelet would do its node's work to the end, and could register it again.
   await stopProcesses(rootDir, steps);
-  await attempt(o, steps, () => steps.run(`Deleting node ${config.nodeName}`, () => deleteNode(others, config.nodeName)));
+  for (const { nodeName } of nodes)
+    await attempt(o, steps, () => steps.run(`Deleting node ${nodeName}`, () => deleteNode(others, nodeName)));
   await removeTraces(config, steps, { wipe: true });
 }
