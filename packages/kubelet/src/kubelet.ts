@@ -183,7 +183,7 @@ export function createKubelet(
       {
         images,
         clock,
-        records: createPullRecords(path.join(config.rootDirectory, 'image-pulls.json')),
+        records: createPullRecords(path.join(config.rootDirectory, 'image-pulls.json'), log),
         onPulled: (image, tookMs) => notePulled(image, tookMs),
       },
     );

@@ -108,6 +108,22 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
   const lock = createKeyedLock();
   const keyOf = (d: { driverName: string; volumeHandle: string }): string => uniqueVolumeName(d.driverName, d.volumeHandle);
 
+  /** By folder, what `inUse` found last. */
+  let lastInUse: ReadonlyMap<string, VolumeData | undefined> = new Map();
+  const damaged = new Set<string>();
+  /** One damaged file must not stop the work on all other volumes. */
+  const loadOrSkip = async (folder: string, otherwise?: VolumeData): Promise<VolumeData | undefined> => {
+    try {
+      const data = await loadVolumeData(local(folder));
+      damaged.delete(folder);
+      return data;
+    } catch (error) {
+      if (!damaged.has(folder)) deps.log.error({ err: error, folder }, 'a volume is left alone: what is known of it could not be read');
+      damaged.add(folder);
+      return otherwise;
+    }
+  };
+
   /** Folders in which a pod's volumes are described. */
   const foldersOf = async (uid: string): Promise<readonly string[]> => {
     const { root: pod } = podPaths(root, uid);
@@ -336,7 +352,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
     },
     sweep: async () => {
       for (const folder of await stagedFolders()) {
-        const data = await loadVolumeData(local(folder));
+        const data = await loadOrSkip(folder);
         // Of those whose driver is away nothing can be said.
         if (data !== undefined && deps.drivers.has(data.driverName)) await unstageUnused(data);
       }
@@ -345,7 +361,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       const pods = new Map<string, string[]>();
       for (const uid of await listOf(local(podsDirectory(root)))) {
         for (const folder of await foldersOf(uid)) {
-          const data = await loadVolumeData(local(folder));
+          const data = await loadOrSkip(folder);
           if (data?.volumeLifecycleMode === 'Ephemeral') pods.set(data.driverName, [...(pods.get(data.driverName) ?? []), uid]);
         }
       }
@@ -355,8 +371,10 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       return wanting.flat();
     },
     inUse: async () => {
-      const all = await Promise.all((await stagedFolders()).map((folder) => loadVolumeData(local(folder))));
-      return all.flatMap((d) => (d?.attachable === 'true' ? [keyOf(d)] : [])).sort();
+      const folders = await stagedFolders();
+      const all = await Promise.all(folders.map(async (f) => [f, await loadOrSkip(f, lastInUse.get(f))] as const));
+      lastInUse = new Map(all);
+      return all.flatMap(([, d]) => (d?.attachable === 'true' ? [keyOf(d)] : [])).sort();
     },
   };
 }

@@ -59,7 +59,10 @@ export async function growVolumes(rootDirectory: string, deps: GrowVolumesDeps, 
     for (const kind of ['volumes', 'volumeDevices']) {
       const parent = path.join(pods, podUid, kind, 'kubernetes.io~csi');
       for (const name of await list(parent)) {
-        const data = await loadVolumeData(deps.hostMount.local(path.join(parent, name)));
+        const data = await loadVolumeData(deps.hostMount.local(path.join(parent, name))).catch((error: unknown) => {
+          deps.log.warn({ err: error, volume: name }, 'what is known of a volume could not be read');
+          return undefined;
+        });
         if (data?.volumeLifecycleMode !== 'Persistent' || seen.has(name) || !deps.drivers.has(data.driverName)) continue;
         seen.add(name);
         await growOne(data, { podUid, isBlock: kind === 'volumeDevices' }, deps, signal).catch((error: unknown) => {

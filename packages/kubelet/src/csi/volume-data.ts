@@ -22,15 +22,20 @@ const fileName = 'vol_data.json';
 
 export async function saveVolumeData(folder: string, data: VolumeData): Promise<void> {
   const half = path.join(folder, `.${fileName}.${process.pid}`);
-  await writeFile(half, JSON.stringify(data), { mode: 0o600 });
+  await writeFile(half, JSON.stringify(data), { mode: 0o600, flush: true });
   await rename(half, path.join(folder, fileName));
 }
 
-/** undefined: nothing was ever begun there. */
+/** undefined: nothing was ever begun there. Throws when it is damaged: what has to be undone there is not known then. */
 export async function loadVolumeData(folder: string): Promise<VolumeData | undefined> {
   const text = await readFile(path.join(folder, fileName), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw error;
   });
-  return text === undefined ? undefined : (JSON.parse(text) as VolumeData);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as VolumeData;
+  } catch (error) {
+    throw new Error(`${path.join(folder, fileName)} is damaged`, { cause: error });
+  }
 }

@@ -1,8 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isExtendedResource } from '@skiff/api';
 import { quantityValue } from '@skiff/apimachinery';
 import { childSignal, type Clock, type Logger } from '@skiff/component-base';
+import { readStateFile, writeStateFile } from '../host/state-file.ts';
 import { type ContainerSpec, initContainersOf, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { type Allocation, DeviceStore } from './device-store.ts';
 import type { DeviceGrant, PluginClient, PluginOptions, Registration } from './plugin-messages.ts';
@@ -58,10 +58,7 @@ export function createDeviceManager(
 
   const save = (): Promise<void> => {
     saving = saving
-      .then(async () => {
-        await writeFile(`${file}.new`, JSON.stringify(store.allocations));
-        await rename(`${file}.new`, file);
-      })
+      .then(() => writeStateFile(file, store.allocations))
       .catch((error: unknown) => log.error({ err: error }, 'who has which device could not be recorded'));
     return saving;
   };
@@ -168,8 +165,7 @@ export function createDeviceManager(
 
   return {
     load: async () => {
-      const text = await readFile(file, 'utf8').catch(() => '[]');
-      store = new DeviceStore(JSON.parse(text) as Allocation[]);
+      store = new DeviceStore(await readStateFile<Allocation[]>(file, [], log));
     },
     register: (r) => {
       if (r.version !== apiVersion)

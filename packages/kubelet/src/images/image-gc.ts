@@ -1,6 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Clock, Logger } from '@skiff/component-base';
 import { type Image, type ImageService, isRuntimeError } from '@skiff/cri';
+import { readStateFile, writeStateFile } from '../host/state-file.ts';
 
 export interface ImageGarbageConfig {
   /** Where it remembers which images it fetched. */
@@ -38,17 +38,12 @@ export function createImageGarbage(config: ImageGarbageConfig, deps: { images: I
 
   const load = async (): Promise<Map<string, PulledImage>> => {
     if (records !== undefined) return records;
-    const text = await readFile(config.file, 'utf8').catch(() => '{}');
-    records ??= new Map(Object.entries(JSON.parse(text) as Record<string, PulledImage>));
+    const read = await readStateFile<Record<string, PulledImage>>(config.file, {}, log);
+    records ??= new Map(Object.entries(read));
     return records;
   };
   const save = (): Promise<void> => {
-    saving = saving
-      .catch(() => undefined)
-      .then(async () => {
-        await writeFile(`${config.file}.new`, JSON.stringify(Object.fromEntries(records ?? [])));
-        await rename(`${config.file}.new`, config.file);
-      });
+    saving = saving.catch(() => undefined).then(() => writeStateFile(config.file, Object.fromEntries(records ?? [])));
     return saving;
   };
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '@skiff/component-base';
+import { FakeClock, silentLogger } from '@skiff/component-base';
 import { RuntimeError } from '@skiff/cri';
 import { createFakeRuntime } from '@skiff/cri/fake';
 import { BackOff } from './back-off.ts';
@@ -134,7 +134,7 @@ it('a private image is for those who could fetch it, also when it is there alrea
   const ensure = (image: string, password: string | undefined, policy = 'IfNotPresent') =>
     createImageManager(
       { maxParallelPulls: 2 },
-      { images: guarded, clock, records: createPullRecords(file), onPulled: () => undefined },
+      { images: guarded, clock, records: createPullRecords(file, silentLogger), onPulled: () => undefined },
     ).ensure({
       podUid: 'u',
       image,

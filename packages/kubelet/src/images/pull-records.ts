@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { Logger } from '@skiff/component-base';
 import type { RegistryCredentials } from '@skiff/cri';
+import { readStateFile, writeStateFile } from '../host/state-file.ts';
 import { repositoryOf } from './keyring.ts';
 
 /** Who may use an image that this node fetched: everybody, or those who have the credentials that fetched it. */
@@ -30,21 +31,12 @@ export interface PullRecords {
   allows(imageId: string, name: string, credentials: readonly RegistryCredentials[]): Promise<boolean>;
 }
 
-export function createPullRecords(file: string): PullRecords {
+export function createPullRecords(file: string, log: Logger): PullRecords {
   let records: Promise<Records> | undefined;
   let saving: Promise<void> = Promise.resolve();
-  const load = (): Promise<Records> =>
-    (records ??= readFile(file, 'utf8').then(
-      (text) => JSON.parse(text) as Records,
-      () => ({}),
-    ));
+  const load = (): Promise<Records> => (records ??= readStateFile<Records>(file, {}, log));
   const save = (): Promise<void> => {
-    saving = saving
-      .catch(() => undefined)
-      .then(async () => {
-        await writeFile(`${file}.new`, JSON.stringify(await load()), { mode: 0o600 });
-        await rename(`${file}.new`, file);
-      });
+    saving = saving.catch(() => undefined).then(async () => writeStateFile(file, await load(), 0o600));
     return saving;
   };
   return {
