@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { WebhookError } from '../admission/webhook/client.ts';
 import { answerOf } from '../connect/kubelet-client.ts';
 import { forwardedHeaders, hopByHop } from '../connect/proxy.ts';
@@ -24,13 +24,23 @@ export interface ExtensionProxy {
 const openApiPrefix = '/openapi/v3';
 const unavailable = 'service unavailable\n';
 
+const isReading = (x: Exchange): boolean => x.request.method === 'GET' || x.request.method === 'HEAD';
+/** A read goes without its body: what announces one would have the next request on the connection taken for it. */
+const bodyHeaders = ['content-length', 'transfer-encoding', 'content-encoding', 'expect'] as const;
+
+function headersFor(x: Exchange, host: string, user: UserInfo): OutgoingHttpHeaders {
+  const headers = { ...forwardedHeaders(x, host), ...userHeaders(user) };
+  if (isReading(x)) for (const name of bodyHeaders) delete headers[name];
+  return headers;
+}
+
 /** A GET may be sent again when the kept connection that it went over was closed meanwhile. */
 async function answered(
   start: (keepAlive: boolean) => Promise<ClientRequest>,
   x: Exchange,
   signal: AbortSignal,
 ): Promise<{ answer: IncomingMessage; sending: Promise<void> }> {
-  const isRead = x.request.method === 'GET' || x.request.method === 'HEAD';
+  const isRead = isReading(x);
   if (isRead) {
     const kept = await start(true);
     try {
@@ -93,7 +103,7 @@ export function createExtensionProxy(deps: { services: ApiServices; client: Exte
         await passUpgrade(x, await client.open(e, route, { ...target, headers, keepAlive: false }), signal);
         return;
       }
-      const headers = { ...forwardedHeaders(x, host), ...userHeaders(user) };
+      const headers = headersFor(x, host, user);
       let found: Awaited<ReturnType<typeof answered>>;
       try {
         found = await answered((keepAlive) => client.open(e, route, { ...target, headers, keepAlive }), x, signal);
