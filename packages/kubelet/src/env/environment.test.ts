@@ -87,4 +87,19 @@ describe('environment', () => {
       read('requests.memory'),
     ]).toEqual(['1500', '100', '104857600', '250', '0']);
   });
+
+  it('reads files of variables, and lines however long at once', async () => {
+    const spaces = ' '.repeat(60_000);
+    const text = `# A=no\nA = "a b" \n B='\nC=x=y\nno line\n=none\nword${spaces}word\nD=d${spaces}e\n`;
+    const keys = ['A', 'B', 'C', 'D'];
+    const env = keys.map((key) => ({ name: key, valueFrom: { fileKeyRef: { volumeName: 'v', path: 'f', key } } }));
+    const before = performance.now();
+    const found = await makeEnvironment({
+      ...{ pod, addresses, allocatable: {}, serviceEnv: new Map(), objects },
+      container: { name: 'c', env },
+      readVolumeFile: async () => text,
+    });
+    expect(performance.now() - before).toBeLessThan(500);
+    expect(Object.fromEntries(found)).toEqual({ A: 'a b', B: "'", C: 'x=y', D: `d${spaces}e` });
+  });
 });

@@ -84,8 +84,14 @@ async function resolveSource(
 function parseEnvFile(text: string): Map<string, string> {
   const env = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const match = /^\s*([^#=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line);
-    if (match !== null) env.set(match[1] ?? '', (match[2] ?? '').replace(/^(['"])(.*)\1$/, '$2'));
+    // No expression: those that trim by backtracking take seconds for a long line of spaces.
+    const at = line.indexOf('=');
+    const name = line.slice(0, Math.max(at, 0)).trim();
+    if (name === '' || name.startsWith('#')) continue;
+    const value = line.slice(at + 1).trim();
+    const quote = value.at(0);
+    const isQuoted = value.length > 1 && (quote === '"' || quote === "'") && value.at(-1) === quote;
+    env.set(name, isQuoted ? value.slice(1, -1) : value);
   }
   return env;
 }

@@ -14,7 +14,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand } from './run-command.ts';
-import { belongsToGroup, giveToGroup, removeTree } from './safe-tree.ts';
+import { belongsToGroup, giveToGroup, readFileInside, removeTree } from './safe-tree.ts';
 
 let root: string;
 beforeEach(() => {
@@ -88,5 +88,36 @@ describe.skipIf(process.getuid?.() !== 0)('giveToGroup (as root)', () => {
     } finally {
       await runCommand('umount', [path.join(volume, 'mounted')]);
     }
+  });
+});
+
+describe('readFileInside', () => {
+  const volume = (): string => path.join(root, 'volume');
+  beforeEach(() => {
+    mkdirSync(path.join(root, 'outside'));
+    writeFileSync(path.join(root, 'outside/secret'), 'KEY=secret');
+    mkdirSync(path.join(root, 'volume/a/b'), { recursive: true });
+    writeFileSync(path.join(root, 'volume/a/b/file'), 'KEY=value');
+  });
+  it('reads a file below the volume', async () => {
+    expect(await readFileInside(volume(), 'a/b/file', 100)).toBe('KEY=value');
+    expect(await readFileInside(volume(), './a//b/file', 9)).toBe('KEY=value');
+    await expect(readFileInside(volume(), 'a/gone', 100)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+  it('follows no link, be it the file or a directory on the way, and does not go up', async () => {
+    symlinkSync(path.join(root, 'outside/secret'), path.join(root, 'volume/link'));
+    symlinkSync('../outside', path.join(root, 'volume/folder'));
+    await expect(readFileInside(volume(), 'link', 100)).rejects.toThrow('not a regular file');
+    await expect(readFileInside(volume(), 'folder/secret', 100)).rejects.toThrow(
+      '"folder" on the way to file "folder/secret" is not a directory',
+    );
+    await expect(readFileInside(volume(), 'a/../../outside/secret', 100)).rejects.toThrow('no name of a file');
+    await expect(readFileInside(volume(), '..', 100)).rejects.toThrow('no name of a file');
+  });
+  it('opens neither a pipe nor a directory, and reads no more than it may', async () => {
+    await runCommand('mkfifo', [path.join(root, 'volume/pipe')]);
+    await expect(readFileInside(volume(), 'pipe', 100)).rejects.toThrow('not a regular file');
+    await expect(readFileInside(volume(), 'a/b', 100)).rejects.toThrow('not a regular file');
+    await expect(readFileInside(volume(), 'a/b/file', 8)).rejects.toThrow('more than 8 bytes');
   });
 });

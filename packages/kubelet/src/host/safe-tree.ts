@@ -77,6 +77,45 @@ async function removeEntry(directory: FileHandle, name: string, o: Removal): Pro
   });
 }
 
+/**
+ * The text of a regular file below `root`. Throws when a link or anything else but directories is on the way to it, when it is no
+ * regular file, and when it has more than `maxBytes`; nothing else is ever opened for reading.
+ */
+export async function readFileInside(root: string, name: string, maxBytes: number): Promise<string> {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  const file = parts.pop();
+  if (file === undefined || file === '..' || parts.includes('..')) throw new Error(`"${name}" is no name of a file in the volume`);
+  let directory = await open(root, openDirectoryFlags);
+  try {
+    for (const part of parts) {
+      const next = await open(entry(directory, part), openDirectoryFlags).catch((error: unknown) => {
+        if (['ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? ''))
+          throw new Error(`"${part}" on the way to file "${name}" is not a directory`, { cause: error });
+        throw error;
+      });
+      await directory.close();
+      directory = next;
+    }
+    await using found = await open(entry(directory, file), openPath | constants.O_NOFOLLOW);
+    const stat = await found.stat();
+    if (!stat.isFile()) throw new Error(`"${name}" is not a regular file`);
+    const tooLarge = `file "${name}" has more than ${maxBytes} bytes`;
+    if (stat.size > maxBytes) throw new Error(tooLarge);
+    // The descriptor is the file itself, whatever its name leads to by now.
+    await using opened = await open(self(found), constants.O_RDONLY | constants.O_NONBLOCK);
+    const buffer = Buffer.alloc(maxBytes + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await opened.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) return buffer.toString('utf8', 0, length);
+      length += bytesRead;
+    }
+    throw new Error(tooLarge);
+  } finally {
+    await directory.close();
+  }
+}
+
 export interface GroupOwnership {
   readonly gid: number;
   readonly readOnly: boolean;

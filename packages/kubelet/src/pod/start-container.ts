@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerConfig, type Image, isRuntimeError } from '@skiff/cri';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
@@ -10,11 +10,15 @@ import { computeSecurityContext } from '../container/security-context.ts';
 import { makeEnvironment } from '../env/environment.ts';
 import { expandVariables } from '../env/expand.ts';
 import { renderServiceEnv } from '../env/service-env.ts';
+import { readFileInside } from '../host/safe-tree.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { MountedVolume } from '../volumes/volume-plugin.ts';
 import type { PodContext } from './pod-context.ts';
 import { pullKeyring } from './pull-keyring.ts';
 import { type ContainerSpec, ephemeralContainersOf, findContainer, type PodSnapshot } from './pod-snapshot.ts';
+
+/** Of a file that a fileKeyRef names (KEP-3721). */
+const maxEnvFileBytes = 64 * 1024;
 
 /** Why a container could not be started; becomes its waiting state. */
 export class StartFailure extends Error {
@@ -77,7 +81,7 @@ async function renderConfig(
       readVolumeFile: async (name, file) => {
         const volume = volumes.get(name);
         if (volume === undefined) throw new Error(`cannot find the volume "${name}" referenced by FileKeyRef`);
-        return readFile(context.hostMount.local(path.join(volume.path, path.posix.normalize(`/${file}`))), 'utf8');
+        return await readFileInside(context.hostMount.local(volume.path), file, maxEnvFileBytes);
       },
     }),
     prepared.managedFiles(),
