@@ -48,7 +48,7 @@ export type PathType = 'directory' | 'file' | 'socket' | 'char' | 'block' | 'oth
 const bindScript = `
 set -eu
 volume=$1 sub=$2 target=$3
-cd -P "$volume"
+cd -P -- "$volume"
 mode=$(stat -c %a .)
 root=$(pwd -P)
 inside() { here=$(pwd -P); case "$here/" in "$root"/*) ;; *) echo "subPath leads out of the volume" >&2; exit 3;; esac; }
@@ -64,8 +64,8 @@ while :; do
       exec 3<"./$part"
       found=$(readlink /proc/self/fd/3)
       case "$found" in "$root"/*) ;; *) echo "subPath leads out of the volume" >&2; exit 3;; esac
-      mkdir -p "\${target%/*}"; [ -e "$target" ] || : > "$target"
-      exec mount --no-canonicalize --bind /proc/self/fd/3 "$target"
+      mkdir -p -- "\${target%/*}"; [ -e "$target" ] || : > "$target"
+      exec mount --no-canonicalize --bind -- /proc/self/fd/3 "$target"
     fi
     cd -P "./$part"
     inside
@@ -74,8 +74,8 @@ while :; do
   fi
   [ -n "$rest" ] || break
 done
-mkdir -p "$target"
-exec mount --no-canonicalize --bind . "$target"
+mkdir -p -- "$target"
+exec mount --no-canonicalize --bind -- . "$target"
 `;
 
 /** blkid says 2 when it finds nothing on a device that it can read. Whatever else it finds is never written over. */
@@ -83,14 +83,14 @@ const formatScript = `
 set -eu
 device=$1 target=$2 type=$3 options=$4
 code=0
-found=$(blkid -p -s TYPE -s PTTYPE -o value "$device") || code=$?
+found=$(blkid -p -s TYPE -s PTTYPE -o value -- "$device") || code=$?
 if [ "$code" = 2 ] && [ -z "$found" ]; then
   case "$options" in ro|ro,*|*,ro|*,ro,*) echo "cannot mount unformatted disk $device as it is in read-only mode" >&2; exit 3;; esac
-  case "$type" in ext3|ext4) mkfs.$type -q -F -m0 "$device";; *) mkfs.$type -q "$device";; esac
+  case "$type" in ext3|ext4) mkfs.$type -q -F -m0 -- "$device";; *) mkfs.$type -q -- "$device";; esac
 elif [ "$code" != 0 ]; then echo "blkid can't read $device (exit code $code)" >&2; exit 3
 elif [ "$found" != "$type" ]; then echo "the disk $device already contains $found, not $type" >&2; exit 3
 fi
-exec mount -t "$type" -o "$options" "$device" "$target"
+exec mount -t "$type" -o "$options" -- "$device" "$target"
 `;
 
 const typeScript = `
@@ -145,7 +145,7 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
   const exec = (command: string, ...args: readonly string[]): Promise<string> =>
     foreign === undefined ? run(command, args) : run('nsenter', ['-t', String(foreign), '-m', '--', command, ...args]);
   const remount = async (target: string, options: readonly string[]): Promise<void> => {
-    await exec('mount', '-o', ['remount', 'bind', ...options].join(','), target);
+    await exec('mount', '-o', ['remount', 'bind', ...options].join(','), '--', target);
   };
   return {
     refresh,
@@ -154,21 +154,21 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
     tmpfs: async (target, o) => {
       const options = `mode=${o.mode}${o.sizeBytes === undefined ? '' : `,size=${o.sizeBytes}`}`;
       // noswap (Linux 6.4) keeps secrets off the disk; older kernels don't know it.
-      await exec('mount', '-t', 'tmpfs', '-o', `${options},noswap`, 'tmpfs', target).catch(() =>
-        exec('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', target),
+      await exec('mount', '-t', 'tmpfs', '-o', `${options},noswap`, '--', 'tmpfs', target).catch(() =>
+        exec('mount', '-t', 'tmpfs', '-o', options, '--', 'tmpfs', target),
       );
     },
     bindSubPath: async (o) => {
       await exec('sh', '-c', bindScript, 'sh', o.volume, o.subPath, o.target);
     },
     bind: async (source, target, options) => {
-      await exec('mount', '--bind', source, target);
+      await exec('mount', '--bind', '--', source, target);
       // The kernel takes flags of a bind only when it is mounted again.
       if (options.length > 0) await remount(target, options);
     },
     remount,
     mount: async ({ type, source, target, options }) => {
-      await exec('mount', '-t', type, ...(options.length === 0 ? [] : ['-o', options.join(',')]), source, target);
+      await exec('mount', '-t', type, ...(options.length === 0 ? [] : ['-o', options.join(',')]), '--', source, target);
     },
     formatAndMount: async ({ device, target, fsType, options }) => {
       const type = fsType === '' ? 'ext4' : fsType;
@@ -176,11 +176,11 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
       await exec('sh', '-c', formatScript, 'sh', device, target, type, ['defaults', ...options].join(','));
     },
     propagationOf: async (path) => {
-      const real = (await exec('realpath', '-m', path)).trim();
+      const real = (await exec('realpath', '-m', '--', path)).trim();
       return parsePropagation(await readFile(`/proc/${foreign ?? 'self'}/mountinfo`, 'utf8'), real);
     },
     unmount: async (target) => {
-      await exec('umount', '--no-canonicalize', target).catch((error: Error) => {
+      await exec('umount', '--no-canonicalize', '--', target).catch((error: Error) => {
         if (!/not mounted|no mount point|not found|No such file/.test(error.message)) throw error;
       });
     },
@@ -189,10 +189,10 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
       return said === '' ? undefined : (said as PathType);
     },
     makeDirectory: async (path, mode) => {
-      await exec('mkdir', '-p', '-m', mode, path);
+      await exec('mkdir', '-p', '-m', mode, '--', path);
     },
     makeFile: async (path, mode) => {
-      await exec('sh', '-c', ': >> "$1" && chmod "$2" "$1"', 'sh', path, mode);
+      await exec('sh', '-c', ': >> "$1" && chmod -- "$2" "$1"', 'sh', path, mode);
     },
   };
 }
