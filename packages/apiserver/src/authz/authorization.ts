@@ -77,9 +77,10 @@ export function createAuthorization(
           const text = await readFile(file, 'utf8');
           if (text === seen) continue;
           seen = text;
+          const steps = parseAuthorizationConfig(text);
           const old = clients;
           clients = [];
-          chain = chainOf(parseAuthorizationConfig(text));
+          chain = chainOf(steps);
           // Questions that are under way get their answers.
           clock.after(graceMs, () => {
             for (const client of old) client[Symbol.dispose]();
