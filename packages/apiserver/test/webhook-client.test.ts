@@ -9,6 +9,7 @@ import { createTestPki, type TestPki } from './test-pki.ts';
 let pki: TestPki;
 let server: Server;
 let connections = 0;
+const used = new WeakSet<object>();
 const client = createWebhookClient({
   dialer: createDialer(
     { mode: 'direct', timeoutMs: 2000 },
@@ -22,6 +23,8 @@ beforeAll(async () => {
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       if (request.url?.startsWith('/slow') === true) return;
+      if (request.url?.startsWith('/once') === true && used.has(request.socket)) return void request.socket.destroy();
+      used.add(request.socket);
       if (request.url?.startsWith('/moved') === true) response.writeHead(302, { location: 'https://127.0.0.1/' }).end();
       else if (request.url?.startsWith('/html') === true) response.end('<html>');
       else response.end(JSON.stringify({ url: request.url, got: JSON.parse(Buffer.concat(pieces).toString()) as unknown }));
@@ -52,6 +55,13 @@ it('posts over TLS, under the name that the certificate has, and keeps its conne
   const before = connections;
   await post(target('/again'));
   expect(connections).toBe(before);
+});
+
+it('posts once more when the kept connection turns out to be closed', async () => {
+  await post(target('/check'));
+  const before = connections;
+  expect(await post(target('/once'))).toMatchObject({ url: '/once?timeout=3s' });
+  expect(connections).toBe(before + 1);
 });
 
 it.each([

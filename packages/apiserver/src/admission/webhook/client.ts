@@ -1,5 +1,6 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { isIP } from 'node:net';
-import { request } from 'node:http';
+import type { ConnectionOptions } from 'node:tls';
 import type { JsonObject } from '@skiff/apimachinery';
 import { DialingAgent, type DialingOptions } from '../../connect/dialing-agent.ts';
 import type { Dialer, Route } from '../../tunnel/dialer.ts';
@@ -34,6 +35,11 @@ const maxAgents = 256;
 /** Calls webhooks over whatever the dialer makes, keeping connections by certificate authority and server name. */
 export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
   const agents = new Map<string, DialingAgent>();
+  const tlsOf = (target: WebhookTarget): ConnectionOptions => {
+    // An address is no server name (RFC 6066); the certificate is compared with it all the same.
+    const name = isIP(target.serverName) === 0 ? { servername: target.serverName } : {};
+    return { ...name, ...(target.ca === undefined ? {} : { ca: target.ca }) };
+  };
   const agentOf = (target: WebhookTarget): DialingAgent => {
     const key = `${target.serverName}|${target.ca ?? ''}`;
     let agent = agents.get(key);
@@ -42,10 +48,7 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
         for (const old of agents.values()) old.destroy();
         agents.clear();
       }
-      // An address is no server name (RFC 6066); the certificate is compared with it all the same.
-      const name = isIP(target.serverName) === 0 ? { servername: target.serverName } : {};
-      const tls = { ...name, ...(target.ca === undefined ? {} : { ca: target.ca }) };
-      agent = new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 }, { dialer: deps.dialer, tls });
+      agent = new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 }, { dialer: deps.dialer, tls: tlsOf(target) });
       agents.set(key, agent);
     }
     return agent;
@@ -62,8 +65,7 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
           reject(new WebhookError(`Post "${url.href}?timeout=${o.timeoutMs / 1000}s": ${why}`));
         };
         const onAbort = (): void => void sent.destroy(new Error('context canceled'));
-        const options: DialingOptions = {
-          agent: agentOf(target),
+        const options: Omit<DialingOptions, 'agent'> = {
           route: target.route,
           method: 'POST',
           path: `${url.pathname}?timeout=${o.timeoutMs / 1000}s`,
@@ -76,7 +78,7 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
             'user-agent': 'kube-apiserver-admission',
           },
         };
-        const sent = request(options, (response) => {
+        const take = (response: IncomingMessage): void => {
           const pieces: Buffer[] = [];
           let bytes = 0;
           response.on('data', (piece: Buffer) => {
@@ -98,11 +100,25 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
               fail('the answer is no JSON');
             }
           });
-        });
+        };
+        let sent: ClientRequest;
+        const send = (agent: DialingAgent, onError: (error: NodeJS.ErrnoException) => void): void => {
+          let answered = false;
+          sent = request({ ...options, agent } satisfies DialingOptions, (response) => {
+            answered = true;
+            take(response);
+          });
+          sent.once('error', (error) => (answered ? fail(error.message) : onError(error)));
+          sent.end(text);
+        };
         const timer = setTimeout(() => sent.destroy(new Error('context deadline exceeded')), o.timeoutMs);
         o.signal.addEventListener('abort', onAbort, { once: true });
-        sent.once('error', (error) => fail(error.message));
-        sent.end(text);
+        send(agentOf(target), (error) => {
+          // The server had closed the connection that was kept, before it saw this.
+          const isGone = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+          if (!isGone || !sent.reusedSocket || o.signal.aborted) return fail(error.message);
+          send(new DialingAgent({}, { dialer: deps.dialer, tls: tlsOf(target) }), (again) => fail(again.message));
+        });
       }),
     close: () => {
       for (const agent of agents.values()) agent.destroy();
