@@ -28,6 +28,12 @@ export interface DeviceManager {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** What outlives a restart. */
+interface Checkpoint {
+  readonly resources: readonly string[];
+  readonly allocations: readonly Allocation[];
+}
+
 interface Plugin {
   readonly client: PluginClient;
   readonly options: PluginOptions;
@@ -58,7 +64,7 @@ export function createDeviceManager(
 
   const save = (): Promise<void> => {
     saving = saving
-      .then(() => writeStateFile(file, store.allocations))
+      .then(() => writeStateFile(file, { resources: store.resources, allocations: store.allocations }))
       .catch((error: unknown) => log.error({ err: error }, 'who has which device could not be recorded'));
     return saving;
   };
@@ -80,7 +86,9 @@ export function createDeviceManager(
     try {
       for await (const devices of plugin.client.listAndWatch(signal)) {
         if (plugins.get(resource) !== plugin) return;
+        const isNew = !store.has(resource);
         store.setDevices(resource, new Map(devices.map((d) => [d.ID, d.health === 'Healthy'])));
+        if (isNew) void save();
         deps.onChange();
       }
     } catch (error) {
@@ -149,7 +157,7 @@ export function createDeviceManager(
   };
   const prepareOne = async (a: Allocation): Promise<DeviceGrant> => {
     const plugin = plugins.get(a.resource);
-    let { grant } = a;
+    let { grant, ids } = a;
     if (grant === undefined) {
       if (plugin === undefined) throw new Error(`the device plugin of ${a.resource} is not there`);
       const chosen = await prefer(plugin, a);
@@ -157,15 +165,21 @@ export function createDeviceManager(
       grant = await plugin.client.allocate(chosen.ids);
       if (grant.cdiDevices.length > 0) throw new Error(`${a.resource}: devices by CDI names are not supported`);
       store.put({ ...chosen, grant });
+      ids = chosen.ids;
       await save();
     }
-    if (plugin?.options.preStartRequired === true) await plugin.client.preStart(a.ids);
+    if (plugin?.options.preStartRequired === true) await plugin.client.preStart(ids);
     return grant;
   };
 
   return {
     load: async () => {
-      store = new DeviceStore(await readStateFile<Allocation[]>(file, [], log));
+      const read = await readStateFile<Checkpoint | readonly Allocation[]>(file, [], log);
+      // Former versions recorded allocations only.
+      const { resources, allocations } = 'allocations' in read ? read : { resources: [], allocations: read };
+      store = new DeviceStore(allocations);
+      // Their plugins are still to come; a pod that asks for one must not start without.
+      for (const resource of new Set([...resources, ...allocations.map((a) => a.resource)])) store.setDevices(resource, new Map());
     },
     register: (r) => {
       if (r.version !== apiVersion)

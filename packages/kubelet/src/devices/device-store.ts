@@ -25,6 +25,9 @@ export class DeviceStore {
   get allocations(): readonly Allocation[] {
     return this.#allocations;
   }
+  get resources(): readonly string[] {
+    return [...this.#resources.keys()];
+  }
   setDevices(resource: string, devices: ReadonlyMap<string, boolean>): void {
     this.#resources.set(resource, { devices });
   }

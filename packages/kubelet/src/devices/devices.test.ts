@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
@@ -140,7 +140,7 @@ describe('device plugins', () => {
     expect(grant?.devices).toEqual([{ hostPath: '/dev/null', containerPath: '/dev/gpu', permissions: 'rw' }]);
     await manager.prepare(p, container('c', 2));
     expect(plugin.calls.filter((c) => c.startsWith('allocate'))).toHaveLength(1);
-    expect(plugin.calls.filter((c) => c.startsWith('preStart'))).toHaveLength(2);
+    expect(plugin.calls.filter((c) => c.startsWith('preStart'))).toEqual(['preStart d,c', 'preStart d,c']);
 
     expect(manager.admit(pod('q', [container('c', 3)]))).toEqual({
       reason: 'UnexpectedAdmissionError',
@@ -167,6 +167,32 @@ describe('device plugins', () => {
     const [grant] = await manager.prepare(p, container('c', 3));
     expect(grant?.envs['GPUS']).toBe('d,c,b');
     expect(plugin.calls).toEqual([expect.stringMatching(/^preStart /)]);
+  });
+
+  it('are not forgotten before their plugin comes back after a restart', async () => {
+    const file = path.join(dir, 'kubelet_internal_checkpoint');
+    await vi.waitFor(() => expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ resources: [resource], allocations: [] }));
+    const restarted = async (): Promise<DeviceManager> => {
+      const later = createDeviceManager(
+        { directory: dir, stateDirectory: dir },
+        {
+          connect: async (socket) => createPluginClient(socket),
+          onChange: () => undefined,
+          clock: systemClock,
+          log: silentLogger,
+        },
+      );
+      await later.load();
+      return later;
+    };
+    const later = await restarted();
+    expect(later.counts().get(resource)).toEqual({ capacity: 0, allocatable: 0 });
+    expect(later.admit(pod('p', [container('c', 1)]))?.reason).toBe('UnexpectedAdmissionError');
+    // As former versions wrote it.
+    writeFileSync(file, JSON.stringify([{ podUid: 'p', container: 'c', resource, ids: ['a'] }]));
+    const upgraded = await restarted();
+    expect(upgraded.admit(pod('p', [container('c', 1)]))).toBeUndefined();
+    expect(upgraded.admit(pod('q', [container('c', 1)]))?.reason).toBe('UnexpectedAdmissionError');
   });
 
   it('say what is ill, and are missed when they go', async () => {

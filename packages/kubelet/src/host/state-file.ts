@@ -15,8 +15,7 @@ export async function readStateFile<T extends object>(file: string, empty: T, lo
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value) !== Array.isArray(empty))
-      throw new Error('it holds something else');
+    if (typeof value !== 'object' || value === null) throw new Error('it holds something else');
     return value as T;
   } catch (error) {
     log.error({ err: error, file }, 'what was recorded is damaged, and put aside; going on without it');
