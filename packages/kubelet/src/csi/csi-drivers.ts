@@ -52,10 +52,13 @@ export function createCsiDrivers(deps: {
     deregister: async ({ name, endpoint }) => {
       const known = drivers.get(name);
       // Its successor may be here already.
-      if (known?.endpoint !== endpoint) return;
-      known.service[Symbol.dispose]();
-      drivers.delete(name);
-      deps.log.info({ driver: name }, 'a CSI driver is gone');
+      if (known !== undefined && known.endpoint !== endpoint) return;
+      if (known !== undefined) {
+        known.service[Symbol.dispose]();
+        drivers.delete(name);
+        deps.log.info({ driver: name }, 'a CSI driver is gone');
+      }
+      // Asked again when the API did not answer.
       await deps.record.uninstall(name);
     },
     get: (name) => {

@@ -67,15 +67,21 @@ export function createNodePlugins(
   return {
     volumes,
     drivers,
-    run: async (signal) => {
+    run: async (parent) => {
+      // When one of them fails all end, before they are started again.
+      using child = childSignal(parent);
+      const { signal } = child;
       const watched = watchPlugins(
         { directory: path.join(config.rootDirectory, 'plugins_registry') },
         { local: deps.hostMount.local, handlers: { CSIPlugin: drivers }, clock, log },
         signal,
       );
+      const all = [watched, register(signal), housekeeping(signal)];
       try {
-        await Promise.all([watched, register(signal), housekeeping(signal)]);
+        await Promise.all(all);
       } finally {
+        child.abort(new Error('another part of it failed'));
+        await Promise.allSettled(all);
         drivers.close();
       }
     },

@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock, Logger } from '@skiff/component-base';
@@ -44,6 +44,19 @@ async function findSockets(directory: string, depth = 0): Promise<ReadonlyMap<st
   return found;
 }
 
+/** undefined when the kernel has no watch left; `onFailure` is told then, and when the watch breaks later. */
+function watchDirectory(directory: string, onChange: () => void, onFailure: (error: unknown) => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { recursive: false, persistent: false });
+    watcher.on('change', onChange);
+    watcher.on('error', onFailure);
+    return watcher;
+  } catch (error) {
+    onFailure(error);
+    return undefined;
+  }
+}
+
 /**
  * Follows the sockets of the kubelet's plugins_registry until `signal` aborts: each is asked who it is, given to the handler of its type,
  * and told how that went. What could not be registered is tried again while its socket is there.
@@ -62,6 +75,8 @@ export async function watchPlugins(
   const directory = deps.local(config.directory);
   await mkdir(directory, { recursive: true, mode: 0o750 });
   const known = new Map<string, Known>();
+  /** Sockets of plugins that could not be taken back. */
+  const stuck = new Set<string>();
 
   const register = async (socket: string): Promise<PluginInfo> => {
     using channel = await openPluginChannel(socket, (await loadPluginServices()).registration);
@@ -87,13 +102,21 @@ export async function watchPlugins(
   };
   /** Returns whether something is left to be tried again. */
   const sync = async (): Promise<boolean> => {
+    let failed = false;
     const present = await findSockets(directory);
     for (const [socket, { inode, plugin }] of known) {
       if (present.get(socket) === inode) continue;
-      known.delete(socket);
-      if (plugin !== undefined) await deps.handlers[plugin.type]?.deregister(plugin);
+      try {
+        if (plugin !== undefined) await deps.handlers[plugin.type]?.deregister(plugin);
+        known.delete(socket);
+        stuck.delete(socket);
+      } catch (error) {
+        if (signal.aborted) return false;
+        if (!stuck.has(socket)) deps.log.error({ socket, err: error }, 'a plugin that is gone could not be taken back; trying again');
+        stuck.add(socket);
+        failed = true;
+      }
     }
-    let failed = false;
     for (const [socket, inode] of present) {
       if (known.get(socket)?.plugin !== undefined || signal.aborted) continue;
       try {
@@ -112,12 +135,17 @@ export async function watchPlugins(
   let isDirty = true;
   const stop = (): void => wake();
   signal.addEventListener('abort', stop);
-  const watcher = watch(directory, { recursive: false, persistent: false });
-  watcher.on('change', () => {
+  let isWatched = true;
+  const unwatched = (error: unknown): void => {
+    isWatched = false;
+    deps.log.warn({ err: error, directory }, 'the directory of plugins can not be watched; looking into it every few seconds');
+    wake();
+  };
+  const changed = (): void => {
     isDirty = true;
     wake();
-  });
-  watcher.on('error', (error) => deps.log.warn({ err: error }, 'the directory of plugins can not be watched'));
+  };
+  const watcher = watchDirectory(directory, changed, unwatched);
   try {
     while (!signal.aborted) {
       let failed = false;
@@ -128,12 +156,12 @@ export async function watchPlugins(
       if (isDirty || signal.aborted) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;
-        if (failed) void deps.clock.sleep(retryMs, signal).then(resolve, resolve);
+        if (failed || !isWatched) void deps.clock.sleep(retryMs, signal).then(resolve, resolve);
       });
-      if (failed) isDirty = true;
+      if (failed || !isWatched) isDirty = true;
     }
   } finally {
     signal.removeEventListener('abort', stop);
-    watcher.close();
+    watcher?.close();
   }
 }

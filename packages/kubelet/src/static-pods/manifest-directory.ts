@@ -7,6 +7,8 @@ import { readManifest } from './read-manifest.ts';
 
 /** Upstream's period; a change is usually told by the kernel. */
 const rescanMs = 20_000;
+/** Where the kernel has no watch left. */
+const unwatchedMs = 5_000;
 /** Editors write in several steps. */
 const settleMs = 200;
 const maxBytes = 10 * 1024 * 1024;
@@ -33,7 +35,10 @@ export function createManifestSource(
   });
 
   const listFiles = async (): Promise<readonly string[]> => {
-    const found = await stat(config.path).catch(() => undefined);
+    const found = await stat(config.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
     if (found === undefined) return [];
     if (!found.isDirectory()) return [config.path];
     const entries = await readdir(config.path, { withFileTypes: true });
@@ -76,15 +81,26 @@ export function createManifestSource(
     run: async (onChange, signal) => {
       let wake: () => void = () => undefined;
       let woken = false;
+      let toldUnwatched = false;
       const notice = (): void => {
         woken = true;
         wake();
       };
       while (!signal.aborted) {
         woken = false;
-        // A directory that is not there yet is looked for again.
+        // A directory that is not there yet is looked for again; one that can't be watched is looked into often.
+        let isWatched = true;
         const watcher = await stat(config.path).then(
-          () => watch(config.path, { persistent: false }, notice),
+          () => {
+            try {
+              return watch(config.path, { persistent: false }, notice);
+            } catch (error) {
+              isWatched = false;
+              if (!toldUnwatched) log.warn({ err: error, path: config.path }, 'static pods can not be watched; looking every few seconds');
+              toldUnwatched = true;
+              return undefined;
+            }
+          },
           () => undefined,
         );
         watcher?.on('error', notice);
@@ -97,7 +113,7 @@ export function createManifestSource(
         if (!woken) {
           using nap = childSignal(signal);
           wake = () => nap.abort();
-          await clock.sleep(rescanMs, nap.signal).catch(() => undefined);
+          await clock.sleep(isWatched ? rescanMs : unwatchedMs, nap.signal).catch(() => undefined);
           wake = () => undefined;
         }
         watcher?.close();

@@ -76,7 +76,7 @@ function world() {
       return { [Symbol.dispose]: () => void handlers.delete(h) };
     },
   };
-  return { stored, client: client as unknown as Client, informer: informer as unknown as Informer<Pod> };
+  return { stored, handlers, client: client as unknown as Client, informer: informer as unknown as Informer<Pod> };
 }
 
 describe('static pods', () => {
@@ -159,5 +159,30 @@ describe('static pods', () => {
     expect(await seen).toEqual(['web-n']);
     stop.abort(new Error('the test is over'));
     await running;
+  });
+
+  it('end as a whole when one part fails, so that they can be started again', async () => {
+    const w = world();
+    const manifests = {
+      ready: Promise.resolve(),
+      pods: () => [],
+      run: async () => {
+        await vi.waitFor(() => expect(w.handlers.size).toBe(1));
+        throw new Error('no watches left');
+      },
+    };
+    const statics = createStaticPods(
+      { nodeName: 'n' },
+      {
+        manifests,
+        informer: w.informer,
+        client: w.client,
+        node: () => undefined,
+        status: () => ({ setMirror: () => undefined }),
+        log: silentLogger,
+      },
+    );
+    await expect(statics.run(new AbortController().signal)).rejects.toThrow('no watches left');
+    expect(w.handlers.size).toBe(0);
   });
 });

@@ -163,7 +163,14 @@ export function createStaticPods(
       };
     },
     run: async (signal) => {
-      await Promise.all([manifests.run(tell, signal), follow(signal)]);
+      using child = childSignal(signal);
+      const both = [manifests.run(tell, child.signal), follow(child.signal)];
+      try {
+        await Promise.all(both);
+      } finally {
+        child.abort(new Error('the other part of it failed'));
+        await Promise.allSettled(both);
+      }
     },
   };
 }
