@@ -216,7 +216,10 @@ export function createKubelet(
       { rootDirectory: config.rootDirectory },
       { client, hostMount, node: () => node.current(), csi: plugins.volumes },
     );
-    const claimStats = createClaimStats({ rootDirectory: config.rootDirectory }, { client, hostMount, drivers: plugins.drivers, clock });
+    const claimStats = createClaimStats(
+      { rootDirectory: config.rootDirectory },
+      { client, hostMount, run: runCommand, drivers: plugins.drivers, clock },
+    );
     const localVolumes = createLocalVolumes(
       { rootDirectory: config.rootDirectory },
       { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },

@@ -7,6 +7,7 @@ import type { Clock, Logger } from '@skiff/component-base';
 import type { HostMount } from '../host/host-mount.ts';
 import { removeTree } from '../host/safe-tree.ts';
 import { applyFsGroup } from '../volumes/fs-group.ts';
+import { makeMountPoint } from '../volumes/mount-point.ts';
 import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { MountedVolume, VolumeContext } from '../volumes/volume-plugin.ts';
@@ -236,7 +237,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       await lock(keyOf(data), async () => {
         // From here on the volume counts as used by the pod.
         await saveVolumeData(local(o.target), data);
-        await mkdir(local(stagingPath === '' ? folder : stagingPath), { recursive: true, mode: 0o750 });
+        await makeMountPoint(stagingPath === '' ? folder : stagingPath, hostMount, 0o750);
         await mkdir(local(folder), { recursive: true, mode: 0o750 });
         if (await isStagedStill(folder, stagingPath)) return;
         await saveVolumeData(local(folder), data);

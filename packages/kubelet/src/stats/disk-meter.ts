@@ -22,6 +22,8 @@ export interface PodDisk {
   readonly volumes: ReadonlyMap<string, { readonly bytes: number; readonly inodes?: number; readonly memory: boolean }>;
 }
 
+/** What is mounted in there may never answer, and the other pods wait. Directories that are not counted by then are missing. */
+const duSeconds = 300;
 /** Rotated logs lie beside the newest. */
 const maxLogFiles = 100;
 
@@ -47,7 +49,17 @@ export function createDiskMeter(
   const du = async (flags: string, paths: readonly string[]): Promise<ReadonlyMap<string, number>> =>
     paths.length === 0
       ? new Map()
-      : parseDu(await deps.run('nice', ['-n', '19', 'sh', '-c', `du ${flags} -- "$@" 2>/dev/null; exit 0`, 'sh', ...paths]));
+      : parseDu(
+          await deps.run('nice', [
+            '-n',
+            '19',
+            'sh',
+            '-c',
+            `timeout -s KILL ${duSeconds} du ${flags} -- "$@" 2>/dev/null; exit 0`,
+            'sh',
+            ...paths,
+          ]),
+        );
   const logBytes = async (logPath: string | undefined): Promise<number> => {
     if (logPath === undefined) return 0;
     let total = 0;

@@ -1,4 +1,4 @@
-import { readdir, statfs } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { persistentVolume as volumes } from '@skiff/api';
 import type { Client } from '@skiff/client';
@@ -6,6 +6,7 @@ import type { Clock } from '@skiff/component-base';
 import type { CsiDrivers } from '../csi/csi-drivers.ts';
 import { loadVolumeData } from '../csi/volume-data.ts';
 import type { HostMount } from '../host/host-mount.ts';
+import type { RunCommand } from '../host/run-command.ts';
 import { podsDirectory } from './pod-paths.ts';
 
 /** How full a claim's volume is, as the file system (or the driver) tells. */
@@ -24,6 +25,10 @@ export interface ClaimStats {
 
 /** Upstream's volumeStatsAggPeriod. */
 const ageMs = 60_000;
+/** For one volume. What is not known by then is asked for again when the answer has come. */
+const patienceMs = 10_000;
+/** In seconds. A hard mount of a server that is gone answers nobody: not this process, whose few file threads would all come to wait. */
+const statfsSeconds = 5;
 const plugins = ['local-volume', 'nfs', 'csi'] as const;
 
 interface Found {
@@ -33,10 +38,28 @@ interface Found {
   readonly isCsi: boolean;
 }
 
+type Figures = Omit<ClaimStats, 'podUid' | 'namespace' | 'claimName' | 'atMs'>;
+
+/** statfs(2) by a process of its own, which can be given up. */
+async function statfsApart(run: RunCommand, folder: string): Promise<Figures> {
+  const text = await run('timeout', ['-s', 'KILL', String(statfsSeconds), 'stat', '-f', '-c', '%S %b %f %a %c %d', '--', folder]);
+  const [size = NaN, blocks = NaN, free = NaN, available = NaN, inodes = NaN, inodesFree = NaN] = text.trim().split(' ').map(Number);
+  const figures = {
+    availableBytes: available * size,
+    capacityBytes: blocks * size,
+    usedBytes: (blocks - free) * size,
+    inodes,
+    inodesFree,
+    inodesUsed: inodes - inodesFree,
+  };
+  if (!Object.values(figures).every(Number.isFinite)) throw new Error(`stat says "${text.trim()}" of ${folder}`);
+  return figures;
+}
+
 /** Reads how full the volumes of claims are, at most once a minute, and only for who asks. */
 export function createClaimStats(
   config: { readonly rootDirectory: string },
-  deps: { client: Client; hostMount: HostMount; drivers: Pick<CsiDrivers, 'get' | 'has'>; clock: Clock },
+  deps: { client: Client; hostMount: HostMount; run: RunCommand; drivers: Pick<CsiDrivers, 'get' | 'has'>; clock: Clock },
 ): () => Promise<readonly ClaimStats[]> {
   const { hostMount } = deps;
   /** Whose a volume is does not change while it is bound; undefined: it is no PersistentVolume. */
@@ -65,7 +88,7 @@ export function createClaimStats(
     }
     return owners.get(volumeName);
   };
-  const figures = async (f: Found): Promise<Omit<ClaimStats, 'podUid' | 'namespace' | 'claimName' | 'atMs'>> => {
+  const figures = async (f: Found): Promise<Figures> => {
     const data = f.isCsi ? await loadVolumeData(hostMount.local(f.folder)) : undefined;
     if (data !== undefined && deps.drivers.has(data.driverName)) {
       const service = deps.drivers.get(data.driverName);
@@ -87,15 +110,21 @@ export function createClaimStats(
         };
       }
     }
-    const fs = await statfs(hostMount.local(data?.targetPath ?? f.folder));
-    return {
-      availableBytes: fs.bavail * fs.bsize,
-      capacityBytes: fs.blocks * fs.bsize,
-      usedBytes: (fs.blocks - fs.bfree) * fs.bsize,
-      inodes: fs.files,
-      inodesFree: fs.ffree,
-      inodesUsed: fs.files - fs.ffree,
-    };
+    return await statfsApart(deps.run, hostMount.local(data?.targetPath ?? f.folder));
+  };
+  /** By folder: questions without an answer yet. */
+  const asked = new Set<string>();
+  const figuresInTime = async (f: Found): Promise<Figures | undefined> => {
+    if (asked.has(f.folder)) return undefined;
+    asked.add(f.folder);
+    // One that is just going has no figures.
+    const answer = figures(f)
+      .catch(() => undefined)
+      .finally(() => asked.delete(f.folder));
+    return await new Promise((resolve) => {
+      const timer = deps.clock.after(patienceMs, () => resolve(undefined));
+      void answer.then(resolve).finally(() => timer[Symbol.dispose]());
+    });
   };
   const read = async (atMs: number): Promise<readonly ClaimStats[]> => {
     const found = await find();
@@ -105,8 +134,7 @@ export function createClaimStats(
       found.map(async (f): Promise<readonly ClaimStats[]> => {
         const owner = await ownerOf(f.volumeName);
         if (owner === undefined) return [];
-        // One that is just going has no figures.
-        const own = await figures(f).catch(() => undefined);
+        const own = await figuresInTime(f);
         return own === undefined ? [] : [{ podUid: f.podUid, namespace: owner.namespace, claimName: owner.name, atMs, ...own }];
       }),
     );

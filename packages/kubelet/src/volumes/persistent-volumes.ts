@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type CSIVolumeSource, type Node, nodeTermMatches, type PersistentVolume, type PersistentVolumeClaim } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
@@ -7,6 +7,7 @@ import type { CsiVolumes } from '../csi/csi-volumes.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import { type BoundClaim, readBoundClaim } from './bound-claims.ts';
 import { applyFsGroup } from './fs-group.ts';
+import { makeMountPoint } from './mount-point.ts';
 import { mountNfs } from './nfs-mount.ts';
 import { podsDirectory } from './pod-paths.ts';
 import type { MountedVolume, VolumeContext } from './volume-plugin.ts';
@@ -177,7 +178,7 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
       await checkUse(bound, uid);
       const target = isBlock ? context.paths.volumeDevice(mounter.plugin, volumeName) : context.paths.volume(mounter.plugin, volumeName);
       // Its name there says that the pod has the volume, for as long as it does.
-      await mkdir(deps.hostMount.local(target), { recursive: true });
+      await makeMountPoint(target, deps.hostMount);
       if (!isBlock) await chmod(path.dirname(deps.hostMount.local(target)), 0o750);
       const readOnly = o.readOnly || (claim.spec?.accessModes ?? []).every((mode) => mode === 'ReadOnlyMany');
       const mounted = await mounter.mount(volume, { volumeName, isBlock, readOnly: o.readOnly, mountOptions, target, context });

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import type { NFSVolumeSource } from '@skiff/api';
+import { makeMountPoint } from '../mount-point.ts';
 import { mountNfs } from '../nfs-mount.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 
@@ -9,7 +9,7 @@ export const nfs: VolumePlugin<NFSVolumeSource> = {
   refreshes: false,
   setUp: async (source, context) => {
     const target = context.paths.volume('nfs', context.name);
-    await mkdir(context.hostMount.local(target), { recursive: true });
+    await makeMountPoint(target, context.hostMount);
     const readOnly = source.readOnly === true;
     await mountNfs(source, { target, readOnly, mountOptions: [], hostMount: context.hostMount });
     return { path: target, readOnly };
