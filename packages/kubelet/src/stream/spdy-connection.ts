@@ -81,6 +81,8 @@ export class SpdyConnection {
   readonly #deflated: Buffer[] = [];
   #work: Promise<void> = Promise.resolve();
   #lastStreamId = 0;
+  /** Nobody reads streams any more. */
+  #closing = false;
   #over = false;
 
   constructor(socket: Duplex, onStream: (stream: SpdyStream) => void) {
@@ -128,6 +130,7 @@ export class SpdyConnection {
    */
   async close(): Promise<void> {
     if (this.#over) return;
+    this.#closing = true;
     await this.#work;
     this.#write(encodeControl(frameTypes.goAway, 0, uint32(this.#lastStreamId, 0)));
     this.#socket.end();
@@ -140,7 +143,8 @@ export class SpdyConnection {
     clearTimeout(timer);
   }
   resume(): void {
-    if (this.#socket.isPaused() && ![...this.#streams.values()].some((s) => s.readableLength >= maxUnreadBytes)) this.#socket.resume();
+    if (this.#socket.isPaused() && (this.#closing || ![...this.#streams.values()].some((s) => s.readableLength >= maxUnreadBytes)))
+      this.#socket.resume();
   }
   forget(id: number): void {
     this.#streams.delete(id);
@@ -178,6 +182,8 @@ export class SpdyConnection {
   async #take(frame: SpdyFrame): Promise<void> {
     if (this.#over) return;
     if (frame.kind === 'data') {
+      // Were the connection held back now, the peer's end of it would never be seen.
+      if (this.#closing) return;
       const stream = this.#streams.get(frame.streamId);
       if (stream !== undefined && !stream.receive(frame.payload, (frame.flags & flagFin) !== 0)) this.#socket.pause();
       return;

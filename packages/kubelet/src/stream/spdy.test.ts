@@ -125,6 +125,32 @@ describe('SPDY', () => {
     connection.destroy();
   });
 
+  it('is closed at once by a client that was still sending', async () => {
+    let opened: (s: SpdyStream) => void = () => undefined;
+    const opening = new Promise<SpdyStream>((resolve) => {
+      opened = resolve;
+    });
+    let connected: (c: SpdyConnection) => void = () => undefined;
+    const connecting = new Promise<SpdyConnection>((resolve) => {
+      connected = resolve;
+    });
+    const server = createServer({ allowHalfOpen: true }, (socket) => connected(new SpdyConnection(socket, opened)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+    client.resume();
+    client.write(await synStream(createDeflate({ dictionary: spdyDictionary }), 1, { streamtype: 'stdin' }));
+    const frame = Buffer.concat([encodeDataHead(1, 0, 1_000_000), Buffer.alloc(1_000_000)]);
+    for (let i = 0; i < 3; i++) client.write(frame);
+    const stream = await opening;
+    await expect.poll(() => stream.readableLength).toBeGreaterThanOrEqual(1024 * 1024);
+    const closing = (await connecting).close();
+    for (let i = 0; i < 10; i++) client.write(frame);
+    client.end();
+    await closing;
+    expect(stream.destroyed).toBe(true);
+    server.close();
+  });
+
   it('lets go of everything when the client vanishes', async () => {
     const { server, toServer } = pair();
     const got = new Promise<SpdyStream>((resolve) => {
