@@ -144,6 +144,11 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
   await refresh();
   const exec = (command: string, ...args: readonly string[]): Promise<string> =>
     foreign === undefined ? run(command, args) : run('nsenter', ['-t', String(foreign), '-m', '--', command, ...args]);
+  const unmount = async (target: string): Promise<void> => {
+    await exec('umount', '--no-canonicalize', '--', target).catch((error: Error) => {
+      if (!/not mounted|no mount point|not found|No such file/.test(error.message)) throw error;
+    });
+  };
   const remount = async (target: string, options: readonly string[]): Promise<void> => {
     await exec('mount', '-o', ['remount', 'bind', ...options].join(','), '--', target);
   };
@@ -164,7 +169,12 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
     bind: async (source, target, options) => {
       await exec('mount', '--bind', '--', source, target);
       // The kernel takes flags of a bind only when it is mounted again.
-      if (options.length > 0) await remount(target, options);
+      if (options.length === 0) return;
+      await remount(target, options).catch(async (error: unknown) => {
+        // What is mounted is taken for done the next time, so nothing may be without its flags.
+        await unmount(target);
+        throw error;
+      });
     },
     remount,
     mount: async ({ type, source, target, options }) => {
@@ -179,11 +189,7 @@ export async function createHostMount(run: RunCommand, findEngine: () => Promise
       const real = (await exec('realpath', '-m', '--', path)).trim();
       return parsePropagation(await readFile(`/proc/${foreign ?? 'self'}/mountinfo`, 'utf8'), real);
     },
-    unmount: async (target) => {
-      await exec('umount', '--no-canonicalize', '--', target).catch((error: Error) => {
-        if (!/not mounted|no mount point|not found|No such file/.test(error.message)) throw error;
-      });
-    },
+    unmount,
     typeOf: async (path) => {
       const said = (await exec('sh', '-c', typeScript, 'sh', path)).trim();
       return said === '' ? undefined : (said as PathType);

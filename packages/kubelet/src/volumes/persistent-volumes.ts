@@ -75,7 +75,12 @@ const local: Mounter = {
       else if (found === 'block') {
         await hostMount.formatAndMount({ device: source, target, fsType: volume.spec?.local?.fsType ?? '', options: mountOptions });
         // By this mount alone: another pod of the node may have the same disk for writing.
-        if (readOnly) await hostMount.remount(target, ['ro']);
+        if (readOnly)
+          await hostMount.remount(target, ['ro']).catch(async (error: unknown) => {
+            // What is mounted is taken for done the next time.
+            await hostMount.unmount(target);
+            throw error;
+          });
       } else throw new Error('only directory and block device are supported');
     }
     return { path: target, readOnly };
