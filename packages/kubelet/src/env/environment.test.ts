@@ -95,7 +95,11 @@ describe('environment', () => {
     const env = keys.map((key) => ({ name: key, valueFrom: { fileKeyRef: { volumeName: 'v', path: 'f', key } } }));
     const before = performance.now();
     const found = await makeEnvironment({
-      ...{ pod, addresses, allocatable: {}, serviceEnv: new Map(), objects },
+      pod,
+      addresses,
+      allocatable: {},
+      serviceEnv: new Map(),
+      objects,
       container: { name: 'c', env },
       readVolumeFile: async () => text,
     });
