@@ -1,7 +1,7 @@
 import { FakeClock, silentLogger } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import type { PodSpec } from '@skiff/api';
-import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
+import { createFakeNode, fakePod, type FakeNode, snapshot } from '../pod/pod-context.fixture.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import type { NodeUsage } from '../stats/node-usage.ts';
 import type { PodUsage } from '../stats/pod-usage.ts';
@@ -12,7 +12,7 @@ const mi = 1024 ** 2;
 const noUsage: PodUsage = { memoryBytes: 0, processes: 0, containers: new Map(), volumes: new Map() };
 
 function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
-  const workers: PodWorker[] = [];
+  const workers: Pick<PodWorker, 'pod' | 'state' | 'evict' | 'ended'>[] = [];
   const usage = new Map<string, PodUsage>();
   const measured: Measuring[] = [];
   const free = { memory: 5000, disk: 90, reclaimed: 0, perVictim: 0, full: false };
@@ -71,6 +71,7 @@ function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
     measured,
     free,
     events,
+    workers,
     run: async (name: string, spec: Partial<PodSpec> = {}) => {
       workers.push(node.start(fakePod(spec, { name, uid: name })));
       await node.settle();
@@ -133,6 +134,25 @@ describe('the eviction manager', () => {
     await node.settle(10_000);
     await node.settle(4000);
     expect(node.status('p')).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
+  });
+
+  it('turns to another pod when the first one does not come to its end', async () => {
+    await using node = createFakeNode();
+    await using e = start(node);
+    const asked: string[] = [];
+    for (const name of ['large', 'small']) {
+      const stuck: Pick<PodWorker, 'pod' | 'state' | 'evict' | 'ended'> = {
+        pod: snapshot(fakePod({}, { name, uid: name })),
+        state: { phase: 'syncing' },
+        evict: () => void asked.push(name),
+        ended: new Promise(() => undefined),
+      };
+      e.workers.push(stuck);
+    }
+    e.usage.set('small', { ...noUsage, memoryBytes: 10 * mi }).set('large', { ...noUsage, memoryBytes: 900 * mi });
+    e.free.memory = 50;
+    for (let i = 0; i < 12; i += 1) await node.settle(10_000);
+    expect(asked).toEqual(['large', 'small']);
   });
 
   it('ends pods beyond their own limits, and measures no others', async () => {

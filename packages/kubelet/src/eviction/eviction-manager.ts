@@ -65,6 +65,8 @@ export function createEvictionManager(
   const { clock, log } = deps;
   let state: PressureState = calm;
   let latest: NodeUsage | undefined;
+  /** The grace in seconds with which pods were evicted that may still be ending. */
+  const evicting = new WeakMap<Candidate, number>();
   /** The node is short of something, and nothing can be done for it. */
   let helpless = false;
 
@@ -93,6 +95,9 @@ export function createEvictionManager(
       log.debug(about, 'a critical pod is not evicted');
       return false;
     }
+    // One that doesn't come to its end leaves the turn to others.
+    if ((evicting.get(w) ?? Number.POSITIVE_INFINITY) <= o.graceSeconds) return false;
+    evicting.set(w, o.graceSeconds);
     log.warn({ ...about, signal: o.signal }, 'a pod is evicted');
     deps.event(w.pod, o.message, o.annotations ?? {});
     w.evict('Evicted', o.message, o.graceSeconds, o.disruption ? { type: 'DisruptionTarget', reason: 'TerminationByKubelet' } : undefined);
