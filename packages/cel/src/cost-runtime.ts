@@ -1,5 +1,6 @@
 /** What calls cost when they are made, in the units of Kubernetes' limits (a unit is some 50 ns of upstream's time). */
 
+import type { CallContext } from './environment.ts';
 import { FormatValue } from './library/format.ts';
 import { CelList, CelMap, codePoints, costSize, Opaque, type Value } from './values.ts';
 
@@ -8,20 +9,27 @@ export const traversalFactor = 0.1;
 /** Of a regular expression, for each of its characters. */
 export const regexFactor = 0.25;
 
+/** A walk that costs more than an evaluation may is not finished. */
+const maxTraversal = 1_000_000;
+
 const traverse = (v: Value, factor = traversalFactor): number => Math.ceil(costSize(v) * factor);
 
-/** Of walking all of a value. */
-function traversalCost(v: Value): number {
+/** Of walking all of a value; what is looked at counts as work, since much of it may cost nothing. */
+function traversalCost(v: Value, context: CallContext): number {
+  context.work(1);
   if (typeof v === 'string') return Math.floor(Buffer.byteLength(v) * traversalFactor);
   if (v instanceof Uint8Array) return Math.floor(v.length * traversalFactor);
   if (v instanceof CelList) {
     let cost = 0;
-    for (let i = 0; i < v.size && cost < 1e7; i++) cost += traversalCost(v.at(i));
+    for (let i = 0; i < v.size && cost < maxTraversal; i++) cost += traversalCost(v.at(i), context);
     return cost;
   }
   if (!(v instanceof CelMap)) return 1;
   let cost = 0;
-  for (const key of v.keys()) cost += traversalCost(key) + traversalCost(v.find(key) ?? null);
+  for (const key of v.keys()) {
+    cost += traversalCost(key, context) + traversalCost(v.find(key) ?? null, context);
+    if (cost >= maxTraversal) break;
+  }
   return cost;
 }
 
@@ -35,12 +43,17 @@ export function selectorCost(length: number): number {
   return 10 + Math.ceil(length * traversalFactor) + Math.ceil(Math.ceil(length * 0.5) * 50);
 }
 
-type Cost = (args: readonly Value[], id: string, result: Value | undefined) => number;
+interface Made {
+  /** Of calls that are charged after they were made. */
+  readonly result: Value | undefined;
+  readonly context: CallContext;
+}
+type Cost = (args: readonly Value[], id: string, made: Made) => number;
 const [first, second] = [0, 1];
 const arg = (args: readonly Value[], i: number): Value => args[i] ?? null;
 const ofFirst: Cost = (args) => traverse(arg(args, first));
 const twiceFirst: Cost = (args) => traverse(arg(args, first), 2 * traversalFactor);
-const wholeFirst: Cost = (args) => traversalCost(arg(args, first));
+const wholeFirst: Cost = (args, _id, { context }) => traversalCost(arg(args, first), context);
 
 const library: Readonly<Record<string, Cost>> = {
   check: () => authorizationCost,
@@ -60,7 +73,7 @@ const library: Readonly<Record<string, Cost>> = {
   'jsonpatch.escapeKey': ofFirst,
   replace: twiceFirst,
   split: twiceFirst,
-  join: (_args, _id, result) => traverse(result ?? null, 2 * traversalFactor),
+  join: (_args, _id, { result }) => traverse(result ?? null, 2 * traversalFactor),
   find: (args) => regexCost(arg(args, first), costSize(arg(args, second))),
   findAll: (args) => regexCost(arg(args, first), costSize(arg(args, second))),
   cidr: ofFirst,
@@ -119,6 +132,7 @@ const byName: Readonly<Record<string, Cost>> = {
   sort: selfCompare(0),
   distinct: selfCompare(0),
   '@sortByAssociatedKeys': selfCompare(1),
+  '@in': (args) => (args[1] instanceof CelList ? args[1].size : 1),
 };
 
 const smaller: Cost = (args) => Math.ceil(Math.min(costSize(arg(args, first)), costSize(arg(args, second))) * traversalFactor);
@@ -151,10 +165,10 @@ const standard: Readonly<Record<string, Cost>> = {
 };
 
 /** `id` is empty where the overload was chosen only at run time. `args`: the target of a member call first. */
-export function callCost(name: string, id: string, args: readonly Value[], result: Value | undefined): number {
+export function callCost(name: string, id: string, args: readonly Value[], made: Made): number {
   if (name === '_==_' && args[0] instanceof Opaque) return 1;
   const own = Object.hasOwn(library, name) ? library[name] : undefined;
-  if (own !== undefined) return own(args, id, result);
-  if (Object.hasOwn(standard, id)) return standard[id]!(args, id, result);
-  return Object.hasOwn(byName, name) ? byName[name]!(args, id, result) : 1;
+  if (own !== undefined) return own(args, id, made);
+  if (Object.hasOwn(standard, id)) return standard[id]!(args, id, made);
+  return Object.hasOwn(byName, name) ? byName[name]!(args, id, made) : 1;
 }

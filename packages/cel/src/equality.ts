@@ -6,16 +6,19 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
-function equalLists(a: CelList, b: CelList): boolean {
+/** Told of each pair that is compared: lists and maps can hold the same part many times. May throw to end the comparison. */
+export type Look = (pairs: number) => void;
+
+function equalLists(a: CelList, b: CelList, look: Look): boolean {
   if (a.size !== b.size) return false;
   const identity = a.unordered ?? b.unordered;
-  if (identity !== undefined) return equalUnordered(a, b, identity);
-  for (let i = 0; i < a.size; i++) if (!equal(a.at(i), b.at(i))) return false;
+  if (identity !== undefined) return equalUnordered(a, b, identity, look);
+  for (let i = 0; i < a.size; i++) if (!equal(a.at(i), b.at(i), look)) return false;
   return true;
 }
 
 /** Elements match by identity (key fields, or the scalar itself); those without one are compared one by one. */
-function equalUnordered(a: CelList, b: CelList, identity: (element: Value) => string | undefined): boolean {
+function equalUnordered(a: CelList, b: CelList, identity: (element: Value) => string | undefined, look: Look): boolean {
   const byIdentity = new Map<string, Value>();
   const others: Value[] = [];
   for (const v of b.values()) {
@@ -25,18 +28,18 @@ function equalUnordered(a: CelList, b: CelList, identity: (element: Value) => st
   }
   for (const v of a.values()) {
     const id = identity(v);
-    const match = id === undefined ? others.find((o) => equal(o, v)) : byIdentity.get(id);
-    if (match === undefined || !equal(match, v)) return false;
+    const match = id === undefined ? others.find((o) => equal(o, v, look)) : byIdentity.get(id);
+    if (match === undefined || !equal(match, v, look)) return false;
   }
   return true;
 }
 
-function equalMaps(a: CelMap, b: CelMap): boolean {
+function equalMaps(a: CelMap, b: CelMap, look: Look): boolean {
   if (a.size !== b.size) return false;
   for (const key of a.keys()) {
     const other = b.find(key);
     const own = a.find(key);
-    if (other === undefined || own === undefined || !equal(own, other)) return false;
+    if (other === undefined || own === undefined || !equal(own, other, look)) return false;
   }
   return true;
 }
@@ -50,18 +53,19 @@ function equalNumbers(a: bigint | number | Uint, b: bigint | number | Uint): boo
 
 const isNumeric = (v: Value): v is bigint | number | Uint => typeof v === 'bigint' || typeof v === 'number' || v instanceof Uint;
 
-export function equal(a: Value, b: Value): boolean {
+export function equal(a: Value, b: Value, look: Look): boolean {
+  look(1);
   if (typeof a === 'string' || typeof a === 'boolean' || a === null) return a === b;
   if (isNumeric(a)) return isNumeric(b) && equalNumbers(a, b);
   if (a instanceof Uint8Array) return b instanceof Uint8Array && sameBytes(a, b);
-  if (a instanceof CelList) return b instanceof CelList && equalLists(a, b);
-  if (a instanceof CelMap) return b instanceof CelMap && equalMaps(a, b);
+  if (a instanceof CelList) return b instanceof CelList && equalLists(a, b, look);
+  if (a instanceof CelMap) return b instanceof CelMap && equalMaps(a, b, look);
   if (a instanceof Timestamp) return b instanceof Timestamp && a.nanoseconds === b.nanoseconds;
   if (a instanceof Duration) return b instanceof Duration && a.nanoseconds === b.nanoseconds;
   if (a instanceof TypeValue) return b instanceof TypeValue && a.name === b.name;
   if (a instanceof Optional) {
     if (!(b instanceof Optional)) return false;
-    return a.value === undefined || b.value === undefined ? a.value === b.value : equal(a.value, b.value);
+    return a.value === undefined || b.value === undefined ? a.value === b.value : equal(a.value, b.value, look);
   }
   return a instanceof Opaque && b instanceof Opaque && a.equals(b);
 }
@@ -100,9 +104,9 @@ export function compare(a: Value, b: Value): number | undefined {
 }
 
 /** `element in list`. */
-export function listContains(list: CelList, element: Value): boolean {
+export function listContains(list: CelList, element: Value, look: Look): boolean {
   if (list instanceof ArrayList && typeof element === 'string') return list.elements.includes(element);
-  for (let i = 0; i < list.size; i++) if (equal(list.at(i), element)) return true;
+  for (let i = 0; i < list.size; i++) if (equal(list.at(i), element, look)) return true;
   return false;
 }
 

@@ -178,9 +178,8 @@ class Planner {
           if (x instanceof CelError) return x;
           const y = b(f);
           if (y instanceof CelError) return y;
-          f.charge(callCost(wanted ? '_==_' : '_!=_', wanted ? 'equals' : 'not_equals', [x, y], undefined));
-          if (x instanceof CelList || x instanceof CelMap) f.work(x.size);
-          return equal(x, y) === wanted;
+          f.charge(callCost(wanted ? '_==_' : '_!=_', wanted ? 'equals' : 'not_equals', [x, y], { result: undefined, context: f }));
+          return equal(x, y, (n) => f.work(n)) === wanted;
         };
       }
     }
@@ -208,10 +207,10 @@ class Planner {
       }
       if (name === 'join') {
         const result = chosen.run(values, f);
-        f.charge(callCost(name, id, values, result));
+        f.charge(callCost(name, id, values, { result, context: f }));
         return result;
       }
-      f.charge(callCost(name, id, values, undefined));
+      f.charge(callCost(name, id, values, { result: undefined, context: f }));
       f.work(workOf(name, values));
       return chosen.run(values, f);
     };

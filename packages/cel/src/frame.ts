@@ -13,6 +13,8 @@ export type Variables = Readonly<Record<string, Value | (() => Value)>>;
 
 /** Elements that one evaluation may walk over in calls, whatever these cost. */
 const maxWork = 1_000_000;
+/** So many elements are walked over between two looks at the clock. */
+const elementsPerLook = 4096;
 /** The last resort where costs say too little about time: ten times what the dearest expressions take. */
 const maxEvaluationMs = 1000;
 
@@ -25,6 +27,7 @@ export class Frame implements CallContext {
   readonly #endsAt = performance.now() + maxEvaluationMs;
   #charges = 0;
   #work = 0;
+  #nextLook = elementsPerLook;
   cost = 0;
 
   constructor(variables: Variables, limit: number) {
@@ -39,6 +42,9 @@ export class Frame implements CallContext {
   work(elements: number): void {
     this.#work += elements;
     if (this.#work > maxWork) throw new CostLimitExceeded();
+    if (this.#work < this.#nextLook) return;
+    this.#nextLook = this.#work + elementsPerLook;
+    if (performance.now() > this.#endsAt) throw new CostLimitExceeded();
   }
   variable(name: string): Value {
     const v = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;

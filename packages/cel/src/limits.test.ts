@@ -2,14 +2,17 @@ import { expect, test } from 'vitest';
 import {
   adapt,
   CelError,
+  CelList,
   compile,
   CostLimitExceeded,
+  dynType,
   extendEnvironment,
   kubernetesEnvironment,
   listOf,
   mapOf,
   objectType,
   stringType,
+  type Value,
 } from './index.ts';
 
 const selfType = objectType('self', { s: stringType, l: listOf(stringType), m: mapOf(stringType, stringType) });
@@ -62,4 +65,40 @@ test.each<[string, unknown]>([
   ['self.m["nothing"]', new CelError('no such key: nothing')],
 ])('%s is evaluated', (expression, value) => {
   expect(compile(expression, environment).program!.evaluate({ self }, 1_000_000).value).toEqual(value);
+});
+
+/** A list that counts how often it is looked into. */
+class Counted extends CelList {
+  looks = 0;
+  readonly size = 1;
+  at(): Value {
+    this.looks++;
+    return '';
+  }
+}
+const counting = extendEnvironment(kubernetesEnvironment, { variables: { c: dynType } });
+const tree = `[dyn([c])]${times('.map(v, dyn([v, v]))', 26)}`;
+const mapTree = `[dyn(c)]${times('.map(v, dyn({"a": v, "b": v}))', 26)}`;
+const long = `[[dyn(1)]]${times('.map(v, v + v)', 24)}`;
+test.each<[string, string]>([
+  ['lists, compared', `${tree}.all(v, v == v)`],
+  ['lists, told apart', `${tree}.all(v, !(v != v))`],
+  ['maps, compared', `${mapTree}.all(v, v == v)`],
+  ['lists, searched for', `${tree}.all(v, v in [v])`],
+  ['lists, made distinct', `${tree}.all(v, [v, v].distinct().size() == 1)`],
+  ['lists, as sets', `${tree}.all(v, sets.contains([v], [v]))`],
+  ['lists, as equal sets', `${tree}.all(v, sets.equivalent([v], [v]))`],
+  ['lists, as sets that meet', `${tree}.all(v, sets.intersects([v], [v]))`],
+  ['lists, by their index', `${tree}.all(v, [v].indexOf(v) == 0)`],
+  ['lists, by their last index', `${tree}.all(v, [v].lastIndexOf(v) == 0)`],
+  ['lists, flattened', `${tree}.all(v, dyn(v).flatten(100).size() > 0)`],
+  ['empty lists, flattened', `[dyn([])]${times('.map(v, dyn([v, v]))', 26)}.all(v, v.flatten(100).size() == 0)`],
+  ['long lists, searched in', `${long}.all(v, 2 in v)`],
+  ['long lists, searched in without their type', `${long}.all(v, dyn(2) in dyn(v))`],
+])('trees of one part are not walked to their end: %s', (_name, expression) => {
+  const { program, error } = compile(expression, counting);
+  expect(error).toBeUndefined();
+  const c = new Counted();
+  expect(() => program!.evaluate({ c }, 1_000_000)).toThrow(CostLimitExceeded);
+  expect(c.looks).toBeLessThan(1_100_000);
 });

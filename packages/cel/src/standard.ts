@@ -150,7 +150,7 @@ const logic: readonly FunctionDeclaration[] = [
   declare('_[_]', ['index_list', [listA, intType], A, refuse], ['index_map', [mapAB, A], B, refuse]),
   declare(
     '@in',
-    ['in_list', [A, listA], boolType, ([a, l]) => listContains(l as CelList, a!)],
+    ['in_list', [A, listA], boolType, ([a, l], c) => listContains(l as CelList, a!, (n) => c.work(n))],
     ['in_map', [A, mapAB], boolType, ([a, m]) => (m as CelMap).find(a!) !== undefined],
   ),
   declare(

@@ -15,7 +15,7 @@ export function concrete(t: CelType): boolean {
   return t.kind === 'opaque' ? t.parameters.every(concrete) : true;
 }
 
-const walks = new Set(['isSorted', 'sum', 'max', 'min', 'indexOf', 'lastIndexOf', 'optional.unwrap', 'unwrapOpt']);
+const walks = new Set(['optional.unwrap', 'unwrapOpt']);
 /** What a call takes, counted in elements, where it takes far more than it costs. */
 export function workOf(name: string, values: readonly Value[]): number {
   const [first] = values;

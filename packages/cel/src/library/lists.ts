@@ -78,11 +78,12 @@ function sum(type: CelType, zero: Value): Run {
 
 const indexOf =
   (last: boolean): Run =>
-  ([l, wanted]) => {
+  ([l, wanted], context) => {
     const list = l as CelList;
+    const look = (n: number): void => context.work(n);
     for (let n = 0; n < list.size; n++) {
       const i = last ? list.size - 1 - n : n;
-      if (equal(list.at(i), wanted!)) return BigInt(i);
+      if (equal(list.at(i), wanted!, look)) return BigInt(i);
     }
     return -1n;
   };
@@ -104,11 +105,9 @@ function copy(list: CelList, from: number, to: number): CelList {
 
 function flatten(list: CelList, depth: number, into: Value[], context: CallContext): Value[] {
   for (const v of list.values()) {
+    context.work(1);
     if (v instanceof CelList && depth > 0) flatten(v, depth - 1, into, context);
-    else {
-      context.work(1);
-      into.push(v);
-    }
+    else into.push(v);
   }
   return into;
 }
@@ -136,9 +135,10 @@ const sort =
     return order instanceof CelError ? order : new ArrayList(order.map((i) => list.at(i)));
   };
 
-const distinct: Run = ([list]) => {
+const distinct: Run = ([list], context) => {
+  const look = (n: number): void => context.work(n);
   const seen: Value[] = [];
-  for (const v of (list as CelList).values()) if (!seen.some((s) => equal(s, v))) seen.push(v);
+  for (const v of (list as CelList).values()) if (!seen.some((s) => equal(s, v, look))) seen.push(v);
   return new ArrayList(seen);
 };
 
