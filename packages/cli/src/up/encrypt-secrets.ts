@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
 import type { ClusterConfig } from '../config.ts';
 import { writeFile } from '../pki/kubeconfig.ts';
 import { encryptionFile } from '../supervisor/processes.ts';
 import { isExternalEtcd } from '../supervisor/etcd-process.ts';
+import { isAlive, readState } from '../supervisor/state.ts';
 import { UserError } from '../user-error.ts';
 import type { Steps } from './steps.ts';
 
@@ -26,10 +27,10 @@ resources:
       - identity: {}
 `;
 
-/** Makes the key, unless there is one. Resolves with whether it was made. Throws UserError where other hosts would not have it. */
-export function ensureEncryptionKey(config: ClusterConfig): boolean {
+/** Makes the key, unless there is one. Throws UserError where other hosts would not have it. */
+export function ensureEncryptionKey(config: ClusterConfig): void {
   const file = encryptionFile(config);
-  if (existsSync(file)) return false;
+  if (existsSync(file)) return;
   const hasData = existsSync(join(config.rootDir, 'etcd/member')) || isExternalEtcd(config);
   if (hasData && (config.etcdExposed || isExternalEtcd(config)))
     throw new UserError(
@@ -37,7 +38,13 @@ export function ensureEncryptionKey(config: ClusterConfig): boolean {
       'conflict',
     );
   writeFile(file, renderEncryptionConfig(randomBytes(32).toString('base64')), 0o600);
-  return true;
+}
+
+/** Whether the apiserver that runs here was started with the key: one of before it writes Secrets as they are. */
+export function hasEncryptionKey(rootDir: string): boolean {
+  const apiserver = readState(rootDir)?.processes['apiserver'];
+  if (!isAlive(apiserver)) return false;
+  return readFileSync(`/proc/${apiserver.pid}/cmdline`, 'utf8').includes('\0--encryption-provider-config=');
 }
 
 interface SecretList {

@@ -7,7 +7,7 @@ import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
-import { encryptExisting, ensureEncryptionKey } from './encrypt-secrets.ts';
+import { encryptExisting, ensureEncryptionKey, hasEncryptionKey } from './encrypt-secrets.ts';
 import { ensureSupervisor, waitReady } from './start-host.ts';
 import type { Steps } from './steps.ts';
 
@@ -55,8 +55,11 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     saveConfig(config);
     return preparePki(config);
   });
-  if (o.encryptSecrets === true && ensureEncryptionKey(config) && isAlive(readState(config.rootDir)?.supervisor))
-    await stopProcesses(config.rootDir, steps);
+  if (o.encryptSecrets === true) {
+    ensureEncryptionKey(config);
+    // It may have been made by a run that was cut off before the restart.
+    if (isAlive(readState(config.rootDir)?.supervisor) && !hasEncryptionKey(config.rootDir)) await stopProcesses(config.rootDir, steps);
+  }
   if (moreThanBefore && isAlive(readState(config.rootDir)?.supervisor)) await stopProcesses(config.rootDir, steps);
   let alreadyRunning = false;
   await steps.run('Starting etcd, Redis, apiserver, controller-manager, scheduler, kubelet, proxy', async (note) => {
