@@ -68,13 +68,15 @@ async function withEtcd<T>(config: ClusterConfig, dataDir: string, work: () => P
   try {
     const etcd = await openEtcd(config);
     const deadline = Date.now() + etcdStartMs;
-    for (;;) {
+    for (let why = 'it has no leader'; ; ) {
       try {
         if ((await etcd.status()).leaderId !== '0') break;
+        why = 'it has no leader';
       } catch (error) {
-        if (Date.now() > deadline || child.exitCode !== null)
-          throw new UserError(`etcd does not start: ${reasonOf(error)}; see ${join(config.rootDir, 'log/etcd-restore.log')}`);
+        why = reasonOf(error);
       }
+      if (Date.now() > deadline || child.exitCode !== null)
+        throw new UserError(`etcd does not start: ${why}; see ${join(config.rootDir, 'log/etcd-restore.log')}`);
       await new Promise((r) => setTimeout(r, 50));
     }
     etcd.close();

@@ -1,0 +1,21 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkRestored } from './check-restored.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(os.tmpdir(), 'restored-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+it('no empty cluster is begun where a restore was cut off', () => {
+  expect(() => checkRestored(join(root, 'none'))).not.toThrow();
+  expect(() => checkRestored(root)).not.toThrow();
+  mkdirSync(join(root, 'etcd.replaced-20260101T000000Z'));
+  mkdirSync(join(root, 'etcd.replaced-20260102T000000Z'));
+  expect(() => checkRestored(root)).toThrow(join(root, 'etcd.replaced-20260102T000000Z'));
+  mkdirSync(join(root, 'etcd'));
+  expect(() => checkRestored(root)).not.toThrow();
+});
