@@ -64,11 +64,15 @@ export function createDrainCoordinator(deps: { objects: ObjectAccess; tunnels: T
   /** Resolves with the connections that a node's proxy has left, when it is done or the times are over. */
   const drainNode = (tunnel: NodeTunnel, addresses: readonly string[], o: { chooseMs: number; lingerMs: number }): Promise<number> =>
     new Promise((resolve) => {
+      const giveUp = (openConnections: number): void => {
+        forget();
+        resolve(openConnections);
+      };
       let timer = clock.after(o.chooseMs, () => {
         log.warn({ node: tunnel.nodeName, addresses }, 'the proxy of a node did not drain in time');
-        resolve(0);
+        giveUp(0);
       });
-      tunnel.drain(addresses, o.lingerMs, (answer) => {
+      const forget = tunnel.drain(addresses, o.lingerMs, (answer) => {
         timer[Symbol.dispose]();
         if (answer === undefined || answer.finished) {
           if (answer !== undefined && answer.error !== '')
@@ -77,7 +81,7 @@ export function createDrainCoordinator(deps: { objects: ObjectAccess; tunnels: T
           return;
         }
         // Chosen no more; now for what is open.
-        timer = clock.after(o.lingerMs, () => resolve(answer.openConnections));
+        timer = clock.after(o.lingerMs, () => giveUp(answer.openConnections));
       });
     });
 

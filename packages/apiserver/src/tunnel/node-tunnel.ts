@@ -93,12 +93,20 @@ export class NodeTunnel {
     return true;
   }
 
-  /** `answer` is called up to twice, the last time with `finished` or, when the tunnel ends before, with undefined. */
-  drain(addresses: readonly string[], lingerMs: number, answer: DrainAnswer): void {
-    if (!this.open) return answer(undefined);
+  /**
+   * `answer` is called up to twice, the last time with `finished` or, when the tunnel ends before, with undefined; not any more once the
+   * caller, who waits no longer, has called what is returned.
+   */
+  drain(addresses: readonly string[], lingerMs: number, answer: DrainAnswer): () => void {
     const id = this.#nextId();
+    const forget = (): void => void this.#drains.delete(id);
+    if (!this.open) {
+      answer(undefined);
+      return forget;
+    }
     this.#drains.set(id, answer);
     this.send({ drainAddresses: { id, addresses, lingerMs } });
+    return forget;
   }
 
   addressesDrained(drained: AddressesDrained): void {
