@@ -1,4 +1,5 @@
 import type { CSINode, VolumeAttachment } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Lister } from '@skiff/client';
 import type { StateKey } from '../framework/cycle-context.ts';
 import { podsOf } from '../framework/node-change.ts';
@@ -17,6 +18,8 @@ const rejection = unschedulable('node(s) exceed max volume count');
 /** Volume → its driver. A volume that is yet to be made counts as one of its class's driver. */
 type Volumes = ReadonlyMap<string, string>;
 const volumesOfPod: StateKey<Volumes> = { name: 'CSI volumes of the pod' };
+type Attachments = ReadonlyMap<string, readonly DeepReadonly<VolumeAttachment>[]>;
+const attachmentsByNode: StateKey<Attachments> = { name: 'VolumeAttachments by node' };
 
 /** A node can attach only so many volumes of a driver, as its CSINode object tells. */
 export function createNodeVolumeLimits(deps: NodeVolumeLimitsDependencies): SchedulerPlugin {
@@ -59,10 +62,19 @@ export function createNodeVolumeLimits(deps: NodeVolumeLimitsDependencies): Sche
       const volumes = volumesOf(pod);
       if (volumes.size === 0) return skip;
       context.write(volumesOfPod, volumes);
+      const byNode = new Map<string, DeepReadonly<VolumeAttachment>[]>();
+      for (const attachment of deps.attachments.list()) {
+        const name = attachment.spec?.nodeName ?? '';
+        const there = byNode.get(name);
+        if (there === undefined) byNode.set(name, [attachment]);
+        else there.push(attachment);
+      }
+      context.write(attachmentsByNode, byNode);
       return ok;
     },
     filter: (_, node, context) => {
       const volumes = context.require(volumesOfPod);
+      const attachments = context.require(attachmentsByNode).get(node.name) ?? [];
       const drivers = deps.csiNodes.get({ name: node.name })?.spec?.drivers ?? [];
       for (const { name, allocatable } of drivers) {
         const limit = allocatable?.count;
@@ -70,8 +82,8 @@ export function createNodeVolumeLimits(deps: NodeVolumeLimitsDependencies): Sche
         if (limit === undefined || wanted.length === 0) continue;
         const present = new Set<string>();
         for (const other of node.pods.values()) for (const [volume, driver] of volumesOf(other)) if (driver === name) present.add(volume);
-        for (const attachment of deps.attachments.list()) {
-          if (attachment.spec?.nodeName !== node.name || attachment.spec.attacher !== name) continue;
+        for (const attachment of attachments) {
+          if (attachment.spec?.attacher !== name) continue;
           const csi = deps.volumes.get({ name: attachment.spec.source.persistentVolumeName ?? '' })?.spec?.csi;
           if (csi !== undefined) present.add(`${csi.driver}/${csi.volumeHandle}`);
         }
