@@ -9,7 +9,7 @@ import { hasReason, quantityValue, type DeepReadonly } from '@skiff/apimachinery
 import type { EventRecorder } from '@skiff/client';
 import type { Writing } from '../bind.ts';
 import { annotations, claimKeyOf, type ClaimView, type ClassView, type VolumeView } from '../claim-facts.ts';
-import { chooseNode, localPathFinalizer, nodeOf, renderVolume, whyRefused } from './local-path.ts';
+import { chooseNode, isAllowed, localPathFinalizer, nodeOf, renderVolume, whyRefused } from './local-path.ts';
 import { NodeHasNoRoom, type NodeVolumes } from './node-volumes.ts';
 
 export interface LocalPathWorld {
@@ -40,6 +40,12 @@ export async function provision(claim: ClaimView, storageClass: ClassView, world
   const node = nodeName === undefined ? undefined : world.node(nodeName);
   if (node === undefined) {
     failed(nodeName === undefined ? 'no node that is ready can have it' : `node "${nodeName}" not found`);
+    if (selected !== undefined) await reschedule(claim, w);
+    return;
+  }
+  // Who may write claims can write the annotation as well.
+  if (!isAllowed(node, storageClass)) {
+    failed(`node "${nodeName}" is not in the class's allowedTopologies`);
     if (selected !== undefined) await reschedule(claim, w);
     return;
   }
