@@ -5,6 +5,8 @@ type Listener = (key: { namespace: string; name: string }, o: KubeObject | undef
 
 /** Objects in a map, with what changes them told to subscribers: for tests of what reads through ObjectAccess. */
 export class FakeObjects implements ObjectAccess {
+  /** Stored, but not in the cache yet. */
+  unseen: KubeObject | undefined;
   readonly #kinds = new Map<ResourceDefinition, Map<string, KubeObject>>();
   readonly #listeners = new Map<ResourceDefinition, Set<Listener>>();
 
@@ -29,7 +31,8 @@ export class FakeObjects implements ObjectAccess {
     return { [Symbol.dispose]: () => listeners.delete(listener) };
   }
   read<T extends KubeObject>(d: ResourceDefinition<T>, namespace: string, name: string): Promise<T | undefined> {
-    return Promise.resolve(structuredClone(this.get(d, namespace, name)) as T | undefined);
+    const late = this.unseen?.metadata?.name === name ? this.unseen : undefined;
+    return Promise.resolve(structuredClone(this.get(d, namespace, name) ?? late) as T | undefined);
   }
   create<T extends KubeObject>(d: ResourceDefinition<T>, object: T): Promise<T> {
     return Promise.resolve(this.put(d, structuredClone(object)));

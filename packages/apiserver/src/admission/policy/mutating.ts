@@ -22,7 +22,7 @@ import { refuse } from '../refuse.ts';
 import type { CalledBefore, MutationRounds } from '../reinvocation.ts';
 import { authorizerVariables } from './authorizer-value.ts';
 import { Budget, BudgetExceeded, matchBudget, PolicyActivation, policyBudget, Turn } from './activation.ts';
-import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
+import { matchedAs, type Surroundings, surroundingsOf } from './match.ts';
 import { convertObject, formOf, type ObjectForm } from '../object-form.ts';
 import { collectParams, PolicyError } from './params.ts';
 import { applyConfiguration, applyOperations } from './patches.ts';
@@ -75,12 +75,12 @@ class Mutation {
   readonly #authorizer: Readonly<Record<string, Value>>;
   readonly #turn = new Turn();
 
-  constructor(r: AdmissionRequest, deps: PolicyDeps) {
+  constructor(r: AdmissionRequest, deps: PolicyDeps, surroundings: Surroundings) {
     this.#r = r;
     this.#deps = deps;
     this.#view = new RequestView(r, deps);
     this.#authorizer = authorizerVariables(r, deps.authorizer());
-    this.#surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
+    this.#surroundings = surroundings;
   }
 
   /** What is to run is decided on the object as it comes; what policies change does not bring others in. Throws StatusError. */
@@ -249,7 +249,7 @@ export const mutatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
     handles: (r) => r.operation !== 'DELETE' && !isExempt(r),
     mutate: async (r, _lifetime, rounds) => {
       const hooks = index.candidates(r);
-      if (hooks.length > 0) await new Mutation(r, deps).run(hooks, rounds);
+      if (hooks.length > 0) await new Mutation(r, deps, await surroundingsOf(hooks, r, deps)).run(hooks, rounds);
     },
   };
 };

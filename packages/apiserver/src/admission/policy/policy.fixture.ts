@@ -24,7 +24,7 @@ import { policyParamAccess } from './param-access.ts';
 import type { PolicyDeps } from './policy-deps.ts';
 import { validatingPolicies } from './validating.ts';
 
-const onConfigMaps = {
+export const onConfigMaps = {
   matchPolicy: 'Equivalent',
   namespaceSelector: {},
   objectSelector: {},

@@ -1,5 +1,5 @@
 import { type Namespace, namespace } from '@skiff/api';
-import { type JsonObject, notFound, type ResourceDefinition } from '@skiff/apimachinery';
+import { type DeepReadonly, type JsonObject, notFound, type ResourceDefinition } from '@skiff/apimachinery';
 import type { AdmissionRequest } from '../../contract.ts';
 import { canonicalObject, convertObject, formOf } from '../object-form.ts';
 import type { PolicyDeps } from './policy-deps.ts';
@@ -17,6 +17,8 @@ export class RequestView {
   readonly #deps: PolicyDeps;
   readonly #shown = new Map<ResourceDefinition, Shown>();
   #namespace: JsonObject | null | undefined;
+  /** Where the cache did not have it. */
+  #read: DeepReadonly<Namespace> | undefined;
 
   constructor(r: AdmissionRequest, deps: PolicyDeps) {
     this.#r = r;
@@ -25,6 +27,7 @@ export class RequestView {
 
   /** Makes ready what `object` and `oldObject` give for a version; again when the request has another object than before. */
   async load(as: ResourceDefinition): Promise<void> {
+    await this.#readNamespace();
     const { object, oldObject } = this.#r;
     const known = this.#shown.get(as);
     if (known !== undefined && known.source === object) return;
@@ -57,10 +60,18 @@ export class RequestView {
     return this.#namespace;
   }
 
+  /** The cache may not have seen yet that the namespace was made. */
+  async #readNamespace(): Promise<void> {
+    const { definition, namespace: name } = this.#r;
+    if (name === '' || definition.scope !== 'Namespaced' || this.#read !== undefined) return;
+    const { objects } = this.#deps;
+    if (objects.get<Namespace>(namespace, '', name) === undefined) this.#read = await objects.read<Namespace>(namespace, '', name);
+  }
+
   #findNamespace(): JsonObject | null {
     const { definition, namespace: name } = this.#r;
     if (name === '' || definition.scope !== 'Namespaced') return null;
-    const found = this.#deps.objects.get<Namespace>(namespace, '', name);
+    const found = this.#read ?? this.#deps.objects.get<Namespace>(namespace, '', name);
     if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, name);
     const { managedFields: _managed, ownerReferences: _owners, ...metadata } = found.metadata ?? {};
     return structuredClone({ metadata, spec: found.spec ?? {}, status: found.status ?? {} }) as unknown as JsonObject;

@@ -1,6 +1,6 @@
 import { configMap, type ConfigMap } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
-import { map, PolicyWorld } from './policy.fixture.ts';
+import { map, onConfigMaps, PolicyWorld } from './policy.fixture.ts';
 
 const denial = (message: string): object => ({
   reason: 'Invalid',
@@ -79,6 +79,18 @@ describe('validating policies', () => {
     await expect(world.admit(map({ a: '2', b: '1' }), { operation: 'UPDATE', oldObject: old as never })).rejects.toMatchObject(
       denial('grew'),
     );
+  });
+
+  it('select by the labels of a namespace that the cache has not seen yet', async () => {
+    const world = new PolicyWorld();
+    world.validating('p', {
+      matchConstraints: { ...onConfigMaps, namespaceSelector: { matchLabels: { team: 'late' } } },
+      validations: [{ expression: "namespaceObject.metadata.labels.team != 'late'", message: 'late' }],
+    });
+    world.objects.unseen = { metadata: { name: 'b', labels: { team: 'late' } } };
+    await expect(world.admit(map(), { namespace: 'b' })).rejects.toMatchObject(denial('late'));
+    await expect(world.admit(map(), { namespace: 'c' })).rejects.toMatchObject({ code: 404 });
+    await world.admit(map());
   });
 
   it('are passed over where conditions do not hold', async () => {

@@ -11,7 +11,7 @@ import type { AdmissionPlugin } from '../plugin.ts';
 import { refuse } from '../refuse.ts';
 import { PolicyActivation, Turn } from './activation.ts';
 import { authorizerVariables } from './authorizer-value.ts';
-import { equivalentsOf, matchedAs, type Surroundings } from './match.ts';
+import { matchedAs, surroundingsOf } from './match.ts';
 import { collectParams, PolicyError } from './params.ts';
 import { isExempt, type PolicyDeps } from './policy-deps.ts';
 import { type PolicyHook, PolicyIndex } from './policy-index.ts';
@@ -40,8 +40,8 @@ interface MatchedHook {
   readonly bindings: readonly DeepReadonly<Binding>[];
 }
 
-function matchHooks(hooks: readonly Hook[], r: AdmissionRequest, deps: PolicyDeps): readonly MatchedHook[] {
-  const surroundings: Surroundings = { objects: deps.objects, equivalents: equivalentsOf(r.definition, deps.definitions()) };
+async function matchHooks(hooks: readonly Hook[], r: AdmissionRequest, deps: PolicyDeps): Promise<readonly MatchedHook[]> {
+  const surroundings = await surroundingsOf(hooks, r, deps);
   return hooks.flatMap((hook) => {
     const as = matchedAs(hook.policy.spec?.matchConstraints ?? {}, r, surroundings);
     if (as === undefined) return [];
@@ -168,7 +168,7 @@ export const validatingPolicies = (deps: PolicyDeps): AdmissionPlugin => {
     validate: async (r) => {
       const hooks = index.candidates(r);
       if (hooks.length === 0) return;
-      const matched = matchHooks(hooks, r, deps);
+      const matched = await matchHooks(hooks, r, deps);
       if (matched.length === 0) return;
       const view = new RequestView(r, deps);
       for (const { as } of matched) await view.load(as);

@@ -56,16 +56,20 @@ const selects = (selector: Webhook['objectSelector'], labels: Labels): boolean =
 
 const labelsOf = (object: unknown): Labels => (object as DeepReadonly<KubeObject> | null)?.metadata?.labels;
 
+/** Does it take the labels of the request's namespace to tell? A Namespace brings its own. */
+export const selectsNamespaces = (hook: Pick<Webhook, 'namespaceSelector'>, r: AdmissionRequest): boolean =>
+  r.definition.scope === 'Namespaced' && !isOpen(hook.namespaceSelector);
+
 /** Are the request's namespace and object among those that are selected? Cluster-wide objects are in no namespace: they are. */
 export function selectorsMatch(
   hook: Pick<Webhook, 'namespaceSelector' | 'objectSelector'>,
   r: AdmissionRequest,
-  namespaceLabels: (name: string) => Labels,
+  namespaceLabels: Labels,
 ): boolean {
   const isNamespace = r.definition.group === '' && r.definition.plural === 'namespaces';
   if (isNamespace) {
     if (!selects(hook.namespaceSelector, labelsOf(r.object) ?? labelsOf(r.oldObject))) return false;
-  } else if (r.definition.scope === 'Namespaced' && !selects(hook.namespaceSelector, namespaceLabels(r.namespace))) return false;
+  } else if (r.definition.scope === 'Namespaced' && !selects(hook.namespaceSelector, namespaceLabels)) return false;
   const { objectSelector } = hook;
   if (isOpen(objectSelector)) return true;
   const has = (object: DeepReadonly<JsonObject> | null): boolean =>

@@ -158,6 +158,14 @@ describe('mutating webhooks', () => {
     expect(exempt.calls).toEqual([]);
   });
 
+  it('hear of what is in a namespace that the cache has not seen yet', async () => {
+    const { admit, calls, objects } = world([hook('late', { namespaceSelector: { matchLabels: { team: 'late' } } })], {});
+    objects.unseen = { metadata: { name: 'b', labels: { team: 'late' } } };
+    await admit(map(), { namespace: 'b' });
+    expect(calls).toHaveLength(1);
+    await expect(admit(map(), { namespace: 'c' })).rejects.toMatchObject({ code: 404 });
+  });
+
   it('hear of another version of the same objects in the version that they know', async () => {
     const of = (version: string) => builtinResources.find((d) => d.group === 'autoscaling' && d.version === version) as ResourceDefinition;
     const rules = [{ operations: ['CREATE'], apiGroups: ['autoscaling'], apiVersions: ['v2'], resources: ['horizontalpodautoscalers'] }];

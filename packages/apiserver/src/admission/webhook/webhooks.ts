@@ -2,8 +2,6 @@ import {
   mutatingWebhookConfiguration,
   type MutatingWebhook,
   type MutatingWebhookConfiguration,
-  namespace,
-  type Namespace,
   validatingWebhookConfiguration,
   type ValidatingWebhookConfiguration,
 } from '@skiff/api';
@@ -12,9 +10,10 @@ import type { AdmissionRequest, ConvertObjects, Lifetime, ObjectAccess } from '.
 import type { Authorizer } from '../../authz/authorizer.ts';
 import { convertObject, formOf } from '../object-form.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
+import { namespaceOfRequest } from '../request-namespace.ts';
 import { conditionsOf } from './conditions.ts';
 import { type WebhookClient, WebhookError } from './client.ts';
-import { matchedDefinition, selectorsMatch, type Webhook } from './match.ts';
+import { matchedDefinition, selectorsMatch, selectsNamespaces, type Webhook } from './match.ts';
 import { targetOf } from './target.ts';
 import { admissionReview, denial, readAnswer, type ReviewAnswer } from './review.ts';
 
@@ -77,17 +76,17 @@ interface Matched {
   readonly as: ResourceDefinition;
 }
 
-/** Says, hook by hook, whether it hears of the request as it is at that moment. Throws Forbidden (see conditionsOf). */
+/** Says, hook by hook, whether it hears of the request as it is at that moment. Throws NotFound of a namespace, Forbidden (see conditionsOf). */
 function matcher(r: AdmissionRequest, deps: WebhookDeps): (hook: Webhook) => Promise<Matched | undefined> {
   let equivalents: readonly ResourceDefinition[] | undefined;
-  const labels = (name: string): Readonly<Record<string, string>> | undefined =>
-    deps.objects.get<Namespace>(namespace, '', name)?.metadata?.labels;
   const conditions = conditionsOf(r, deps.authorizer, (object, as) => shownAs(r, object, as, deps.convert));
   return async (hook) => {
     if (isExempt(r)) return undefined;
     equivalents ??= deps.definitions().filter((d) => d.storagePrefix === r.definition.storagePrefix && d.kind === r.definition.kind);
     const as = matchedDefinition(hook, r, equivalents);
-    if (as === undefined || !selectorsMatch(hook, r, labels)) return undefined;
+    if (as === undefined) return undefined;
+    const labels = selectsNamespaces(hook, r) ? (await namespaceOfRequest(r, deps.objects))?.metadata?.labels : undefined;
+    if (!selectorsMatch(hook, r, labels)) return undefined;
     return (await conditions(hook, as)) ? { hook, as } : undefined;
   };
 }
