@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 
 /** A port of the host that leads to a pod. */
@@ -9,9 +10,12 @@ export interface HostPort {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
 }
 
-/** Host ports of a pod that has a network of its own. Addresses of IPv6 lead nowhere yet. */
+/** The API takes any text, which must not get into the packet filter's rules. */
+const isAddress = (hostIP: string): boolean => hostIP === '' || isIPv4(hostIP);
+
+/** Host ports of a pod that has a network of its own. Addresses of IPv6 lead nowhere yet. Throws when a hostIP is no address. */
 export function hostPortsOf(pod: PodSnapshot): readonly HostPort[] {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+  const ports = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
     .flatMap((c) => c.ports ?? [])
     .filter((p) => (p.hostPort ?? 0) > 0)
     .map((p) => ({
@@ -21,6 +25,9 @@ export function hostPortsOf(pod: PodSnapshot): readonly HostPort[] {
       protocol: (p.protocol ?? 'TCP') as HostPort['protocol'],
     }))
     .filter((p) => !p.hostIP.includes(':'));
+  const wrong = ports.find((p) => !isAddress(p.hostIP));
+  if (wrong !== undefined) throw new Error(`hostIP "${wrong.hostIP}" of host port ${wrong.hostPort} is not an IP address`);
+  return ports;
 }
 
 export interface PodHostPorts {
@@ -49,10 +56,12 @@ export const usesLoopback = (ports: readonly HostPort[]): boolean => ports.some(
  */
 export function renderHostPorts(pods: readonly PodHostPorts[], links: string, hostSource: string): HostPortRules {
   const rules = pods.flatMap(({ address, ports }) =>
-    ports.map((p) => {
-      const destination = isAny(p.hostIP) ? '-m addrtype --dst-type LOCAL' : `-d ${p.hostIP}/32`;
-      return `${destination} -p ${p.protocol.toLowerCase()} --dport ${p.hostPort} -j DNAT --to-destination ${address}:${p.containerPort}`;
-    }),
+    ports
+      .filter((p) => isAddress(p.hostIP))
+      .map((p) => {
+        const destination = isAny(p.hostIP) ? '-m addrtype --dst-type LOCAL' : `-d ${p.hostIP}/32`;
+        return `${destination} -p ${p.protocol.toLowerCase()} --dport ${p.hostPort} -j DNAT --to-destination ${address}:${p.containerPort}`;
+      }),
   );
   const withPorts = pods.filter((p) => p.ports.length > 0);
   return {

@@ -28,6 +28,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
   const owner = { uid, attempt };
   const names = computeHostname(pod, context.dns.cluster.domain);
   const hostNetwork = isHostNetwork(pod);
+  const hostPorts = hostNetwork ? [] : hostPortsOf(pod);
   if (!hostNetwork) await network.waitReady(networkWaitMs, signal);
   const [cgroupParent, runtimeHandler] = await Promise.all([
     context.cgroups.ensure(pod),
@@ -37,7 +38,6 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
     mkdir(context.hostMount.local(podPaths(context.rootDirectory, uid).root), { recursive: true }),
   ]);
   const ips = hostNetwork ? [] : network.allocate(owner);
-  const hostPorts = hostNetwork ? [] : hostPortsOf(pod);
   const config: PodSandboxConfig = {
     metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace, uid, attempt },
     hostname: kernelHostname(pod, names),
