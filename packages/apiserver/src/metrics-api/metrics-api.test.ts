@@ -1,5 +1,6 @@
 import type { Node, Pod } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
+import { partsOf } from './metrics-api.ts';
 import { nodeMetrics, podMetrics } from './metrics-objects.ts';
 import { parseSummary, type Usage } from './node-usage.ts';
 
@@ -46,5 +47,18 @@ describe('metrics.k8s.io', () => {
       containers: [{ name: 'c', usage: { cpu: '250000000n', memory: '2929Ki' } }],
     });
     expect(podMetrics({ metadata: { name: 'other', namespace: 'n' } }, usage, now)).toBeUndefined();
+  });
+  it('takes paths as they are written', () => {
+    const under = '/apis/metrics.k8s.io/v1beta1';
+    expect(partsOf(`${under}/`)).toEqual([]);
+    expect(partsOf(`${under}/namespaces/n/pods/a%2eb`)).toEqual(['namespaces', 'n', 'pods', 'a.b']);
+    for (const path of [
+      'namespaces/n/pods/../../../pods',
+      'namespaces/n/pods/%2e%2e/%2E./../pods',
+      'namespaces/./pods',
+      'namespaces//pods',
+    ]) {
+      expect(() => partsOf(`${under}/${path}`)).toThrow(expect.objectContaining({ code: 404 }));
+    }
   });
 });

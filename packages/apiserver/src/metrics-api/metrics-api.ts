@@ -15,6 +15,7 @@ import type { ExtensionVersion } from '../aggregation/extension-documents.ts';
 import type { ExtensionProxy } from '../aggregation/extension-proxy.ts';
 import type { KubeletClient } from '../connect/kubelet-client.ts';
 import type { ObjectAccess } from '../contract.ts';
+import { decodePath } from '../request/request-info.ts';
 import { methodNotServed, objectResponse, resourceNotServed } from '../request/responses.ts';
 import { sendResponse } from '../server/respond.ts';
 import type { UnsentBytes } from '../server/unsent.ts';
@@ -50,6 +51,20 @@ export const metricsDocument: ExtensionVersion = {
   openApiV3: undefined,
   openApiV2: undefined,
 };
+
+/**
+ * What follows the group version in a path, as authorization saw it: nothing is resolved. Throws NotFound where a part is empty, `.` or `..`,
+ * and BadRequest.
+ */
+export function partsOf(rawPath: string): readonly string[] {
+  const path = decodePath(rawPath);
+  if (path !== prefix && !path.startsWith(`${prefix}/`)) throw resourceNotServed();
+  const parts = path.slice(prefix.length).replace(/^\/|\/$/g, '');
+  if (parts === '') return [];
+  const found = parts.split('/');
+  if (found.some((p) => p === '' || p === '.' || p === '..')) throw resourceNotServed();
+  return found;
+}
 
 interface Selection {
   readonly label: LabelMatcher;
@@ -103,14 +118,10 @@ export function withMetricsApi(
       return made === undefined ? [] : [made];
     });
   };
-  const answer = async (url: URL, signal: AbortSignal): Promise<JsonObject> => {
-    const parts = url.pathname
-      .slice(prefix.length)
-      .split('/')
-      .filter((p) => p !== '')
-      .map(decodeURIComponent);
+  const answer = async (path: string, query: URLSearchParams, signal: AbortSignal): Promise<JsonObject> => {
+    const parts = partsOf(path);
     if (parts.length === 0) return resourceList;
-    const selection = selectionOf(url.searchParams);
+    const selection = selectionOf(query);
     if (parts[0] === 'nodes' && parts.length === 1)
       return metricsList(
         'NodeMetricsList',
@@ -155,9 +166,10 @@ export function withMetricsApi(
     find: (path) => proxy.find(path) ?? (path === prefix || path.startsWith(`${prefix}/`) ? builtIn : undefined),
     serve: async (x, e, r) => {
       if (e !== builtIn) return await proxy.serve(x, e, r);
-      const url = new URL(x.request.url ?? '/', 'https://apiserver');
-      if ((x.request.method !== 'GET' && x.request.method !== 'HEAD') || url.searchParams.get('watch') === 'true') throw methodNotServed();
-      const body = await answer(url, r.signal);
+      const [path = '', ...rest] = (x.request.url ?? '/').split('?');
+      const query = new URLSearchParams(rest.join('?'));
+      if ((x.request.method !== 'GET' && x.request.method !== 'HEAD') || query.get('watch') === 'true') throw methodNotServed();
+      const body = await answer(path, query, r.signal);
       await sendResponse(x, objectResponse(200, body, { mediaType: 'json', pretty: false }), { compressible: true, unsent: deps.unsent });
     },
   };
