@@ -1,6 +1,6 @@
 import type { Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import { childSignal, type Clock } from '@skiff/component-base';
+import { aborted, childSignal, type Clock } from '@skiff/component-base';
 import { answerOf, type KubeletClient } from '../connect/kubelet-client.ts';
 import { kubeletRoute } from '../connect/node-address.ts';
 
@@ -112,16 +112,22 @@ export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }
   };
   return {
     of: async (nodes, signal) => {
-      const found = await Promise.allSettled(
+      const nowMs = clock.now();
+      for (const [name, { latest }] of known) if (nowMs - latest.atMs > staleMs) known.delete(name);
+      const asking = Promise.allSettled(
         nodes.map((node) => {
           const name = node.metadata?.name ?? '';
           const present = running.get(name);
           if (present !== undefined) return present;
-          const made = measure(node, signal).finally(() => running.delete(name));
+          // Shared by all who ask meanwhile: it does not end with the one who asked first.
+          const made = measure(node, AbortSignal.timeout(2 * callMs + pairMs)).finally(() => running.delete(name));
           running.set(name, made);
           return made;
         }),
       );
+      await Promise.race([asking, aborted(signal)]);
+      signal.throwIfAborted();
+      const found = await asking;
       const out = new Map<string, Usage>();
       found.forEach((f, i) => {
         if (f.status === 'fulfilled') out.set(nodes[i]?.metadata?.name ?? '', f.value);
