@@ -9,6 +9,7 @@ import { createTestPki, type TestPki } from './test-pki.ts';
 let pki: TestPki;
 let server: Server;
 let connections = 0;
+let finishLater: (() => void) | undefined;
 const used = new WeakSet<object>();
 const client = createWebhookClient({
   dialer: createDialer(
@@ -25,6 +26,10 @@ beforeAll(async () => {
       if (request.url?.startsWith('/slow') === true) return;
       if (request.url?.startsWith('/once') === true && used.has(request.socket)) return void request.socket.destroy();
       used.add(request.socket);
+      if (request.url?.startsWith('/later') === true) {
+        finishLater = () => response.end('{"late":true}');
+        return;
+      }
       if (request.url?.startsWith('/moved') === true) response.writeHead(302, { location: 'https://127.0.0.1/' }).end();
       else if (request.url?.startsWith('/html') === true) response.end('<html>');
       else response.end(JSON.stringify({ url: request.url, got: JSON.parse(Buffer.concat(pieces).toString()) as unknown }));
@@ -62,6 +67,16 @@ it('posts once more when the kept connection turns out to be closed', async () =
   const before = connections;
   expect(await post(target('/once'))).toMatchObject({ url: '/once?timeout=3s' });
   expect(connections).toBe(before + 1);
+});
+
+it('lets calls end whose place other webhooks take', async () => {
+  const slow = post(target('/later'));
+  await expect.poll(() => finishLater).toBeDefined();
+  await Promise.allSettled(
+    Array.from({ length: 300 }, (_, i) => post(target('/x', { serverName: `s${i}.ns.svc`, route: { host: '127.0.0.1', port: 1 } }))),
+  );
+  finishLater?.();
+  expect(await slow).toEqual({ late: true });
 });
 
 it.each([

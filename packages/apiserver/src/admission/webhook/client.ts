@@ -44,10 +44,8 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
     const key = `${target.serverName}|${target.ca ?? ''}`;
     let agent = agents.get(key);
     if (agent === undefined) {
-      if (agents.size >= maxAgents) {
-        for (const old of agents.values()) old.destroy();
-        agents.clear();
-      }
+      // The oldest makes room. Its calls go on; its connections are closed when they have been idle for a while.
+      if (agents.size >= maxAgents) agents.delete(agents.keys().next().value ?? '');
       agent = new DialingAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 }, { dialer: deps.dialer, tls: tlsOf(target) });
       agents.set(key, agent);
     }
