@@ -122,6 +122,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('proxy-client-cert-file', pki('front-proxy-client.crt')),
         flag('proxy-client-key-file', pki('front-proxy-client.key')),
         flag('requestheader-client-ca-file', pki('front-proxy-ca.crt')),
+        flag('requestheader-allowed-names', 'front-proxy-client'),
         ...(existsSync(encryptionFile(config))
           ? [flag('encryption-provider-config', encryptionFile(config)), '--encryption-provider-config-automatic-reload']
           : []),
