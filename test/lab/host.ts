@@ -161,6 +161,8 @@ export class Host {
     if (running === undefined) return;
     this.#running = undefined;
     const gone = running.carrier.exitCode !== null || running.carrier.signalCode !== null ? undefined : once(running.carrier, 'exit');
+    // First the wire: processes die one after the other, and a kernel that goes on taking connections for them is no power cut.
+    await this.#wire.unplug(this.name);
     try {
       process.kill(running.pid, 'SIGKILL');
     } catch (error) {
@@ -168,7 +170,6 @@ export class Host {
     }
     await gone;
     await Promise.all([...running.services].map((s) => s.ended));
-    await this.#wire.unplug(this.name);
     removeGroups(this.#config.lab, this.name);
   }
 
