@@ -9,7 +9,7 @@ import { kubeconfigPath } from '../supervisor/processes.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
 import { counterProgram, webProgram } from './app.ts';
-import { getOnce, startLoad } from './load.ts';
+import { untilAnswered, startLoad } from './load.ts';
 import { demoNamespace, deployments, images, namespaceManifest, services } from './manifests.ts';
 
 async function makeImages(config: ClusterConfig): Promise<void> {
@@ -88,7 +88,7 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
     const clusterUrl = `http://${web.spec?.clusterIP}/`;
     const nodeUrl = `http://127.0.0.1:${web.spec?.ports?.[0]?.nodePort}/`;
     steps.line(`\nThe Service spreads requests: ${clusterUrl} (ClusterIP) and ${nodeUrl} (NodePort)`);
-    for (let i = 0; i < 3; i++) steps.line(`    ${await getOnce(`${i % 2 === 0 ? clusterUrl : nodeUrl}count`)}`);
+    for (let i = 0; i < 3; i++) steps.line(`    ${await untilAnswered(`${i % 2 === 0 ? clusterUrl : nodeUrl}count`)}`);
 
     steps.line('\nScaling web from 3 to 6:');
     await steps.run('6 pods are available', async () => {

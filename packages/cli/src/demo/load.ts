@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { UserError } from '../user-error.ts';
 
 export interface LoadReport {
   readonly requests: number;
@@ -23,6 +24,22 @@ export function getOnce(url: string, timeoutMs = 5000): Promise<string> {
     req.on('error', reject);
     req.end();
   });
+}
+
+/**
+ * Waits until the address answers: Ready pods reach every way to a Service shortly after the Deployment says so, a node port a little
+ * later than the cluster address. Throws UserError with the last failure after `timeoutMs`.
+ */
+export async function untilAnswered(url: string, timeoutMs = 10_000): Promise<string> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await getOnce(url);
+    } catch (error) {
+      if (Date.now() > deadline) throw new UserError(`${url} did not answer within ${timeoutMs / 1000} s: ${(error as Error).message}`);
+    }
+    await new Promise((r) => setTimeout(r, 50));
+  }
 }
 
 /** A steady load of new connections, until `stop` is called. `classify` names an answer. */
