@@ -6,4 +6,5 @@ export * from './logger.ts';
 export * from './packet-filter.ts';
 export * from './signal.ts';
 export * from './stack.ts';
+export { followFile } from './follow-file.ts';
 export * from './supervise.ts';

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import type { Clock, Logger } from '@skiff/component-base';
+import { type Clock, followFile, type Logger } from '@skiff/component-base';
 import { readRemoteServer } from '../remote/kubeconfig.ts';
 import { createRemoteClient, type RemoteClient } from '../remote/remote-client.ts';
 import { AuthenticationError, type TokenAuthenticator } from './authenticator.ts';
@@ -26,8 +25,6 @@ export interface ExternalAuthentication extends Disposable {
   /** Uses what the AuthenticationConfiguration says now, when it has changed. Resolves when aborted. */
   follow(signal: AbortSignal): Promise<void>;
 }
-
-const checkMs = 10_000;
 
 /** Each issuer's tokens are tried by its own authenticator alone. */
 function jwtAuthenticators(
@@ -84,24 +81,14 @@ export function openExternalAuthentication(
     anonymous: () => configuration.anonymous,
     follow: async (signal) => {
       if (file === undefined) return;
-      let seen = await readFile(file, 'utf8');
-      while (!signal.aborted) {
-        try {
-          await clock.sleep(checkMs, signal);
-        } catch {
-          return;
-        }
-        try {
-          const text = await readFile(file, 'utf8');
-          if (text === seen) continue;
-          seen = text;
-          configuration = parseAuthenticationConfig(text, deps.ownIssuers);
-          jwt = jwtAuthenticators(configuration.jwt, { clock, fetchJson });
-          log.info({ file }, 'the authentication configuration has changed; using the new one');
-        } catch (error) {
-          log.error({ err: error, file }, 'the authentication configuration could not be reloaded; keeping the old one');
-        }
-      }
+      const use = (text: string): void => {
+        configuration = parseAuthenticationConfig(text, deps.ownIssuers);
+        jwt = jwtAuthenticators(configuration.jwt, { clock, fetchJson });
+        log.info({ file }, 'the authentication configuration has changed; using the new one');
+      };
+      const failed = (error: unknown): void =>
+        log.error({ err: error, file }, 'the authentication configuration could not be reloaded; keeping the old one');
+      await followFile(file, { clock, use, failed }, signal);
     },
     [Symbol.dispose]: () => remote?.[Symbol.dispose](),
   };

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import type { Clock, Logger } from '@skiff/component-base';
+import { type Clock, followFile, type Logger } from '@skiff/component-base';
 import type { ObjectAccess } from '../contract.ts';
 import { createRemoteClient } from '../remote/remote-client.ts';
 import { type AuthorizationConfig, type AuthorizerStep, parseAuthorizationConfig } from './authorization-config.ts';
@@ -19,7 +18,6 @@ export interface Authorization extends Disposable {
   follow(signal: AbortSignal): Promise<void>;
 }
 
-const checkMs = 10_000;
 const graceMs = 60_000;
 
 const always = (decision: 'allow' | 'deny'): Authorizer => ({
@@ -66,30 +64,20 @@ export function createAuthorization(
     follow: async (signal) => {
       const { file } = config;
       if (file === undefined) return;
-      let seen = await readFile(file, 'utf8');
-      while (!signal.aborted) {
-        try {
-          await clock.sleep(checkMs, signal);
-        } catch {
-          return;
-        }
-        try {
-          const text = await readFile(file, 'utf8');
-          if (text === seen) continue;
-          seen = text;
-          const steps = parseAuthorizationConfig(text);
-          const old = clients;
-          clients = [];
-          chain = chainOf(steps);
-          // Questions that are under way get their answers.
-          clock.after(graceMs, () => {
-            for (const client of old) client[Symbol.dispose]();
-          });
-          log.info({ file }, 'the authorization configuration has changed; using the new one');
-        } catch (error) {
-          log.error({ err: error, file }, 'the authorization configuration could not be reloaded; keeping the old one');
-        }
-      }
+      const use = (text: string): void => {
+        const steps = parseAuthorizationConfig(text);
+        const old = clients;
+        clients = [];
+        chain = chainOf(steps);
+        // Questions that are under way get their answers.
+        clock.after(graceMs, () => {
+          for (const client of old) client[Symbol.dispose]();
+        });
+        log.info({ file }, 'the authorization configuration has changed; using the new one');
+      };
+      const failed = (error: unknown): void =>
+        log.error({ err: error, file }, 'the authorization configuration could not be reloaded; keeping the old one');
+      await followFile(file, { clock, use, failed }, signal);
     },
     [Symbol.dispose]: () => {
       rules[Symbol.dispose]();

@@ -14,6 +14,7 @@ import { meansWork } from './pod-change.ts';
 import { ResourceGrant } from './resource-grant.ts';
 import { isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
 import { syncPod, type SyncResult, verdictsOf } from './sync-pod.ts';
+import { WakeUp } from './wake-up.ts';
 import {
   advance,
   defaultGraceSeconds,
@@ -50,12 +51,9 @@ export class PodWorker {
   #failures = 0;
   #syncing: ChildSignal | undefined;
   #deadline: Deadline | undefined;
-  #wake: () => void = () => undefined;
-  #woken = true;
+  readonly #wakeUp: WakeUp;
   /** Set while containers end. */
   #tellMeanwhile: (() => void) | undefined;
-  #timer: Disposable | undefined;
-  #timerAtMs: number | undefined;
   #admitted = false;
   readonly #grant = new ResourceGrant();
   #asked = false;
@@ -67,6 +65,7 @@ export class PodWorker {
   constructor(pod: PodSnapshot, o: { context: PodContext; signal: AbortSignal; observed?: ObservedPod; after?: Promise<void> }) {
     this.#pod = pod;
     this.#context = o.context;
+    this.#wakeUp = new WakeUp(o.context.clock);
     this.#seenAtMs = o.context.clock.now();
     this.#root = o.signal;
     if (o.observed !== undefined) {
@@ -116,8 +115,7 @@ export class PodWorker {
   /** Something that the pod depends on changed. */
   poke(): void {
     this.#tellMeanwhile?.();
-    this.#woken = true;
-    this.#wake();
+    this.#wakeUp.now();
   }
   /** The runtime's containers may be others than those seen last. */
   invalidate(): void {
@@ -163,7 +161,7 @@ export class PodWorker {
   }
   async #work(): Promise<void> {
     while (!this.#root.aborted) {
-      await this.#nextWake();
+      await this.#wakeUp.next();
       if (this.#root.aborted) return;
       try {
         if (await this.#step()) return;
@@ -175,28 +173,9 @@ export class PodWorker {
         );
         this.#failures += 1;
         this.#stale = true;
-        this.#wakeAt(this.#context.clock.now() + Math.min(failureRetryMs * 2 ** Math.min(this.#failures, 4), 30_000));
+        this.#wakeUp.at(this.#context.clock.now() + Math.min(failureRetryMs * 2 ** Math.min(this.#failures, 4), 30_000));
       }
     }
-  }
-  async #nextWake(): Promise<void> {
-    if (!this.#woken && !this.#root.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    this.#wake = () => undefined;
-    this.#woken = false;
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    this.#timerAtMs = undefined;
-  }
-  /** The earliest of the asked times counts. */
-  #wakeAt(atMs: number | undefined): void {
-    if (atMs === undefined || (this.#timerAtMs !== undefined && this.#timerAtMs <= atMs)) return;
-    this.#timer?.[Symbol.dispose]();
-    this.#timerAtMs = atMs;
-    this.#timer = this.#context.clock.after(Math.max(0, atMs - this.#context.clock.now()), () => this.poke());
   }
 
   /** Returns true when there is nothing left to do for this pod, ever. */
@@ -233,7 +212,7 @@ export class PodWorker {
     if (seconds === undefined || started === undefined) return false;
     const atMs = Date.parse(started) + seconds * 1000;
     if (this.#context.clock.now() < atMs) {
-      this.#wakeAt(atMs);
+      this.#wakeUp.at(atMs);
       return false;
     }
     const message = 'Pod was active on the node longer than the specified deadline';
@@ -247,7 +226,7 @@ export class PodWorker {
     const { clock } = this.#context;
     if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
     if (!this.#admit() || this.#pastDeadline()) return;
-    const pod = this.#grant.apply(this.#pod, this.#context, (atMs) => this.#wakeAt(atMs));
+    const pod = this.#grant.apply(this.#pod, this.#context, (atMs) => this.#wakeUp.at(atMs));
     const child = childSignal(this.#root);
     let result: SyncResult;
     this.#syncing = child;
@@ -266,7 +245,7 @@ export class PodWorker {
       });
       this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
       if (result.changed) this.#stale = true;
-      this.#wakeAt(result.retryAtMs);
+      this.#wakeUp.at(result.retryAtMs);
       if (!result.changed && this.#context.volumes.refreshes(pod) && observed.sandboxes.length > 0)
         await this.#refreshVolumes(observed, child.signal);
     } catch (error) {
@@ -284,7 +263,7 @@ export class PodWorker {
     const phase = this.#tell(after, false);
     await this.#context.logLinks.link(pod, after.containers);
     this.#pastDeadline();
-    this.#wakeAt(this.#context.tokens.nextRenewalMs(pod.metadata.uid));
+    this.#wakeUp.at(this.#context.tokens.nextRenewalMs(pod.metadata.uid));
     if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
     else if (result.changed && result.retryAtMs === undefined && this.#hasMoreToDo(pod, after)) this.poke();
   }
@@ -307,7 +286,7 @@ export class PodWorker {
     await volumes.mount(this.#pod, { podIPs, hostIPs: node.addresses }, signal).catch((error: Error) => {
       signal.throwIfAborted();
       this.#context.event(this.#pod, 'Warning', 'FailedMount', error.message);
-      this.#wakeAt(this.#context.clock.now() + 30_000);
+      this.#wakeUp.at(this.#context.clock.now() + 30_000);
     });
   }
   /** Generates the status and hands it on; returns its phase. */
