@@ -148,6 +148,38 @@ describe('a host behind NAT, which nobody can connect to', () => {
       const refused = await run(['get', '--raw', `/api/v1/namespaces/default/pods/${web}:9/proxy/`]);
       expect(refused.stderr).toContain('connect: connection refused');
     });
+
+    it('webhooks, for requests of any size', async () => {
+      // The pod behind the Service speaks no TLS, which only who reaches it can know.
+      const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'], scope: 'Namespaced' };
+      await cluster.apply({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingWebhookConfiguration',
+        metadata: { name: 'hidden' },
+        webhooks: [
+          {
+            name: 'hidden.example.com',
+            clientConfig: { service: { namespace: 'default', name: 'web', port: 80 } },
+            rules: [rule],
+            objectSelector: { matchLabels: { checked: 'yes' } },
+            admissionReviewVersions: ['v1'],
+            sideEffects: 'None',
+          },
+        ],
+      });
+      const refusal = async (keys: number): Promise<string> => {
+        const data = Object.fromEntries(Array.from({ length: keys }, (_, i) => [`k${i}`, '']));
+        const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'checked', labels: { checked: 'yes' } }, data };
+        return (await run(['create', '-f', '-'], JSON.stringify(map))).stderr;
+      };
+      const small = await eventually('the webhook is called', async () => {
+        const text = await refusal(1);
+        return text.includes('failed calling webhook') ? text : undefined;
+      });
+      expect(small).toContain('wrong version number');
+      expect(await refusal(5000)).toBe(small);
+      await ok(['delete', 'validatingwebhookconfiguration', 'hidden']);
+    });
   });
 
   it('is reached from every apiserver, by a tunnel to each', async () => {

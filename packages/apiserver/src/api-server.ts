@@ -42,6 +42,7 @@ import type { Exchange } from './server/exchange.ts';
 import { createListener } from './server/listener.ts';
 import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
 import { UnsentBytes } from './server/unsent.ts';
+import { createWebhookTransport } from './admission/webhook/client.ts';
 import { createDialer } from './tunnel/dialer.ts';
 import { createDrainCoordinator } from './tunnel/drain.ts';
 import { createTunnelService } from './tunnel/tunnel-service.ts';
@@ -94,6 +95,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
     const tunnels = createTunnels({ clock, log: log.child({ part: 'tunnel' }) });
     const dialer = createDialer({ mode: config.tunnel.mode, timeoutMs: config.tunnel.dialTimeoutMs }, { tunnels });
+    const webhooks = createWebhookTransport({ dialer });
+    deps.heavyLane?.callWebhooksBy(webhooks);
     const external =
       config.externalAuthentication &&
       openExternalAuthentication(config.externalAuthentication, { ownIssuers: config.serviceAccounts.issuers, clock, log });
@@ -104,7 +107,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
       createRegistry: deps.createRegistry,
       ...(deps.heavyLane === undefined ? {} : { formOf: deps.heavyLane.formOf }),
-      dialer,
+      webhooks,
       material: () => material,
       keys,
       external,
@@ -290,7 +293,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       await Promise.allSettled([...loops, extensions]);
       aggregation.close();
       kubelets.close();
-      api.webhooks.close();
+      webhooks.close();
       external?.[Symbol.dispose]();
       authorization[Symbol.dispose]();
       metricsRegistry.clear();

@@ -1,11 +1,13 @@
 import { maxHeaderSize } from 'node:http';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { createLogger, exitMessage, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
 import { createApiServer } from './api-server.ts';
 import { configFromFlags } from './config.ts';
 import { apiServerFlags } from './flags.ts';
-import { createHeavyLane } from './heavy/heavy-lane.ts';
+import { createHeavyLane, type MakeCall } from './heavy/heavy-lane.ts';
+import type { AnswerMessage, RequestMessage } from './heavy/messages.ts';
 import type { Thread } from './heavy/thread-link.ts';
+import type { ServerThreadData, WebhookCall } from './heavy/webhook-calls.ts';
 import { logLevel } from './log-level.ts';
 import { createRegistry } from './registry/registry.ts';
 import { openEphemeralStore, openFlaggedEncryption, openStore } from './stores.ts';
@@ -16,9 +18,14 @@ const headerBytes = 1_048_576;
 /** `main` lies beside this file, in both builds. */
 function startThread<Question extends { id: number }, Answer extends { id: number }>(
   main: string,
-  args: readonly string[],
+  data: object,
+  ports: readonly MessagePort[] = [],
 ): Thread<Question, Answer> {
-  const worker = new Worker(new URL(main, import.meta.url), { workerData: args, resourceLimits: { maxOldGenerationSizeMb: 768 } });
+  const worker = new Worker(new URL(main, import.meta.url), {
+    workerData: data,
+    transferList: [...ports],
+    resourceLimits: { maxOldGenerationSizeMb: 768 },
+  });
   worker.unref();
   return {
     post: (message) => worker.postMessage(message),
@@ -32,6 +39,16 @@ function startThread<Question extends { id: number }, Answer extends { id: numbe
     },
     stop: () => void worker.terminate(),
   };
+}
+
+function startServerThread(args: readonly string[], makeCall: MakeCall): Thread<RequestMessage, AnswerMessage> {
+  const { port1: here, port2: there } = new MessageChannel();
+  const ended = new AbortController();
+  here.on('message', (call: WebhookCall) => void makeCall(call, ended.signal).then((result) => here.postMessage(result)));
+  here.on('close', () => ended.abort());
+  here.unref();
+  const data: ServerThreadData = { args, calls: there };
+  return startThread('./heavy/heavy-main.js', data, [there]);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -51,8 +68,8 @@ async function main(args: readonly string[]): Promise<number> {
     flags['storage-backend'] === 'memory'
       ? undefined
       : createHeavyLane({
-          startServer: () => startThread('./heavy/heavy-main.js', args),
-          startFormMaker: () => startThread('./heavy/forms-main.js', args),
+          startServer: (makeCall) => startServerThread(args, makeCall),
+          startFormMaker: () => startThread('./heavy/forms-main.js', {}),
           clock: systemClock,
           log,
         });

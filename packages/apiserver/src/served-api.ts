@@ -3,9 +3,8 @@ import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import type { AdmissionMetrics } from './admission/admission-metrics.ts';
 import { createAdmissionChain } from './admission/plugin.ts';
-import { createWebhookClient, type WebhookClient } from './admission/webhook/client.ts';
+import { createWebhookClient, type WebhookTransport } from './admission/webhook/client.ts';
 import { createConversionWebhooks } from './custom-resources/conversion-webhook.ts';
-import type { Dialer } from './tunnel/dialer.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { type Authentication, createAuthenticators } from './authn/authenticators.ts';
 import type { ExternalAuthentication } from './authn/external.ts';
@@ -26,8 +25,8 @@ export interface ServedApiDeps {
   readonly material: () => TlsMaterial;
   readonly keys: ServiceAccountKeys;
   readonly external?: ExternalAuthentication | undefined;
-  /** How webhooks are reached. */
-  readonly dialer: Dialer;
+  /** What carries calls to webhooks. */
+  readonly webhooks: Pick<WebhookTransport, 'send'>;
   /** Absent: nobody counts. */
   readonly admissionMetrics?: AdmissionMetrics;
   readonly clock: Clock;
@@ -42,7 +41,6 @@ export interface ServedApi {
   readonly authorization: Authorization;
   readonly authentication: Authentication;
   admission(): AdmissionChain;
-  readonly webhooks: WebhookClient;
 }
 
 /** Authorizers and admission read through the caches of the registry that they guard. `housekeeping` false: another server sees to compaction and repairs. */
@@ -50,7 +48,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
   const { clock, log } = deps;
   const authorizer = { current: undefined as Authorization | undefined };
   const admission = { current: createAdmissionChain([]) as AdmissionChain };
-  const webhooks = createWebhookClient({ dialer: deps.dialer });
+  const webhooks = createWebhookClient(deps.webhooks);
   const convert = createConversionWebhooks({ objects: () => registry.objects, client: () => webhooks });
   const registry: ResourceRegistry = deps.createRegistry(
     {
@@ -115,6 +113,5 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
     authorization,
     authentication,
     admission: () => admission.current,
-    webhooks,
   };
 }

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createWebhookClient, type WebhookTarget } from '../src/admission/webhook/client.ts';
+import { createWebhookClient, createWebhookTransport, type WebhookTarget } from '../src/admission/webhook/client.ts';
+import { makeCall, sendThroughThread, type WebhookCall } from '../src/heavy/webhook-calls.ts';
 import { createDialer } from '../src/tunnel/dialer.ts';
 import { createTestPki, type TestPki } from './test-pki.ts';
 
@@ -11,12 +13,13 @@ let server: Server;
 let connections = 0;
 let finishLater: (() => void) | undefined;
 const used = new WeakSet<object>();
-const client = createWebhookClient({
+const transport = createWebhookTransport({
   dialer: createDialer(
     { mode: 'direct', timeoutMs: 2000 },
     { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels')), awaitTunnel: () => Promise.resolve(false) } },
   ),
 });
+const client = createWebhookClient(transport);
 beforeAll(async () => {
   pki = await createTestPki();
   server = createServer({ cert: readFileSync(pki.file('server.crt')), key: readFileSync(pki.file('server.key')) }, (request, response) => {
@@ -39,7 +42,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterAll(async () => {
-  client.close();
+  transport.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   await pki[Symbol.asyncDispose]();
@@ -88,4 +91,23 @@ it.each([
   ['/port', { route: { host: '127.0.0.1', port: 1 } }, 'connection refused'],
 ])('says why there is no answer: %s', async (path, more, message) => {
   await expect(post(target(path, more as Partial<WebhookTarget>), path === '/slow' ? 200 : 3000)).rejects.toThrow(message);
+});
+
+it('posts for another thread, with the same answers and errors', async () => {
+  const { port1: here, port2: there } = new MessageChannel();
+  const signal = new AbortController().signal;
+  here.on('message', (call: WebhookCall) => void makeCall(transport, call, signal).then((result) => here.postMessage(result)));
+  const remote = createWebhookClient(sendThroughThread(there));
+  const ask = (path: string, timeoutMs = 3000): Promise<unknown> => remote.post(target(path), { a: 'ä' }, { timeoutMs, signal });
+  try {
+    expect(await Promise.all([ask('/check'), ask('/other')])).toEqual([
+      { url: '/check?timeout=3s', got: { a: 'ä' } },
+      { url: '/other?timeout=3s', got: { a: 'ä' } },
+    ]);
+    await expect(ask('/moved')).rejects.toMatchObject({ name: 'WebhookError', message: expect.stringContaining('code 302') as string });
+    await expect(ask('/html')).rejects.toThrow('Post "https://localhost/html?timeout=3s": the answer is no JSON');
+    await expect(ask('/slow', 50)).rejects.toThrow('context deadline exceeded');
+  } finally {
+    here.close();
+  }
 });

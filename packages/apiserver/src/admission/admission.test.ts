@@ -40,7 +40,7 @@ function world() {
     authorization,
     clock: Date,
     webhooks: {
-      client: () => createWebhookClient({ dialer: { dial: () => Promise.reject(new Error('no webhooks here')) } }),
+      client: () => createWebhookClient({ send: () => Promise.reject(new Error('no webhooks here')) }),
       definitions: () => [],
       convert: () => Promise.reject(new Error('nothing is converted here')),
     },

@@ -51,7 +51,7 @@ function world(enable: string[], config = admissionConfig({ enable, disable: [],
     clock: { now: () => 0 },
     config: { ...config, isEnabled: (name) => enable.includes(name) },
     webhooks: {
-      client: () => createWebhookClient({ dialer: { dial: () => Promise.reject(new Error('no webhooks here')) } }),
+      client: () => createWebhookClient({ send: () => Promise.reject(new Error('no webhooks here')) }),
       definitions: () => Object.values(builtins),
       convert: () => Promise.reject(new Error('nothing is converted here')),
     },
@@ -96,7 +96,7 @@ describe('which plugins run', () => {
       clock: { now: () => 0 },
       config: { ...admissionConfig({ enable: [], disable: [], file: undefined }), isEnabled: () => true },
       webhooks: {
-        client: () => createWebhookClient({ dialer: { dial: () => Promise.reject(new Error('none')) } }),
+        client: () => createWebhookClient({ send: () => Promise.reject(new Error('none')) }),
         definitions: () => [],
         convert: () => Promise.reject(new Error('none')),
       },

@@ -76,7 +76,6 @@ async function start(): Promise<Fixture> {
       const convertedObjects = objects.map((o) => convert(o, desiredAPIVersion));
       return { ...body, response: { uid, result: { status: 'Success' }, convertedObjects } };
     },
-    close: () => undefined,
   };
   const webhooks = createConversionWebhooks({ objects: () => registry.objects, client: () => client });
   const registry = await startRegistry(createMemoryStore(), webhooks);

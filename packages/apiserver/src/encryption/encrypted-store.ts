@@ -1,10 +1,22 @@
-import type { Change, ChangeBatch, DurableStore, Entry, Guard, Revision, RevisionedStore, WriteResult } from '@skiff/storage';
+import { type ChildSignal, childSignal } from '@skiff/component-base';
+import {
+  type Change,
+  type ChangeBatch,
+  CompactedError,
+  type DurableStore,
+  type Entry,
+  type Guard,
+  type Revision,
+  type RevisionedStore,
+  type WriteResult,
+} from '@skiff/storage';
 import type { Encryption } from './encryption.ts';
 import { readThrough, writeThrough } from './transformers.ts';
 
 /**
  * A store whose values are kept as an EncryptionConfiguration says. What can't be read is handed on as it lies there: whoever decodes
- * it refuses it by its prefix, and everything else goes on.
+ * it refuses it by its prefix, and everything else goes on. When other keys come after that, watches end with CompactedError: who
+ * keeps what they bring has to read it anew.
  */
 export function withEncryption<S extends RevisionedStore>(inner: S, encryption: Encryption): S {
   return new EncryptedStore(inner as unknown as DurableStore, encryption) as unknown as S;
@@ -13,10 +25,20 @@ export function withEncryption<S extends RevisionedStore>(inner: S, encryption: 
 class EncryptedStore implements DurableStore {
   readonly #inner: DurableStore;
   readonly #encryption: Encryption;
+  readonly #watching = new Set<ChildSignal>();
+  /** Was anything handed on that could not be read? */
+  #isIncomplete = false;
+  /** …with other keys than there are now, and nobody who watches was told yet. */
+  #isOutdated = false;
 
   constructor(inner: DurableStore, encryption: Encryption) {
     this.#inner = inner;
     this.#encryption = encryption;
+    encryption.onChange(() => {
+      if (!this.#isIncomplete) return;
+      this.#isOutdated = true;
+      for (const watch of this.#watching) watch.abort();
+    });
   }
 
   #value(key: string, stored: Buffer): Buffer {
@@ -25,6 +47,7 @@ class EncryptedStore implements DurableStore {
     try {
       return readThrough(chain, stored, key).value;
     } catch {
+      this.#isIncomplete = true;
       return stored;
     }
   }
@@ -79,8 +102,23 @@ class EncryptedStore implements DurableStore {
   }
 
   async *watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncGenerator<ChangeBatch> {
-    for await (const batch of this.#inner.watch(prefix, o))
-      yield batch.changes.length === 0 ? batch : { ...batch, changes: batch.changes.map((c) => this.#change(c)) };
+    const watching = childSignal(o.signal);
+    this.#watching.add(watching);
+    let applied = o.after;
+    try {
+      if (!this.#isOutdated) {
+        for await (const batch of this.#inner.watch(prefix, { after: o.after, signal: watching.signal })) {
+          yield batch.changes.length === 0 ? batch : { ...batch, changes: batch.changes.map((c) => this.#change(c)) };
+          applied = batch.appliedRevision;
+        }
+      }
+      if (o.signal.aborted || !this.#isOutdated) return;
+      this.#isOutdated = this.#isIncomplete = false;
+      throw new CompactedError(applied);
+    } finally {
+      this.#watching.delete(watching);
+      watching[Symbol.dispose]();
+    }
   }
 
   currentRevision(): Promise<Revision> {

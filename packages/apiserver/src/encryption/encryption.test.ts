@@ -145,6 +145,7 @@ describe('EncryptionConfiguration', () => {
 const everything: Encryption = {
   chainFor: () => parseEncryptionConfig(config(rule('secrets', key('aesgcm'))))('', 'secrets'),
   follow: () => Promise.resolve(),
+  onChange: () => undefined,
 };
 describeDurableStore('encrypted memory', async () => ({
   open: () => withEncryption(createMemoryStore(), everything),
@@ -216,6 +217,44 @@ describe('a server whose store is encrypted', () => {
       message: expect.stringContaining('no key that this server has opens it') as string,
     });
     expect((await get('configmaps', 'm'))?.code).toBe(200);
+    stop.abort();
+    await following;
+  });
+
+  it('reads what it could not read before, once it is given the key', async () => {
+    const file = join(folder, 'later.yaml');
+    const clock = new FakeClock();
+    const raw = createMemoryStore();
+    const [key1, key2] = [key('aesgcm', 'one'), key('aesgcm', 'two', other)];
+    const chain = parseEncryptionConfig(config(rule('secrets', key2)))('', 'secrets');
+    if (chain === undefined) throw new Error('no chain');
+    const at = '/registry/secrets/default/s';
+    const value = '{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","namespace":"default","uid":"u"},"data":{"a":"Y2FuYXJ5"}}';
+    await raw.put(at, writeThrough(chain, Buffer.from(value), at), { expected: 0 });
+
+    writeFileSync(file, config(rule('secrets', key1)));
+    const encryption = openEncryption(
+      { file, reload: true, root: '/registry/' },
+      { definitions: builtinResources, clock, log: silentLogger },
+    );
+    const stop = new AbortController();
+    const following = encryption.follow(stop.signal);
+    const registry = await startRegistry(withEncryption(raw, encryption));
+    const secrets = registry.lookup('', 'v1', 'secrets', '');
+    const read = async (): Promise<string> => {
+      const response = await secrets?.get?.(
+        request({ verb: 'get', resource: 'secrets', namespace: 'default', name: 's', query: 'resourceVersion=0' }),
+      );
+      return Buffer.concat([...(response?.body ?? [])]).toString();
+    };
+    await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('no key that this server has') as string });
+    writeFileSync(file, config(rule('secrets', key1, key2)));
+    await expect
+      .poll(async () => {
+        await clock.advance(5_000);
+        return read().catch(() => '');
+      })
+      .toContain('Y2FuYXJ5');
     stop.abort();
     await following;
   });

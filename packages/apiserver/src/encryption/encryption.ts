@@ -11,6 +11,8 @@ export interface Encryption {
   chainFor(key: string): TransformerChain | undefined;
   /** Looks at the file every few seconds and uses what it says now; a broken one is logged, and nothing changes. Resolves when aborted. */
   follow(signal: AbortSignal): Promise<void>;
+  /** Calls `listener` whenever there are other keys than before. */
+  onChange(listener: () => void): void;
 }
 
 export interface EncryptionFile {
@@ -64,7 +66,9 @@ export function openEncryption(
     throw new EncryptionConfigError(`--encryption-provider-config: ${(error as Error).message}`);
   }
   let rules = parsed(text);
+  const listeners: (() => void)[] = [];
   return {
+    onChange: (listener) => void listeners.push(listener),
     chainFor: (key) => {
       const resource = resourceOf(key);
       return resource === undefined ? undefined : (rules(resource.group, resource.resource) ?? plain);
@@ -84,6 +88,7 @@ export function openEncryption(
           rules = parsed(now);
           text = now;
           log.info({ file: config.file }, 'the encryption configuration has changed; using the new one');
+          for (const listener of listeners) listener();
         } catch (error) {
           log.error({ err: error }, 'the encryption configuration could not be reloaded; keeping the old one');
         }

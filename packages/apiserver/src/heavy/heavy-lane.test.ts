@@ -1,9 +1,10 @@
 import { FakeClock, silentLogger } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import type { ApiRequest } from '../contract.ts';
-import { createHeavyLane, type HeavyLane } from './heavy-lane.ts';
+import { createHeavyLane, type HeavyLane, type MakeCall } from './heavy-lane.ts';
 import type { AnswerMessage, FormAnswer, FormQuestion, RequestMessage } from './messages.ts';
 import type { Thread } from './thread-link.ts';
+import type { WebhookCall } from './webhook-calls.ts';
 
 /** A thread that a test answers for. */
 class FakeThread<Q extends { id: number }, A extends { id: number }> implements Thread<Q, A> {
@@ -33,21 +34,26 @@ function start(): {
   clock: FakeClock;
   servers: FakeThread<RequestMessage, AnswerMessage>[];
   formMakers: FakeThread<FormQuestion, FormAnswer>[];
+  calls: MakeCall[];
 } {
   const clock = new FakeClock();
   const servers: FakeThread<RequestMessage, AnswerMessage>[] = [];
   const formMakers: FakeThread<FormQuestion, FormAnswer>[] = [];
+  const calls: MakeCall[] = [];
   const add = <T>(list: T[], item: T): T => {
     list.push(item);
     return item;
   };
   const lane = createHeavyLane({
-    startServer: () => add(servers, new FakeThread()),
+    startServer: (makeCall) => {
+      calls.push(makeCall);
+      return add(servers, new FakeThread());
+    },
     startFormMaker: () => add(formMakers, new FakeThread()),
     clock,
     log: silentLogger,
   });
-  return { lane, clock, servers, formMakers };
+  return { lane, clock, servers, formMakers, calls };
 }
 
 const request = (verb = 'create'): ApiRequest => ({
@@ -144,5 +150,36 @@ describe('the heavy lane', () => {
     formMakers[0]?.end(new Error('gone'));
     expect(await lost).toBeUndefined();
     expect(servers).toHaveLength(0);
+  });
+
+  it('makes the calls to webhooks that the thread needs, which count as signs of life', async () => {
+    const { lane, clock, servers, calls } = start();
+    const served = lane.serve(request());
+    const { signal } = new AbortController();
+    const call: WebhookCall = {
+      id: 7,
+      target: { href: 'https://hook.a.svc/x', route: { node: 'n', host: '10.0.0.1', port: 443 }, serverName: 'hook.a.svc', ca: undefined },
+      text: Buffer.from('{}'),
+      timeoutMs: 30_000,
+    };
+    expect(await calls[0]?.(call, signal)).toEqual({ id: 7, failure: 'the server is not ready' });
+    const sent: { href: string; node: string | undefined }[] = [];
+    lane.callWebhooksBy({
+      send: async ({ url, route }) => {
+        sent.push({ href: url.href, node: route.node });
+        await clock.sleep(29_000);
+        return Buffer.from('{"a":1}');
+      },
+      close: () => undefined,
+    });
+    for (let i = 0; i < 3; i++) {
+      const result = calls[0]?.(call, signal);
+      await clock.advance(29_000);
+      expect((await result)?.answer?.toString()).toBe('{"a":1}');
+    }
+    expect(sent[2]).toEqual({ href: 'https://hook.a.svc/x', node: 'n' });
+    expect(servers[0]?.isStopped).toBe(false);
+    servers[0]?.answer(answer(1));
+    expect((await served).code).toBe(201);
   });
 });

@@ -1,5 +1,6 @@
 import { serviceUnavailable, StatusError } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
+import type { WebhookTransport } from '../admission/webhook/client.ts';
 import type { ApiRequest, ApiResponse, HeavyForms } from '../contract.ts';
 import {
   type AnswerMessage,
@@ -11,6 +12,7 @@ import {
   toRequestBody,
 } from './messages.ts';
 import { createThreadLink, type Thread, ThreadLostError } from './thread-link.ts';
+import { makeCall, type WebhookCall, type WebhookCallResult } from './webhook-calls.ts';
 
 /** Work that would hold up everyone on the shared event loop, done on other threads. */
 export interface HeavyLane {
@@ -18,16 +20,20 @@ export interface HeavyLane {
   serve(r: ApiRequest): Promise<ApiResponse>;
   /** What the view of a definition shows of a stored value. */
   formOf: HeavyForms;
+  /** What carries the calls to webhooks that requests in the lane need: the tunnels of nodes end in this thread. */
+  callWebhooksBy(transport: WebhookTransport): void;
   stop(): void;
 }
 
 export interface HeavyLaneDeps {
-  /** A second server without a listener. */
-  startServer(): Thread<RequestMessage, AnswerMessage>;
+  /** A second server without a listener, which has its calls to webhooks made here. `signal` aborts when it ends. */
+  startServer(makeCall: MakeCall): Thread<RequestMessage, AnswerMessage>;
   startFormMaker(): Thread<FormQuestion, FormAnswer>;
   readonly clock: Clock;
   readonly log: Logger;
 }
+
+export type MakeCall = (call: WebhookCall, signal: AbortSignal) => Promise<WebhookCallResult>;
 
 const idleMs = 60_000;
 
@@ -37,9 +43,18 @@ const idleMs = 60_000;
  */
 export function createHeavyLane(deps: HeavyLaneDeps): HeavyLane {
   const { clock, log } = deps;
+  let webhooks: WebhookTransport | undefined;
+  const makeCallHere: MakeCall = async (call, signal) => {
+    if (webhooks === undefined) return { id: call.id, failure: 'the server is not ready' };
+    // Who waits for webhooks is not stuck: their own timeouts end that.
+    server.touch();
+    const result = await makeCall(webhooks, call, signal);
+    server.touch();
+    return result;
+  };
   const server = createThreadLink<RequestMessage, AnswerMessage>(
     { name: 'heavy-requests', maxQuestions: 50, idleMs, stallMs: 60_000 },
-    { start: deps.startServer, clock, log },
+    { start: () => deps.startServer(makeCallHere), clock, log },
   );
   const formMaker = createThreadLink<FormQuestion, FormAnswer>(
     { name: 'heavy-forms', maxQuestions: 1000, idleMs, stallMs: 10_000 },
@@ -68,6 +83,9 @@ export function createHeavyLane(deps: HeavyLaneDeps): HeavyLane {
         log.warn({ err: error, definition }, 'a form was not made on its thread');
         return undefined;
       }
+    },
+    callWebhooksBy: (transport) => {
+      webhooks = transport;
     },
     stop: () => {
       server.stop();

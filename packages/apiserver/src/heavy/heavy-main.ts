@@ -15,12 +15,13 @@ import { createServedApi } from '../served-api.ts';
 import { readTlsFiles } from '../server/tls-files.ts';
 import { openEphemeralStore, openFlaggedEncryption, openStore } from '../stores.ts';
 import { logLevel } from '../log-level.ts';
-import { createDialer } from '../tunnel/dialer.ts';
 import { auditNotes, fromRequestMessage, type RequestMessage, toAnswerMessage } from './messages.ts';
+import { sendThroughThread, type ServerThreadData } from './webhook-calls.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('this runs as a thread of the apiserver');
-const flags = parseFlags(apiServerFlags, workerData as readonly string[]);
+const { args, calls } = workerData as ServerThreadData;
+const flags = parseFlags(apiServerFlags, args);
 const config = configFromFlags(flags);
 const log = createLogger('apiserver', logLevel(flags.v)).child({ part: 'heavy' });
 const [material, keys] = await Promise.all([readTlsFiles(config.tls), readServiceAccountKeys(config.serviceAccounts)]);
@@ -36,11 +37,8 @@ const api = createServedApi(
     store: openStore(flags, log, encryption),
     ...(ephemeralStore === undefined ? {} : { ephemeralStore }),
     createRegistry,
-    // The tunnels end in the other thread: webhooks are called the direct way from here.
-    dialer: createDialer(
-      { mode: 'direct', timeoutMs: config.tunnel.dialTimeoutMs },
-      { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels here')), awaitTunnel: () => Promise.resolve(false) } },
-    ),
+    // The tunnels end in the other thread.
+    webhooks: sendThroughThread(calls),
     material: () => material,
     keys,
     external,

@@ -27,6 +27,8 @@ export class ThreadLostError extends Error {
 export interface ThreadLink<Question extends { id: number }, Answer extends { id: number }> {
   /** Throws TooManyRequests; rejects with ThreadLostError. */
   ask(question: Omit<Question, 'id'>): Promise<Answer>;
+  /** The thread has shown that it is alive. */
+  touch(): void;
   stop(): void;
 }
 
@@ -89,6 +91,7 @@ export function createThreadLink<Question extends { id: number }, Answer extends
         restartTimer();
       });
     },
+    touch: restartTimer,
     stop: () => stop('the server stops'),
   };
 }

@@ -1,5 +1,6 @@
 import type { Change, Entry, Revision } from '@skiff/storage';
 import { type CacheEvent, EventWindow, type EventWindowLimits } from './event-window.ts';
+import { isEncrypted } from '../encryption/transformers.ts';
 import { splitKey } from './key-layout.ts';
 import { SortedEntries } from './sorted-entries.ts';
 import type { View } from './view.ts';
@@ -148,14 +149,18 @@ export class ResourceCache {
     for (const listener of this.#listeners) listener.flush?.(applied);
   }
 
-  /** The whole state as it was at `revision`, sorted by key. What did not change keeps its identity, and with it what views made of it. */
+  /**
+   * The whole state as it was at `revision`, sorted by key. What did not change keeps its identity, and with it what views made of it;
+   * what could not be decrypted before and can be now has changed.
+   */
   load(sorted: readonly Entry[], revision: Revision): void {
     const old = this.#entries;
     const next: StoredEntry[] = [];
     const changes: CacheEvent[] = [];
     for (const entry of sorted) {
       const previous = old.get(entry.key);
-      if (previous !== undefined && previous.revision === entry.revision) {
+      const isOpened = previous !== undefined && isEncrypted(previous.value) && !isEncrypted(entry.value);
+      if (previous !== undefined && previous.revision === entry.revision && !isOpened) {
         next.push(previous);
         continue;
       }

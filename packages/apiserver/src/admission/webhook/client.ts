@@ -25,6 +25,12 @@ export class WebhookError extends Error {
 export interface WebhookClient {
   /** Posts a review and returns the answer's JSON. Never follows redirects. Throws WebhookError. */
   post(target: WebhookTarget, body: JsonObject, o: { timeoutMs: number; signal: AbortSignal }): Promise<unknown>;
+}
+
+/** What carries calls. */
+export interface WebhookTransport {
+  /** Posts JSON text and returns that of an answer with a good code. Throws WebhookError. */
+  send(target: WebhookTarget, text: Uint8Array, o: { timeoutMs: number; signal: AbortSignal }): Promise<Uint8Array>;
   close(): void;
 }
 
@@ -32,8 +38,24 @@ export interface WebhookClient {
 const maxAnswerBytes = 8 * 1024 * 1024;
 const maxAgents = 256;
 
+const callError = (target: WebhookTarget, timeoutMs: number, why: string): WebhookError =>
+  new WebhookError(`Post "${target.url.href}?timeout=${timeoutMs / 1000}s": ${why}`);
+
+export function createWebhookClient(transport: Pick<WebhookTransport, 'send'>): WebhookClient {
+  return {
+    post: async (target, body, o) => {
+      const { buffer, byteOffset, byteLength } = await transport.send(target, Buffer.from(JSON.stringify(body)), o);
+      try {
+        return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8')) as unknown;
+      } catch {
+        throw callError(target, o.timeoutMs, 'the answer is no JSON');
+      }
+    },
+  };
+}
+
 /** Calls webhooks over whatever the dialer makes, keeping connections by certificate authority and server name. */
-export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
+export function createWebhookTransport(deps: { dialer: Dialer }): WebhookTransport {
   const agents = new Map<string, DialingAgent>();
   const tlsOf = (target: WebhookTarget): ConnectionOptions => {
     // An address is no server name (RFC 6066); the certificate is compared with it all the same.
@@ -53,14 +75,16 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
   };
 
   return {
-    post: (target, body, o) =>
+    send: (target, text, o) =>
       new Promise((resolve, reject) => {
         const { url } = target;
-        const text = Buffer.from(JSON.stringify(body));
-        const fail = (why: string): void => {
+        const settle = (): void => {
           clearTimeout(timer);
           o.signal.removeEventListener('abort', onAbort);
-          reject(new WebhookError(`Post "${url.href}?timeout=${o.timeoutMs / 1000}s": ${why}`));
+        };
+        const fail = (why: string): void => {
+          settle();
+          reject(callError(target, o.timeoutMs, why));
         };
         const onAbort = (): void => void sent.destroy(new Error('context canceled'));
         const options: Omit<DialingOptions, 'agent'> = {
@@ -86,17 +110,11 @@ export function createWebhookClient(deps: { dialer: Dialer }): WebhookClient {
           });
           response.once('error', (error) => fail(error.message));
           response.once('end', () => {
-            const answer = Buffer.concat(pieces).toString('utf8');
+            const answer = Buffer.concat(pieces);
             const code = response.statusCode ?? 0;
-            if (code < 200 || code > 299) return fail(`the server answered with code ${code}: ${answer.slice(0, 512)}`);
-            try {
-              const value: unknown = JSON.parse(answer);
-              clearTimeout(timer);
-              o.signal.removeEventListener('abort', onAbort);
-              resolve(value);
-            } catch {
-              fail('the answer is no JSON');
-            }
+            if (code < 200 || code > 299) return fail(`the server answered with code ${code}: ${answer.toString('utf8').slice(0, 512)}`);
+            settle();
+            resolve(answer);
           });
         };
         let sent: ClientRequest;

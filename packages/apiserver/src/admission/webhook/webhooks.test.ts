@@ -68,7 +68,6 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
       };
       return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response };
     },
-    close: () => undefined,
   };
   const deps = {
     objects,
