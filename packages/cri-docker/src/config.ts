@@ -9,6 +9,8 @@ export interface DockerRuntimeConfig {
   readonly logMaxFiles: number;
   /** A pull without any progress for so long is given up. */
   readonly pullProgressDeadlineMs: number;
+  /** So long the engine may take for an answer, before it counts as away. */
+  readonly requestTimeoutMs: number;
 }
 
 export const defaultDockerRuntimeConfig = {
@@ -17,4 +19,5 @@ export const defaultDockerRuntimeConfig = {
   logMaxSize: '10m',
   logMaxFiles: 5,
   pullProgressDeadlineMs: 60_000,
+  requestTimeoutMs: 120_000,
 } satisfies DockerRuntimeConfig;

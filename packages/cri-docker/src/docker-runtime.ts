@@ -19,7 +19,7 @@ export interface DockerRuntime extends ContainerRuntime {
 
 /** The CRI on one Docker Engine. No I/O before the first call. */
 export function createDockerRuntime(config: DockerRuntimeConfig): DockerRuntime {
-  const engine = createEngine({ socketPath: config.socketPath });
+  const engine = createEngine({ socketPath: config.socketPath, requestTimeoutMs: config.requestTimeoutMs });
   const facts = createEngineFacts(engine);
   const images = createImages({ engine, facts, config });
   const sandboxes = createSandboxes({ engine, facts, config });

@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { RuntimeError } from '@skiff/cri';
 import { asRuntimeError } from './engine-error.ts';
+import { boundRequests, describeRequest, noAnswer } from './engine-requests.ts';
 
 /** The newest Engine API that this package was tried with. */
 const newestTestedApi = '1.51';
@@ -22,7 +23,7 @@ export interface Engine {
   readonly socketPath: string;
   docker(): Promise<Docker>;
   version(): Promise<EngineVersion>;
-  /** A request whose answer is read as a stream: for logs, pulls and events. */
+  /** A request whose answer is read as a stream: for logs, pulls and events. `patient`: however long the answer takes to begin. */
   stream(o: {
     readonly method: 'GET' | 'POST';
     readonly path: string;
@@ -30,9 +31,15 @@ export interface Engine {
     readonly headers?: Readonly<Record<string, string>>;
     readonly body?: Buffer;
     readonly signal?: AbortSignal;
+    readonly patient?: boolean;
   }): Promise<Readable>;
-  /** A request that takes over its connection: for exec and attach. */
-  hijack(o: { readonly path: string; readonly query?: Readonly<Record<string, string>>; readonly body?: unknown }): Promise<Duplex>;
+  /** A request that takes over its connection: for exec and attach. `signal` counts until it has. */
+  hijack(o: {
+    readonly path: string;
+    readonly query?: Readonly<Record<string, string>>;
+    readonly body?: unknown;
+    readonly signal?: AbortSignal;
+  }): Promise<Duplex>;
   close(): void;
 }
 
@@ -55,13 +62,17 @@ export function createAgent(): http.Agent {
   return Object.defineProperty(agent, inspect.custom, { value: () => '[http.Agent]' });
 }
 
-export function createEngine(config: { readonly socketPath: string }): Engine {
+/** `requestTimeoutMs`: how long the engine may take to answer, or to begin to where the answer is a stream. */
+export function createEngine(config: { readonly socketPath: string; readonly requestTimeoutMs: number }): Engine {
   const agent = createAgent();
   let agreed: Promise<{ docker: Docker; version: EngineVersion }> | undefined;
 
   // docker-modem takes an agent, its types don't know.
   const connect = (version?: string): Docker =>
-    new Docker({ socketPath: config.socketPath, agent, ...(version === undefined ? {} : { version }) } as Docker.DockerOptions);
+    boundRequests(
+      new Docker({ socketPath: config.socketPath, agent, ...(version === undefined ? {} : { version }) } as Docker.DockerOptions),
+      config.requestTimeoutMs,
+    );
   const agree = async (): Promise<{ docker: Docker; version: EngineVersion }> => {
     const plain = connect();
     const v = await plain.version();
@@ -80,6 +91,12 @@ export function createEngine(config: { readonly socketPath: string }): Engine {
   };
   const pathOf = async (path: string, query: Readonly<Record<string, string>> = {}): Promise<string> =>
     `/v${(await ready()).version.apiVersion}${path}${Object.keys(query).length === 0 ? '' : `?${new URLSearchParams(query).toString()}`}`;
+
+  const limit = (request: http.ClientRequest): void => {
+    const late = (): void => void request.destroy(noAnswer(describeRequest(request.method, request.path), config.requestTimeoutMs));
+    const timer = setTimeout(late, config.requestTimeoutMs);
+    for (const end of ['response', 'upgrade', 'error', 'close']) request.once(end, () => clearTimeout(timer));
+  };
 
   const readError = async (response: http.IncomingMessage): Promise<Error> => {
     const chunks: Buffer[] = [];
@@ -110,6 +127,7 @@ export function createEngine(config: { readonly socketPath: string }): Engine {
           headers: { Host: 'docker', ...o.headers, ...(o.body === undefined ? {} : { 'Content-Length': o.body.length }) },
           ...(o.signal === undefined ? {} : { signal: o.signal }),
         });
+        if (o.patient !== true) limit(request);
         request.once('error', (error) => reject(asRuntimeError(error)));
         request.once('response', (response) => {
           if ((response.statusCode ?? 500) < 300) resolve(response);
@@ -135,8 +153,14 @@ export function createEngine(config: { readonly socketPath: string }): Engine {
             'Content-Length': Buffer.byteLength(body),
           },
         });
+        limit(request);
+        const abort = (): void => void request.destroy(o.signal?.reason as Error);
+        o.signal?.addEventListener('abort', abort, { once: true });
+        if (o.signal?.aborted === true) abort();
+        request.once('close', () => o.signal?.removeEventListener('abort', abort));
         request.once('error', (error) => reject(asRuntimeError(error)));
         request.once('upgrade', (_response, socket, head) => {
+          o.signal?.removeEventListener('abort', abort);
           if (head.length > 0) socket.unshift(head);
           resolve(socket);
         });

@@ -51,7 +51,7 @@ const endOf = (stream: NodeJS.ReadableStream | undefined): Promise<void> =>
 
 /** exec, execSync and attach. */
 export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execSync' | 'attach'> {
-  const create = async (id: string, request: ExecRequest): Promise<string> => {
+  const create = async (id: string, request: ExecRequest, signal?: AbortSignal): Promise<string> => {
     const docker = await engine.docker();
     try {
       const created = await docker.getContainer(id).exec({
@@ -61,6 +61,7 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
         AttachStderr: !request.tty,
         Tty: request.tty,
         DetachKeys: detachKeys,
+        ...(signal === undefined ? {} : { abortSignal: signal }),
       });
       return created.id;
     } catch (error) {
@@ -83,9 +84,13 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
     }
     throw new RuntimeError('internal', 'the streams of the process were closed before its end');
   };
-  const exec = async (id: string, request: ExecRequest): Promise<ExecProcess & { readonly execId: string }> => {
-    const execId = await create(id, request);
-    const connection = await engine.hijack({ path: `/exec/${execId}/start`, body: { Detach: false, Tty: request.tty } });
+  const exec = async (id: string, request: ExecRequest, signal?: AbortSignal): Promise<ExecProcess & { readonly execId: string }> => {
+    const execId = await create(id, request, signal);
+    const connection = await engine.hijack({
+      path: `/exec/${execId}/start`,
+      body: { Detach: false, Tty: request.tty },
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (!request.stdin) connection.end();
     const streams = streamsOf(connection, {
       tty: request.tty,
@@ -131,9 +136,12 @@ export function createExec(engine: Engine): Pick<RuntimeService, 'exec' | 'execS
   };
 
   return {
-    exec,
+    exec: (id, request) => exec(id, request),
     execSync: async (id, command, { timeoutMs, signal }): Promise<ExecSyncResult> => {
-      const process = await exec(id, { command, tty: false, stdin: false });
+      const process = await exec(id, { command, tty: false, stdin: false }, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw error;
+      });
       const out = collect(process.stdout);
       const err = collect(process.stderr);
       const late = new RuntimeError('timeout', `command "${command.join(' ')}" timed out`);

@@ -62,6 +62,7 @@ export async function pullImage(o: {
       query,
       ...(o.credentials === undefined ? {} : { headers: { 'X-Registry-Auth': renderAuth(o.credentials) } }),
       signal: child.signal,
+      patient: true,
     });
     let rest = '';
     for await (const chunk of source) {

@@ -40,16 +40,11 @@ const renderQuery = (o: LogOptions): Record<string, string> => ({
 
 export const createLogReader = (engine: Engine): RuntimeService['containerLogs'] =>
   async function* containerLogs(id, o) {
-    const docker = await engine.docker();
-    const info = await docker
-      .getContainer(id)
-      .inspect()
-      .catch((error: unknown) => {
-        throw asRuntimeError(error);
-      });
     const parseFrames = createFrameParser();
     const parseLines = createLineParser();
     try {
+      const docker = await engine.docker();
+      const info = await docker.getContainer(id).inspect({ abortSignal: o.signal });
       const source = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query: renderQuery(o), signal: o.signal });
       for await (const chunk of source) {
         const lines = info.Config.Tty

@@ -25,6 +25,11 @@ export const kubeletFlags = {
     help: 'CRI v1 endpoint (unix:///run/containerd/containerd.sock) to use instead of Docker Engine',
   },
   'docker-socket': { type: 'string', default: '/var/run/docker.sock', help: 'socket of Docker Engine' },
+  'runtime-request-timeout': {
+    type: 'duration',
+    default: 120_000,
+    help: 'how long Docker Engine may take for an answer; pulls, logs, exec and attach only to begin one',
+  },
   'pod-infra-container-image': { type: 'string', help: 'image of the sandbox container; the built-in one when absent' },
   'pod-cidr': { type: 'list', default: [], help: "ranges of this node's pods, instead of the Node object's" },
   'non-masquerade-cidr': { type: 'list', default: [], help: 'ranges that see the own addresses of pods, beside --cluster-cidr' },

@@ -36,6 +36,7 @@ async function createRuntime(flags: KubeletFlags, log: Logger): Promise<Containe
     logMaxSize: engineSize(flags['container-log-max-size']),
     logMaxFiles: flags['container-log-max-files'],
     pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
+    requestTimeoutMs: flags['runtime-request-timeout'],
   });
 }
 

@@ -85,7 +85,7 @@ export const fields: Readonly<Record<string, Field>> = {
   topologyManagerScope: idle('container'),
   topologyManagerPolicyOptions: fixed({}),
   qosReserved: fixed({}),
-  runtimeRequestTimeout: idle('2m0s'),
+  runtimeRequestTimeout: flag('runtime-request-timeout', 'duration'),
   hairpinMode: idle('promiscuous-bridge'),
   maxPods: flag('max-pods', 'integer'),
   podCIDR: flag('pod-cidr', 'string'),

@@ -125,4 +125,19 @@ describe('pod manager', () => {
     expect(starts(node)).toBe(3);
     expect(await podUids(node)).toEqual(['new', 'stays']);
   });
+
+  it('grows old while lists of the runtime fail, however often they are tried', async () => {
+    await using node = createFakeNode();
+    await using kubelet = startManager(node, new Source());
+    await node.settle();
+    await node.settle(60_000);
+    expect(kubelet.manager.relistAgeMs()).toBeLessThan(60_000);
+    const { listContainers } = node.context.runtime;
+    Object.assign(node.context.runtime, { listContainers: async () => Promise.reject(new Error('no answer')) });
+    for (let i = 0; i < 4; i++) await node.settle(65_000);
+    expect(kubelet.manager.relistAgeMs()).toBeGreaterThan(200_000);
+    Object.assign(node.context.runtime, { listContainers });
+    for (let i = 0; i < 2; i++) await node.settle(65_000);
+    expect(kubelet.manager.relistAgeMs()).toBeLessThan(65_000);
+  });
 });

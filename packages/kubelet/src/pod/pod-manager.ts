@@ -156,7 +156,8 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
   /** The net below the events: what changed without one is found here. */
   const relist = async (signal: AbortSignal): Promise<void> => {
     const { clock, runtime } = deps.context();
-    relistedAtMs = clock.monotonicMs();
+    // One that fails starts again here, and is no younger for that.
+    relistedAtMs ??= clock.monotonicMs();
     while (!signal.aborted) {
       await clock.sleep(relistMs, signal).catch(() => undefined);
       if (signal.aborted) return;

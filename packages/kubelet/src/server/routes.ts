@@ -75,7 +75,10 @@ async function containerLogs(x: Exchange, match: RegExpExecArray): Promise<void>
   }
   using child = childSignal(x.signal);
   x.response.once('close', () => child.abort(new Error('the client went away')));
-  x.response.writeHead(200, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' });
+  // Sent with the first line: until then it may still become an error, which a runtime that doesn't answer is.
+  x.response.statusCode = 200;
+  x.response.setHeader('Content-Type', 'text/plain');
+  x.response.setHeader('Transfer-Encoding', 'chunked');
   if (query.follow) x.response.flushHeaders();
   try {
     await streamLog(context.runtime, id, { query, response: x.response, signal: child.signal });
