@@ -61,7 +61,7 @@ describe('volumes on several hosts', () => {
 
   it('a volume whose node is down when its claim goes is deleted when the node is back', async () => {
     const name = await volumeOf('data');
-    const directory = `/var/lib/skiff/kubelet/local-volumes/${name}`;
+    const directory = `/var/lib/kubelet/local-volumes/${name}`;
     expect((await h2?.run('test', ['-f', `${directory}/file`]))?.code).toBe(0);
     await h2?.kill();
     await eventually('h2 is lost', async () => h2 !== undefined && !(await nodeReady(cluster, h2)), 60_000);

@@ -13,6 +13,8 @@ export interface ClusterConfig {
   readonly servers: readonly string[];
   readonly instance: string;
   readonly rootDir: string;
+  /** The kubelet's root directory; '': `kubelet` in rootDir, as for instances with a name of their own. Never changes for a host in a cluster. */
+  readonly kubeletDir: string;
   readonly nodeName: string;
   /** Nodes on this host, 1 to 9: each further one is a kubelet of its own on the same engine. */
   readonly nodes: number;
@@ -122,6 +124,7 @@ export const defaultConfig = (): ClusterConfig => ({
   servers: [],
   instance: 'skiff',
   rootDir: '/var/lib/skiff',
+  kubeletDir: '',
   nodeName: hostname().toLowerCase(),
   nodes: 1,
   nodeAddress: defaultNodeAddress(),

@@ -5,12 +5,13 @@ import { Command, Option } from 'commander';
 import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
 import { ensureHost } from './host/ensure-host.ts';
+import { isTaken, kubeletDir, wellKnownKubeletDir } from './host/kubelet-folder.ts';
 import { findProgram } from './host/requirements.ts';
 import { CommandFailed } from './host/run.ts';
 import { addJoinCommand } from './join/join-command.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
-import { clusterProcesses } from './supervisor/processes.ts';
+import { clusterProcesses, defaultInstance } from './supervisor/processes.ts';
 import { addLeaveCommand } from './leave/leave-command.ts';
 import { addBackupCommands } from './backup/backup-command.ts';
 import { addMembersCommand } from './control-plane/members-command.ts';
@@ -115,6 +116,18 @@ function configFrom(options: Record<string, unknown>): ClusterConfig {
   return made;
 }
 
+/** As `configFrom`, for a host whose kubelet runs as a process and not in a container that sees rootDir alone. */
+function hostConfigFrom(options: Record<string, unknown>): ClusterConfig {
+  const config = configFrom(options);
+  const isKnown = loadConfig(config.rootDir) !== undefined;
+  if (isKnown || config.instance !== defaultInstance || config.rootDir !== defaults.rootDir) return config;
+  if (!isTaken(wellKnownKubeletDir)) return { ...config, kubeletDir: wellKnownKubeletDir };
+  steps.line(
+    `! ${wellKnownKubeletDir} has files of another kubelet; this one uses ${kubeletDir(config)}, which storage drivers must be told.`,
+  );
+  return config;
+}
+
 // Commands load what they need when they run: each start counts.
 const program = new Command('skiff').description('A small Kubernetes-compatible orchestrator that runs real containers on Docker Engine');
 const withRoot = (c: Command): Command => c.option('--root-dir <path>', 'folder that holds all state', defaults.rootDir);
@@ -134,7 +147,7 @@ upCommand.action(async (options: Record<string, unknown>) => {
     steps.line(`\nNode ${known.nodeName} is up (${((Date.now() - started) / 1000).toFixed(1)} s).`);
     return;
   }
-  const config = configFrom(options);
+  const config = hostConfigFrom(options);
   checkExternalEtcd(config);
   checkBackups(config);
   const result = await up(config, steps, {
@@ -153,7 +166,7 @@ addJoinCommand(program, {
   defaultRootDir: defaults.rootDir,
   steps,
   options: hostOptions.map(([flags, , help]) => new Option(flags.replace('--node-address', '--node-ip, --node-address'), help)),
-  configFrom,
+  configFrom: hostConfigFrom,
 });
 addLeaveCommand(program, { defaultRootDir: defaults.rootDir, steps });
 addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps, progress: createSteps(process.stderr, () => Date.now()) });

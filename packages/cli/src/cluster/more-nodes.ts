@@ -15,6 +15,7 @@ export const moreNodes = (config: ClusterConfig): readonly ClusterConfig[] =>
       nodes: 1,
       nodeName: `${config.nodeName}-${number}`,
       instance: `${config.instance}n${number}`,
+      kubeletDir: '',
       rootDir: join(config.rootDir, 'nodes', String(number)),
       kubeletPort: config.kubeletPort + 1000 * (number - 1),
       healthPortBase: config.healthPortBase + 1000 * (number - 1),

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { loadConfig, type ClusterConfig } from '../config.ts';
 import { defaultInstance, devicePluginDirectory } from '../supervisor/processes.ts';
 import type { Steps } from '../up/steps.ts';
+import { kubeletDir } from '../host/kubelet-folder.ts';
 import { removeCgroups } from './cgroups.ts';
 import { removeHostNetwork } from './host-network.ts';
 import { stopProcesses } from './stop-processes.ts';
@@ -44,8 +45,9 @@ export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wip
   });
   await steps.run('Removing all state', async (note) => {
     for (const node of nodes) removeCgroups(node);
-    await unmountBelow(config.rootDir);
-    removeFolder(config.rootDir);
+    const folders = [...new Set([kubeletDir(config), config.rootDir])];
+    for (const folder of folders) await unmountBelow(folder);
+    for (const folder of folders) removeFolder(folder);
     if (config.instance === defaultInstance) removeEmptyFolders([devicePluginDirectory, dirname(devicePluginDirectory)]);
     note(config.rootDir);
   });

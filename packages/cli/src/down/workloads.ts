@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, rmdirSync 
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ClusterConfig } from '../config.ts';
+import { kubeletDir } from '../host/kubelet-folder.ts';
 import { run } from '../host/run.ts';
 import { removeLogLinks } from './log-links.ts';
 
@@ -33,7 +34,7 @@ const sandboxImage = 'skiff/pause:1';
 
 /** Ids of the images that the kubelet fetched, from its own record. */
 function fetchedImages(config: ClusterConfig): readonly string[] {
-  const record = join(config.rootDir, 'kubelet/pulled-images.json');
+  const record = join(kubeletDir(config), 'pulled-images.json');
   return existsSync(record) ? Object.keys(JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>) : [];
 }
 

@@ -13,14 +13,14 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 it('a host with data of claims on its disk leaves only by force', () => {
-  expect(() => checkVolumes([{ rootDir: root }], false)).not.toThrow();
+  expect(() => checkVolumes([{ rootDir: root, kubeletDir: '' }], false)).not.toThrow();
   mkdirSync(join(root, 'kubelet/local-volumes/.removed-pvc-0'), { recursive: true });
-  expect(() => checkVolumes([{ rootDir: root }], false)).not.toThrow();
+  expect(() => checkVolumes([{ rootDir: root, kubeletDir: '' }], false)).not.toThrow();
   mkdirSync(join(root, 'kubelet/local-volumes/pvc-1'));
-  expect(() => checkVolumes([{ rootDir: root }], false)).toThrow('PersistentVolume pvc-1 lies on this host');
+  expect(() => checkVolumes([{ rootDir: root, kubeletDir: '' }], false)).toThrow('PersistentVolume pvc-1 lies on this host');
   mkdirSync(join(root, 'kubelet/local-volumes/pvc-2'));
-  expect(() => checkVolumes([{ rootDir: root }], false)).toThrow('2 PersistentVolumes (pvc-1, …) lie on this host');
-  expect(() => checkVolumes([{ rootDir: root }], true)).not.toThrow();
+  expect(() => checkVolumes([{ rootDir: root, kubeletDir: '' }], false)).toThrow('2 PersistentVolumes (pvc-1, …) lie on this host');
+  expect(() => checkVolumes([{ rootDir: root, kubeletDir: '' }], true)).not.toThrow();
 });
 
 it('looks at the disks of all nodes of the host', () => {

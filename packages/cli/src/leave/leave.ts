@@ -5,6 +5,7 @@ import { moreNodes } from '../cluster/more-nodes.ts';
 import { type ClusterConfig, loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
+import { kubeletDir } from '../host/kubelet-folder.ts';
 import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
@@ -44,9 +45,9 @@ async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
 }
 
 /** Data of claims (class local-path) that lies on this host alone, and would go with it. Throws unless that is accepted. */
-export function checkVolumes(nodes: readonly Pick<ClusterConfig, 'rootDir'>[], force: boolean): void {
-  const names = nodes.flatMap(({ rootDir }) => {
-    const folder = join(rootDir, 'kubelet/local-volumes');
+export function checkVolumes(nodes: readonly Pick<ClusterConfig, 'rootDir' | 'kubeletDir'>[], force: boolean): void {
+  const names = nodes.flatMap((node) => {
+    const folder = join(kubeletDir(node), 'local-volumes');
     return existsSync(folder) ? readdirSync(folder).filter((n) => !n.startsWith('.')) : [];
   });
   if (names.length === 0 || force) return;

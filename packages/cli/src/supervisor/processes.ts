@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.ts';
+import { kubeletDir, wellKnownKubeletDir } from '../host/kubelet-folder.ts';
 import { findProgram } from '../host/requirements.ts';
 import { moreNodes } from '../cluster/more-nodes.ts';
 import { etcdClientFlags, etcdProcess, isExternalEtcd } from './etcd-process.ts';
@@ -168,7 +169,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
 
 export const defaultInstance = 'skiff';
 /** Where vendors' device plugins look for a kubelet. */
-export const devicePluginDirectory = '/var/lib/kubelet/device-plugins';
+export const devicePluginDirectory = join(wellKnownKubeletDir, 'device-plugins');
 const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
 
 /** A further node of this host: nothing but a kubelet, which asks the host's proxy. */
@@ -185,7 +186,7 @@ function kubeletFlags(config: ClusterConfig): readonly string[] {
   const dns = addressIn(config.serviceCidr, 10);
   return [
     flag('kubeconfig', kubeconfigPath(config, 'kubelet')),
-    flag('root-dir', join(config.rootDir, 'kubelet')),
+    flag('root-dir', kubeletDir(config)),
     flag('instance', config.instance),
     flag('hostname-override', config.nodeName),
     flag('node-ip', config.nodeAddress),

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Node } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
@@ -71,6 +72,8 @@ export function createNodePlugins(
       // When one of them fails all end, before they are started again.
       using child = childSignal(parent);
       const { signal } = child;
+      // Manifests of drivers ask for it as an existing directory (hostPath type Directory).
+      await mkdir(deps.hostMount.local(path.join(config.rootDirectory, 'plugins')), { recursive: true, mode: 0o750 });
       const watched = watchPlugins(
         { directory: path.join(config.rootDirectory, 'plugins_registry') },
         { local: deps.hostMount.local, handlers: { CSIPlugin: drivers }, clock, log },

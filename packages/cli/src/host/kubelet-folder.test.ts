@@ -1,0 +1,31 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { moreNodes } from '../cluster/more-nodes.ts';
+import { defaultConfig } from '../config.ts';
+import { isTaken, kubeletDir } from './kubelet-folder.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(os.tmpdir(), 'kubelet-folder-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+it('a folder is taken when there is more in it than what pods make before there is a kubelet', () => {
+  expect(isTaken(join(folder, 'absent'))).toBe(false);
+  expect(isTaken(folder)).toBe(false);
+  mkdirSync(join(folder, 'device-plugins'));
+  mkdirSync(join(folder, 'plugins'));
+  expect(isTaken(folder)).toBe(false);
+  writeFileSync(join(folder, 'config.yaml'), '');
+  expect(isTaken(folder)).toBe(true);
+  expect(isTaken(join(folder, 'config.yaml'))).toBe(true);
+});
+
+it('hosts that knew no other folder, and further nodes of a host, have it in their own', () => {
+  const { kubeletDir: _, ...old } = defaultConfig();
+  expect(kubeletDir(old as ReturnType<typeof defaultConfig>)).toBe('/var/lib/skiff/kubelet');
+  const config = { ...defaultConfig(), nodes: 2, kubeletDir: '/var/lib/kubelet' };
+  expect([config, ...moreNodes(config)].map(kubeletDir)).toEqual(['/var/lib/kubelet', '/var/lib/skiff/nodes/2/kubelet']);
+});
