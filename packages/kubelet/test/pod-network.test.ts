@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../src/host/run-command.ts';
-import { unwirePod, wirePod } from '../src/network/wiring.ts';
+import { isWired, renderPodWire, unwirePod, wirePod } from '../src/network/wiring.ts';
 
 const able =
   process.getuid?.() === 0 &&
@@ -23,7 +23,7 @@ describe.skipIf(!able)('pod wiring', () => {
       const child = spawn('unshare', ['-n', process.execPath, '-e', server], { stdio: ['ignore', 'pipe', 'inherit'] });
       pods.push(child);
       await new Promise((resolve) => child.stdout?.once('data', resolve));
-      await wirePod(runCommand, { ...wire, pid: child.pid ?? 0 }, { mtu: 1400, nodeAddress: '127.0.0.1' });
+      await wirePod(runCommand, { ...wire, pid: child.pid ?? 0 }, { mtu: 1400, nodeAddress: '127.0.0.1', hostPid: process.pid });
     }
   });
   afterAll(async () => {
@@ -57,9 +57,25 @@ describe.skipIf(!able)('pod wiring', () => {
     const fresh = spawn('unshare', ['-n', process.execPath, '-e', server], { stdio: ['ignore', 'pipe', 'inherit'] });
     pods.push(fresh);
     await new Promise((resolve) => fresh.stdout?.once('data', resolve));
-    await wirePod(runCommand, { ...wire, pid: fresh.pid ?? 0 }, { mtu: 1400, nodeAddress: '127.0.0.1' });
+    await wirePod(runCommand, { ...wire, pid: fresh.pid ?? 0 }, { mtu: 1400, nodeAddress: '127.0.0.1', hostPid: process.pid });
     expect(await ask(wire.address)).toBe('169.254.1.1');
     await unwirePod(runCommand, wire.link);
     await unwirePod(runCommand, wire.link);
+    expect(await isWired(wire.link)).toBe(false);
+  });
+
+  it('is told from one whose maker died in the middle, and that is wired anew', async () => {
+    const config = { mtu: 1400, nodeAddress: '127.0.0.1', hostPid: process.pid };
+    const fresh = spawn('unshare', ['-n', process.execPath, '-e', server], { stdio: ['ignore', 'pipe', 'inherit'] });
+    pods.push(fresh);
+    await new Promise((resolve) => fresh.stdout?.once('data', resolve));
+    const wire = { link: `skptest${process.pid % 10_000}9`, address: '10.254.77.9', pid: fresh.pid ?? 0 };
+    wires.push(wire);
+    const half = `${renderPodWire(wire, config).join('\n')}\n`;
+    await runCommand('nsenter', [`--net=/proc/${wire.pid}/ns/net`, '--', 'ip', '-batch', '-'], half);
+    expect(await isWired(wire.link)).toBe(false);
+    await wirePod(runCommand, wire, config);
+    expect(await isWired(wire.link)).toBe(true);
+    expect(await ask(wire.address)).toBe('169.254.1.1');
   });
 });

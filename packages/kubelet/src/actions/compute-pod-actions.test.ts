@@ -78,6 +78,12 @@ const sidecar = { initContainers: [app('i1'), app('s', { restartPolicy: 'Always'
 describe('computePodActions', () => {
   it.each<[string, PodSnapshot, ObservedPod, object]>([
     ['a new pod', pod(two), nothing, { killPod: true, sandbox: 0, start: ['a', 'b'] }],
+    [
+      'a start that was given up and came late',
+      pod({}),
+      observed([sandbox()], [container('a', 'running'), container('a', 'running', { attempt: 1 })]),
+      { kill: { 'a-0': 'Container a was replaced by a newer one' } },
+    ],
     ['a new pod with init containers', pod({ ...two, ...init }), nothing, { killPod: true, sandbox: 0, init: ['i1'] }],
     ['everything runs', pod(two), observed([sandbox()], [container('a', 'running'), container('b', 'running')]), {}],
     ['a sandbox and nothing in it', pod(two), observed([sandbox()], []), { start: ['a', 'b'] }],

@@ -8,7 +8,7 @@ import {
   type PodSnapshot,
 } from '../pod/pod-snapshot.ts';
 import { hashContainer } from '../container/labels.ts';
-import { newestContainer, type ObservedPod } from './observed-pod.ts';
+import { newestContainer, type ObservedPod, runningContainers } from './observed-pod.ts';
 import { restartsAfterKill, shouldBeStarted, shouldRestartAfter } from './restart-policy.ts';
 
 export type ProbeVerdict = 'success' | 'failure' | 'unknown';
@@ -87,6 +87,11 @@ export function computePodActions(pod: PodSnapshot, observed: ObservedPod, probe
   });
   if (sandbox.changed) return finish(planFreshPod(pod, observed, sandbox.attempt, draft));
 
+  // A runtime that hung may carry out a start that was given up long ago.
+  for (const c of runningContainers(observed)) {
+    if (newestContainer(observed, c.metadata.name)?.id !== c.id)
+      draft.kill.set(c.id, { name: c.metadata.name, message: `Container ${c.metadata.name} was replaced by a newer one`, reason: '' });
+  }
   for (const c of ephemeralContainersOf(pod)) if (newestContainer(observed, c.name) === undefined) draft.ephemeral.push(c);
   const initialized = planInitContainers(pod, observed, probes, draft);
   if (draft.killPod || !initialized) return finish(false);

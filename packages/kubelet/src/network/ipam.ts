@@ -14,6 +14,7 @@ export interface AddressPool {
   /** Marks an address that a running sandbox has. Throws when somebody else has it; ignored outside the range. */
   adopt(address: string, owner: string): void;
   release(owner: string): void;
+  owners(): readonly string[];
   readonly size: number;
 }
 
@@ -36,6 +37,7 @@ export function createAddressPool(cidr: string, clock: Clock): AddressPool {
     get size() {
       return owners.size;
     },
+    owners: () => [...new Set(owners.values())],
     allocate: (owner) => {
       let oldest: { value: number; atMs: number } | undefined;
       for (let i = 0, value = next; i <= highest - lowest; i++, value = value >= highest ? lowest : value + 1) {

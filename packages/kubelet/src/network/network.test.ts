@@ -22,10 +22,8 @@ describe('pod wiring', () => {
   it('is point to point', () => {
     const wire = { link: 'x', address: '10.1.2.3', pid: 42 };
     expect(podMac(wire.address)).toBe('0a:58:0a:01:02:03');
-    expect(renderHostWire(wire, { mtu: 1400, nodeAddress: '192.168.0.9' })).toContain(
-      'route replace 10.1.2.3/32 dev x scope link src 192.168.0.9',
-    );
-    expect(renderPodWire(wire)).toContain('address add 10.1.2.3/32 dev eth0');
+    expect(renderHostWire(wire, { nodeAddress: '192.168.0.9' })).toContain('route replace 10.1.2.3/32 dev x scope link src 192.168.0.9');
+    expect(renderPodWire(wire, { mtu: 1400, hostPid: 1 })).toContain('address add 10.1.2.3/32 dev eth0');
   });
 
   const rules = {

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
@@ -11,7 +10,7 @@ import { createNodeNetwork } from './nodes/node-network.ts';
 import type { Peer } from './nodes/peer.ts';
 import { probeAddress } from './nodes/probe.ts';
 import { uplinkMtu, vxlanOverhead } from './nodes/uplink.ts';
-import { ensureUnreachable, hostSource, openForLoopback, setPodMtu, unwirePod, wirePod } from './wiring.ts';
+import { ensureUnreachable, hostSource, isWired, openForLoopback, setPodMtu, unwirePod, wirePod } from './wiring.ts';
 
 /** A sandbox as the network knows it. */
 export interface NetworkOwner {
@@ -60,6 +59,8 @@ export interface PodNetwork {
   ): Promise<void>;
   /** Cuts the wire, closes the host ports and lets the addresses rest. Idempotent. */
   detach(owner: NetworkOwner): Promise<void>;
+  /** Detaches all that a pod has, of sandboxes too that somebody else has removed. */
+  release(uid: string): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -125,6 +126,10 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
     }
   };
   const keyOf = (o: NetworkOwner): string => `${o.uid}/${o.attempt}`;
+  const ownerOf = (key: string): NetworkOwner => {
+    const at = key.lastIndexOf('/');
+    return { uid: key.slice(0, at), attempt: Number(key.slice(at + 1)) };
+  };
   const take = (owner: string, addresses: readonly string[]): void => {
     for (const address of addresses) {
       try {
@@ -147,6 +152,12 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
         log.debug({ err: error, port: p.hostPort }, 'no connections of a host port were forgotten'),
       );
     }
+  };
+  const detach = async (owner: NetworkOwner): Promise<void> => {
+    adopted.delete(keyOf(owner));
+    if (hostPorts.delete(keyOf(owner))) firewall.update(rules());
+    await unwirePod(run, podLink(names, owner.uid, owner.attempt));
+    pool?.release(keyOf(owner));
   };
   const setPodCidrs = (cidrs: readonly string[]): void => {
     // Pods get IPv4 addresses; ranges of the other family are kept for whoever asks.
@@ -199,33 +210,37 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
     },
     allocate: (owner) => {
       if (pool === undefined || problem !== '') throw new Error(`network is not ready: ${problem}`);
+      // Of a sandbox that is gone without a trace.
+      pool.release(keyOf(owner));
       return [pool.allocate(keyOf(owner))];
     },
     adopt: async (owner, { addresses, hostPorts: ports }) => {
       adopted.set(keyOf(owner), addresses);
       take(keyOf(owner), addresses);
       openPorts(owner, addresses, ports);
-      return access(`/sys/class/net/${podLink(names, owner.uid, owner.attempt)}`).then(
-        () => true,
-        () => false,
-      );
+      const link = podLink(names, owner.uid, owner.attempt);
+      if (!(await isWired(link))) return false;
+      if (usesLoopback(ports)) await openForLoopback(link);
+      return true;
     },
     attach: async (owner, { pid, addresses, hostPorts: ports }) => {
       const [address] = addresses;
       if (address === undefined) throw new Error('a pod needs an address');
       const wire = { link: podLink(names, owner.uid, owner.attempt), address, pid };
-      await wirePod(run, wire, { mtu: mtu ?? 1500 - vxlanOverhead, nodeAddress: config.nodeAddress });
+      await wirePod(run, wire, { mtu: mtu ?? 1500 - vxlanOverhead, nodeAddress: config.nodeAddress, hostPid: process.pid });
       if (ports.length === 0) return;
       if (usesLoopback(ports)) await openForLoopback(wire.link);
       openPorts(owner, addresses, ports);
       await firewall.ensure();
       await forgetDatagrams(ports);
     },
-    detach: async (owner) => {
-      adopted.delete(keyOf(owner));
-      if (hostPorts.delete(keyOf(owner))) firewall.update(rules());
-      await unwirePod(run, podLink(names, owner.uid, owner.attempt));
-      pool?.release(keyOf(owner));
+    detach,
+    release: async (uid) => {
+      const owners = new Set([...adopted.keys(), ...hostPorts.keys(), ...(pool?.owners() ?? [])]);
+      for (const key of owners) {
+        const owner = ownerOf(key);
+        if (owner.uid === uid) await detach(owner);
+      }
     },
     run: async (signal) => {
       // Routes and rules come back without the control plane, as they were.

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { RunCommand } from '../host/run-command.ts';
 import { parseIpv4 } from './ipv4.ts';
 
@@ -19,6 +19,8 @@ export interface WiringConfig {
   readonly mtu: number;
   /** Source of what the host itself sends to pods. */
   readonly nodeAddress: string;
+  /** A process in the host's network namespace. */
+  readonly hostPid: number;
 }
 
 export const gatewayAddress = '169.254.1.1';
@@ -28,23 +30,10 @@ const hostMac = 'ee:ee:ee:ee:ee:ee';
 export const podMac = (address: string): string =>
   `0a:58:${[24, 16, 8, 0].map((shift) => ((parseIpv4(address) / 2 ** shift) & 255).toString(16).padStart(2, '0')).join(':')}`;
 
-/** Lines for `ip -batch` on the host. */
-export const renderHostWire = (wire: PodWire, config: WiringConfig): readonly string[] => [
-  `link add name ${wire.link} mtu ${config.mtu} address ${hostMac} type veth peer name eth0 mtu ${config.mtu} address ${podMac(wire.address)} netns ${wire.pid}`,
-  `link set dev ${wire.link} up`,
-  `neighbour replace ${wire.address} lladdr ${podMac(wire.address)} dev ${wire.link} nud permanent`,
-  // A host without a network has only loopback, which can't be a source: it is the gateway then.
-  ...(config.nodeAddress.startsWith('127.')
-    ? [
-        `address replace ${gatewayAddress}/32 dev ${wire.link}`,
-        `route replace ${wire.address}/32 dev ${wire.link} scope link src ${gatewayAddress}`,
-      ]
-    : [`route replace ${wire.address}/32 dev ${wire.link} scope link src ${config.nodeAddress}`]),
-];
-
-/** Lines for `ip -batch` in the pod. */
-export const renderPodWire = (wire: PodWire): readonly string[] => [
+/** Lines for `ip -batch` in the pod. The host's end is left down: that it is up says that the wire is complete. */
+export const renderPodWire = (wire: PodWire, o: Pick<WiringConfig, 'mtu' | 'hostPid'>): readonly string[] => [
   'link set dev lo up',
+  `link add name eth0 mtu ${o.mtu} address ${podMac(wire.address)} type veth peer name ${wire.link} mtu ${o.mtu} address ${hostMac} netns ${o.hostPid}`,
   `address add ${wire.address}/32 dev eth0`,
   'link set dev eth0 up',
   `neighbour replace ${gatewayAddress} lladdr ${hostMac} dev eth0 nud permanent`,
@@ -52,19 +41,44 @@ export const renderPodWire = (wire: PodWire): readonly string[] => [
   `route replace default via ${gatewayAddress} dev eth0 src ${wire.address}`,
 ];
 
+/** Lines for `ip -batch` on the host. */
+export const renderHostWire = (wire: PodWire, o: Pick<WiringConfig, 'nodeAddress'>): readonly string[] => [
+  `link set dev ${wire.link} up`,
+  `neighbour replace ${wire.address} lladdr ${podMac(wire.address)} dev ${wire.link} nud permanent`,
+  // A host without a network has only loopback, which can't be a source: it is the gateway then.
+  ...(o.nodeAddress.startsWith('127.')
+    ? [
+        `address replace ${gatewayAddress}/32 dev ${wire.link}`,
+        `route replace ${wire.address}/32 dev ${wire.link} scope link src ${gatewayAddress}`,
+      ]
+    : [`route replace ${wire.address}/32 dev ${wire.link} scope link src ${o.nodeAddress}`]),
+];
+
 const batch = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
 
-/** Two short processes. What an interrupted attempt left behind is removed first. */
+/**
+ * Two short processes. What an interrupted attempt left behind is removed first. Each process carries out all of its lines even when the
+ * kubelet dies meanwhile.
+ */
 export async function wirePod(run: RunCommand, wire: PodWire, config: WiringConfig): Promise<void> {
-  const host = batch(renderHostWire(wire, config));
+  const inPod = ['nsenter', [`--net=/proc/${wire.pid}/ns/net`, '--', 'ip', '-batch', '-'], batch(renderPodWire(wire, config))] as const;
   try {
-    await run('ip', ['-batch', '-'], host);
+    await run(...inPod);
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('File exists'))) throw error;
     await unwirePod(run, wire.link);
-    await run('ip', ['-batch', '-'], host);
+    await run(...inPod);
   }
-  await run('nsenter', [`--net=/proc/${wire.pid}/ns/net`, '--', 'ip', '-batch', '-'], batch(renderPodWire(wire)));
+  await run('ip', ['-batch', '-'], batch(renderHostWire(wire, config)));
+}
+
+/** Whether a wire is there as a whole: whoever made it may have died in the middle. */
+export async function isWired(link: string): Promise<boolean> {
+  const flags = await readFile(`/sys/class/net/${link}/flags`, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '0';
+    throw error;
+  });
+  return (Number(flags) & 1) === 1;
 }
 
 /** Both ends and the route go at once. A link that is gone already is what was wanted. */

@@ -120,6 +120,7 @@ export function createFakeNode(
       adopt: async () => true,
       attach: async () => undefined,
       detach: async () => undefined,
+      release: async () => undefined,
       run: async () => undefined,
     },
     volumes: createVolumeManager(

@@ -361,6 +361,7 @@ export class PodWorker {
   async #cleanUp(): Promise<void> {
     const context = this.#context;
     const { uid } = this.#pod.metadata;
+    await context.network.release(uid);
     await context.volumes.tearDown(uid);
     await context.cgroups.remove(uid);
     context.images.forget(uid);

@@ -37,6 +37,8 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
       : context.runtimeHandler(pod.spec.runtimeClassName, signal),
     mkdir(context.hostMount.local(podPaths(context.rootDirectory, uid).root), { recursive: true }),
   ]);
+  const seccomp = computeSeccomp(pod, undefined, context.security);
+  // Last: what has addresses is either connected or gives them back.
   const ips = hostNetwork ? [] : network.allocate(owner);
   const config: PodSandboxConfig = {
     metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace, uid, attempt },
@@ -50,7 +52,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
     namespaces: sandboxNamespaces(pod),
     cgroupParent,
     sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value])),
-    seccomp: computeSeccomp(pod, undefined, context.security),
+    seccomp,
     oomScoreAdj: sandboxOomScoreAdj,
     privileged: [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some((c) => c.securityContext?.privileged === true),
   };
