@@ -1,7 +1,7 @@
 import type { ContainerCreateOptions } from 'dockerode';
 import { type ContainerConfig, type PodSandboxStatus, RuntimeError } from '@skiff/cri';
 import type { DockerRuntimeConfig } from './config.ts';
-import { renderMount, renderResources, renderSecurityOptions, renderUser } from './host-config.ts';
+import { renderMount, renderResources, renderSecurityOptions } from './host-config.ts';
 import { containerName, renderContainerLabels } from './labels.ts';
 
 const pidMode = (sandbox: PodSandboxStatus, config: ContainerConfig): string => {
@@ -19,6 +19,8 @@ export async function renderContainerCreate(o: {
   oomScoreFloor: number;
   recursiveReadOnly: boolean;
   cgroupParent: string;
+  /** As the engine is to be told. */
+  user: { readonly user: string; readonly groups: readonly number[] };
 }): Promise<ContainerCreateOptions> {
   const { config, sandbox } = o;
   const s = config.securityContext;
@@ -33,7 +35,7 @@ export async function renderContainerCreate(o: {
     ...(config.args.length > 0 || config.command.length > 0 ? { Cmd: [...config.args] } : {}),
     ...(config.workingDir === undefined || config.workingDir === '' ? {} : { WorkingDir: config.workingDir }),
     Env: config.envs.map((e) => `${e.name}=${e.value}`),
-    User: renderUser(s),
+    User: o.user.user,
     Labels: renderContainerLabels({
       instance: o.runtime.instance,
       pod: sandbox.metadata,
@@ -53,12 +55,12 @@ export async function renderContainerCreate(o: {
       IpcMode: sandbox.namespaces.ipc === 'node' ? 'host' : `container:${sandbox.id}`,
       PidMode: pidMode(sandbox, config),
       ...(sandbox.namespaces.network === 'node' ? { UTSMode: 'host' } : {}),
-      Mounts: config.mounts.map(renderMount),
+      Mounts: config.mounts.map((m) => renderMount(m, { knowsRecursion: o.recursiveReadOnly })),
       Devices: config.devices.map((d) => ({ PathOnHost: d.hostPath, PathInContainer: d.containerPath, CgroupPermissions: d.permissions })),
       Privileged: s.privileged,
       CapAdd: [...s.addCapabilities],
       CapDrop: [...s.dropCapabilities],
-      GroupAdd: s.supplementalGroups.map(String),
+      GroupAdd: o.user.groups.map(String),
       ReadonlyRootfs: s.readOnlyRootFilesystem,
       SecurityOpt: await renderSecurityOptions(s),
       ...(s.unmaskedProc ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),

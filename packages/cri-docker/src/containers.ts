@@ -1,3 +1,4 @@
+import type { ContainerInspectInfo } from 'dockerode';
 import {
   type ContainerConfig,
   type ContainerResources,
@@ -14,7 +15,8 @@ import type { Engine } from './engine.ts';
 import { asRuntimeError, engineMessage, engineStatusCode, unlessGone } from './engine-error.ts';
 import type { EngineFactsReader } from './engine-facts.ts';
 import { containerName, labelNames } from './labels.ts';
-import { renderResources } from './host-config.ts';
+import { renderResources, renderUser } from './host-config.ts';
+import { applyGroupsPolicy, type ContainerUser, type ImageAccountsReader, isExplicitUser, resolveUser } from './image-accounts.ts';
 import { isOomScoreRefusal } from './oom-score.ts';
 import { ignoreStopped, removeQuietly, type Sandboxes } from './sandboxes.ts';
 import { readContainerStats } from './stats.ts';
@@ -38,12 +40,30 @@ export function createContainers(o: {
   facts: EngineFactsReader;
   sandboxes: Sandboxes;
   images: ImageService & { imageIdOf(id: string): Promise<string> };
+  accounts: ImageAccountsReader;
   config: DockerRuntimeConfig;
 }): Containers {
-  const { engine, facts, sandboxes, config } = o;
+  const { engine, facts, sandboxes, accounts, config } = o;
+
+  /** The image's accounts are needed where the engine's own reading of them is not Kubernetes'. */
+  const userOf = async (container: ContainerConfig): Promise<{ user: string; groups: readonly number[] }> => {
+    const s = container.securityContext;
+    const plain = { user: renderUser(s), groups: s.supplementalGroups };
+    const policy = s.supplementalGroupsPolicy ?? 'merge';
+    if (policy === 'strict' ? isExplicitUser(plain.user) : s.runAsGroup === undefined) return plain;
+    const docker = await engine.docker();
+    const image = await docker
+      .getImage(container.image)
+      .inspect()
+      .catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+    // A user that the image does not know is the engine's to complain of.
+    return applyGroupsPolicy(policy, { ...plain, accounts: await accounts.get(image.Id) }) ?? plain;
+  };
 
   const createContainer = async (sandboxId: string, container: ContainerConfig): Promise<string> => {
-    const [docker, sandbox, f] = await Promise.all([engine.docker(), sandboxes.record(sandboxId), facts.get()]);
+    const [docker, sandbox, f, user] = await Promise.all([engine.docker(), sandboxes.record(sandboxId), facts.get(), userOf(container)]);
     const body = await renderContainerCreate({
       config: container,
       sandbox: sandbox.status,
@@ -51,6 +71,7 @@ export function createContainers(o: {
       oomScoreFloor: f.oomScoreFloor,
       recursiveReadOnly: f.recursiveReadOnlyMounts,
       cgroupParent: sandbox.cgroupParent,
+      user,
     });
     try {
       return (await docker.createContainer(body)).id;
@@ -73,6 +94,15 @@ export function createContainers(o: {
     }
   };
 
+  /** With whose rights the first process began. An image that can't be read any more leaves it untold. */
+  const startedAs = async (c: ContainerInspectInfo): Promise<ContainerUser | undefined> => {
+    if (c.State.Status === 'created') return undefined;
+    const groups = (c.HostConfig.GroupAdd ?? []).map(Number);
+    if (isExplicitUser(c.Config.User)) return resolveUser(c.Config.User, groups, { user: '', passwd: '', group: '' });
+    const known = await accounts.get(c.Image).catch(() => undefined);
+    return known === undefined ? undefined : resolveUser(c.Config.User, groups, known);
+  };
+
   const containerStatus = async (id: string): Promise<ContainerStatus> => {
     const docker = await engine.docker();
     const found = await docker
@@ -81,7 +111,8 @@ export function createContainers(o: {
       .catch((error: unknown) => {
         throw asRuntimeError(error);
       });
-    return describeInspected(found, await o.images.imageIdOf(found.Image));
+    const [imageId, user] = await Promise.all([o.images.imageIdOf(found.Image), startedAs(found)]);
+    return { ...describeInspected(found, imageId), ...(user === undefined ? {} : { user }) };
   };
 
   return {

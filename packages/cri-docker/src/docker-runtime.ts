@@ -6,6 +6,7 @@ import { createEngineFacts } from './engine-facts.ts';
 import { engineMessage } from './engine-error.ts';
 import { followEvents } from './events.ts';
 import { createExec } from './exec.ts';
+import { createImageAccounts } from './image-accounts.ts';
 import { createImages } from './images.ts';
 import { createLogReader } from './logs.ts';
 import { createPortForward } from './port-forward.ts';
@@ -23,7 +24,8 @@ export function createDockerRuntime(config: DockerRuntimeConfig): DockerRuntime 
   const facts = createEngineFacts(engine);
   const images = createImages({ engine, facts, config });
   const sandboxes = createSandboxes({ engine, facts, config });
-  const containers = createContainers({ engine, facts, sandboxes, images, config });
+  const accounts = createImageAccounts({ engine, instance: config.instance });
+  const containers = createContainers({ engine, facts, sandboxes, images, accounts, config });
 
   const runtime: RuntimeService = {
     ...sandboxes,

@@ -42,6 +42,7 @@ export function createEngineFacts(engine: Engine): EngineFactsReader {
       cgroupDriver: info.CgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
       handlers: ['', ...Object.keys(info.Runtimes ?? {})],
       recursiveReadOnlyMounts: Number(info.ServerVersion.split('.')[0]) >= 25,
+      supplementalGroupsPolicy: true,
       liveRestore: info.LiveRestoreEnabled ?? false,
       rootDirectory: info.DockerRootDir,
       oomScoreFloor: scoresRefused ? 0 : await detectOomScoreFloor(daemonPid),

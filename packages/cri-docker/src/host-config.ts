@@ -37,14 +37,26 @@ export function parseResources(h: Partial<HostConfig>): ContainerResources {
 
 const propagations = { 'host-to-container': 'rslave', bidirectional: 'rshared' } as const;
 
-export function renderMount(m: Mount): MountSettings {
+/** From Engine 25 on, read-only reaches what is mounted below unless told otherwise; with Kubernetes it is asked for. */
+function renderBindOptions(m: Mount, knowsRecursion: boolean): object | undefined {
+  const options = {
+    // The engine's own choice is private as well, except where its data lies below the source (`/` for instance): it insists on slave there.
+    ...(m.propagation === 'private' ? {} : { Propagation: propagations[m.propagation] }),
+    ...(m.readOnly && knowsRecursion ? (m.recursiveReadOnly === true ? { ReadOnlyForceRecursive: true } : { ReadOnlyNonRecursive: true }) : {}),
+    // The engine takes recursion only where it can promise that nothing is mounted in later.
+    ...(m.recursiveReadOnly === true && m.propagation === 'private' ? { Propagation: 'rprivate' } : {}),
+  };
+  return Object.keys(options).length === 0 ? undefined : options;
+}
+
+export function renderMount(m: Mount, o: { readonly knowsRecursion: boolean }): MountSettings {
+  const options = renderBindOptions(m, o.knowsRecursion);
   return {
     Type: 'bind',
     Source: m.hostPath,
     Target: m.containerPath,
     ReadOnly: m.readOnly,
-    // The engine's own choice is private as well, except where its data lies below the source (`/` for instance): it insists on slave there.
-    ...(m.propagation === 'private' ? {} : { BindOptions: { Propagation: propagations[m.propagation] } }),
+    ...(options === undefined ? {} : { BindOptions: options as MountSettings['BindOptions'] & object }),
   };
 }
 

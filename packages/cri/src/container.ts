@@ -52,6 +52,8 @@ export interface ContainerSecurityContext {
   readonly runAsUsername?: string;
   readonly runAsGroup?: number;
   readonly supplementalGroups: readonly number[];
+  /** Whether the image's /etc/group adds to them; absent: `merge`. */
+  readonly supplementalGroupsPolicy?: 'merge' | 'strict';
   readonly readOnlyRootFilesystem: boolean;
   readonly noNewPrivileges: boolean;
   /** /proc is neither masked nor read-only. */

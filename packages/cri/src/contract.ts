@@ -35,6 +35,8 @@ export interface RuntimeStatus {
   /** Handlers of RuntimeClasses that can be run; '' is the default. */
   readonly handlers: readonly string[];
   readonly recursiveReadOnlyMounts: boolean;
+  /** `strict` is heeded, and containers tell their user. */
+  readonly supplementalGroupsPolicy: boolean;
   /** Containers keep running while the runtime's daemon restarts. */
   readonly liveRestore: boolean;
   /** The daemon's process in the node's PID namespace, where it is known. */

@@ -96,6 +96,7 @@ export function createFakeRuntime(o: {
       cgroupDriver: 'cgroupfs',
       handlers: [''],
       recursiveReadOnlyMounts: false,
+      supplementalGroupsPolicy: false,
       liveRestore: true,
     }),
     runPodSandbox: async (config, { onCreated }) => {

@@ -115,6 +115,7 @@ export interface WireContainerConfig {
       readonly runAsUsername: string;
       readonly readonlyRootfs: boolean;
       readonly supplementalGroups: readonly number[];
+      readonly supplementalGroupsPolicy: 'Merge' | 'Strict';
       readonly noNewPrivs: boolean;
       readonly maskedPaths: readonly string[];
       readonly readonlyPaths: readonly string[];

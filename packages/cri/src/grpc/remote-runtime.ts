@@ -65,6 +65,7 @@ interface StatusAnswer {
     readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[];
   } | null;
   readonly info: Strings;
+  readonly features: { readonly supplementalGroupsPolicy: boolean } | null;
   readonly runtimeHandlers: readonly { readonly name: string; readonly features: { readonly recursiveReadOnlyMounts: boolean } | null }[];
 }
 
@@ -335,6 +336,7 @@ async function readStatus(answer: StatusAnswer): Promise<RuntimeStatus> {
     cgroupDriver: /"SystemdCgroup":\s*true/.test(configured) ? 'systemd' : 'cgroupfs',
     handlers: [...new Set(['', ...answer.runtimeHandlers.map((h) => h.name)])],
     recursiveReadOnlyMounts: answer.runtimeHandlers.find((h) => h.name === '')?.features?.recursiveReadOnlyMounts ?? false,
+    supplementalGroupsPolicy: answer.features?.supplementalGroupsPolicy ?? false,
     // Shims keep containers running while the daemon is away.
     liveRestore: true,
     ...told,

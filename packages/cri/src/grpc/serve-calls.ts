@@ -131,6 +131,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
           ],
         },
         info: r.verbose ? { [runtimeInfoKey]: JSON.stringify(s) } : {},
+        features: { supplementalGroupsPolicy: s.supplementalGroupsPolicy },
         runtimeHandlers: s.handlers.map((name) => ({ name, features: { recursiveReadOnlyMounts: s.recursiveReadOnlyMounts } })),
       };
     },

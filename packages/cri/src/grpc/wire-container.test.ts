@@ -49,6 +49,7 @@ const cases: Record<string, ContainerConfig> = {
       runAsUser: 0,
       runAsGroup: 99,
       supplementalGroups: [1, 2],
+      supplementalGroupsPolicy: 'strict',
       readOnlyRootFilesystem: true,
       noNewPrivileges: true,
       unmaskedProc: true,

@@ -82,6 +82,7 @@ export function computeSecurityContext(
       ? {}
       : { runAsGroup, ...(runAsUser === undefined && o.image.username === undefined ? { runAsUser: 0 } : {}) }),
     supplementalGroups: groups,
+    ...(shared?.supplementalGroupsPolicy === 'Strict' ? { supplementalGroupsPolicy: 'strict' as const } : {}),
     readOnlyRootFilesystem: own?.readOnlyRootFilesystem ?? false,
     noNewPrivileges: own?.allowPrivilegeEscalation === false,
     unmaskedProc: own?.procMount === 'Unmasked',

@@ -131,6 +131,7 @@ export function createNodeReporter(
       liveRestore: true,
       handlers: [''],
       recursiveReadOnlyMounts: false,
+      supplementalGroupsPolicy: false,
     }));
     if (status.ready && info === undefined) info = await readSystemInfo(await asked('version', runtime.version()));
     if (status.ready && clock.monotonicMs() - imagesAtMs > imagesIntervalMs) {
@@ -164,7 +165,7 @@ export function createNodeReporter(
         features: { recursiveReadOnlyMounts: status.recursiveReadOnlyMounts, userNamespaces: false },
       })),
       volumesInUse: [...(await deps.volumesInUse())],
-      features: { supplementalGroupsPolicy: false },
+      features: { supplementalGroupsPolicy: status.supplementalGroupsPolicy },
       conditions: stampNodeConditions(verdicts, previous.conditions ?? [], formatTime(clock.now())),
     };
     return mergeExtendedResources(previous, next);

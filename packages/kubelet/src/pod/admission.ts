@@ -167,7 +167,7 @@ export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefin
       message: 'hostUsers: false can not be carried out: the container runtime has user namespaces only for all containers together',
     };
   }
-  if (pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict') {
+  if (pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict' && o.node?.status?.features?.supplementalGroupsPolicy !== true) {
     return { reason: 'SupplementalGroupsPolicyNotSupported', message: 'SupplementalGroupsPolicy=Strict is not supported in this node' };
   }
   const unsafe = pod.spec.securityContext?.sysctls?.find((s) => !sysctlAllowed(s.name.replaceAll('/', '.'), o.allowedUnsafeSysctls ?? []));
