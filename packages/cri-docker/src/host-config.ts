@@ -42,7 +42,11 @@ function renderBindOptions(m: Mount, knowsRecursion: boolean): object | undefine
   const options = {
     // The engine's own choice is private as well, except where its data lies below the source (`/` for instance): it insists on slave there.
     ...(m.propagation === 'private' ? {} : { Propagation: propagations[m.propagation] }),
-    ...(m.readOnly && knowsRecursion ? (m.recursiveReadOnly === true ? { ReadOnlyForceRecursive: true } : { ReadOnlyNonRecursive: true }) : {}),
+    ...(m.readOnly && knowsRecursion
+      ? m.recursiveReadOnly === true
+        ? { ReadOnlyForceRecursive: true }
+        : { ReadOnlyNonRecursive: true }
+      : {}),
     // The engine takes recursion only where it can promise that nothing is mounted in later.
     ...(m.recursiveReadOnly === true && m.propagation === 'private' ? { Propagation: 'rprivate' } : {}),
   };
