@@ -168,6 +168,9 @@ describe('custom resources', () => {
       body: { kind: 'CronTab', apiVersion: `${group}/v1`, metadata: { name: 'a' }, spec: { cron: 'x', old: 'o' } },
     });
     expect(registry.lookup(group, 'v0', 'crontabs', '')).toBeUndefined();
+    // Discovery tells by the hash that both are stored as v1.
+    const served = registry.definitions().filter((d) => d.group === group);
+    expect(served.map((d) => [d.version, d.storageVersionHash])).toEqual(['v1', 'v2'].map((v) => [v, 'EdX2FP+L0js=']));
     const { object } = await call(registry, { verb: 'get', name: 'a', version: 'v2' });
     expect(object).toMatchObject({ apiVersion: `${group}/v2`, spec: { cron: 'x', size: 'small' } });
     expect(object['spec']).not.toHaveProperty('old');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { allVerbs, builtinSchemas, type CustomResourceDefinition, type CustomResourceDefinitionVersion } from '@skiff/api';
 import {
   type ConversionWebhook,
@@ -163,6 +164,11 @@ function subresourcesOf(
   };
 }
 
+/** What tells clients in discovery that objects are stored in another version than before; the same for every version served. */
+function storageVersionHash(group: string, version: string, kind: string): string {
+  return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
+}
+
 function scalePaths(version: Version): ScalePaths | undefined {
   const scale = version.subresources?.scale;
   if (scale === undefined) return undefined;
@@ -220,6 +226,7 @@ function customDefinition(
         : {}),
     },
     storagePrefix: `${group}/${names.plural}`,
+    storageVersionHash: storageVersionHash(group, crd.spec.versions.find((v) => v.storage)?.name ?? version.name, names.kind),
     strategy: mainStrategy({ codec, rules, status, scale }),
     ...(subresources === undefined ? {} : { subresources }),
     ...(fields.length === 0
