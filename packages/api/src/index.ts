@@ -13,6 +13,7 @@ export { persistentVolumeClaim } from './core/v1/persistent-volume-claim.ts';
 export { persistentVolume } from './core/v1/persistent-volume.ts';
 export { pod } from './core/v1/pod.ts';
 export { computePodQOSClass } from './core/v1/pod/qos-class.ts';
+export { allReferences, type PodReferences } from './core/v1/pod-references.ts';
 export { podTemplate } from './core/v1/pod-template.ts';
 export { replicationController } from './core/v1/replication-controller.ts';
 export { resourceQuota } from './core/v1/resource-quota.ts';

@@ -130,7 +130,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
       },
     };
     const { objects, members } = registry;
-    const bootstrap = createBootstrap(systemObjects, { objects, members, definitions: builtinResources, log });
+    const bootstrap = createBootstrap(systemObjects, { objects, members, definitions: builtinResources, nowMs: clock.now, log });
 
     const kubelets = createKubeletClient(config.kubelet, { dialer });
     registerProcessMetrics([metricsRegistry], startedAtSeconds);

@@ -9,6 +9,7 @@ import type { DefaultTolerations } from './admission/default-toleration-seconds.
 import type { apiServerFlags } from './flags.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import type { TlsFileNames } from './server/tls-files.ts';
+import type { ComponentEndpoints } from './reviews/component-statuses.ts';
 import { type DialMode, dialModes } from './tunnel/dialer.ts';
 
 export interface ServiceAccountConfig {
@@ -56,6 +57,8 @@ export interface ApiServerConfig {
   readonly admission: AdmissionConfig;
   readonly requestHeaderAllowedNames: readonly string[];
   readonly proxyClient: ProxyClientConfig;
+  /** Health pages of the processes beside this one, by name. */
+  readonly componentHealth: ComponentEndpoints;
   readonly inFlight: InFlightLimits;
   /** API priority and fairness; without it requests are limited by number alone. */
   readonly priorityAndFairness: boolean;
@@ -147,6 +150,7 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
       file: f['admission-control-config-file'],
     }),
     requestHeaderAllowedNames: f['requestheader-allowed-names'],
+    componentHealth: parseComponentHealth(f['component-health']),
     proxyClient: { certFile: f['proxy-client-cert-file'], keyFile: f['proxy-client-key-file'] },
     inFlight: { readOnly: f['max-requests-inflight'], mutating: f['max-mutating-requests-inflight'] },
     priorityAndFairness: f['enable-priority-and-fairness'],
@@ -156,4 +160,16 @@ export function configFromFlags(f: Flags<typeof apiServerFlags>): ApiServerConfi
     audit: auditConfigFromFlags(f),
     externalAuthentication: externalAuthenticationFromFlags(f),
   };
+}
+
+/** `name=http://…`. Throws FlagError. */
+function parseComponentHealth(given: readonly string[]): ComponentEndpoints {
+  return Object.fromEntries(
+    given.map((text): [string, URL] => {
+      const at = text.indexOf('=');
+      const url = URL.canParse(text.slice(at + 1)) ? new URL(text.slice(at + 1)) : undefined;
+      if (at < 1 || url?.protocol !== 'http:') throw new FlagError(`--component-health takes name=http://host:port/path, not "${text}"`);
+      return [text.slice(0, at), url];
+    }),
+  );
 }

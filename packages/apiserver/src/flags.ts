@@ -92,6 +92,11 @@ export const apiServerFlags = {
     default: true,
     help: 'share seats by FlowSchemas and PriorityLevelConfigurations; otherwise requests are only counted',
   },
+  'component-health': {
+    type: 'list',
+    default: ['controller-manager=http://127.0.0.1:10257/healthz', 'scheduler=http://127.0.0.1:10259/healthz'],
+    help: 'what ComponentStatuses tell of: name=URL of a health page',
+  },
   'request-timeout': { type: 'duration', default: '1m', help: 'for requests that are not long-running' },
   'shutdown-delay-duration': { type: 'duration', default: '0', help: 'how long to go on serving, not ready, once told to stop' },
   'goaway-chance': { type: 'string', default: '0', help: 'share of HTTP/2 requests that ask the client to reconnect, 0 to 0.02' },

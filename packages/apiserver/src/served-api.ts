@@ -14,6 +14,7 @@ import { attributesOf, forbiddenError } from './authz/authorizer.ts';
 import type { ApiServerConfig } from './config.ts';
 import type { AdmissionChain, HeavyForms, RegistryConfig, RegistryDeps, ResourceRegistry } from './contract.ts';
 import { withHandlers } from './dispatch.ts';
+import { createComponentStatuses } from './reviews/component-statuses.ts';
 import { createReviewHandlers } from './reviews/handlers.ts';
 import type { TlsMaterial } from './server/tls-files.ts';
 
@@ -109,7 +110,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
   });
   return {
     registry,
-    endpoints: withHandlers(registry, reviews),
+    endpoints: withHandlers(registry, [...reviews, createComponentStatuses(config.componentHealth, { store: deps.store, clock })]),
     authorization,
     authentication,
     admission: () => admission.current,

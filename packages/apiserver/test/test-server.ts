@@ -47,6 +47,7 @@ export async function startTestServer(
     },
     kubelet: {
       certFile: pki.file('server.crt'),
+    componentHealth: {},
       keyFile: pki.file('server.key'),
       caFile: pki.file('ca.crt'),
       preferredAddressTypes: ['InternalIP'],

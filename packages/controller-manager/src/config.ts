@@ -24,6 +24,8 @@ export interface ControllerManagerConfig {
   /** Nodes that were silent for so long are deleted; 0: none. */
   readonly nodeRemovalAfterMs: number;
   readonly terminatedPodGcThreshold: number;
+  /** Tokens in Secrets that were not used for so long are marked as invalid, and deleted after as long again. */
+  readonly legacyTokenCleanUpPeriodMs: number;
   readonly leaderElection: {
     /** Whether this process runs only as long as it holds the lease. */
     readonly elected: boolean;
@@ -49,5 +51,6 @@ export const defaultConfig: ControllerManagerConfig = {
   },
   nodeRemovalAfterMs: 0,
   terminatedPodGcThreshold: 12_500,
+  legacyTokenCleanUpPeriodMs: 365 * 24 * 3_600_000,
   leaderElection: { elected: false, lease: { namespace: 'kube-system', name: 'kube-controller-manager' } },
 };

@@ -15,6 +15,7 @@ import { endpointsController } from './controllers/endpoints.ts';
 import { ephemeralVolumeController } from './controllers/ephemeral-volume.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
 import { jobController } from './controllers/job.ts';
+import { legacyTokenCleaner } from './controllers/legacy-token-cleaner.ts';
 import { localPathProvisionerController } from './controllers/local-path-provisioner.ts';
 import { namespaceController } from './controllers/namespace.ts';
 import { nodeIpamController } from './controllers/node-ipam.ts';
@@ -46,6 +47,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   namespaceController,
   serviceAccountController,
   serviceAccountTokensController,
+  legacyTokenCleaner,
   rootCaPublisher,
   resourceQuotaController,
   garbageCollector,

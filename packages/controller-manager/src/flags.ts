@@ -43,6 +43,11 @@ export const controllerManagerFlags = {
     help: 'Delete the Node of a host that has been silent for so long, unless it is of the control plane; 0 deletes none',
   },
   'terminated-pod-gc-threshold': { type: 'integer', default: 12500, help: 'Ended pods beyond this number are deleted; 0 keeps all' },
+  'legacy-service-account-token-clean-up-period': {
+    type: 'duration',
+    default: '8760h',
+    help: 'How long a token in a Secret may be unused before it is marked as invalid, and then before it is deleted',
+  },
   'leader-elect': { type: 'boolean', default: true, help: 'Campaign for the lease before running; for more than one replica' },
   'leader-elect-identity': {
     type: 'string',

@@ -46,6 +46,7 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
       unhealthyZoneThreshold: flags['unhealthy-zone-threshold'],
     },
     nodeRemovalAfterMs: flags['node-removal-after'],
+    legacyTokenCleanUpPeriodMs: flags['legacy-service-account-token-clean-up-period'],
     terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
     leaderElection: {
       elected: flags['leader-elect'],

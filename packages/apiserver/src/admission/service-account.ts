@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { serviceAccount, type Container, type Pod, type ServiceAccount, type Volume } from '@skiff/api';
+import { allReferences, serviceAccount, type Container, type Pod, type ServiceAccount, type Volume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import { allReferences } from '../authz/pod-references.ts';
 import type { AdmissionRequest, Lifetime, ObjectAccess } from '../contract.ts';
 import { type AdmissionPlugin, isFor } from './plugin.ts';
 import { refuse } from './refuse.ts';

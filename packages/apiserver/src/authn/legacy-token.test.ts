@@ -57,11 +57,13 @@ describe('tokens in Secrets', () => {
   });
 
   it('hold only with their Secret, and their account', async () => {
-    const { token, put, putAccount, refused } = await world();
+    const { objects, token, put, putAccount, refused } = await world();
     put('another');
     await refused(token, "does not match server's copy");
     put(token, { labels: { 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' } });
-    await refused(token, 'marked invalid');
+    await refused(token, "remove the 'kubernetes.io/legacy-token-invalid-since' label from the secret");
+    // Whoever still tries to use it keeps it from being deleted.
+    expect(objects.get<Secret>(secret, 'ns', 's')?.metadata?.labels?.['kubernetes.io/legacy-token-last-used']).toBeDefined();
     put(token, { deletionTimestamp: '2026-01-01T00:00:00Z' });
     await refused(token, 'invalidated');
     put(token);

@@ -110,11 +110,11 @@ export function createLegacyTokenAuthenticator(deps: {
         throw new AuthenticationError(`ServiceAccount ${namespace}/${name} has been deleted`);
       if (account.metadata?.uid !== uid)
         throw new AuthenticationError(`ServiceAccount UID (${account.metadata?.uid ?? ''}) does not match claim (${uid})`);
+      noteUse(found, claims);
       if ((found.metadata?.labels?.[invalidLabel] ?? '') !== '')
         throw new AuthenticationError(
-          `the token in secret ${namespace}/${secretName} for service account ${namespace}/${name} has been marked invalid`,
+          `the token in secret ${namespace}/${secretName} for service account ${namespace}/${name} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidLabel}' label from the secret to temporarily allow use of this token`,
         );
-      noteUse(found, claims);
       return { user: { name: serviceAccountUserName(namespace, name), uid, groups: serviceAccountGroups(namespace) }, audiences: [] };
     },
   };

@@ -31,7 +31,13 @@ const alone = { list: () => [] };
 describe('bootstrap', () => {
   it('makes what every cluster has, and nothing twice', async () => {
     const objects = new FakeObjects();
-    await createBootstrap(config, { objects, members: alone, definitions: builtinResources, log: silentLogger }).run();
+    await createBootstrap(config, {
+      objects,
+      members: alone,
+      definitions: builtinResources,
+      nowMs: () => Date.parse('2026-03-04T23:00:00Z'),
+      log: silentLogger,
+    }).run();
     expect(objects.list(namespace).map((n) => n.metadata?.name)).toEqual(
       expect.arrayContaining(['default', 'kube-system', 'kube-public', 'kube-node-lease']),
     );
@@ -53,16 +59,28 @@ describe('bootstrap', () => {
     const [create, update] = [objects.create.bind(objects), objects.update.bind(objects)];
     objects.create = (...a) => ((writes += 1), create(...a));
     objects.update = (...a) => ((writes += 1), update(...a));
-    await createBootstrap(config, { objects, members: alone, definitions: builtinResources, log: silentLogger }).run();
+    await createBootstrap(config, {
+      objects,
+      members: alone,
+      definitions: builtinResources,
+      nowMs: () => Date.parse('2026-03-04T23:00:00Z'),
+      log: silentLogger,
+    }).run();
     expect(writes).toBe(0);
   });
 
   it('follows a server that moved', async () => {
     const objects = new FakeObjects();
-    await createBootstrap(config, { objects, members: alone, definitions: builtinResources, log: silentLogger }).run();
+    await createBootstrap(config, {
+      objects,
+      members: alone,
+      definitions: builtinResources,
+      nowMs: () => Date.parse('2026-03-04T23:00:00Z'),
+      log: silentLogger,
+    }).run();
     await createBootstrap(
       { ...config, advertiseAddress: '192.0.2.9', securePort: 7443 },
-      { objects, members: alone, definitions: builtinResources, log: silentLogger },
+      { objects, members: alone, definitions: builtinResources, nowMs: () => Date.parse('2026-03-04T23:00:00Z'), log: silentLogger },
     ).run();
     expect(objects.get<Service>(service, 'default', 'kubernetes')?.spec?.ports?.[0]?.targetPort).toBe(7443);
     expect(objects.get<Endpoints>(endpoints, 'default', 'kubernetes')?.subsets).toEqual([

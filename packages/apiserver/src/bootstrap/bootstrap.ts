@@ -13,6 +13,7 @@ import {
   ensurePriorityClasses,
   ensureServiceCidr,
   ensureStorageClass,
+  ensureTokenTracking,
   type SystemObjectsConfig,
 } from './system-objects.ts';
 
@@ -26,7 +27,13 @@ export interface Bootstrap {
 /** Objects that every cluster has. Namespaces come first: everything else may live in them. */
 export function createBootstrap(
   config: SystemObjectsConfig,
-  deps: { objects: ObjectAccess; members: Pick<ServerMembers, 'list'>; definitions: readonly ResourceDefinition[]; log: Logger },
+  deps: {
+    objects: ObjectAccess;
+    members: Pick<ServerMembers, 'list'>;
+    definitions: readonly ResourceDefinition[];
+    nowMs: () => number;
+    log: Logger;
+  },
 ): Bootstrap {
   const { objects, log } = deps;
   const steps = [
@@ -37,6 +44,7 @@ export function createBootstrap(
     { name: 'poststarthook/priority-and-fairness-config-producer', run: () => ensureFlowObjects(objects) },
     { name: 'poststarthook/start-kubernetes-service-cidr-controller', run: () => ensureServiceCidr(objects, config) },
     { name: 'poststarthook/start-cluster-authentication-info-controller', run: () => ensureAuthenticationConfig(objects, config) },
+    { name: 'poststarthook/start-legacy-token-tracking-controller', run: () => ensureTokenTracking(objects, deps.nowMs()) },
     { name: 'poststarthook/bootstrap-controller', run: () => ensureKubernetesService(objects, config, deps.members.list()) },
     { name: 'autoregister-completion', run: () => registerBuiltin(objects, deps.definitions) },
     { name: 'poststarthook/bootstrap-cluster-dns', run: () => ensureClusterDns(objects, config) },

@@ -111,3 +111,17 @@ export async function ensureServiceCidr(objects: ObjectAccess, config: SystemObj
     spec: { cidrs },
   });
 }
+
+/**
+ * Since when the last use of tokens in Secrets is noted (kube-system/kube-apiserver-legacy-service-account-token-tracking): whoever deletes
+ * unused ones must know.
+ */
+export async function ensureTokenTracking(objects: ObjectAccess, nowMs: number): Promise<void> {
+  const metadata = { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' };
+  const since = new Date(nowMs).toISOString().slice(0, 10);
+  await ensureObject<ConfigMap>(objects, configMap, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { since } }, (draft) => {
+    if (/^\d{4}-\d\d-\d\d$/.test(draft.data?.['since'] ?? '')) return false;
+    draft.data = { ...draft.data, since };
+    return true;
+  });
+}

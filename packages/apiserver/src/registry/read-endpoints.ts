@@ -19,9 +19,12 @@ import { prepareForms, serveWatch } from './watch-session.ts';
 
 const subject = (d: ResourceDefinition): { group: string; resource: string } => ({ group: d.group, resource: d.plural });
 
+/** What is needed of a resource to show its entries. */
+export type ShownResource = Pick<ServedResource, 'definition' | 'view'>;
+
 /** One object in the negotiated form. */
 export function presentEntry(
-  resource: ServedResource,
+  resource: ShownResource,
   entry: StoredEntry,
   r: ApiRequest,
   code: number,
@@ -41,7 +44,7 @@ export function presentEntry(
       return present(code, [renderObject(form, entry.revision, metadataShape(r.output.asVersion ?? 'v1'))], r.output);
     case 'Table': {
       const writer = createRowWriter(resource.definition, parseIncludeObject(r.query), r.output.asVersion);
-      const head = tableHead({ resourceVersion: String(entry.revision) }, writer.columns, r.output.asVersion);
+      const head = tableHead(entry.revision === 0 ? {} : { resourceVersion: String(entry.revision) }, writer.columns, r.output.asVersion);
       return present(code, [...tablePieces(head, [entry], { writer, formOf: () => form, nowMs })], r.output);
     }
     case 'PartialObjectMetadataList':
@@ -136,7 +139,7 @@ export async function listObjects(resource: ServedResource, r: ApiRequest, clock
 }
 
 /** A list in the negotiated form, made piece by piece as it is pulled. */
-export async function presentList(resource: ServedResource, page: ListPage, r: ApiRequest, nowMs: number): Promise<ApiResponse> {
+export async function presentList(resource: ShownResource, page: ListPage, r: ApiRequest, nowMs: number): Promise<ApiResponse> {
   const { definition, view } = resource;
   const formOf = view.formOf.bind(view);
   if (r.output.mediaType === 'protobuf' && r.output.as !== 'PartialObjectMetadata') {

@@ -50,9 +50,12 @@ export function writeShape(target: Buffer, start: number, form: ServedForm, vers
   return at;
 }
 
+/** 0: of what is not stored (dry runs, what the server makes up), and said nothing of. */
+export const versionText = (revision: number): string => (revision === 0 ? '' : String(revision));
+
 /** One object as a whole answer, with the newline that upstream ends its JSON with. */
 export function renderObject(form: ServedForm, revision: number, shape: Shape = 'object'): Buffer {
-  const version = revision === 0 ? '' : String(revision);
+  const version = versionText(revision);
   const out = Buffer.allocUnsafe(shapeBytes(form, version, shape) + 1);
   out[writeShape(out, 0, form, version, shape)] = 0x0a;
   return out;
@@ -70,7 +73,8 @@ export function renderFrame(type: string, form: ServedForm, revision: number, sh
 }
 
 export interface ListMetadata {
-  readonly resourceVersion: string;
+  /** Absent for what is not stored. */
+  readonly resourceVersion?: string;
   readonly continue?: string;
   readonly remainingItemCount?: number;
 }
@@ -104,7 +108,7 @@ export function renderList(
   }
   const tail = Buffer.from(']}\n');
   let contentLength = head.length + tail.length + Math.max(0, entries.length - 1);
-  for (const entry of entries) contentLength += shapeBytes(formOf(entry), String(entry.revision), shape);
+  for (const entry of entries) contentLength += shapeBytes(formOf(entry), versionText(entry.revision), shape);
   return { contentLength, body: { [Symbol.iterator]: () => listPieces({ head, tail, entries, formOf, shape }, contentLength) } };
 }
 
@@ -123,7 +127,7 @@ function* listPieces(parts: ListParts, contentLength: number): Generator<Buffer,
   let first = true;
   for (const entry of parts.entries) {
     const form = parts.formOf(entry);
-    const version = String(entry.revision);
+    const version = versionText(entry.revision);
     const needed = shapeBytes(form, version, parts.shape) + (first ? 0 : 1);
     if (at + needed > piece.length) {
       yield piece.subarray(0, at);

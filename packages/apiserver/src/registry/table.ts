@@ -9,7 +9,7 @@ import {
   type TableDefinition,
 } from '@skiff/apimachinery';
 import type { ServedForm, StoredEntry } from '../storage/stored-entry.ts';
-import { type ListMetadata, metadataShape, type MetaVersion, shapeBytes, writeShape } from './render.ts';
+import { type ListMetadata, metadataShape, type MetaVersion, shapeBytes, versionText, writeShape } from './render.ts';
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
@@ -61,7 +61,7 @@ export function createRowWriter(d: ResourceDefinition, include: IncludeObject, m
       const object = JSON.parse(form.bytes.toString('utf8')) as DeepReadonly<KubeObject>;
       const head = Buffer.from(`{"cells":${JSON.stringify(table.row(object, nowMs))},"object":`);
       if (include === 'None') return Buffer.concat([head, Buffer.from('null}')]);
-      const version = String(revision);
+      const version = versionText(revision);
       const out = Buffer.allocUnsafe(head.length + shapeBytes(form, version, objectShape) + 1);
       out[writeShape(out, head.copy(out), form, version, objectShape)] = 0x7d;
       return out;

@@ -124,6 +124,8 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
         flag('proxy-client-key-file', pki('front-proxy-client.key')),
         flag('requestheader-client-ca-file', pki('front-proxy-ca.crt')),
         flag('requestheader-allowed-names', 'front-proxy-client'),
+        flag('component-health', `controller-manager=http://127.0.0.1:${healthPort(config, 1)}/healthz`),
+        flag('component-health', `scheduler=http://127.0.0.1:${healthPort(config, 2)}/healthz`),
         ...(existsSync(encryptionFile(config))
           ? [flag('encryption-provider-config', encryptionFile(config)), '--encryption-provider-config-automatic-reload']
           : []),
