@@ -47,7 +47,6 @@ export async function startTestServer(
     },
     kubelet: {
       certFile: pki.file('server.crt'),
-    componentHealth: {},
       keyFile: pki.file('server.key'),
       caFile: pki.file('ca.crt'),
       preferredAddressTypes: ['InternalIP'],
@@ -72,6 +71,7 @@ export async function startTestServer(
     requestHeaderAllowedNames: [],
     proxyClient: { certFile: undefined, keyFile: undefined },
     inFlight: { readOnly: 400, mutating: 200 },
+    componentHealth: {},
     priorityAndFairness: true,
     requestTimeoutMs: 60_000,
     shutdownDelayMs: 0,
