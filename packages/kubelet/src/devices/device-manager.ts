@@ -34,6 +34,16 @@ interface Checkpoint {
   readonly allocations: readonly Allocation[];
 }
 
+const isAllocation = (a: unknown): boolean => {
+  const { podUid, container, resource, ids } = (a ?? {}) as Partial<Allocation>;
+  return [podUid, container, resource].every((text) => typeof text === 'string') && Array.isArray(ids);
+};
+function isCheckpoint(value: object): boolean {
+  if (Array.isArray(value)) return value.every(isAllocation);
+  const { resources, allocations } = value as Partial<Checkpoint>;
+  return Array.isArray(resources) && Array.isArray(allocations) && allocations.every(isAllocation);
+}
+
 interface Plugin {
   readonly client: PluginClient;
   readonly options: PluginOptions;
@@ -174,7 +184,7 @@ export function createDeviceManager(
 
   return {
     load: async () => {
-      const read = await readStateFile<Checkpoint | readonly Allocation[]>(file, [], log);
+      const read = await readStateFile<Checkpoint | readonly Allocation[]>(file, { empty: [], isUsable: isCheckpoint, log });
       // Former versions recorded allocations only.
       const { resources, allocations } = 'allocations' in read ? read : { resources: [], allocations: read };
       store = new DeviceStore(allocations);

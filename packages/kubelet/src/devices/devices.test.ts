@@ -195,6 +195,24 @@ describe('device plugins', () => {
     expect(upgraded.admit(pod('q', [container('c', 1)]))?.reason).toBe('UnexpectedAdmissionError');
   });
 
+  it.each(['{}', '[1]', '{"resources":[],"allocations":{}}', '{"allocations":[]}', '[{"podUid":"p"}]'])(
+    'don’t keep the node from starting when what was recorded is damaged: %s',
+    async (text) => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'devices-'));
+      const file = path.join(folder, 'kubelet_internal_checkpoint');
+      writeFileSync(file, text);
+      const made = createDeviceManager(
+        { directory: folder, stateDirectory: folder },
+        { connect: async () => Promise.reject(new Error('no plugin')), onChange: () => undefined, clock: systemClock, log: silentLogger },
+      );
+      await made.load();
+      expect(made.admit(pod('p', [container('c', 1)]))).toBeUndefined();
+      made.release('p');
+      expect(readFileSync(`${file}.broken`, 'utf8')).toBe(text);
+      rmSync(folder, { recursive: true });
+    },
+  );
+
   it('say what is ill, and are missed when they go', async () => {
     plugin.send([
       { ID: 'a', health: 'Healthy' },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { silentLogger } from '@skiff/component-base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readStateFile, writeStateFile } from './state-file.ts';
+import { isMapOfObjects, readStateFile, writeStateFile } from './state-file.ts';
 
 describe('state files', () => {
   let dir = '';
@@ -14,15 +14,17 @@ describe('state files', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
 
+  const read = () => readStateFile(file, { empty: {}, isUsable: isMapOfObjects, log: silentLogger });
+
   it('hold what was written', async () => {
-    expect(await readStateFile(file, {}, silentLogger)).toEqual({});
-    await writeStateFile(file, { a: 1 });
-    expect(await readStateFile(file, {}, silentLogger)).toEqual({ a: 1 });
+    expect(await read()).toEqual({});
+    await writeStateFile(file, { a: { b: 1 } });
+    expect(await read()).toEqual({ a: { b: 1 } });
   });
 
-  it.each(['', '{"a":', 'null', '3'])('that are damaged are put aside: %j', async (text) => {
+  it.each(['', '{"a":', 'null', '3', '[]', '{"a":1}'])('that are damaged are put aside: %j', async (text) => {
     writeFileSync(file, text);
-    expect(await readStateFile(file, {}, silentLogger)).toEqual({});
+    expect(await read()).toEqual({});
     expect(existsSync(file)).toBe(false);
     expect(readFileSync(`${file}.broken`, 'utf8')).toBe(text);
   });

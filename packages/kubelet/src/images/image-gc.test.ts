@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FakeClock, silentLogger } from '@skiff/component-base';
+import { RuntimeError } from '@skiff/cri';
 import { createFakeRuntime } from '@skiff/cri/fake';
 import { createImageGarbage } from './image-gc.ts';
 
@@ -45,6 +46,21 @@ describe('image garbage', () => {
     await clock.advance(1_000_000);
     expect(await garbage.collect(new Set())).toBe(1);
     expect([...images.local]).toEqual(['b:1']);
+  });
+
+  it('goes on with others when one can not be removed', async () => {
+    const clock = new FakeClock();
+    const { images } = createFakeRuntime({ clock, images: ['a:1', 'b:1', 'c:1'] });
+    const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'images-')), 'pulled.json');
+    const stuck = await images.pullImage('a:1', undefined, never);
+    const removeImage = async (id: string): Promise<void> => {
+      if (id === stuck.id) throw new RuntimeError('internal', 'no space left on device');
+      await images.removeImage(id);
+    };
+    const garbage = createImageGarbage({ file, ...settings }, { images: { ...images, removeImage }, clock, log: silentLogger });
+    for (const name of ['a:1', 'b:1', 'c:1']) await garbage.notePulled(await images.pullImage(name, undefined, never));
+    expect(await garbage.reclaim(new Set())).toBe(2);
+    expect([...images.local]).toEqual(['a:1']);
   });
 
   it('records again once there is room again', async () => {

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@skiff/component-base';
 import { type Image, type ImageService, isRuntimeError } from '@skiff/cri';
-import { readStateFile, writeStateFile } from '../host/state-file.ts';
+import { isMapOfObjects, readStateFile, writeStateFile } from '../host/state-file.ts';
 
 export interface ImageGarbageConfig {
   /** Where it remembers which images it fetched. */
@@ -38,7 +38,7 @@ export function createImageGarbage(config: ImageGarbageConfig, deps: { images: I
 
   const load = async (): Promise<Map<string, PulledImage>> => {
     if (records !== undefined) return records;
-    const read = await readStateFile<Record<string, PulledImage>>(config.file, {}, log);
+    const read = await readStateFile<Record<string, PulledImage>>(config.file, { empty: {}, isUsable: isMapOfObjects, log });
     records ??= new Map(Object.entries(read));
     return records;
   };
@@ -74,8 +74,8 @@ export function createImageGarbage(config: ImageGarbageConfig, deps: { images: I
         excess -= present.get(id)?.sizeBytes ?? 0;
         removed += 1;
       } catch (error) {
-        // A container of somebody else uses it.
-        if (!isRuntimeError(error, 'conflict')) throw error;
+        // A container of somebody else uses it, or the engine can't remove it; another one may still be gone.
+        if (!isRuntimeError(error, 'conflict')) log.warn({ err: error, image: id }, 'an unused image could not be removed');
       }
     }
     return removed;

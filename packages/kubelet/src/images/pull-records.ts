@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '@skiff/component-base';
 import type { RegistryCredentials } from '@skiff/cri';
-import { readStateFile, writeStateFile } from '../host/state-file.ts';
+import { isMapOfObjects, readStateFile, writeStateFile } from '../host/state-file.ts';
 import { repositoryOf } from './keyring.ts';
 
 /** Who may use an image that this node fetched: everybody, or those who have the credentials that fetched it. */
@@ -31,12 +31,26 @@ export interface PullRecords {
   allows(imageId: string, name: string, credentials: readonly RegistryCredentials[]): Promise<boolean>;
 }
 
+const isUsable = (value: object): boolean =>
+  isMapOfObjects(value) &&
+  Object.values(value as Records).every(
+    (of) => isMapOfObjects(of) && Object.values(of).every((a) => typeof a.anyone === 'boolean' && Array.isArray(a.hashes)),
+  );
+
 export function createPullRecords(file: string, log: Logger): PullRecords {
   let records: Promise<Records> | undefined;
   let saving: Promise<void> = Promise.resolve();
-  const load = (): Promise<Records> => (records ??= readStateFile<Records>(file, {}, log));
+  const load = (): Promise<Records> => (records ??= readStateFile<Records>(file, { empty: {}, isUsable, log }));
+  /** Something is known that is not on the disk. */
+  let unsaved = false;
   const save = (): Promise<void> => {
-    saving = saving.catch(() => undefined).then(async () => writeStateFile(file, await load(), 0o600));
+    unsaved = true;
+    saving = saving
+      .catch(() => undefined)
+      .then(async () => {
+        await writeStateFile(file, await load(), 0o600);
+        unsaved = false;
+      });
     return saving;
   };
   return {
@@ -45,12 +59,12 @@ export function createPullRecords(file: string, log: Logger): PullRecords {
       const repository = repositoryOf(name);
       const access = ((all[imageId] ??= {})[repository] ??= { anyone: false, hashes: [] });
       if (used === undefined) {
-        if (access.anyone) return;
+        if (access.anyone && !unsaved) return;
         access.anyone = true;
       } else {
         const hash = hashCredentials(used);
-        if (access.hashes.includes(hash)) return;
-        access.hashes = [...access.hashes, hash].slice(-maxHashes);
+        if (access.hashes.includes(hash) && !unsaved) return;
+        access.hashes = [...access.hashes.filter((h) => h !== hash), hash].slice(-maxHashes);
       }
       await save();
     },

@@ -18,6 +18,8 @@ export async function writeManagedFiles(pod: PodSnapshot, ips: readonly string[]
   for (const c of dns.complaints) context.event(pod, 'Warning', c.reason, c.message);
   const write = async (file: string, text: string): Promise<void> => {
     const local = context.hostMount.local(file);
+    // Containers that run read it meanwhile, and where the disk is full nothing but an empty file would be left.
+    if ((await readFile(local, 'utf8').catch(() => undefined)) === text) return;
     await writeFile(local, text);
     await chmod(local, 0o644);
   };

@@ -1,7 +1,9 @@
+import { mkdirSync, readdirSync } from 'node:fs';
 import type { Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Informer, InformerHandler } from '@skiff/client';
 import { describe, expect, it } from 'vitest';
+import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
 import { createPodManager, type PodManager } from './pod-manager.ts';
 import { createFakeNode, type FakeNode, fakePod } from './pod-context.fixture.ts';
 
@@ -139,5 +141,21 @@ describe('pod manager', () => {
     Object.assign(node.context.runtime, { listContainers });
     for (let i = 0; i < 2; i++) await node.settle(65_000);
     expect(kubelet.manager.relistAgeMs()).toBeLessThan(65_000);
+  });
+
+  it('removes what pods left on the disk, also beside one whose rest can’t be removed', async () => {
+    await using node = createFakeNode();
+    const { volumes } = node.context;
+    const tearDown = volumes.tearDown.bind(volumes);
+    Object.assign(volumes, {
+      tearDown: async (uid: string) => (uid === 'a' ? Promise.reject(new Error('its driver is away')) : tearDown(uid)),
+    });
+    for (const uid of ['a', 'b', 'c']) mkdirSync(podPaths(node.context.rootDirectory, uid).root, { recursive: true });
+    await using _kubelet = startManager(node, new Source());
+    await node.settle();
+    expect(readdirSync(podsDirectory(node.context.rootDirectory))).toEqual(['a']);
+    Object.assign(volumes, { tearDown });
+    await node.settle(31_000);
+    expect(readdirSync(podsDirectory(node.context.rootDirectory))).toEqual([]);
   });
 });

@@ -119,13 +119,16 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     const { runtime, hostMount, log } = deps.context();
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
     const uids = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
-    for (const uid of uids) {
-      if (uid === '' || isKnown(uid)) continue;
+    const end = async (uid: string): Promise<void> => {
       const observed = await observePod(uid, new Map(), { runtime, local: hostMount.local });
-      if (isKnown(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) continue;
+      if (isKnown(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) return;
       log.info({ uid }, 'ending containers of a pod that is gone');
       before.add(uid);
       startWorker(restorePod(uid, observed.sandboxes, observed.containers)).remove();
+    };
+    for (const uid of uids) {
+      if (uid === '' || isKnown(uid)) continue;
+      await end(uid).catch((error: unknown) => log.error({ err: error, uid }, 'containers of a pod that is gone could not be ended'));
     }
     return uids;
   };
@@ -136,11 +139,15 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     const uids = await endOrphans((uid) => workers.has(uid));
     // Where the engine's files can't be seen, every link would look broken.
     if (hostMount.local('/') === '/') await context.logLinks.sweep();
+    const removeRest = async (uid: string): Promise<void> => {
+      await volumes.tearDown(uid);
+      await cgroups.remove(uid);
+    };
     const onDisk = await readdir(hostMount.local(podsDirectory(context.rootDirectory))).catch(() => [] as string[]);
     for (const uid of new Set([...onDisk, ...(await cgroups.list())])) {
       if (workers.has(uid) || uids.has(uid)) continue;
-      await volumes.tearDown(uid);
-      await cgroups.remove(uid);
+      // One that can't be removed yet (its driver is away, say) must not keep the others.
+      await removeRest(uid).catch((error: unknown) => context.log.error({ err: error, uid }, 'what is left of a pod could not be removed'));
     }
   };
 

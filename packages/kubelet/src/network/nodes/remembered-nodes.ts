@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Logger } from '@skiff/component-base';
+import { writeStateFile } from '../../host/state-file.ts';
 import type { Path } from './choose-path.ts';
 import { isUsablePeer, type Peer } from './peer.ts';
 
@@ -29,7 +30,4 @@ export async function loadNodes(file: string, log: Logger): Promise<RememberedNo
   return undefined;
 }
 
-export async function saveNodes(file: string, nodes: RememberedNodes): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify(nodes), { mode: 0o600 });
-  await rename(`${file}.new`, file);
-}
+export const saveNodes = (file: string, nodes: RememberedNodes): Promise<void> => writeStateFile(file, nodes, 0o600);
