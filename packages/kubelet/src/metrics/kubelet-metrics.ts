@@ -18,6 +18,8 @@ export interface KubeletMetrics {
   syncDuration(seconds: number): void;
   containerStarted(type: string): void;
   containerStartFailed(type: string, reason: string): void;
+  /** A container was seen to have ended. */
+  containerTerminated(type: string, exitCode: number, reason: string): void;
   sandboxStarted(): void;
   sandboxStartFailed(): void;
   imagePulled(sizeBytes: number, seconds: number): void;
@@ -113,6 +115,11 @@ export function createKubeletMetrics(config: { readonly nodeName: string; readon
     'container_type',
     'code',
   ]);
+  const terminatedContainers = counter('kubelet_terminated_containers_total', 'Containers that ended', [
+    'container_type',
+    'exit_code',
+    'reason',
+  ]);
   const startedPods = counter('kubelet_started_pods_total', 'Sandboxes that were started');
   const startedPodErrors = counter('kubelet_started_pods_errors_total', 'Sandboxes that could not be started');
   const pulls = histogram('kubelet_image_pull_duration_seconds', 'Duration of image pulls by size', pullBuckets, ['image_size_in_bytes']);
@@ -159,6 +166,7 @@ export function createKubeletMetrics(config: { readonly nodeName: string; readon
     syncDuration: (seconds) => workerSeconds.observe({ operation_type: 'sync' }, seconds),
     containerStarted: (container_type) => startedContainers.inc({ container_type }),
     containerStartFailed: (container_type, code) => startedContainerErrors.inc({ container_type, code }),
+    containerTerminated: (container_type, code, reason) => terminatedContainers.inc({ container_type, exit_code: String(code), reason }),
     sandboxStarted: () => startedPods.inc(),
     sandboxStartFailed: () => startedPodErrors.inc(),
     imagePulled: (bytes, seconds) => pulls.observe({ image_size_in_bytes: kindOfSize(bytes) }, seconds),

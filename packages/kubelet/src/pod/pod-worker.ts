@@ -6,6 +6,7 @@ import { nothingObserved, type ObservedPod, runningContainers } from '../actions
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { generateStatus, type StatusInput } from '../status/generate-status.ts';
+import { newTerminations } from '../status/terminations.ts';
 import { killContainers, removePod, stopSandboxes } from './kill-pod.ts';
 import { followProbes } from './follow-probes.ts';
 import { observePod } from './observe.ts';
@@ -291,12 +292,13 @@ export class PodWorker {
   }
   /** Generates the status and hands it on; returns its phase. */
   #tell(observed: ObservedPod, terminal: boolean): string {
-    const { status, node, clock, probes } = this.#context;
+    const { status, node, clock, probes, metrics } = this.#context;
     const pod = this.#grant.current(this.#pod);
+    const previous = status.get(pod.metadata.uid) ?? pod.status;
     const generated = generateStatus({
       pod,
       observed,
-      previous: status.get(pod.metadata.uid) ?? pod.status,
+      previous,
       runtimeName: node.runtimeName,
       hostIPs: node.addresses,
       now: formatTime(clock.now()),
@@ -309,6 +311,7 @@ export class PodWorker {
       ...(this.#grant.condition === undefined || terminal ? {} : { resize: this.#grant.condition }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
+    for (const t of newTerminations(previous, generated)) metrics.containerTerminated(t.type, t.exitCode, t.reason);
     if (!this.#removed) status.set(pod, generated);
     if (generated.phase === 'Running' && this.#startedAtMs === undefined) this.#noteStart();
     return generated.phase ?? 'Pending';
