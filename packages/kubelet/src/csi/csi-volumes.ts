@@ -24,6 +24,7 @@ import {
   volumeFolder,
 } from './csi-paths.ts';
 import { podInfo, podTokens, readDriver, readSecret, untilAttached, untilToldInUse } from './driver-facts.ts';
+import { guessVolumeData, publishedPath } from './damaged-data.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { loadVolumeData, saveVolumeData, type VolumeData } from './volume-data.ts';
 
@@ -131,11 +132,13 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
     const kinds = ['volumes/kubernetes.io~csi', 'volumeDevices/kubernetes.io~csi'].map((k) => path.join(pod, k));
     return (await Promise.all(kinds.map(async (k) => (await listOf(local(k))).map((name) => path.join(k, name))))).flat();
   };
-  const isUsed = async (key: string): Promise<boolean> => {
+  const isUsed = async (volume: VolumeData): Promise<boolean> => {
     for (const uid of await listOf(local(podsDirectory(root)))) {
       for (const folder of await foldersOf(uid)) {
-        const data = await loadVolumeData(local(folder));
-        if (data !== undefined && data.volumeLifecycleMode === 'Persistent' && keyOf(data) === key) return true;
+        const data = await loadOrSkip(folder);
+        // Of a damaged one still the name is known.
+        if (data === undefined && damaged.has(folder) && path.basename(folder) === volume.specVolID) return true;
+        if (data?.volumeLifecycleMode === 'Persistent' && keyOf(data) === keyOf(volume)) return true;
       }
     }
     return false;
@@ -149,7 +152,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
   };
   /** Drivers stage once; what they staged before a reboot is gone. */
   const isStagedStill = async (folder: string, stagingPath: string): Promise<boolean> => {
-    const known = await loadVolumeData(local(folder));
+    const known = await loadOrSkip(folder);
     if (known?.stagedInBoot === undefined || known.stagedInBoot !== (await readBoot()) || known.stagingPath !== stagingPath) return false;
     return known.stagedMount !== 'true' || (await hostMount.mountsBelow(stagingPath)).includes(stagingPath);
   };
@@ -166,11 +169,20 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
   };
   const unstageUnused = (data: VolumeData): Promise<void> =>
     lock(keyOf(data), async () => {
-      if (!(await isUsed(keyOf(data)))) await unstage(volumeFolder(root, { driver: data.driverName, volumeHandle: data.volumeHandle }));
+      if (!(await isUsed(data))) await unstage(volumeFolder(root, { driver: data.driverName, volumeHandle: data.volumeHandle }));
     });
 
-  const unpublish = async (folder: string): Promise<void> => {
-    const data = await loadVolumeData(local(folder));
+  /** A record that is damaged must not keep a pod for ever. */
+  const guess = async (folder: string, podUid: string): Promise<VolumeData | undefined> => {
+    const staged = (await Promise.all((await stagedFolders()).map((f) => loadOrSkip(f)))).filter((d) => d !== undefined);
+    const data = guessVolumeData(folder, { staged, podUid, rootDirectory: root });
+    if (data !== undefined) return data;
+    deps.log.error({ folder }, 'a volume is unmounted without its driver: nothing is known of it');
+    await hostMount.unmount(publishedPath(folder, { podUid, rootDirectory: root }));
+    return undefined;
+  };
+  const unpublish = async (folder: string, podUid: string): Promise<void> => {
+    const data = (await loadOrSkip(folder)) ?? (damaged.has(folder) ? await guess(folder, podUid) : undefined);
     if (data !== undefined) {
       await deps.drivers.get(data.driverName).unpublish({ volumeId: data.volumeHandle, targetPath: data.targetPath });
       await hostMount.unmount(data.targetPath);
@@ -180,6 +192,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       });
     }
     await removeTree(local(path.dirname(folder)), path.basename(folder));
+    damaged.delete(folder);
     if (data?.volumeLifecycleMode !== 'Persistent') return;
     await unstageUnused(data).catch((error: unknown) =>
       deps.log.warn({ err: error, volume: data.volumeHandle }, 'a volume that nobody uses could not be unstaged; housekeeping tries again'),
@@ -349,7 +362,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
     },
 
     release: async (podUid) => {
-      for (const folder of await foldersOf(podUid)) await unpublish(folder);
+      for (const folder of await foldersOf(podUid)) await unpublish(folder, podUid);
     },
     sweep: async () => {
       for (const folder of await stagedFolders()) {
