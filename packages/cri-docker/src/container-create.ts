@@ -29,7 +29,7 @@ export async function renderContainerCreate(o: {
   }
   return {
     name: containerName(sandbox.metadata, config.metadata),
-    Image: config.image,
+    Image: config.imageId ?? config.image,
     // An entrypoint of its own makes the engine forget the image's command, as Kubernetes asks for.
     ...(config.command.length > 0 ? { Entrypoint: [...config.command] } : {}),
     ...(config.args.length > 0 || config.command.length > 0 ? { Cmd: [...config.args] } : {}),

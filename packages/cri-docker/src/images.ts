@@ -8,7 +8,7 @@ import type { DockerRuntimeConfig } from './config.ts';
 import type { Engine } from './engine.ts';
 import { asRuntimeError, unlessGone } from './engine-error.ts';
 import type { EngineFactsReader } from './engine-facts.ts';
-import { familiarName, isImageId } from './image-name.ts';
+import { familiarName, familiarRepository, isImageId, parseImageName } from './image-name.ts';
 import { pullImage } from './image-pull.ts';
 import { labelNames } from './labels.ts';
 import { removeQuietly } from './sandboxes.ts';
@@ -81,6 +81,19 @@ export function createImages(o: { engine: Engine; facts: EngineFactsReader; conf
     return !hexadecimal || image.repoTags.includes(familiar) || image.repoDigests.includes(familiar) ? image : undefined;
   };
 
+  /** Names with a digest can't be given: what has it is found by the other name. */
+  const nameAs = async (from: string, name: string): Promise<void> => {
+    const n = parseImageName(name);
+    if (n.digest !== undefined) return;
+    const docker = await engine.docker();
+    await docker
+      .getImage(from)
+      .tag({ repo: familiarRepository(n), tag: n.tag ?? 'latest' })
+      .catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+  };
+
   return {
     imageStatus,
     imageIdOf: async (id) => imageIds.get(id) ?? (await inspect(id))?.imageId ?? `docker://${id}`,
@@ -101,9 +114,10 @@ export function createImages(o: { engine: Engine; facts: EngineFactsReader; conf
         };
       });
     },
-    pullImage: async (name, credentials, signal) => {
-      await pullImage({ engine, name, credentials, deadlineMs: o.config.pullProgressDeadlineMs, signal });
-      const image = await imageStatus(name);
+    pullImage: async (name, credentials, signal, from = name) => {
+      await pullImage({ engine, name: from, credentials, deadlineMs: o.config.pullProgressDeadlineMs, signal });
+      if (from !== name) await nameAs(from, name);
+      const image = (await imageStatus(name)) ?? (await imageStatus(from));
       if (image === undefined) throw new RuntimeError('image-pull', `the engine does not know ${name} after pulling it`);
       return image;
     },
@@ -111,8 +125,9 @@ export function createImages(o: { engine: Engine; facts: EngineFactsReader; conf
       const docker = await engine.docker();
       const image = await inspect(id);
       if (image === undefined) return;
-      const names = image.repoTags.length > 0 ? image.repoTags : [image.id];
-      for (const name of names) await unlessGone(docker.getImage(name).remove());
+      // The last name takes the image along; without tags it is known by digests, of which there may be several.
+      const names = [...image.repoTags, ...image.repoDigests];
+      for (const name of names.length > 0 ? names : [image.id]) await unlessGone(docker.getImage(name).remove());
       imageIds.delete(image.id);
     },
     extractImage: async (id, directory, signal) => {

@@ -68,6 +68,8 @@ export interface ContainerConfig {
   readonly metadata: ContainerMetadata;
   /** A name or ID that `imageStatus` knows. */
   readonly image: string;
+  /** The image's ID, where the runtime may not know it by the name. */
+  readonly imageId?: string;
   /** Replaces the image's entrypoint (and drops its command) when not empty. */
   readonly command: readonly string[];
   readonly args: readonly string[];

@@ -35,9 +35,10 @@ export interface ImageService {
   imageStatus(name: string): Promise<Image | undefined>;
   /**
    * Fetches an image and resolves with it. Throws RuntimeError of an image kind, or `timeout` when no progress was made for the
-   * runtime's deadline. Aborting `signal` gives up waiting.
+   * runtime's deadline. Aborting `signal` gives up waiting. `from`: the name under which another registry has it; the image is known
+   * by `name` afterwards, unless that holds a digest, which is the same under both. Throws `invalid` where the runtime has mirrors of its own.
    */
-  pullImage(name: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<Image>;
+  pullImage(name: string, credentials: RegistryCredentials | undefined, signal: AbortSignal, from?: string): Promise<Image>;
   /** Removes all names of the image and the image. Not an error when it is gone; `conflict` while a container uses it. */
   removeImage(id: string): Promise<void>;
   imageFilesystem(): Promise<FilesystemUsage>;

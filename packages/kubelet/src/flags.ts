@@ -108,7 +108,27 @@ export const kubeletFlags = {
   'system-reserved': { type: 'list', default: [], help: 'resource=amount that the system takes' },
   'pod-logs-dir': { type: 'string', default: '/var/log/pods', help: 'directory with links to the logs of containers, by pod' },
   'container-logs-dir': { type: 'string', default: '/var/log/containers', help: 'directory with links to the logs of containers' },
-  'max-parallel-image-pulls': { type: 'integer', default: 3, help: 'images that are fetched at once' },
+  'max-parallel-image-pulls': { type: 'integer', help: 'images that are fetched at once; 3 when absent' },
+  'serialize-image-pulls': { type: 'boolean', default: false, help: 'fetch one image after the other' },
+  'registry-mirrors': {
+    type: 'string',
+    help: 'file with a RegistryMirrors (kubelet.skiff.dev/v1); registry-mirrors.yaml of --root-dir when absent',
+  },
+  'image-credential-provider-config': {
+    type: 'string',
+    help: 'CredentialProviderConfig (kubelet.config.k8s.io/v1), a file or a directory of files',
+  },
+  'image-credential-provider-bin-dir': { type: 'string', help: 'directory with the programs that it names' },
+  'image-pull-credentials-verification-policy': {
+    type: 'string',
+    default: 'NeverVerifyPreloadedImages',
+    help: 'whether pods must show credentials for images that are there: NeverVerify, NeverVerifyPreloadedImages, NeverVerifyAllowlistedImages, AlwaysVerify',
+  },
+  'preloaded-images-verification-allowlist': {
+    type: 'list',
+    default: [],
+    help: 'images, or prefixes that end in /*, which every pod may use under the policy NeverVerifyAllowlistedImages',
+  },
   'image-pull-progress-deadline': { type: 'duration', default: '1m', help: 'a pull without progress for so long is given up' },
   'max-parallel-pod-starts': { type: 'integer', help: 'pods that are started at once; twice the CPUs when absent' },
   'node-status-update-frequency': { type: 'duration', default: '10s', help: "how often the node's state is looked at" },

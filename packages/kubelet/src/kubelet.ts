@@ -11,10 +11,6 @@ import { createLogLinks } from './container/log-links.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { BackOff } from './images/back-off.ts';
-import { createImageManager } from './images/image-manager.ts';
-import { createPullRecords } from './images/pull-records.ts';
-import type { Keyring } from './images/keyring.ts';
-import { readNodeKeyring } from './images/node-keyring.ts';
 import { createKubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { measureRuntime } from './metrics/measured-runtime.ts';
 import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
@@ -28,10 +24,10 @@ import { createNodeReporter, nodeReference, type NodeReporter } from './node/nod
 import { createPodObjects } from './objects/pod-objects.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
 import { createNodeGuards, nodeResourcesOf, waitForRuntime } from './node-guards.ts';
+import { createNodeImages } from './node-images.ts';
 import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
-import { pullKeyring } from './pod/pull-keyring.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
 import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
@@ -41,7 +37,6 @@ import type { NodeStats } from './stats/node-stats.ts';
 import { type PodSource, staticPodsOf } from './static-pods/static-pods.ts';
 import { createStatusManager } from './status/status-manager.ts';
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts';
-import { createImageVolumes } from './volumes/image-volumes.ts';
 import type { Tunnels } from './tunnel/start-tunnels.ts';
 import { type ClaimStats, createClaimStats } from './volumes/claim-stats.ts';
 import { createLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
@@ -178,20 +173,18 @@ export function createKubelet(
     const event: PodContext['event'] = (pod, type, reason, message, container) =>
       events.event(pod, type, reason, message, container === undefined ? {} : { fieldPath: containerFieldPath(pod, container) });
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
-    const imageManager = createImageManager(
-      { maxParallelPulls: config.maxParallelPulls },
-      {
-        images,
-        clock,
-        records: createPullRecords(path.join(config.rootDirectory, 'image-pulls.json'), log),
-        onPulled: (image, tookMs) => notePulled(image, tookMs),
-      },
-    );
-    const nodeKeyring = (): Promise<Keyring> => readNodeKeyring(config.rootDirectory);
-    const imageVolumes = createImageVolumes(
-      { rootDirectory: config.rootDirectory },
-      { manager: imageManager, images, hostMount, keyring: (pod) => pullKeyring(pod, { objects, event, nodeKeyring }), event },
-    );
+    const nodeImages = createNodeImages(config, {
+      images,
+      client,
+      objects,
+      tokens,
+      hostMount,
+      event,
+      pod: (uid) => manager.byUid(uid)?.pod,
+      onPulled: (image, tookMs) => notePulled(image, tookMs),
+      clock,
+      log,
+    });
     const plugins = createNodePlugins(
       { rootDirectory: config.rootDirectory, nodeName: config.nodeName },
       {
@@ -247,6 +240,7 @@ export function createKubelet(
       cgroupVersion: status.cgroupVersion,
       hostMount,
       workers: () => manager.workers(),
+      pullRecords: nodeImages.records,
       metrics,
       events,
       onChange: () => node.poke(),
@@ -267,11 +261,11 @@ export function createKubelet(
         runtimeName: version.runtimeName,
       },
       runtime,
-      images: imageManager,
+      images: nodeImages.manager,
       network,
       volumes: createVolumeManager(
         { rootDirectory: config.rootDirectory },
-        { hostMount, objects, tokens, imageVolumes, persistent, clock, allocatable: () => node.allocatable() },
+        { hostMount, objects, tokens, imageVolumes: nodeImages.volumes, persistent, clock, allocatable: () => node.allocatable() },
       ),
       tokens,
       objects,
@@ -308,7 +302,7 @@ export function createKubelet(
         s.throwIfAborted();
         return serviceInformer.list();
       },
-      nodeKeyring,
+      pullCredentials: nodeImages.credentials,
       runtimeHandler: async (name, s) => {
         const found = await client.get(runtimeClasses, { name }, { signal: s }).catch((error: unknown) => {
           if (hasReason(error, 'NotFound')) throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);

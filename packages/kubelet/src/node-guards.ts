@@ -9,6 +9,7 @@ import { serveRegistration } from './devices/registration-socket.ts';
 import type { HostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
 import { createImageGarbage, type ImageGarbage } from './images/image-gc.ts';
+import type { PullRecords } from './images/pull-records.ts';
 import type { KubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { amountOf, isHard, type Signal } from './eviction/signals.ts';
 import { computeNodeResources, type MachineUsage, type NodeResources } from './node/machine.ts';
@@ -73,6 +74,7 @@ export function createNodeGuards(
     readonly cgroupVersion: 1 | 2;
     readonly hostMount: HostMount;
     readonly workers: () => readonly PodWorker[];
+    readonly pullRecords: PullRecords;
     readonly metrics: KubeletMetrics;
     readonly events: EventRecorder;
     /** The node's conditions may be others now. */
@@ -121,6 +123,7 @@ export function createNodeGuards(
       await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
       if (s.aborted) return;
       deps.metrics.imagesRemoved(await garbage.collect(await imagesInUse(runtime)));
+      await deps.pullRecords.forgetGone(async () => new Set((await images.listImages()).map((i) => i.id)));
     }
   };
   const directory = config.devicePluginDirectory;

@@ -172,6 +172,7 @@ function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): re
 export const defaultInstance = 'skiff';
 /** Where vendors' device plugins look for a kubelet. */
 export const devicePluginDirectory = join(wellKnownKubeletDir, 'device-plugins');
+const credentialProviders = (config: ClusterConfig, name: string): string => join(config.rootDir, 'credential-providers', name);
 const kubeletConfigDir = (config: ClusterConfig): string => join(config.rootDir, 'kubelet.conf.d');
 
 /** A further node of this host: nothing but a kubelet, which asks the host's proxy. */
@@ -210,6 +211,13 @@ function kubeletFlags(config: ClusterConfig): readonly string[] {
     ...(config.instance === defaultInstance ? [flag('device-plugin-dir', devicePluginDirectory)] : []),
     // Whoever wants other thresholds, limits or reservations puts KubeletConfiguration files there.
     ...(existsSync(kubeletConfigDir(config)) ? [flag('config-dir', kubeletConfigDir(config))] : []),
+    // Programs that know credentials of registries, and their configuration.
+    ...(existsSync(credentialProviders(config, 'config.yaml'))
+      ? [
+          flag('image-credential-provider-config', credentialProviders(config, 'config.yaml')),
+          flag('image-credential-provider-bin-dir', credentialProviders(config, 'bin')),
+        ]
+      : []),
   ];
 }
 

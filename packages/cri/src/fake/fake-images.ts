@@ -7,7 +7,7 @@ export interface FakeImages extends ImageService {
   /** Names that a pull finds. */
   readonly registry: Set<string>;
   readonly local: Set<string>;
-  readonly pulls: { readonly name: string; readonly credentials: RegistryCredentials | undefined }[];
+  readonly pulls: { readonly name: string; readonly credentials: RegistryCredentials | undefined; readonly from?: string }[];
   /** Next pulls of this name throw it. */
   readonly failures: Map<string, RuntimeError>;
 }
@@ -36,12 +36,13 @@ export function createFakeImages(names: readonly string[]): FakeImages {
       const known = [...local].find((n) => n === name || describe(n).id === name);
       return known === undefined ? undefined : describe(known);
     },
-    pullImage: async (name, credentials, signal) => {
+    pullImage: async (name, credentials, signal, from) => {
       signal.throwIfAborted();
-      pulls.push({ name, credentials });
-      const failure = failures.get(name);
+      pulls.push({ name, credentials, ...(from === undefined ? {} : { from }) });
+      const source = from ?? name;
+      const failure = failures.get(source);
       if (failure !== undefined) throw failure;
-      if (!registry.has(name)) throw new RuntimeError('image-missing', `manifest for ${name} not found`);
+      if (!registry.has(source)) throw new RuntimeError('image-missing', `manifest for ${source} not found`);
       local.add(name);
       return describe(name);
     },

@@ -47,7 +47,9 @@ export function createRemoteImages(channel: CriChannel): ImageService {
       const { images } = await channel.call<{ images: readonly WireImage[] }>('ImageService', 'ListImages', {}, { repeatable: true });
       return images.map((i) => describe(i, []));
     },
-    pullImage: async (name, credentials, signal) => {
+    pullImage: async (name, credentials, signal, from) => {
+      if (from !== undefined)
+        throw new RuntimeError('invalid', `the CRI can't fetch ${name} from ${from}: mirrors are the runtime's to know`);
       const { imageRef } = await channel.call<{ imageRef: string }>(
         'ImageService',
         'PullImage',

@@ -7,6 +7,8 @@ import { parseThresholds } from '../eviction/signals.ts';
 import { kubeletFlags } from '../flags.ts';
 import { defaultVni } from '../network/names.ts';
 import { planGrace } from '../shutdown/shutdown-plan.ts';
+import { readProviderConfig } from '../images/providers/provider-config.ts';
+import { verificationPolicy } from '../images/verification-policy.ts';
 import { configurationFlags, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
 import type { KubeletConfig } from './kubelet-config.ts';
 
@@ -63,6 +65,33 @@ function imageGarbageOf(flags: KubeletFlags): KubeletConfig['imageGarbage'] {
   };
 }
 
+function imagePullsOf(
+  flags: KubeletFlags,
+): Pick<KubeletConfig, 'maxParallelPulls' | 'imageVerification' | 'credentialProviders' | 'registryMirrorsFile'> {
+  const parallel = flags['max-parallel-image-pulls'];
+  if (parallel !== undefined && parallel < 1) throw new FlagError(`--max-parallel-image-pulls must be 1 or more, not ${parallel}`);
+  if (flags['serialize-image-pulls'] && parallel !== undefined && parallel > 1)
+    throw new FlagError(`--max-parallel-image-pulls (${parallel}) must not be larger than 1 with --serialize-image-pulls`);
+  const [file, binDirectory] = [flags['image-credential-provider-config'], flags['image-credential-provider-bin-dir']];
+  if ((file === undefined) !== (binDirectory === undefined))
+    throw new FlagError('--image-credential-provider-config and --image-credential-provider-bin-dir go together');
+  const mirrors = flags['registry-mirrors'];
+  if (mirrors !== undefined && flags['container-runtime-endpoint'] !== '')
+    throw new FlagError('--registry-mirrors is for Docker Engine; a CRI runtime has a configuration of its own for mirrors');
+  return {
+    maxParallelPulls: flags['serialize-image-pulls'] ? 1 : (parallel ?? 3),
+    imageVerification: verificationPolicy(
+      flags['image-pull-credentials-verification-policy'],
+      flags['preloaded-images-verification-allowlist'],
+    ),
+    credentialProviders:
+      file === undefined || binDirectory === undefined
+        ? { providers: [], binDirectory: '' }
+        : { providers: readProviderConfig(file, binDirectory), binDirectory },
+    registryMirrorsFile: mirrors ?? path.join(flags['root-dir'], 'registry-mirrors.yaml'),
+  };
+}
+
 /** Throws FlagError for values that don't fit together. */
 export function configOf(flags: KubeletFlags): KubeletConfig {
   mkdirSync(flags['root-dir'], { recursive: true });
@@ -85,7 +114,7 @@ export function configOf(flags: KubeletFlags): KubeletConfig {
     labels: parseLabels(flags['node-labels']),
     taints: flags['register-with-taints'].map(parseTaint),
     seccompDefault: flags['seccomp-default'],
-    maxParallelPulls: flags['max-parallel-image-pulls'],
+    ...imagePullsOf(flags),
     maxParallelStarts: flags['max-parallel-pod-starts'] ?? os.cpus().length * 2,
     checkIntervalMs: flags['node-status-update-frequency'],
     reportIntervalMs: flags['node-status-report-frequency'],

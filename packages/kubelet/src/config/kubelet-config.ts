@@ -1,6 +1,8 @@
 import type { EvictionConfig } from '../eviction/eviction-manager.ts';
 import type { ShutdownGrace } from '../shutdown/shutdown-plan.ts';
 import type { ImageGarbageConfig } from '../images/image-gc.ts';
+import type { ProviderConfig } from '../images/providers/provider-config.ts';
+import type { VerificationPolicy } from '../images/verification-policy.ts';
 
 /** What the kubelet is assembled with; made of flags. */
 export interface KubeletConfig {
@@ -25,6 +27,10 @@ export interface KubeletConfig {
   readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
   readonly seccompDefault: boolean;
   readonly maxParallelPulls: number;
+  readonly imageVerification: VerificationPolicy;
+  readonly credentialProviders: { readonly providers: readonly ProviderConfig[]; readonly binDirectory: string };
+  /** Need not be there. */
+  readonly registryMirrorsFile: string;
   readonly maxParallelStarts: number;
   readonly checkIntervalMs: number;
   readonly reportIntervalMs: number;

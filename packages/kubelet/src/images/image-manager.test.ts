@@ -10,22 +10,27 @@ import { formatGoDuration } from './go-duration.ts';
 import { createImageManager } from './image-manager.ts';
 import { createPullRecords } from './pull-records.ts';
 import { openRecords } from './pull-records.fixture.ts';
+import { verificationPolicy } from './verification-policy.ts';
 import { keyringOf, lookUp, repositoryOf } from './keyring.ts';
 
 const never = new AbortController().signal;
+const originOnly = async () => ({ mirrors: [], origin: true });
 
 function setUp() {
   const clock = new FakeClock();
   const { images } = createFakeRuntime({ clock, images: ['busybox', 'here'] });
   images.local.add('here');
-  const manager = createImageManager({ maxParallelPulls: 2 }, { images, clock, records: openRecords, onPulled: () => undefined });
+  const manager = createImageManager(
+    { maxParallelPulls: 2 },
+    { images, clock, records: openRecords, sources: originOnly, onPulled: () => undefined },
+  );
   const events: string[] = [];
   const ensure = (image: string, policy: string) =>
     manager.ensure({
       podUid: 'u',
       image,
       policy,
-      keyring: async () => [],
+      credentials: async () => [],
       event: (_t, reason, message) => events.push(`${reason}: ${message}`),
       signal: never,
     });
@@ -96,7 +101,7 @@ describe('keyring', () => {
       }),
       secret({ 'r.example.com/team': { username: 't', password: 'b' }, '*.wild.io': { username: 'w', password: 'b' } }),
     ]);
-    const users = (image: string): string[] => lookUp(ring, image).map((c) => c.username);
+    const users = (image: string): string[] => lookUp(ring, image).map((c) => c.credentials.username);
     expect(users('busybox')).toEqual(['hub']);
     expect(users('r.example.com/team/app:1')).toEqual(['t', 'a']);
     expect(users('r.example.com/other')).toEqual(['a']);
@@ -131,16 +136,26 @@ it('a private image is for those who could fetch it, also when it is there alrea
       return pull(...args);
     },
   };
-  const ensure = (image: string, password: string | undefined, policy = 'IfNotPresent') =>
+  const policy = verificationPolicy('NeverVerifyPreloadedImages', []);
+  const source = { kind: 'secret', uid: '1', namespace: 'n', name: 's' } as const;
+  const ensure = (image: string, password: string | undefined, pullPolicy = 'IfNotPresent', uid = password ?? '') =>
     createImageManager(
       { maxParallelPulls: 2 },
-      { images: guarded, clock, records: createPullRecords(file, silentLogger), onPulled: () => undefined },
+      {
+        images: guarded,
+        clock,
+        records: createPullRecords({ file, intentsFile: `${file}.begun`, policy }, silentLogger),
+        sources: originOnly,
+        onPulled: () => undefined,
+      },
     ).ensure({
       podUid: 'u',
       image,
-      policy,
-      keyring: async () =>
-        password === undefined ? [] : [{ pattern: 'r.example', credentials: { username: 'u', password, serverAddress: 'r.example' } }],
+      policy: pullPolicy,
+      credentials: async () =>
+        password === undefined
+          ? []
+          : [{ source: { ...source, uid }, credentials: { username: 'u', password, serverAddress: 'r.example' } }],
       event: () => undefined,
       signal: never,
     });
@@ -155,5 +170,9 @@ it('a private image is for those who could fetch it, also when it is there alrea
   expect(await ensure('r.example/public:1', undefined)).toMatchObject({ ok: true });
   expect(await ensure('r.example/public:1', 'wrong')).toMatchObject({ ok: true });
   expect(await ensure('made-here:1', undefined)).toMatchObject({ ok: true });
-  expect(readFileSync(file, 'utf8')).not.toContain('right');
+  // The Secret that opened it does so with what it holds now, too.
+  expect(await ensure('r.example/secret:1', 'changed', 'Never', 'right')).toMatchObject({ ok: true });
+  expect(await ensure('r.example/secret:1', 'changed', 'Never', 'another')).toMatchObject({ ok: true });
+  expect(await ensure('r.example/secret:1', 'other', 'Never', 'another-one')).toMatchObject({ ok: false });
+  expect(readFileSync(file, 'utf8')).not.toMatch(/"(right|changed)"/);
 });

@@ -1,15 +1,11 @@
 import type { Clock } from '@skiff/component-base';
-import { type Image, type ImageService, isRuntimeError, type RegistryCredentials, type RuntimeError } from '@skiff/cri';
+import type { Image, ImageService } from '@skiff/cri';
 import { BackOff } from './back-off.ts';
 import { formatGoDuration } from './go-duration.ts';
-import { type Keyring, lookUp } from './keyring.ts';
+import type { TrackedCredentials } from './keyring.ts';
+import { type CredentialLookup, createPuller } from './puller.ts';
 import type { PullRecords } from './pull-records.ts';
-
-/** `used`: what the registry let it in with; undefined: it asked for nothing. */
-interface Pulled {
-  readonly image: Image;
-  readonly used: RegistryCredentials | undefined;
-}
+import type { ImageSources } from './registry-mirrors.ts';
 
 export type ImageOutcome =
   | { readonly ok: true; readonly image: Image }
@@ -20,7 +16,8 @@ export interface ImageRequest {
   readonly podUid: string;
   readonly image: string;
   readonly policy: string;
-  readonly keyring: () => Promise<Keyring>;
+  /** Asked as late as possible: some have to be made first. */
+  readonly credentials: CredentialLookup;
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
   readonly signal: AbortSignal;
 }
@@ -33,60 +30,25 @@ export interface ImageManager {
 
 const validName =
   /^(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$/;
+const initialBackOffMs = 10_000;
+const backOffShownMs = initialBackOffMs / 2;
 const isId = (name: string): boolean => /^(sha256:)?[0-9a-f]{64}$/.test(name);
 
 /** `maxParallelPulls`: how many images are fetched at once; the same image is fetched once for all who wait for it. */
 export function createImageManager(
   config: { maxParallelPulls: number },
-  deps: { images: ImageService; records: PullRecords; clock: Clock; onPulled: (image: Image, tookMs: number) => void },
+  deps: {
+    images: ImageService;
+    records: PullRecords;
+    sources: (image: string) => Promise<ImageSources>;
+    clock: Clock;
+    onPulled: (image: Image, tookMs: number) => void;
+  },
 ): ImageManager {
-  const { images, clock } = deps;
-  const backOff = new BackOff({ initialMs: 10_000, maxMs: 300_000, clock });
+  const { images, clock, records } = deps;
+  const backOff = new BackOff({ initialMs: initialBackOffMs, maxMs: 300_000, clock });
   const lastError = new Map<string, string>();
-  const running = new Map<string, Promise<Pulled>>();
-  const queue: (() => void)[] = [];
-  let active = 0;
-
-  const slot = async (signal: AbortSignal): Promise<void> => {
-    if (active >= config.maxParallelPulls) await new Promise<void>((resolve) => queue.push(resolve));
-    else active += 1;
-    if (signal.aborted) {
-      releaseSlot();
-      throw signal.reason;
-    }
-  };
-  const releaseSlot = (): void => {
-    const next = queue.shift();
-    if (next === undefined) active -= 1;
-    else next();
-  };
-  const pullWith = async (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Pulled> => {
-    await slot(signal);
-    try {
-      let failure: unknown;
-      for (const c of credentials.length === 0 ? [undefined] : credentials) {
-        try {
-          return { image: await images.pullImage(image, c, signal), used: c };
-        } catch (error) {
-          failure = error;
-          if (signal.aborted || !isRuntimeError(error, 'image-auth')) throw error;
-        }
-      }
-      throw failure;
-    } finally {
-      releaseSlot();
-    }
-  };
-  const pull = (image: string, credentials: readonly RegistryCredentials[], signal: AbortSignal): Promise<Pulled> => {
-    const key = JSON.stringify([image, credentials]);
-    const present = running.get(key);
-    // A pull that another pod began may be called off by that pod; then it is started anew.
-    if (present !== undefined)
-      return present.catch((error: unknown) => (isRuntimeError(error) ? Promise.reject(error) : pull(image, credentials, signal)));
-    const made = pullWith(image, credentials, signal).finally(() => running.delete(key));
-    running.set(key, made);
-    return made;
-  };
+  const puller = createPuller(config, deps);
 
   const fetch = async (r: ImageRequest): Promise<ImageOutcome> => {
     const key = `${r.podUid}_${r.image}`;
@@ -99,27 +61,48 @@ export function createImageManager(
     }
     r.event('Normal', 'Pulling', `Pulling image "${r.image}"`);
     const startedMs = clock.monotonicMs();
+    let succeeded = false;
     try {
-      const { image, used } = await pull(r.image, lookUp(await r.keyring(), r.image), r.signal);
-      await deps.records.notePulled(image.id, r.image, used);
+      await records.pullBegins(r.image);
+      const { image, used, pullMs } = await puller.pull(r.image, r.credentials, r.signal);
+      await records.notePulled(image.id, r.image, used);
+      succeeded = true;
       const tookMs = clock.monotonicMs() - startedMs;
-      const took = formatGoDuration(tookMs);
       r.event(
         'Normal',
         'Pulled',
-        `Successfully pulled image "${r.image}" in ${took} (${took} including waiting). Image size: ${image.sizeBytes} bytes.`,
+        `Successfully pulled image "${r.image}" in ${formatGoDuration(pullMs)} (${formatGoDuration(tookMs)} including waiting). Image size: ${image.sizeBytes} bytes.`,
       );
       lastError.delete(key);
       deps.onPulled(image, tookMs);
       return { ok: true, image };
     } catch (error) {
       if (r.signal.aborted) throw error;
-      const { message } = error as RuntimeError;
+      const { message } = error as Error;
       r.event('Warning', 'Failed', `Failed to pull image "${r.image}": ${message}`);
       backOff.next(key, clock.now());
       lastError.set(key, `ErrImagePull: ${message}`);
-      return { ok: false, reason: 'ErrImagePull', message, retryAtMs: clock.now() + backOff.delayMs(key) };
+      // Half of the shortest wait later the pod says that it backs off; that is what people look for.
+      return { ok: false, reason: 'ErrImagePull', message, retryAtMs: clock.now() + backOffShownMs };
+    } finally {
+      await records.pullEnded(r.image, succeeded);
     }
+  };
+
+  /** An image that is named by its digest is the same under a mirror's name. */
+  const find = async (image: string): Promise<Image | undefined> => {
+    const present = await images.imageStatus(image);
+    if (present !== undefined || !image.includes('@')) return present;
+    for (const m of (await deps.sources(image)).mirrors) {
+      const found = await images.imageStatus(m.name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  /** A pod may show what opens the image's own registry, or a mirror. */
+  const allCredentials = async (r: ImageRequest): Promise<readonly TrackedCredentials[]> => {
+    const names = [r.image, ...(await deps.sources(r.image)).mirrors.map((m) => m.name)];
+    return (await Promise.all(names.map((n) => r.credentials(n)))).flat();
   };
 
   return {
@@ -131,14 +114,17 @@ export function createImageManager(
       }
       if (r.policy !== 'Always') {
         let present: Image | undefined;
+        let allowed = false;
         try {
-          present = await images.imageStatus(r.image);
+          present = await find(r.image);
+          allowed = present !== undefined && (await records.allows(present.id, r.image, () => allCredentials(r)));
         } catch (error) {
+          if (r.signal.aborted) throw error;
           const message = `Failed to inspect image "${r.image}": ${(error as Error).message}`;
           r.event('Warning', 'InspectFailed', message);
           return { ok: false, reason: 'ImageInspectError', message };
         }
-        if (present !== undefined && (await deps.records.allows(present.id, r.image, lookUp(await r.keyring(), r.image)))) {
+        if (present !== undefined && allowed) {
           r.event('Normal', 'Pulled', `Container image "${r.image}" already present on machine and can be accessed by the pod`);
           return { ok: true, image: present };
         }

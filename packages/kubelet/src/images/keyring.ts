@@ -2,13 +2,22 @@ import type { Secret } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { RegistryCredentials } from '@skiff/cri';
 
-interface Entry {
-  /** `host[:port][/path]`, with `*` in host labels. */
-  readonly pattern: string;
+/** Where credentials come from: the node's own are every pod's. */
+export type CredentialSource =
+  | { readonly kind: 'node' }
+  | { readonly kind: 'secret' | 'serviceAccount'; readonly uid: string; readonly namespace: string; readonly name: string };
+
+export interface TrackedCredentials {
   readonly credentials: RegistryCredentials;
+  readonly source: CredentialSource;
 }
 
-/** Credentials of pull secrets, looked up by image name. */
+interface Entry extends TrackedCredentials {
+  /** `host[:port][/path]`, with `*` in host labels. */
+  readonly pattern: string;
+}
+
+/** Credentials, looked up by image name. */
 export type Keyring = readonly Entry[];
 
 interface DockerAuth {
@@ -24,7 +33,7 @@ const normalize = (server: string): string => {
   return bare === 'index.docker.io/v1' || bare === 'index.docker.io' ? 'docker.io' : bare.replace(/\/v[12]$/, '');
 };
 
-export function parseDockerAuths(auths: Readonly<Record<string, DockerAuth>>): Keyring {
+export function parseDockerAuths(auths: Readonly<Record<string, DockerAuth>>, source: CredentialSource): Keyring {
   return Object.entries(auths).map(([server, a]) => {
     const pair = a.auth === undefined || a.auth === '' ? undefined : Buffer.from(a.auth, 'base64').toString();
     const colon = pair?.indexOf(':') ?? -1;
@@ -33,6 +42,7 @@ export function parseDockerAuths(auths: Readonly<Record<string, DockerAuth>>): K
     return {
       pattern: normalize(server),
       credentials: { username, password, serverAddress: server, ...(a.identitytoken ? { identityToken: a.identitytoken } : {}) },
+      source,
     };
   });
 }
@@ -40,18 +50,22 @@ export function parseDockerAuths(auths: Readonly<Record<string, DockerAuth>>): K
 /** Secrets of other types hold no credentials. Throws when their content is no JSON. */
 export function keyringOf(secrets: readonly DeepReadonly<Secret>[]): Keyring {
   return secrets.flatMap((s): Keyring => {
+    const { uid = '', namespace = '', name = '' } = s.metadata ?? {};
+    const source: CredentialSource = { kind: 'secret', uid, namespace, name };
     const modern = s.data?.['.dockerconfigjson'];
     const legacy = s.data?.['.dockercfg'];
     const parse = (base64: string): unknown => JSON.parse(Buffer.from(base64, 'base64').toString());
     if (s.type === 'kubernetes.io/dockerconfigjson' && modern !== undefined) {
-      return parseDockerAuths((parse(modern) as { auths?: Record<string, DockerAuth> }).auths ?? {});
+      return parseDockerAuths((parse(modern) as { auths?: Record<string, DockerAuth> }).auths ?? {}, source);
     }
-    if (s.type === 'kubernetes.io/dockercfg' && legacy !== undefined) return parseDockerAuths(parse(legacy) as Record<string, DockerAuth>);
+    if (s.type === 'kubernetes.io/dockercfg' && legacy !== undefined)
+      return parseDockerAuths(parse(legacy) as Record<string, DockerAuth>, source);
     return [];
   });
 }
 
-function matches(pattern: string, repository: string): boolean {
+/** Whether `host/path` of an image is what a pattern means: labels of the host by globs, the path by its beginning. */
+export function matchesRepository(pattern: string, repository: string): boolean {
   const [patternHost = '', ...patternPath] = pattern.split('/');
   const [host = '', ...path] = repository.split('/');
   const expected = patternHost.split('.');
@@ -73,10 +87,10 @@ export function repositoryOf(image: string): string {
 }
 
 /** Fitting credentials, the most specific first. */
-export function lookUp(keyring: Keyring, image: string): readonly RegistryCredentials[] {
+export function lookUp(keyring: Keyring, image: string): readonly TrackedCredentials[] {
   const repository = repositoryOf(image);
   return keyring
-    .filter((e) => matches(e.pattern, repository))
+    .filter((e) => matchesRepository(e.pattern, repository))
     .sort((a, b) => b.pattern.length - a.pattern.length)
-    .map((e) => e.credentials);
+    .map(({ credentials, source }) => ({ credentials, source }));
 }

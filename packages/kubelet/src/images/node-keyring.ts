@@ -6,5 +6,5 @@ import { type Keyring, parseDockerAuths } from './keyring.ts';
 export async function readNodeKeyring(rootDirectory: string): Promise<Keyring> {
   const text = await readFile(path.join(rootDirectory, 'config.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return [];
-  return parseDockerAuths((JSON.parse(text) as { auths?: Record<string, { auth?: string }> }).auths ?? {});
+  return parseDockerAuths((JSON.parse(text) as { auths?: Record<string, { auth?: string }> }).auths ?? {}, { kind: 'node' });
 }

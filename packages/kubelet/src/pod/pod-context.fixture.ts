@@ -108,7 +108,10 @@ export function createFakeNode(
       runtimeName: 'fake',
     },
     runtime: fake.runtime,
-    images: createImageManager({ maxParallelPulls: 3 }, { images: fake.images, clock, records: openRecords, onPulled: () => undefined }),
+    images: createImageManager(
+      { maxParallelPulls: 3 },
+      { images: fake.images, clock, records: openRecords, sources: async () => ({ mirrors: [], origin: true }), onPulled: () => undefined },
+    ),
     network: {
       setPodCidrs: () => undefined,
       podCidrs: () => [],
@@ -169,7 +172,7 @@ export function createFakeNode(
     clock,
     log: silentLogger,
     services: async () => [],
-    nodeKeyring: async () => [],
+    pullCredentials: () => async () => [],
     runtimeHandler: async () => '',
     drain: async () => undefined,
     admit: () => undefined,

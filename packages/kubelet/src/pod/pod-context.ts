@@ -10,7 +10,7 @@ import type { DeviceManager } from '../devices/device-manager.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import type { BackOff } from '../images/back-off.ts';
 import type { ImageManager } from '../images/image-manager.ts';
-import type { Keyring } from '../images/keyring.ts';
+import type { CredentialLookup } from '../images/puller.ts';
 import type { KubeletMetrics } from '../metrics/kubelet-metrics.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import type { ClusterDns, DnsConfig } from '../network/resolv-conf.ts';
@@ -58,8 +58,8 @@ export interface PodContext {
   readonly log: Logger;
   /** Services as far as they are known; resolves when they were read once. */
   services(signal: AbortSignal): Promise<readonly DeepReadonly<Service>[]>;
-  /** Credentials of the node itself. */
-  nodeKeyring(): Promise<Keyring>;
+  /** What the pod can show a registry. */
+  pullCredentials(pod: PodSnapshot): CredentialLookup;
   /** The handler of a RuntimeClass. Throws when there is no such class. */
   runtimeHandler(runtimeClassName: string, signal: AbortSignal): Promise<string>;
   /**

@@ -14,7 +14,6 @@ import { readFileInside } from '../host/safe-tree.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { MountedVolume } from '../volumes/volume-plugin.ts';
 import type { PodContext } from './pod-context.ts';
-import { pullKeyring } from './pull-keyring.ts';
 import { type ContainerSpec, ephemeralContainersOf, findContainer, type PodSnapshot } from './pod-snapshot.ts';
 
 /** Of a file that a fileKeyRef names (KEP-3721). */
@@ -97,6 +96,8 @@ async function renderConfig(
   return {
     metadata: { name: c.name, attempt: o.attempt },
     image: c.image ?? '',
+    // What is named by its digest may be there under a mirror's name alone.
+    ...(c.image?.includes('@') === true ? { imageId: o.image.id } : {}),
     command: (c.command ?? []).map(expand),
     args: (c.args ?? []).map(expand),
     ...(c.workingDir === undefined ? {} : { workingDir: c.workingDir }),
@@ -155,7 +156,7 @@ export async function prepareContainer(
     podUid: pod.metadata.uid,
     image: c.image ?? '',
     policy: c.imagePullPolicy ?? 'IfNotPresent',
-    keyring: () => pullKeyring(pod, context),
+    credentials: context.pullCredentials(pod),
     event: say,
     signal,
   });

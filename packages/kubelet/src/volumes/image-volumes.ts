@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { ImageService } from '@skiff/cri';
 import type { HostMount } from '../host/host-mount.ts';
 import type { ImageManager } from '../images/image-manager.ts';
-import type { Keyring } from '../images/keyring.ts';
+import type { CredentialLookup } from '../images/puller.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 
 /** The image of a volume can't be had; becomes the waiting reason of the containers that mount it. */
@@ -30,7 +30,7 @@ export function createImageVolumes(
     readonly manager: ImageManager;
     readonly images: ImageService;
     readonly hostMount: HostMount;
-    readonly keyring: (pod: PodSnapshot) => Promise<Keyring>;
+    readonly credentials: (pod: PodSnapshot) => CredentialLookup;
     readonly event: (pod: PodSnapshot, type: 'Normal' | 'Warning', reason: string, message: string) => void;
   },
 ): ImageVolumes {
@@ -59,7 +59,7 @@ export function createImageVolumes(
         podUid: pod.metadata.uid,
         image: reference,
         policy,
-        keyring: () => deps.keyring(pod),
+        credentials: deps.credentials(pod),
         event: (type, reason, message) => deps.event(pod, type, reason, message),
         signal,
       });
