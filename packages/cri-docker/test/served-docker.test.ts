@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { silentLogger, systemClock } from '@skiff/component-base';
 import { containerConfig, describeContainerRuntime, sandboxConfig } from '@skiff/cri/conformance';
 import { createRemoteRuntime, serveRuntime } from '@skiff/cri/grpc';
@@ -70,14 +72,15 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
     const id = await remote.runtime.createContainer(sandbox.id, containerConfig(image, ['nc', '-ll', '-p', '8080', '-e', 'cat']));
     await remote.runtime.startContainer(id);
     const forwarder = await remote.runtime.portForward(sandbox.id);
-    await expect(forwarder.connect(9)).rejects.toMatchObject({ kind: 'unavailable' });
-    const socket = await connectSoon(() => forwarder.connect(8080));
-    let answer = '';
-    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
-    const ended = new Promise((resolve) => socket.once('end', resolve));
-    socket.end('through the namespace');
-    await ended;
-    expect(answer).toBe('through the namespace');
+    const [refused] = await once(await forwarder.connect(9), 'error');
+    expect(refused).toMatchObject({ kind: 'unavailable' });
+    // The server inside needs a moment to listen.
+    const ask = async (): Promise<string> => {
+      const socket = await forwarder.connect(8080);
+      socket.end('through the namespace');
+      return text(socket).catch(() => '');
+    };
+    await expect.poll(ask, { timeout: 5000 }).toBe('through the namespace');
     forwarder.close();
 
     const untilSized = 'until [ "$(stty size 2>/dev/null)" != "" ]; do sleep 0.05; done; stty size';
@@ -90,15 +93,3 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
     await remote.runtime.removePodSandbox(sandbox.id);
   });
 });
-
-/** The server inside needs a moment to listen. */
-async function connectSoon<T>(connect: () => Promise<T>): Promise<T> {
-  for (let left = 50; ; left--) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (left === 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}

@@ -46,7 +46,7 @@ export interface ExecSyncResult {
 
 /** Connections into one sandbox's network; `connect` dials localhost there. */
 export interface PortForwarder {
-  /** A socket that allows half-open use. Rejects with RuntimeError `unavailable` when nobody listens. */
+  /** A socket that allows half-open use. Rejects with RuntimeError `unavailable` when nobody listens, or destroys the socket with it. */
   connect(port: number): Promise<Duplex>;
   close(): void;
 }

@@ -25,7 +25,6 @@ describe.skipIf(missing !== undefined)('containerd', () => {
     return {
       runtime: remote,
       image,
-      cannotEndInput: true,
       programs: {
         untilStopped: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'],
         ignoresTerm: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],

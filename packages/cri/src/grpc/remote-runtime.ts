@@ -283,12 +283,12 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       return { exitCode: r.exitCode, stdout: r.stdout, stderr: r.stderr };
     },
     exec: async (id, r) => {
-      const url = await urlOf('Exec', { containerId: id, cmd: r.command, tty: r.tty, stdin: r.stdin, stdout: true, stderr: !r.tty });
-      return dialProcess(url, r);
+      const streams = { tty: r.tty, stdin: r.stdin, stdout: true, stderr: !r.tty };
+      return dialProcess(await urlOf('Exec', { containerId: id, cmd: r.command, ...streams }), streams);
     },
     attach: async (id, r) => {
-      const stderr = r.stderr && !r.tty;
-      return dialProcess(await urlOf('Attach', { containerId: id, tty: r.tty, stdin: r.stdin, stdout: r.stdout, stderr }), r);
+      const streams = { tty: r.tty, stdin: r.stdin, stdout: r.stdout, stderr: r.stderr && !r.tty };
+      return dialProcess(await urlOf('Attach', { containerId: id, ...streams }), streams);
     },
     portForward: async (sandboxId) => {
       const { state } = await sandboxStatus(sandboxId);

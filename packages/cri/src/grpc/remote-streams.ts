@@ -1,25 +1,37 @@
-import { Duplex, Transform, Writable } from 'node:stream';
-import { WebSocket } from 'ws';
+import http, { type ClientRequest } from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
 import { RuntimeError } from '../runtime-error.ts';
+import { SpdyConnection, type SpdyStream } from '../streaming/spdy-connection.ts';
 import type { ExecProcess, PortForwarder } from '../streams.ts';
-import { type Channels, channelProtocols, channels, multiplexChannels } from './channel-protocol.ts';
 
-/** Opens the URL that a streaming call of the CRI answered with. Rejects with `unavailable`. */
-async function dial(url: string, numbers: readonly number[]): Promise<Channels> {
-  const ws = new WebSocket(url.replace(/^http/, 'ws'), [...channelProtocols], { perMessageDeflate: false });
+const commandProtocol = 'v4.channel.k8s.io';
+const portForwardProtocol = 'portforward.k8s.io';
+
+const unavailable = (message: string, cause?: Error): RuntimeError =>
+  new RuntimeError('unavailable', `the runtime's streaming server: ${message}`, cause === undefined ? {} : { cause });
+
+/**
+ * Opens the URL that a streaming call of the CRI answered with. SPDY, which every runtime's server speaks: over its streams an input
+ * can end while the output goes on, which over the WebSockets of older runtimes it can't. Rejects with `unavailable`.
+ */
+function dial(url: string, protocol: string): Promise<SpdyConnection> {
   return new Promise((resolve, reject) => {
-    const fail = (message: string): void => {
-      reject(new RuntimeError('unavailable', `the runtime's streaming server: ${message}`));
-      ws.terminate();
-    };
-    ws.on('error', (error) => fail(error.message));
-    ws.once('unexpected-response', (_request, response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      response.on('end', () => fail(body.trim() === '' ? `HTTP ${String(response.statusCode)}` : body.trim()));
+    const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol };
+    const options = { method: 'POST', agent: false, headers } as const;
+    const request: ClientRequest = url.startsWith('https:') ? https.request(url, options) : http.request(url, options);
+    request.once('error', (error) => reject(unavailable(error.message, error)));
+    request.once('upgrade', (_response, socket: Duplex, head: Buffer) => {
+      if (head.length > 0) socket.unshift(head);
+      resolve(new SpdyConnection(socket));
     });
-    // Taken over at once: the first messages may come with the answer to the handshake.
-    ws.once('open', () => resolve(multiplexChannels(ws, numbers)));
+    request.once('response', (response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => (body = (body + chunk.toString()).slice(0, 4096)));
+      response.on('end', () => reject(unavailable(body.trim() === '' ? `HTTP ${String(response.statusCode)}` : body.trim())));
+      response.on('error', (error) => reject(unavailable(error.message, error)));
+    });
+    request.end();
   });
 }
 
@@ -38,101 +50,87 @@ function parseExit(text: string): number {
   return Number(code);
 }
 
-/** Over v4 an input can't end by itself: the process would wait for ever. */
-const endless = new RuntimeError(
-  'invalid',
-  'the runtime only speaks v4.channel.k8s.io, which can not end the input of a process and leave its output open',
-);
+const over = (stream: SpdyStream | undefined): Promise<void> =>
+  stream === undefined
+    ? Promise.resolve()
+    : new Promise((resolve) => {
+        stream.once('end', resolve);
+        stream.once('close', resolve);
+      });
 
-/** A process (or, for attach, its first process' streams) behind a streaming URL. */
-export async function dialProcess(url: string, o: { readonly tty: boolean; readonly stdin: boolean }): Promise<ExecProcess> {
-  const connection = await dial(url, [channels.stdin, channels.stdout, channels.error, ...(o.tty ? [] : [channels.stderr])]);
-  const stdout = connection.channel(channels.stdout);
-  const stderr = o.tty ? undefined : connection.channel(channels.stderr);
-  const input = connection.channel(channels.stdin);
-  const errors = connection.channel(channels.error);
-  let refused: RuntimeError | undefined;
+/** What the client of a process opens; the server waits for exactly these. */
+export interface ProcessRequest {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** A process (or, for attach, a container's first process' streams) behind a streaming URL. */
+export async function dialProcess(url: string, o: ProcessRequest): Promise<ExecProcess> {
+  const connection = await dial(url, commandProtocol);
+  const open = (type: string): Promise<SpdyStream> => connection.open(new Map([['streamtype', type]]));
+  const errors = await open('error');
+  const stdin = o.stdin ? await open('stdin') : undefined;
+  // Whoever does not ask for the output has none to read.
+  const stdout = o.stdout ? await open('stdout') : undefined;
+  const stderr = o.stderr && !o.tty ? await open('stderr') : undefined;
+  const sizes = o.tty ? await open('resize') : undefined;
+  for (const unread of [stdin, sizes]) unread?.resume();
   let exit = '';
   errors.on('data', (chunk: Buffer) => (exit += chunk.toString()));
-  const stdin = new Writable({
-    write: (chunk: Buffer, encoding, done) => void input.write(chunk, encoding, done),
-    final: (done) => {
-      if (connection.canEnd) return void input.end(done);
-      refused = endless;
-      connection.close();
-      done(endless);
-    },
-  });
-  stdin.on('error', () => undefined);
-  const read = (stream: Duplex | undefined): Promise<void> =>
-    stream === undefined
-      ? Promise.resolve()
-      : new Promise((resolve) => {
-          stream.once('end', resolve);
-          stream.once('close', resolve);
-        });
-  const exitCode = Promise.all([connection.closed, read(stdout), read(stderr), read(errors)]).then(() => {
-    if (refused !== undefined) throw refused;
+  const exitCode = Promise.all([over(errors), over(stdout), over(stderr)]).then(() => {
+    connection.destroy();
     return parseExit(exit);
   });
   exitCode.catch(() => undefined);
   return {
-    ...(o.stdin ? { stdin } : {}),
-    stdout,
+    ...(stdin === undefined ? {} : { stdin }),
+    stdout: stdout ?? errors,
     ...(stderr === undefined ? {} : { stderr }),
     exitCode,
     resize: async ({ width, height }) => {
-      const size = Buffer.from(JSON.stringify({ Width: width, Height: height }));
       // A process that is gone has no size.
-      await connection.send(channels.resize, size).catch(() => undefined);
+      sizes?.write(JSON.stringify({ Width: width, Height: height }));
     },
-    close: () => {
-      connection.close();
-      for (const stream of [stdout, stderr, errors]) stream?.destroy();
-    },
+    close: () => connection.destroy(),
   };
 }
 
-/** Both channels of a port begin with its number. */
-const portBytes = 2;
-
-function withoutPort(): Transform {
-  let skip = portBytes;
-  return new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      const at = Math.min(skip, chunk.length);
-      skip -= at;
-      done(null, chunk.subarray(at));
-    },
-  });
-}
-
-async function dialPort(url: string): Promise<{ socket: Duplex; connection: Channels }> {
-  const connection = await dial(url, [0, 1]);
-  const data = connection.channel(0);
-  const errors = connection.channel(1).pipe(withoutPort());
-  const socket = Duplex.from({ readable: data.pipe(withoutPort()), writable: data });
+async function dialPort(url: string, port: number): Promise<{ socket: Duplex; connection: SpdyConnection }> {
+  const connection = await dial(url, portForwardProtocol);
+  const open = (type: string): Promise<SpdyStream> =>
+    connection.open(
+      new Map([
+        ['streamtype', type],
+        ['port', String(port)],
+        ['requestid', '0'],
+      ]),
+    );
+  const errors = await open('error');
+  errors.end();
+  const socket = await open('data');
   let trouble = '';
   errors.on('data', (chunk: Buffer) => (trouble += chunk.toString()));
-  void connection.closed.then(() => {
+  errors.once('end', () => {
     if (trouble !== '') socket.destroy(new RuntimeError('unavailable', trouble.trim()));
   });
-  socket.once('close', () => connection.close());
+  socket.once('close', () => connection.destroy());
   return { socket, connection };
 }
 
 /** One connection to the streaming server for each connection into the sandbox. */
 export function createRemotePortForwarder(urlFor: (port: number) => Promise<string>): PortForwarder {
-  const open = new Set<Channels>();
+  const open = new Set<SpdyConnection>();
   return {
     connect: async (port) => {
-      const { socket, connection } = await dialPort(await urlFor(port));
+      const { socket, connection } = await dialPort(await urlFor(port), port);
       open.add(connection);
       void connection.closed.then(() => open.delete(connection));
       return socket;
     },
     close: () => {
-      for (const connection of open) connection.close();
+      for (const connection of open) connection.destroy();
     },
   };
 }

@@ -106,6 +106,20 @@ async function stopContainer(p: ServedParts, r: ById & { readonly timeout: numbe
   await runtime.waitContainer(r.containerId, signal);
 }
 
+interface Streams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tty: boolean;
+}
+
+/** The rules of the CRI. */
+function checkStreams(r: Streams): void {
+  if (!r.stdin && !r.stdout && !r.stderr) throw new RuntimeError('invalid', 'one of stdin, stdout and stderr must be set');
+  if (r.tty && r.stderr)
+    throw new RuntimeError('invalid', 'with a terminal there is no stderr of its own: tty and stderr exclude each other');
+}
+
 async function assertRunning(p: ServedParts, id: string): Promise<void> {
   const { state } = await p.target.runtime.containerStatus(id);
   if (state !== 'running') throw new RuntimeError('conflict', `container ${id} is not running`);
@@ -203,11 +217,14 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
 
     ExecSync: async (r: ById & { cmd: readonly string[]; timeout: number }, signal: AbortSignal) =>
       runtime.execSync(r.containerId, r.cmd, { timeoutMs: r.timeout > 0 ? r.timeout * 1000 : unlimitedMs, signal }),
-    Exec: async (r: ById & { cmd: readonly string[]; tty: boolean; stdin: boolean }) => {
+    Exec: async (r: ById & Streams & { cmd: readonly string[] }) => {
+      checkStreams(r);
       await assertRunning(p, r.containerId);
-      return { url: p.streaming.urlFor({ kind: 'exec', id: r.containerId, request: { command: r.cmd, tty: r.tty, stdin: r.stdin } }) };
+      const { cmd: command, tty, stdin, stdout, stderr } = r;
+      return { url: p.streaming.urlFor({ kind: 'exec', id: r.containerId, request: { command, tty, stdin, stdout, stderr } }) };
     },
-    Attach: async (r: ById & { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }) => {
+    Attach: async (r: ById & Streams) => {
+      checkStreams(r);
       await assertRunning(p, r.containerId);
       const { stdin, stdout, stderr, tty } = r;
       return { url: p.streaming.urlFor({ kind: 'attach', id: r.containerId, request: { stdin, stdout, stderr, tty } }) };

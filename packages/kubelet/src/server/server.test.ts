@@ -14,9 +14,7 @@ import type { ClaimStats } from '../volumes/claim-stats.ts';
 import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
 import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
-import { renderExitStatus } from './command-session.ts';
 import { createConnectionInlet, runServer } from './server.ts';
-import { createSizeParser } from './spdy-session.ts';
 
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -268,15 +266,6 @@ describe('requests', () => {
       'container "c" in pod "p" is waiting to start: ContainerCreating',
     );
     expect(() => choose({ state: { running: {} } }, true)).toThrow('previous terminated container "c" in pod "p" not found');
-  });
-
-  it('carry sizes and exit codes', () => {
-    const parse = createSizeParser();
-    expect([...parse(Buffer.from('{"Width":10,"Hei')), ...parse(Buffer.from('ght":20}\n{"Width":1,"Height":2}'))]).toEqual([
-      { width: 10, height: 20 },
-      { width: 1, height: 2 },
-    ]);
-    expect(renderExitStatus(0).status).toBe('Success');
   });
 });
 

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { Client } from '@skiff/client';
+import { UpgradeError } from '@skiff/cri/streaming';
 import { aborted, type Clock, type Logger, readCertificateFile } from '@skiff/component-base';
 import type { KubeletParts } from '../kubelet.ts';
 import { createCpuRates } from '../stats/cpu-rate.ts';
@@ -123,7 +124,7 @@ export async function runServer(
     return deps.parts;
   };
   const fail = (error: unknown): { code: number; text: string } => {
-    if (error instanceof HttpError) return { code: error.code, text: error.message };
+    if (error instanceof HttpError || error instanceof UpgradeError) return { code: error.code, text: error.message };
     log.error({ err: error }, 'a request failed');
     return { code: 500, text: error instanceof Error ? error.message : String(error) };
   };

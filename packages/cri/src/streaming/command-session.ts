@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Status } from '@skiff/apimachinery';
-import { type ExecProcess, isRuntimeError, type ProcessStreams, type TerminalSize } from '@skiff/cri';
+import { isRuntimeError } from '../runtime-error.ts';
+import type { ExecProcess, ProcessStreams, TerminalSize } from '../streams.ts';
 
 /**
  * A client's end of exec or attach, whatever carries it. `stdin` ends when the client ends its input; `closed` resolves when the

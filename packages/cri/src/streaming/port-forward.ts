@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { PortForwarder } from '@skiff/cri';
-import { SpdyConnection, type SpdyStream } from '../stream/spdy-connection.ts';
+import { isRuntimeError } from '../runtime-error.ts';
+import type { PortForwarder } from '../streams.ts';
+import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
 
 export const portForwardProtocol = 'portforward.k8s.io';
 export const webSocketPortProtocols = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'] as const;
@@ -38,7 +39,13 @@ export async function servePortForward(socket: Duplex, o: { forwarder: PortForwa
     try {
       if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`invalid port number: ${port}`);
       const target = await o.forwarder.connect(port);
+      let broken: Error | undefined;
+      target.once('error', (e) => {
+        broken = e;
+      });
       await joinStreams(data, target);
+      // A remote runtime may learn only later that nobody listens.
+      if (isRuntimeError(broken)) throw broken;
     } catch (failure) {
       error.write(`error forwarding port ${port} to pod ${o.podLabel}: ${(failure as Error).message}`);
       data.destroy();

@@ -5,8 +5,10 @@ import { PassThrough, Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createDeflate, constants, type Deflate } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { renderExitStatus } from './command-session.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
 import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
+import { createSizeParser } from './spdy-session.ts';
 import {
   createSpdyParser,
   decodeHeaderBlock,
@@ -164,4 +166,37 @@ describe('SPDY', () => {
     await closed;
     expect(stream.destroyed).toBe(true);
   });
+
+  it('opens streams as a client, and reads to the end what a server cuts off', async () => {
+    const [a, b] = duplexPair();
+    const server = new SpdyConnection(a, (stream) => {
+      if (stream.headers.get('streamtype') !== 'stdin') return void stream.end('status');
+      stream.on('data', (chunk: Buffer) => stream.write(`got ${chunk.toString()}`));
+      // As Kubernetes' servers end: without closing their streams.
+      stream.on('end', () => void server.close());
+    });
+    const client = new SpdyConnection(b);
+    const [error, stdin] = await Promise.all(['error', 'stdin'].map((type) => client.open(new Map([['streamtype', type]]))));
+    stdin?.end('input');
+    expect(await text(stdin as SpdyStream)).toBe('got input');
+    expect(await text(error as SpdyStream)).toBe('status');
+    await client.closed;
+    await expect(client.open(new Map())).rejects.toThrow('closed');
+  });
+
+  it('carries sizes and exit codes', () => {
+    const parse = createSizeParser();
+    expect([...parse(Buffer.from('{"Width":10,"Hei')), ...parse(Buffer.from('ght":20}\n{"Width":1,"Height":2}'))]).toEqual([
+      { width: 10, height: 20 },
+      { width: 1, height: 2 },
+    ]);
+    expect(renderExitStatus(0).status).toBe('Success');
+  });
 });
+
+/** Two ends of a wire in memory. */
+function duplexPair(): [Duplex, Duplex] {
+  const there = new PassThrough();
+  const back = new PassThrough();
+  return [Duplex.from({ readable: there, writable: back }), Duplex.from({ readable: back, writable: there })];
+}

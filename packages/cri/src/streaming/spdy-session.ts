@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Status } from '@skiff/apimachinery';
-import type { TerminalSize } from '@skiff/cri';
-import { SpdyConnection, type SpdyStream } from '../stream/spdy-connection.ts';
+import type { TerminalSize } from '../streams.ts';
+import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
 import { type CommandSession, encodeStatus } from './command-session.ts';
 
 export interface CommandOptions {

@@ -47,6 +47,13 @@ export class SpdyStream extends Duplex {
     }
     return more;
   }
+  /** The peer says nothing more, and hears nothing: what has come can still be read to its end. */
+  hangUp(): void {
+    if (this.destroyed) return;
+    this.receive(Buffer.alloc(0), true);
+    this.#localEnded = true;
+    this.end();
+  }
   override _read(): void {
     // Called while what is about to be taken still counts as unread.
     process.nextTick(() => this.#connection.resume());
@@ -67,25 +74,31 @@ export class SpdyStream extends Duplex {
 }
 
 /**
- * The server's side of a SPDY/3.1 connection. `onStream` gets each stream that the client opens, in order, already replied to.
+ * One side of a SPDY/3.1 connection. Server: `onStream` gets each stream that the client opens, in order, already replied to. Client:
+ * none is given, and streams are opened by `open`; what a server cuts off ends like what it closes, since Kubernetes' servers cut.
  */
 export class SpdyConnection {
   /** Resolves when the connection is over, whoever ended it. */
   readonly closed: Promise<void>;
   readonly #socket: Duplex;
-  readonly #onStream: (stream: SpdyStream) => void;
+  readonly #onStream: ((stream: SpdyStream) => void) | undefined;
   readonly #streams = new Map<number, SpdyStream>();
   readonly #inflate: Inflate = createInflate({ dictionary: spdyDictionary });
   readonly #deflate: Deflate = createDeflate({ dictionary: spdyDictionary });
   readonly #inflated: Buffer[] = [];
   readonly #deflated: Buffer[] = [];
   #work: Promise<void> = Promise.resolve();
+  #opening: Promise<unknown> = Promise.resolve();
   #lastStreamId = 0;
   /** Nobody reads streams any more. */
   #closing = false;
   #over = false;
+  #noteEnd: () => void = () => undefined;
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#noteEnd = resolve;
+  });
 
-  constructor(socket: Duplex, onStream: (stream: SpdyStream) => void) {
+  constructor(socket: Duplex, onStream?: (stream: SpdyStream) => void) {
     this.#socket = socket;
     this.#onStream = onStream;
     this.#inflate.on('data', (b: Buffer) => this.#inflated.push(b));
@@ -104,9 +117,12 @@ export class SpdyConnection {
       for (const frame of frames) this.#work = this.#work.then(() => this.#take(frame)).catch(() => this.destroy());
     });
     this.closed = new Promise((resolve) => {
+      // What has arrived is taken first: unpacking headers may take longer than the peer needs to go.
       const over = (): void => {
-        this.#end();
-        resolve();
+        void Promise.race([this.#work, this.#ended]).then(() => {
+          this.#end();
+          resolve();
+        });
       };
       socket.on('error', over);
       socket.on('close', over);
@@ -123,6 +139,21 @@ export class SpdyConnection {
   destroy(): void {
     this.#end();
     this.#socket.destroy();
+  }
+  /** Opens a stream as a client does. One after the other, since header blocks share one compression state. */
+  open(headers: SpdyHeaders): Promise<SpdyStream> {
+    const opened = this.#opening.then(async () => {
+      const block = await this.#compress(encodeHeaderBlock(headers));
+      if (this.#over) throw new Error('the connection is closed');
+      const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
+      this.#lastStreamId = id;
+      const stream = new SpdyStream(this, id, headers);
+      this.#streams.set(id, stream);
+      this.#write(encodeControl(frameTypes.synStream, 0, Buffer.concat([uint32(id, 0), Buffer.alloc(2), block])));
+      return stream;
+    });
+    this.#opening = opened.catch(() => undefined);
+    return opened;
   }
   /**
    * Lets what was written reach the peer, says goodbye and ends. Resolves when the peer has closed too: destroying a socket while it
@@ -174,10 +205,15 @@ export class SpdyConnection {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    for (const stream of this.#streams.values()) stream.destroy();
+    this.#noteEnd();
+    for (const stream of this.#streams.values()) this.#cut(stream);
     this.#streams.clear();
     this.#inflate.close();
     this.#deflate.close();
+  }
+  #cut(stream: SpdyStream | undefined): void {
+    if (this.#onStream === undefined) stream?.hangUp();
+    else stream?.destroy();
   }
   async #take(frame: SpdyFrame): Promise<void> {
     if (this.#over) return;
@@ -190,13 +226,13 @@ export class SpdyConnection {
     }
     switch (frame.type) {
       case frameTypes.synStream:
-        return this.#open(frame.payload, frame.flags);
+        return this.#accept(frame.payload, frame.flags);
       case frameTypes.rstStream:
-        this.#streams.get(frame.payload.readUInt32BE(0))?.destroy();
+        this.#cut(this.#streams.get(frame.payload.readUInt32BE(0)));
         return;
       case frameTypes.ping:
-        // The client's pings are odd; ours would be even.
-        if (frame.payload.readUInt32BE(0) % 2 === 1) this.#write(encodeControl(frameTypes.ping, 0, frame.payload));
+        // The client's pings are odd, the server's even. There are none of ours.
+        this.#write(encodeControl(frameTypes.ping, 0, frame.payload));
         return;
       case frameTypes.headers:
       case frameTypes.synReply:
@@ -207,7 +243,7 @@ export class SpdyConnection {
         return;
     }
   }
-  async #open(payload: Buffer, flags: number): Promise<void> {
+  async #accept(payload: Buffer, flags: number): Promise<void> {
     const id = payload.readUInt32BE(0) & 0x7fffffff;
     const headers = decodeHeaderBlock(await this.#decompress(payload.subarray(10)));
     if (this.#over) return;
@@ -217,7 +253,8 @@ export class SpdyConnection {
     const reply = await this.#compress(encodeHeaderBlock(new Map()));
     this.#write(encodeControl(frameTypes.synReply, 0, Buffer.concat([uint32(id), reply])));
     if ((flags & flagFin) !== 0) stream.receive(Buffer.alloc(0), true);
-    this.#onStream(stream);
+    if (this.#onStream === undefined) stream.destroy();
+    else this.#onStream(stream);
   }
   async #decompress(bytes: Buffer): Promise<Buffer> {
     await new Promise<void>((resolve, reject) => this.#inflate.write(bytes, (error) => (error ? reject(error) : resolve())));

@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Status } from '@skiff/apimachinery';
-import type { TerminalSize } from '@skiff/cri';
+import type { TerminalSize } from '../streams.ts';
 import { type CommandSession, encodeStatus } from './command-session.ts';
 import { type CommandOptions, createSizeParser } from './spdy-session.ts';
 
