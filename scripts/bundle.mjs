@@ -1,35 +1,92 @@
 /**
  * One file for each process that runs for long: a third less to load at start and some 10 to 20 MiB less memory than hundreds of
- * modules. proxy-data stays as it is: it loads little. `mainOf` in packages/cli uses a bundle when nothing was built after it.
+ * modules. What a process imports only when it needs it stands in files beside. proxy-data stays as it is: it loads little. `mainOf` in
+ * packages/cli uses a bundle when nothing was built after it.
  */
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './skiff.mjs';
 
-/** etcd3 and dockerode load files beside their own, so they stay packages; so does the CRI over gRPC, which few kubelets load. */
-const external = ['etcd3', 'dockerode', 'ssh2', 'cpu-features', '@skiff/cri/grpc'];
+/** etcd3 loads files beside its own, so it stays a package; so does the CRI over gRPC, which few kubelets load. */
+const external = ['etcd3', '@skiff/cri/grpc'];
 /** What a process loads only when it needs it. */
 const later = { 'controller-manager': ['@skiff/cel'] };
+/** Where that is part of the bundle, it stands in files beside main.js. */
+const split = ['kubelet'];
 const banner = "import { createRequire as skiffCreateRequire } from 'node:module'; const require = skiffCreateRequire(import.meta.url);";
 
 /** Mains of threads that a process starts, beside its own. */
 const threads = { apiserver: ['heavy/heavy-main.js', 'heavy/forms-main.js'] };
 
+/**
+ * What libraries load at their start for uses that nobody makes of them here: SSH to an engine, BuildKit, tar files of builds, gRPC
+ * services that are described at run time. Each is loaded when it is called. By importing package: module → its functions ('' for itself).
+ */
+const seldom = {
+  'docker-modem': { './ssh': [''] },
+  dockerode: { './session': [''], './buildkit': ['followProgress'], 'tar-fs': ['pack'], '@balena/dockerignore': [''] },
+  '@grpc/grpc-js': { '@grpc/proto-loader': ['loadSync'] },
+  // Metrics of the process that nobody collects by it, a gateway and a cluster of processes.
+  'prom-client': {
+    './lib/defaultMetrics': [''],
+    './lib/pushgateway': [''],
+    './lib/summary': [''],
+    './lib/cluster': [''],
+    './lib/metricAggregators': [''],
+  },
+};
+const loadSeldomLate = {
+  name: 'load-seldom-late',
+  setup(b) {
+    const loads = new Map();
+    b.onResolve({ filter: /./ }, ({ path, importer, namespace, kind }) => {
+      if (namespace === 'seldom') return { path, external: true };
+      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(importer)?.[1] ?? '';
+      const functions = kind === 'require-call' ? seldom[owner]?.[path] : undefined;
+      if (functions === undefined) return undefined;
+      const file = path.startsWith('./') ? `${owner}/lib/${path.replace(/^\.\/(lib\/)?/, '')}.js` : path;
+      loads.set(file, functions);
+      return { path: file, namespace: 'seldom' };
+    });
+    b.onLoad({ filter: /./, namespace: 'seldom' }, ({ path }) => {
+      const load = (name) => `require('${path}')${name === '' ? '' : `.${name}`}`;
+      const late = (name) => `function (...args) { return new.target ? new (${load(name)})(...args) : ${load(name)}(...args); }`;
+      const functions = loads.get(path);
+      const one = functions[0] === '';
+      return { contents: `module.exports = ${one ? late('') : `{ ${functions.map((f) => `${f}: ${late(f)}`).join(', ')} }`};` };
+    });
+  },
+};
+
+/** Files beside a main have names by their content: a process that runs finds its own after a later build. Those of old builds go after a day. */
+function removeOld(folder) {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const file = join(folder, name);
+    if (name.startsWith('part-') && Date.now() - statSync(file).mtimeMs > 86_400_000) rmSync(file);
+  }
+}
+
 await Promise.all(
-  ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'proxy'].map((name) =>
-    build({
+  ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'proxy'].map(async (name) => {
+    const outdir = join(root, 'packages', name, 'dist/bundle');
+    removeOld(outdir);
+    await build({
       entryPoints: ['main.js', ...(threads[name] ?? [])].map((file) => join(root, 'packages', name, 'dist', file)),
-      outdir: join(root, 'packages', name, 'dist/bundle'),
+      outdir,
       outbase: join(root, 'packages', name, 'dist'),
       bundle: true,
       platform: 'node',
       target: 'node20',
       format: 'esm',
+      splitting: split.includes(name),
+      chunkNames: 'part-[hash]',
+      plugins: [loadSeldomLate],
       minifySyntax: true,
       minifyWhitespace: true,
       external: [...external, ...(later[name] ?? [])],
       banner: { js: banner },
       logLevel: 'error',
-    }),
-  ),
+    });
+  }),
 );

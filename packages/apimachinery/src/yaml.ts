@@ -1,19 +1,14 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type ParsedNode,
-  parseAllDocuments,
-} from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+import type { Alias, Document, LineCounter, Node, ParsedNode } from 'yaml';
 import { maxJsonDepth, setKey } from './json-exact.ts';
 import { parseJson, type ParsedJson } from './json.ts';
 import { sortedKeys } from './json-text.ts';
 import type { Json, JsonObject } from './object.ts';
+
+let loaded: typeof Yaml | undefined;
+/** Loaded with the first document that is not JSON: most processes never see one, and it is large. */
+const yaml = (): typeof Yaml => (loaded ??= createRequire(import.meta.url)('yaml') as typeof Yaml);
 
 /** A body that is no YAML; the message begins `yaml: line N: `, the rest is our parser's and not go-yaml's. */
 export class YamlError extends Error {
@@ -48,6 +43,7 @@ class Converter {
   }
 
   #convert(node: Node): Json {
+    const { isAlias, isScalar, isSeq, isMap } = yaml();
     if (isAlias(node)) return this.value(this.#target(node));
     if (isScalar(node)) return scalarValue(node.value);
     if (isSeq(node)) return node.items.map((item) => this.value(item as Node));
@@ -65,13 +61,13 @@ class Converter {
     const own: JsonObject = {};
     const merged: JsonObject = {};
     for (const { key, value } of items) {
-      if (isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol')) {
+      if (yaml().isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol')) {
         const from = this.value(value);
         for (const source of Array.isArray(from) ? from : [from])
           if (typeof source === 'object' && source !== null) Object.assign(merged, source);
         continue;
       }
-      const name = keyText(isAlias(key) ? this.value(key) : scalarValue((key as { value?: unknown }).value));
+      const name = keyText(yaml().isAlias(key) ? this.value(key) : scalarValue((key as { value?: unknown }).value));
       if (Object.hasOwn(own, name)) {
         const line = this.#lines.linePos(key.range?.[0] ?? 0).line;
         this.duplicates.push(`  line ${line}: key ${JSON.stringify(name)} already set in map`);
@@ -112,7 +108,7 @@ function keyText(key: Json): string {
 
 function parseFirst(text: string, lines: LineCounter): Document<ParsedNode> | undefined {
   try {
-    const documents = parseAllDocuments(text, {
+    const documents = yaml().parseAllDocuments(text, {
       version: '1.1',
       uniqueKeys: false,
       intAsBigInt: true,
@@ -153,7 +149,7 @@ export function parseYaml(body: string | Uint8Array): ParsedJson {
     }
   }
   if (looksTooDeep(text)) throw new YamlError('yaml: exceeded max depth');
-  const lines = new LineCounter();
+  const lines = new (yaml().LineCounter)();
   const document = parseFirst(text, lines);
   if (document === undefined) return { value: null };
   const error = document.errors[0];

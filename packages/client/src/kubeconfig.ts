@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { parse } from 'yaml';
+import type * as Yaml from 'yaml';
 import type { ClientConfig, PemSource } from './client-config.ts';
 
 export class KubeconfigError extends Error {}
@@ -46,9 +47,22 @@ function furtherServers(cluster: Fields): readonly string[] {
 
 const unsupportedUserFields = ['exec', 'auth-provider', 'username', 'password'] as const;
 
+/** Skiff's own kubeconfigs are JSON, which is YAML; the parser of the rest is loaded for whoever needs it. */
+function parseDocument(document: string): unknown {
+  if (document.trimStart().startsWith('{')) {
+    try {
+      return JSON.parse(document);
+    } catch {
+      // YAML's flow style.
+    }
+  }
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
+  return parse(document);
+}
+
 /** Parses a kubeconfig document. `directory`: what its relative paths start from. Throws KubeconfigError. */
 export function parseKubeconfig(document: string, o: { directory: string; context?: string; userAgent?: string }): ClientConfig {
-  const root: unknown = parse(document);
+  const root = parseDocument(document);
   if (!isFields(root)) throw new KubeconfigError('not a kubeconfig: no mapping at the top');
   const contextName = o.context ?? text(root, 'current-context', 'kubeconfig');
   if (contextName === undefined) throw new KubeconfigError('no current-context and none was named');

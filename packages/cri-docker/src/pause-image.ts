@@ -1,4 +1,3 @@
-import { pack } from 'tar-stream';
 import { buffer } from 'node:stream/consumers';
 import { RuntimeError } from '@skiff/cri';
 import type { Engine } from './engine.ts';
@@ -13,6 +12,7 @@ async function importPauseImage(engine: Engine): Promise<void> {
   if (!isPauseArchitecture(architecture)) {
     throw new RuntimeError('invalid', `there is no built-in sandbox image for ${architecture}; name one with --pod-infra-container-image`);
   }
+  const { pack } = await import('tar-stream');
   const archive = pack();
   archive.entry({ name: 'pause', mode: 0o755, mtime: new Date(0) }, emitPauseProgram(architecture));
   archive.finalize();

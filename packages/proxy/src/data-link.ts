@@ -117,8 +117,10 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
     mkdirSync(config.rootDir, { recursive: true, mode: 0o750 });
     const output = openDataLog(config.rootDir);
     const hostNamespace = openSync('/proc/self/ns/net', 'r');
+    const { MALLOC_ARENA_MAX: _arenas, MALLOC_TRIM_THRESHOLD_: _threshold, ...env } = process.env;
     const child = spawn('nsenter', [`--net=${config.netnsPath}`, ...dataCommand()], {
       detached: true,
+      env,
       stdio: ['ignore', output, output, hostNamespace],
     });
     child.on('error', (error) => log.error({ err: error }, "proxy-data can't be started"));

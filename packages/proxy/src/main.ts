@@ -48,7 +48,8 @@ async function main(args: readonly string[]): Promise<void> {
       netnsPath: netnsPath(names),
       ...ranges,
       main: dataMain,
-      execArgv: process.execArgv.filter((a) => !a.startsWith('--max-')),
+      // Its memory and its compiler are not this process's: it carries the traffic.
+      execArgv: process.execArgv.filter((a) => !/^--(max-|single-threaded-gc|interrupt-budget)/.test(a)),
       version: dataVersion(),
     },
     {

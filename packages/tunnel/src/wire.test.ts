@@ -1,9 +1,20 @@
+import { fileURLToPath } from 'node:url';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it } from 'vitest';
-import type { Frame, NodeMessage, ServerMessage } from './messages.ts';
-import { loadTunnelDefinition } from './node/definition.ts';
+import type { DrainRequest, DrainResponse, Frame, NodeMessage, ServerMessage } from './messages.ts';
+import { tunnelMethods } from './node/definition.ts';
 import { type Codec, dataFrameHead, drainRequest, drainResponse, frame, nodeMessage, serverMessage, WireError } from './wire.ts';
 
-const definition = loadTunnelDefinition();
+const file = fileURLToPath(new URL('../../../proto/skiff/tunnel/v1/tunnel.proto', import.meta.url));
+const service = loadSync(file, { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true })[
+  'skiff.tunnel.v1.Tunnel'
+] as ServiceDefinition;
+const definition = {
+  open: service['Open'] as MethodDefinition<NodeMessage, ServerMessage>,
+  connect: service['Connect'] as MethodDefinition<Frame, Frame>,
+  drain: service['Drain'] as MethodDefinition<DrainRequest, DrainResponse>,
+};
 
 const serverMessages: readonly ServerMessage[] = [
   { welcome: { serverId: 'ä1' } },
@@ -41,6 +52,10 @@ function agrees<T extends object>(codec: Codec<T>, loader: { serialize(v: T): Bu
   if (target !== undefined) delete target['target'];
   expect(plain(loaded)).toEqual(plain(message));
 }
+
+it('has the paths of proto/', () => {
+  for (const name of ['open', 'connect', 'drain'] as const) expect(tunnelMethods[name].path).toBe(definition[name].path);
+});
 
 describe('the messages, written by hand and by proto-loader', () => {
   const { open, connect, drain } = definition;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 
 /** A name that ws takes; it refuses the slash in Kubernetes' own. */
 const alias = 'spdy-3.1-portforward.k8s.io';
@@ -15,7 +15,8 @@ export const offeredProtocols = (request: IncomingMessage): string[] =>
     .filter((p) => p !== '');
 
 /** Completes a WebSocket handshake with the given subprotocol ('' for none). */
-export function acceptWebSocket(o: { request: IncomingMessage; socket: Duplex; head: Buffer; protocol: string }): Promise<WebSocket> {
+export async function acceptWebSocket(o: { request: IncomingMessage; socket: Duplex; head: Buffer; protocol: string }): Promise<WebSocket> {
+  const { WebSocketServer } = await import('ws');
   const { request } = o;
   const spoken = o.protocol === spdyTunnelProtocol ? alias : o.protocol;
   if (spoken === '') delete request.headers['sec-websocket-protocol'];

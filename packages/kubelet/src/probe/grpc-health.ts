@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 
 const statuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
 
@@ -26,7 +26,8 @@ export function decodeResponse(bytes: Buffer): (typeof statuses)[number] {
 }
 
 /** Asks a server by the gRPC health protocol. Resolves with undefined when it serves, else with the reason in upstream's words. */
-export function checkGrpcHealth(address: string, service: string, timeoutMs: number): Promise<string | undefined> {
+export async function checkGrpcHealth(address: string, service: string, timeoutMs: number): Promise<string | undefined> {
+  const { Client, credentials, Metadata, status } = await import('@grpc/grpc-js');
   return new Promise((resolve) => {
     const client = new Client(address, credentials.createInsecure(), { 'grpc.primary_user_agent': 'kube-probe/1.36' });
     const finish = (failure: string | undefined): void => {

@@ -10,7 +10,6 @@ import { createCpuRates } from '../stats/cpu-rate.ts';
 import { accessOf, createAuthenticator, createAuthorizer } from './authentication.ts';
 import { servingCertificate } from './node-certificates.ts';
 import { HttpError, routes } from './routes.ts';
-import { selfSigned } from './self-signed.ts';
 import { serveUpgrade } from './upgrades.ts';
 
 export interface ServerConfig {
@@ -86,7 +85,10 @@ async function readCredentials(config: ServerConfig): Promise<{ cert: string; ke
   if (config.servingFile === undefined && config.certFile !== undefined && config.keyFile !== undefined)
     return { cert: await readFile(config.certFile, 'utf8'), key: await readFile(config.keyFile, 'utf8') };
   const stored = config.servingFile === undefined ? undefined : readCertificateFile(config.servingFile);
-  return stored === undefined ? selfSigned(config.nodeName, config.nodeAddresses) : { cert: stored.pem, key: stored.pem };
+  if (stored !== undefined) return { cert: stored.pem, key: stored.pem };
+  // Loaded by those nodes alone that were given no certificate yet.
+  const { selfSigned } = await import('./self-signed.ts');
+  return selfSigned(config.nodeName, config.nodeAddresses);
 }
 
 /** Serves the kubelet's API until `signal` aborts. Every request is authenticated and authorized by the API, /healthz too. */

@@ -3,7 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ClientDuplexStream, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { type FrameCarrier, TunnelConnection } from '../connection.ts';
 import { type DrainRequest, type DrainResponse, dialIdHeader, type Frame, type NodeMessage, type ServerMessage } from '../messages.ts';
-import { loadTunnelDefinition } from './definition.ts';
+import { tunnelMethods } from './definition.ts';
 
 export interface ChannelConfig {
   /** `host:port`, an IPv6 address in brackets. */
@@ -68,7 +68,6 @@ function credentialsOf(config: ChannelConfig, host: string): { credentials: Retu
 
 /** Makes the channel; the connection is made by the first stream. */
 export function createTunnelChannel(config: ChannelConfig): TunnelChannel {
-  const definition = loadTunnelDefinition();
   const host = config.server.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   const { credentials: channelCredentials, sni } = credentialsOf(config, host);
   const client = new Client(`dns:///${config.server}`, channelCredentials, {
@@ -84,7 +83,7 @@ export function createTunnelChannel(config: ChannelConfig): TunnelChannel {
   });
   return {
     open: (on) => {
-      const m = definition.open;
+      const m = tunnelMethods.open;
       const call = client.makeBidiStreamRequest(m.path, m.requestSerialize, m.responseDeserialize);
       let over = false;
       const ended = (end: StreamEnd): void => {
@@ -104,14 +103,14 @@ export function createTunnelChannel(config: ChannelConfig): TunnelChannel {
       };
     },
     connect: (dialId) => {
-      const m = definition.connect;
+      const m = tunnelMethods.connect;
       const metadata = new Metadata();
       metadata.set(dialIdHeader, dialId);
       return joinConnection(client.makeBidiStreamRequest(m.path, m.requestSerialize, m.responseDeserialize, metadata));
     },
     drain: (request, timeoutMs) =>
       new Promise((resolve, reject) => {
-        const m = definition.drain;
+        const m = tunnelMethods.drain;
         const options = { deadline: Date.now() + timeoutMs };
         client.makeUnaryRequest(m.path, m.requestSerialize, m.responseDeserialize, request, new Metadata(), options, (error, answer) => {
           if (error !== null) reject(error);

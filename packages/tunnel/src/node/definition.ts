@@ -1,39 +1,23 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import type { DrainRequest, DrainResponse, Frame, NodeMessage, ServerMessage } from '../messages.ts';
+import { tunnelService } from '../messages.ts';
+import { type Codec, drainRequest, drainResponse, frame, nodeMessage, serverMessage } from '../wire.ts';
 
-export interface TunnelDefinition {
-  readonly open: MethodDefinition<NodeMessage, ServerMessage>;
-  readonly connect: MethodDefinition<Frame, Frame>;
-  readonly drain: MethodDefinition<DrainRequest, DrainResponse>;
+/** A method as gRPC's client wants it. */
+export interface TunnelMethod<Request, Response> {
+  readonly path: string;
+  readonly requestSerialize: (message: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
-const file = 'proto/skiff/tunnel/v1/tunnel.proto';
+const method = <Request, Response>(name: string, request: Codec<Request>, response: Codec<Response>): TunnelMethod<Request, Response> => ({
+  path: `${tunnelService}${name}`,
+  requestSerialize: (message) => request.encode(message),
+  responseDeserialize: (bytes) => response.decode(bytes),
+});
 
-/** `proto/` stands at the top of the checkout or image, some folders above this file or the bundle it is part of. */
-function protoPath(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const found = join(folder, file);
-    if (existsSync(found)) return found;
-    if (dirname(folder) === folder) throw new Error(`${file} is missing`);
-  }
-}
-
-let loaded: TunnelDefinition | undefined;
-
-/** The service, read once a process. */
-export function loadTunnelDefinition(): TunnelDefinition {
-  if (loaded !== undefined) return loaded;
-  const all = loadSync(protoPath(), { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true });
-  const service = all['skiff.tunnel.v1.Tunnel'] as ServiceDefinition;
-  const method = (name: string): never => {
-    const found = service[name];
-    if (found === undefined) throw new Error(`${file} has no ${name}`);
-    return found as never;
-  };
-  loaded = { open: method('Open'), connect: method('Connect'), drain: method('Drain') };
-  return loaded;
-}
+/** The service of `proto/skiff/tunnel/v1/tunnel.proto`, without reading it: a parser of protobuf would take megabytes of every node. */
+export const tunnelMethods = {
+  open: method<NodeMessage, ServerMessage>('Open', nodeMessage, serverMessage),
+  connect: method<Frame, Frame>('Connect', frame, frame),
+  drain: method<DrainRequest, DrainResponse>('Drain', drainRequest, drainResponse),
+};

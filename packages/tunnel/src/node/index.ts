@@ -1,2 +1,1 @@
 export { type ChannelConfig, type ControlStream, createTunnelChannel, grpcStatus, type StreamEnd, type TunnelChannel } from './channel.ts';
-export { loadTunnelDefinition } from './definition.ts';
