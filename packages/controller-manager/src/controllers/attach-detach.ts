@@ -29,6 +29,8 @@ import { claimNames } from './pvc-protection.ts';
 const nodeIndex = 'nodeName';
 /** When a node asks again for a volume that another is just getting. */
 const pendingRetryMs = 1_000;
+/** After which an attacher that says nothing is told of. */
+const attachTimeoutMs = 120_000;
 const claimIndex = 'persistentVolumeClaim';
 const claimKeysOf = (pod: DeepReadonly<Pod>): readonly string[] =>
   claimNames(pod).map((name) => `${pod.metadata?.namespace ?? ''}/${name}`);
@@ -81,7 +83,7 @@ class AttachDetach {
       const name = attachment.metadata?.name ?? '';
       this.#pending.seen(attachment.spec?.source.persistentVolumeName ?? '', name);
       const want = wanted.get(name);
-      if (want !== undefined) this.#tell(attachment, want);
+      if (want !== undefined) retries.push(...this.#tell(attachment, want));
       else if (attachment.metadata?.deletionTimestamp === undefined) retries.push(...(await this.#detach(node, attachment, run)));
     }
     for (const want of wanted.values()) {
@@ -172,23 +174,27 @@ class AttachDetach {
     return [];
   }
 
-  /** How attaching went, once for each answer. */
-  #tell(attachment: AttachmentView, want: WantedVolume): void {
-    const { events } = this.#context;
+  /** How attaching went, once for each answer and for each two minutes without one. Returns when to look again. */
+  #tell(attachment: AttachmentView, want: WantedVolume): readonly number[] {
+    const { events, clock } = this.#context;
     const name = attachment.metadata?.name ?? '';
     const volume = want.volume.metadata?.name ?? '';
     const error = attachment.status?.attachError;
-    const state =
-      attachment.status?.attached === true ? 'attached' : error === undefined ? '' : `${error.time ?? ''} ${error.message ?? ''}`;
+    const isAttached = attachment.status?.attached === true;
     this.#unwantedSinceMs.delete(name);
-    if (state === '' || this.#told.get(name) === state) return;
+    const waitedMs = Math.max(0, clock.now() - Date.parse(attachment.metadata?.creationTimestamp ?? ''));
+    const waits = isAttached || error !== undefined ? 0 : Math.floor(waitedMs / attachTimeoutMs);
+    const again = isAttached || error !== undefined ? [] : [(waits + 1) * attachTimeoutMs - waitedMs];
+    const state = isAttached ? 'attached' : error === undefined ? `waits ${waits}` : `${error.time ?? ''} ${error.message ?? ''}`;
+    if (state === 'waits 0' || this.#told.get(name) === state) return again;
     this.#told.set(name, state);
+    const { driver = '', volumeHandle = '' } = want.volume.spec?.csi ?? {};
+    const why = error?.message ?? `timed out waiting for external-attacher of ${driver} CSI driver to attach volume ${volumeHandle}`;
     for (const pod of want.pods) {
-      if (state === 'attached')
-        events.event(pod, 'Normal', 'SuccessfulAttachVolume', `AttachVolume.Attach succeeded for volume "${volume}" `);
-      else
-        events.event(pod, 'Warning', 'FailedAttachVolume', `AttachVolume.Attach failed for volume "${volume}" : ${error?.message ?? ''}`);
+      if (isAttached) events.event(pod, 'Normal', 'SuccessfulAttachVolume', `AttachVolume.Attach succeeded for volume "${volume}" `);
+      else events.event(pod, 'Warning', 'FailedAttachVolume', `AttachVolume.Attach failed for volume "${volume}" : ${why}`);
     }
+    return again;
   }
 
   /** `node.status.volumesAttached`. */
@@ -224,6 +230,16 @@ export const attachDetachController: ControllerDescriptor = {
         mapped(pods, (pod) => (pod.spec?.nodeName && claimNames(pod).length > 0 ? [pod.spec.nodeName] : []), {
           changed: (a, b) => a.spec?.nodeName !== b.spec?.nodeName || isTerminal(a) !== isTerminal(b),
         }),
+        // One that is described late, or in other words than before, may need no attaching.
+        mapped(
+          drivers,
+          (driver, { informers }) =>
+            informers
+              .informer(attachments)
+              .list()
+              .flatMap((a) => (a.spec?.attacher === driver.metadata?.name && a.spec?.nodeName !== undefined ? [a.spec.nodeName] : [])),
+          { changed: (a, b) => a.spec?.attachRequired !== b.spec?.attachRequired },
+        ),
         mapped(attachments, (attachment, context) => nodesOfAttachment(context, attachment)),
         mapped(claims, (claim, context) => nodesOfClaim(context, `${claim.metadata?.namespace ?? ''}/${claim.metadata?.name ?? ''}`), {
           changed: (a, b) => a.status?.phase !== b.status?.phase || a.spec?.volumeName !== b.spec?.volumeName,

@@ -10,6 +10,11 @@ export class PluginError extends Error {
   }
 }
 
+/** Canceled, DeadlineExceeded, ResourceExhausted, Aborted, Unavailable: it may still be doing what it was asked. */
+const undecidedCodes: ReadonlySet<number> = new Set([1, 4, 8, 10, 14]);
+/** Whether the plugin has refused, and does nothing of what it was asked. */
+export const isFinal = (error: unknown): boolean => error instanceof PluginError && !undecidedCodes.has(error.code);
+
 export interface PluginChannel extends Disposable {
   call<Response>(method: string, request: object, o: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Response>;
 }

@@ -1,6 +1,6 @@
 import type { CSIDriver, PersistentVolume, PersistentVolumeClaim } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
-import { isGivenToGroup, renderCapability } from './csi-volumes.ts';
+import { isGivenToGroup, renderCapability } from './volume-capability.ts';
 import type { CsiNodeService } from './csi-node-service.ts';
 import { attachmentName, inlineHandle } from './csi-paths.ts';
 import { isToGrow, renderGrown } from './grow-volumes.ts';

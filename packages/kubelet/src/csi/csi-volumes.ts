@@ -1,18 +1,18 @@
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { CSIDriver, CSIVolumeSource, PersistentVolume } from '@skiff/api';
+import type { CSIVolumeSource, PersistentVolume } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { HostMount } from '../host/host-mount.ts';
 import { removeTree } from '../host/safe-tree.ts';
 import { applyFsGroup } from '../volumes/fs-group.ts';
+import { MountFailure } from '../volumes/mount-failure.ts';
 import { makeMountPoint } from '../volumes/mount-point.ts';
 import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { MountedVolume, VolumeContext } from '../volumes/volume-plugin.ts';
 import type { CsiDrivers } from './csi-drivers.ts';
-import type { CsiNodeService, VolumeCapability } from './csi-node-service.ts';
 import {
   attachmentName,
   blockPublish,
@@ -23,9 +23,11 @@ import {
   uniqueVolumeName,
   volumeFolder,
 } from './csi-paths.ts';
-import { podInfo, podTokens, readDriver, readSecret, untilAttached, untilToldInUse } from './driver-facts.ts';
+import { isFinal } from './channel.ts';
 import { guessVolumeData, publishedPath } from './damaged-data.ts';
+import { type Attached, notAttached, podInfo, podTokens, readDriver, readSecret, untilAttached, untilToldInUse } from './driver-facts.ts';
 import { createKeyedLock } from './keyed-lock.ts';
+import { isGivenToGroup, renderCapability } from './volume-capability.ts';
 import { loadVolumeData, saveVolumeData, type VolumeData } from './volume-data.ts';
 
 export interface CsiMount {
@@ -46,8 +48,10 @@ export interface CsiVolumes {
   release(podUid: string): Promise<void>;
   /** Unstages what no pod has any more. */
   sweep(): Promise<void>;
-  /** UIDs of pods with inline volumes whose drivers want to be asked again and again (`requiresRepublish`). */
+  /** UIDs of pods with volumes whose drivers want to be asked again and again (`requiresRepublish`). */
   toPublishAgain(signal: AbortSignal): Promise<readonly string[]>;
+  /** Whether a pod was among these and has not been published since. */
+  isToPublishAgain(podUid: string): boolean;
   /** Volumes that must not be detached, as `node.status.volumesInUse` names them. */
   inUse(): Promise<readonly string[]>;
 }
@@ -65,40 +69,13 @@ export interface CsiVolumesDeps {
   readonly onPublished: () => void;
 }
 
-const accessModes: Readonly<Record<string, readonly [plain: string, multiWriter: string]>> = {
-  ReadWriteOnce: ['SINGLE_NODE_WRITER', 'SINGLE_NODE_MULTI_WRITER'],
-  ReadWriteOncePod: ['SINGLE_NODE_WRITER', 'SINGLE_NODE_SINGLE_WRITER'],
-  ReadOnlyMany: ['MULTI_NODE_READER_ONLY', 'MULTI_NODE_READER_ONLY'],
-  ReadWriteMany: ['MULTI_NODE_MULTI_WRITER', 'MULTI_NODE_MULTI_WRITER'],
-};
-
-export async function renderCapability(
-  service: CsiNodeService,
-  o: { accessMode: string; isBlock: boolean; fsType: string; mountFlags: readonly string[]; group: number | undefined },
-): Promise<VolumeCapability> {
-  const modes = accessModes[o.accessMode];
-  if (modes === undefined) throw new Error(`access mode "${o.accessMode}" is not known`);
-  const accessMode = { mode: modes[(await service.has('SINGLE_NODE_MULTI_WRITER')) ? 1 : 0] };
-  if (o.isBlock) return { block: {}, accessMode };
-  const volumeMountGroup = o.group === undefined ? '' : String(o.group);
-  return { mount: { fsType: o.fsType, mountFlags: o.mountFlags, volumeMountGroup }, accessMode };
-}
-
-/** Whether the kubelet gives the files to fsGroup, by the driver's policy. */
-export function isGivenToGroup(
-  driver: DeepReadonly<CSIDriver> | undefined,
-  o: { fsType: string; accessModes: readonly string[]; readOnly: boolean },
-): boolean {
-  const policy = driver?.spec?.fsGroupPolicy ?? 'ReadWriteOnceWithFSType';
-  if (o.readOnly || policy === 'None') return false;
-  return policy === 'File' || (o.fsType !== '' && o.accessModes.includes('ReadWriteOnce'));
-}
-
 const listOf = (folder: string): Promise<readonly string[]> =>
   readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
     throw error;
   });
+
+const withoutStaged = ({ stagedInBoot: _boot, stagedMount: _mount, ...data }: VolumeData): VolumeData => data;
 
 const readBoot = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 
@@ -113,6 +90,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
   /** By folder, what `inUse` found last. */
   let lastInUse: ReadonlyMap<string, VolumeData | undefined> = new Map();
   const damaged = new Set<string>();
+  const dueAgain = new Set<string>();
   /** One damaged file must not stop the work on all other volumes. */
   const loadOrSkip = async (folder: string, otherwise?: VolumeData): Promise<VolumeData | undefined> => {
     try {
@@ -156,16 +134,23 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
     if (known?.stagedInBoot === undefined || known.stagedInBoot !== (await readBoot()) || known.stagingPath !== stagingPath) return false;
     return known.stagedMount !== 'true' || (await hostMount.mountsBelow(stagingPath)).includes(stagingPath);
   };
-  const unstage = async (folder: string): Promise<void> => {
-    const data = await loadVolumeData(local(folder));
+  const unmountAndForget = async (folder: string, data: VolumeData | undefined): Promise<void> => {
     if (data !== undefined) {
-      if (data.stagingPath !== '')
-        await deps.drivers.get(data.driverName).unstage({ volumeId: data.volumeHandle, stagingTargetPath: data.stagingPath });
       await hostMount.unmount(data.stagingPath === '' ? globalMount(folder) : data.stagingPath);
       if (data.stagingPath !== '') await rmdir(local(data.stagingPath)).catch(() => undefined);
     }
     await removeTree(local(path.dirname(folder)), path.basename(folder));
     deps.onUseChange();
+  };
+  const unstage = async (folder: string): Promise<void> => {
+    const data = await loadVolumeData(local(folder));
+    if (data !== undefined) {
+      const service = data.stagingPath === '' ? undefined : deps.drivers.get(data.driverName);
+      // Whether it is still staged if that fails, nobody knows: who comes next has it staged again.
+      if (data.stagedInBoot !== undefined) await saveVolumeData(local(folder), withoutStaged(data));
+      if (service !== undefined) await service.unstage({ volumeId: data.volumeHandle, stagingTargetPath: data.stagingPath });
+    }
+    await unmountAndForget(folder, data);
   };
   const unstageUnused = (data: VolumeData): Promise<void> =>
     lock(keyOf(data), async () => {
@@ -184,7 +169,8 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
   const unpublish = async (folder: string, podUid: string): Promise<void> => {
     const data = (await loadOrSkip(folder)) ?? (damaged.has(folder) ? await guess(folder, podUid) : undefined);
     if (data !== undefined) {
-      await deps.drivers.get(data.driverName).unpublish({ volumeId: data.volumeHandle, targetPath: data.targetPath });
+      if (data.publishBegun !== 'false')
+        await deps.drivers.get(data.driverName).unpublish({ volumeId: data.volumeHandle, targetPath: data.targetPath });
       await hostMount.unmount(data.targetPath);
       // The driver made it and should have removed it.
       await removeTree(local(path.dirname(data.targetPath)), path.basename(data.targetPath)).catch((error: NodeJS.ErrnoException) => {
@@ -218,11 +204,16 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       const targetPath = o.isBlock ? blockPublish(root, o.volumeName, context.pod.metadata.uid) : path.join(o.target, 'mount');
       const mounted: MountedVolume = { path: targetPath, readOnly: o.readOnly, ...(o.isBlock ? { isDevice: true } : {}) };
       if ((await isThere(targetPath, o.isBlock)) && driver?.spec?.requiresRepublish !== true) return mounted;
-      const attachable = driver?.spec?.attachRequired !== false;
       const reading = { client, signal: context.signal };
       const name = attachmentName({ volumeHandle, driver: driverName, nodeName: config.nodeName });
-      const attached = () => untilAttached(name, { volumeHandle, clock: deps.clock, ...reading });
-      let publishContext = attachable ? await attached() : {};
+      const kind = o.isBlock ? 'MapVolume' : 'MountVolume';
+      const failed = (operation: string) => (error: unknown) => {
+        context.signal.throwIfAborted();
+        throw new MountFailure(`${kind}.${operation}`, o.volumeName, error);
+      };
+      const attached = (): Promise<Attached> =>
+        untilAttached(name, { volumeHandle, driverName, clock: deps.clock, ...reading }).catch(failed('WaitForAttach'));
+      let { attachable, publishContext } = driver?.spec?.attachRequired === false ? notAttached : await attached();
       const fsGroup = context.pod.spec.securityContext?.fsGroup;
       const group = (await service.has('VOLUME_MOUNT_GROUP')) ? fsGroup : undefined;
       const fsType = source.fsType ?? '';
@@ -236,6 +227,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       const folder = volumeFolder(root, { driver: driverName, volumeHandle });
       const isStaged = await service.has('STAGE_UNSTAGE_VOLUME');
       const stagingPath = !isStaged ? '' : o.isBlock ? blockStaging(root, o.volumeName) : globalMount(folder);
+      const before = await loadOrSkip(o.target);
       const data: VolumeData = {
         specVolID: o.volumeName,
         volumeHandle,
@@ -244,6 +236,7 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         targetPath,
         stagingPath,
         attachable: String(attachable),
+        publishBegun: before === undefined && !damaged.has(o.target) ? 'false' : (before?.publishBegun ?? 'true'),
       };
       const secretsOf = (ref: typeof source.nodeStageSecretRef, what: string) => readSecret(ref, { what, ...reading });
       const volumeContext = source.volumeAttributes ?? {};
@@ -258,18 +251,17 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
         if (attachable) {
           await untilToldInUse(keyOf(data), { nodeName: config.nodeName, clock: deps.clock, ...reading });
           // It may have been detached until then.
-          publishContext = await attached();
+          ({ attachable, publishContext } = await attached());
         }
         if (stagingPath === '') return;
         const secrets = await secretsOf(source.nodeStageSecretRef, 'NodeStageSecretRef');
-        await service.stage({
-          volumeId: volumeHandle,
-          publishContext,
-          stagingTargetPath: stagingPath,
-          volumeCapability,
-          secrets,
-          volumeContext,
-        });
+        await service
+          .stage({ volumeId: volumeHandle, publishContext, stagingTargetPath: stagingPath, volumeCapability, secrets, volumeContext })
+          .catch(async (error: unknown) => {
+            // A driver that has said no has staged nothing, and is not asked to take it back.
+            if (isFinal(error)) await unmountAndForget(folder, data);
+            return failed(o.isBlock ? 'SetUpDevice' : 'MountDevice')(error);
+          });
         const stagedMount = String((await hostMount.mountsBelow(stagingPath)).includes(stagingPath));
         await saveVolumeData(local(folder), { ...data, stagedInBoot: await readBoot(), stagedMount });
       });
@@ -277,7 +269,8 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       const inSecrets = driver?.spec?.serviceAccountTokenInSecrets === true;
       const publishSecrets = await secretsOf(source.nodePublishSecretRef, 'NodePublishSecretRef');
       await mkdir(local(path.dirname(targetPath)), { recursive: true, mode: 0o750 });
-      await service.publish({
+      if (data.publishBegun !== 'true') await saveVolumeData(local(o.target), { ...data, publishBegun: 'true' });
+      const publishing = service.publish({
         volumeId: volumeHandle,
         publishContext,
         stagingTargetPath: stagingPath,
@@ -291,6 +284,8 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
           ...(inSecrets ? {} : tokens),
         },
       });
+      await publishing.catch(failed(o.isBlock ? 'MapPodDevice' : 'SetUp'));
+      dueAgain.delete(context.pod.metadata.uid);
       if (
         !o.isBlock &&
         group === undefined &&
@@ -376,14 +371,18 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       for (const uid of await listOf(local(podsDirectory(root)))) {
         for (const folder of await foldersOf(uid)) {
           const data = await loadOrSkip(folder);
-          if (data?.volumeLifecycleMode === 'Ephemeral') pods.set(data.driverName, [...(pods.get(data.driverName) ?? []), uid]);
+          if (data !== undefined) pods.set(data.driverName, [...(pods.get(data.driverName) ?? []), uid]);
         }
       }
       const wanting = await Promise.all(
         [...pods].map(async ([name, uids]) => ((await readDriver(client, name, signal))?.spec?.requiresRepublish === true ? uids : [])),
       );
-      return wanting.flat();
+      const all = new Set(wanting.flat());
+      for (const uid of dueAgain) if (!all.has(uid)) dueAgain.delete(uid);
+      for (const uid of all) dueAgain.add(uid);
+      return [...all];
     },
+    isToPublishAgain: (podUid) => dueAgain.has(podUid),
     inUse: async () => {
       const folders = await stagedFolders();
       const all = await Promise.all(folders.map(async (f) => [f, await loadOrSkip(f, lastInUse.get(f))] as const));

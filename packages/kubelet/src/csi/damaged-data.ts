@@ -17,5 +17,5 @@ export function guessVolumeData(
   o: { readonly staged: readonly VolumeData[]; readonly podUid: string; readonly rootDirectory: string },
 ): VolumeData | undefined {
   const known = o.staged.find((d) => d.specVolID === path.basename(folder) && d.volumeLifecycleMode === 'Persistent');
-  return known === undefined ? undefined : { ...known, targetPath: publishedPath(folder, o) };
+  return known === undefined ? undefined : { ...known, publishBegun: 'true', targetPath: publishedPath(folder, o) };
 }

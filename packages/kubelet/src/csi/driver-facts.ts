@@ -30,11 +30,25 @@ export async function readSecret(
 
 const attachTimeoutMs = 120_000;
 
-/** Waits until a volume is attached to the node. Returns what the attacher told for the driver. Throws with its error. */
+export interface Attached {
+  /** false: the driver says that its volumes are not attached. */
+  readonly attachable: boolean;
+  /** What the attacher told for the driver. */
+  readonly publishContext: Strings;
+}
+export const notAttached: Attached = { attachable: false, publishContext: {} };
+
+/** Waits until a volume is attached to the node, or need not be any more. Throws with the attacher's error. */
 export async function untilAttached(
   name: string,
-  o: { readonly volumeHandle: string; readonly client: Client; readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<Strings> {
+  o: {
+    readonly volumeHandle: string;
+    readonly driverName: string;
+    readonly client: Client;
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  },
+): Promise<Attached> {
   const untilMs = o.clock.monotonicMs() + attachTimeoutMs;
   // A node may read only this one object, and not watch it.
   for (let delayMs = 100; ; delayMs = Math.min(delayMs * 1.5, 2_000)) {
@@ -44,9 +58,11 @@ export async function untilAttached(
       throw error;
     });
     if (found?.metadata?.deletionTimestamp !== undefined) throw new Error(`volume ${o.volumeHandle} is being detached; trying again`);
-    if (found?.status?.attached === true) return found.status.attachmentMetadata ?? {};
+    if (found?.status?.attached === true) return { attachable: true, publishContext: found.status.attachmentMetadata ?? {} };
     const failure = found?.status?.attachError?.message;
     if (failure !== undefined) throw new Error(failure);
+    // Drivers are often described after their first pods were made.
+    if ((await readDriver(o.client, o.driverName, o.signal))?.spec?.attachRequired === false) return notAttached;
     if (o.clock.monotonicMs() > untilMs) throw new Error(`timed out waiting for external-attacher to attach volume ${o.volumeHandle}`);
     await o.clock.sleep(delayMs, o.signal);
   }

@@ -11,7 +11,7 @@ import type { Client } from '@skiff/client';
 import type { Logger } from '@skiff/component-base';
 import type { HostMount } from '../host/host-mount.ts';
 import { podsDirectory } from '../volumes/pod-paths.ts';
-import { renderCapability } from './csi-volumes.ts';
+import { renderCapability } from './volume-capability.ts';
 import type { CsiDrivers } from './csi-drivers.ts';
 import { readSecret } from './driver-facts.ts';
 import { loadVolumeData, type VolumeData } from './volume-data.ts';

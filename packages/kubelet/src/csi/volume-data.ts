@@ -13,6 +13,8 @@ export interface VolumeData {
   readonly stagingPath: string;
   /** 'true' when it has to be attached to the node. */
   readonly attachable: string;
+  /** Beside a pod's volume: 'false' while its driver was not asked to publish it. */
+  readonly publishBegun?: string;
   /** Beside the staged volume: the boot in which the driver has staged it, and whether that made a mount. */
   readonly stagedInBoot?: string;
   readonly stagedMount?: string;

@@ -137,6 +137,7 @@ export function createFakeNode(
           mount: async () => Promise.reject(new Error('there are no claims here')),
           mountInline: async () => Promise.reject(new Error('there are no drivers here')),
           release: async () => undefined,
+          isToPublishAgain: () => false,
         },
         clock,
         allocatable: () => ({}),

@@ -5,6 +5,7 @@ import { resizesLeft } from '../actions/compute-resize.ts';
 import { nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
+import { failedMountReason } from '../volumes/volume-manager.ts';
 import { generateStatus, type StatusInput } from '../status/generate-status.ts';
 import { newTerminations } from '../status/terminations.ts';
 import { killContainers, removePod, stopSandboxes } from './kill-pod.ts';
@@ -286,7 +287,7 @@ export class PodWorker {
     const podIPs = isHostNetwork(this.#pod) ? node.addresses : observed.ips;
     await volumes.mount(this.#pod, { podIPs, hostIPs: node.addresses }, signal).catch((error: Error) => {
       signal.throwIfAborted();
-      this.#context.event(this.#pod, 'Warning', 'FailedMount', error.message);
+      this.#context.event(this.#pod, 'Warning', failedMountReason(error), error.message);
       this.#wakeUp.at(this.#context.clock.now() + 30_000);
     });
   }

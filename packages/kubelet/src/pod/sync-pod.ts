@@ -5,7 +5,7 @@ import { type ObservedPod, runningContainers } from '../actions/observed-pod.ts'
 import { Deadline } from '../container/deadline.ts';
 import { hashContainer } from '../container/labels.ts';
 import { ImageVolumeFailure } from '../volumes/image-volumes.ts';
-import { VolumeError } from '../volumes/volume-manager.ts';
+import { failedMountReason, VolumeError } from '../volumes/volume-manager.ts';
 import type { WaitingReason } from '../status/container-statuses.ts';
 import { killContainers, killOne, stopSandboxes } from './kill-pod.ts';
 import { writeManagedFiles } from './managed-files.ts';
@@ -244,7 +244,7 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
   );
   if (volumeFailure !== undefined) {
     signal.throwIfAborted();
-    context.event(pod, 'Warning', 'FailedMount', (volumeFailure as Error).message);
+    context.event(pod, 'Warning', failedMountReason(volumeFailure), (volumeFailure as Error).message);
     retry.note(delayed(500));
   }
   await Promise.allSettled(start.map((s) => s.created));

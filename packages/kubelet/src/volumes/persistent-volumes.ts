@@ -7,6 +7,7 @@ import type { CsiVolumes } from '../csi/csi-volumes.ts';
 import type { HostMount } from '../host/host-mount.ts';
 import { type BoundClaim, readBoundClaim } from './bound-claims.ts';
 import { applyFsGroup } from './fs-group.ts';
+import { MountFailure } from './mount-failure.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { mountNfs } from './nfs-mount.ts';
 import { podsDirectory } from './pod-paths.ts';
@@ -25,6 +26,8 @@ export interface PersistentVolumes {
   mount(o: ClaimMount, context: VolumeContext): Promise<MountedVolume>;
   /** A volume of a CSI driver without a claim. */
   mountInline(source: DeepReadonly<CSIVolumeSource>, context: VolumeContext): Promise<MountedVolume>;
+  /** A driver of the pod's volumes wants `mount` to be called again. */
+  isToPublishAgain(podUid: string): boolean;
   /** Before a pod's mounts are taken down. */
   release(podUid: string): Promise<void>;
 }
@@ -154,23 +157,29 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
     if (users.some((uid) => uid !== podUid))
       throw new Error('volume uses the ReadWriteOncePod access mode and is already in use by another pod');
   };
-  const checkNode = ({ volume }: BoundClaim): void => {
+  const fitsNode = ({ volume }: BoundClaim): boolean => {
     const terms = volume.spec?.nodeAffinity?.required?.nodeSelectorTerms;
     const node = deps.node();
-    if (
-      terms !== undefined &&
-      node !== undefined &&
-      !terms.some((term) => nodeTermMatches(term, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} }))
-    )
-      throw new Error('no matching NodeSelectorTerms');
+    return (
+      terms === undefined ||
+      node === undefined ||
+      terms.some((term) => nodeTermMatches(term, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} }))
+    );
   };
   return {
     mount: async (o, context) => {
       const bound = await readBoundClaim(context.pod, o, { client: deps.client, clock: context.clock, signal: context.signal });
       const { volume, claim, volumeName } = bound;
-      checkNode(bound);
       const { uid } = context.pod.metadata;
       const isBlock = isBlockClaim(claim);
+      /** What fails from here on is told of the PersistentVolume, as upstream does. */
+      const failed = (operation: string, cause: unknown): Error => {
+        context.signal.throwIfAborted();
+        return cause instanceof MountFailure
+          ? cause
+          : new MountFailure(`${isBlock ? 'MapVolume' : 'MountVolume'}.${operation}`, volumeName, cause);
+      };
+      if (!fitsNode(bound)) throw failed('NodeAffinity check', 'no matching NodeSelectorTerms');
       if (isBlock !== context.isDevice)
         throw new Error(
           isBlock
@@ -179,18 +188,25 @@ export function createPersistentVolumes(config: PersistentVolumesConfig, deps: P
         );
       const mounter = mounterOf(volume, deps.csi);
       const mountOptions = mountOptionsOf(volume);
-      if (mountOptions.length > 0 && !mounter.hasMountOptions) throw new Error('Mount options are not supported for this volume type');
-      await checkUse(bound, uid);
+      if (mountOptions.length > 0 && !mounter.hasMountOptions)
+        throw failed('MountOptionSupport check', 'Mount options are not supported for this volume type');
+      await checkUse(bound, uid).catch((error: unknown) => {
+        throw failed(isBlock ? 'SetUpDevice' : 'SetUp', error);
+      });
       const target = isBlock ? context.paths.volumeDevice(mounter.plugin, volumeName) : context.paths.volume(mounter.plugin, volumeName);
       // Its name there says that the pod has the volume, for as long as it does.
       await makeMountPoint(target, deps.hostMount);
       if (!isBlock) await chmod(path.dirname(deps.hostMount.local(target)), 0o750);
       const readOnly = o.readOnly || (claim.spec?.accessModes ?? []).every((mode) => mode === 'ReadOnlyMany');
-      const mounted = await mounter.mount(volume, { volumeName, isBlock, readOnly: o.readOnly, mountOptions, target, context });
+      const request = { volumeName, isBlock, readOnly: o.readOnly, mountOptions, target, context };
+      const mounted = await mounter.mount(volume, request).catch((error: unknown) => {
+        throw failed(isBlock ? 'SetUpDevice' : 'SetUp', error);
+      });
       if (mounter.isOwned && mounted.isDevice !== true && !readOnly) await applyFsGroup(context.pod, mounted.path, deps.hostMount);
       return mounted;
     },
     mountInline: (source, context) => deps.csi.mountInline(source, context),
+    isToPublishAgain: (podUid) => deps.csi.isToPublishAgain(podUid),
     release: (podUid) => deps.csi.release(podUid),
   };
 }

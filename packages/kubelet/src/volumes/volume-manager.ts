@@ -11,19 +11,27 @@ import type { PodObjects } from '../objects/pod-objects.ts';
 import { ephemeralContainersOf, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { ImageVolumes } from './image-volumes.ts';
 import type { PersistentVolumes } from './persistent-volumes.ts';
+import { MountFailure } from './mount-failure.ts';
 import { podPaths } from './pod-paths.ts';
 import { volumePlugins } from './plugins.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { MountedVolume, VolumeContext, VolumeKind, VolumePlugin } from './volume-plugin.ts';
 
 export class VolumeError extends Error {
+  /** Its name in the pod. */
   readonly volume: string;
+  /** Of the event. */
+  readonly reason: MountFailure['reason'];
   constructor(volume: string, cause: unknown) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    super(`MountVolume.SetUp failed for volume "${volume}" : ${text}`, { cause });
+    const failure = cause instanceof MountFailure ? cause : new MountFailure('MountVolume.SetUp', volume, cause);
+    super(failure.message, { cause });
     this.volume = volume;
+    this.reason = failure.reason;
   }
 }
+
+/** The reason of the event that tells of what `mount` has thrown. */
+export const failedMountReason = (failure: unknown): string => (failure instanceof VolumeError ? failure.reason : 'FailedMount');
 
 export interface VolumeManager {
   /**
@@ -126,7 +134,7 @@ export function createVolumeManager(
       if (failure !== undefined) throw failure;
       return mounted;
     },
-    refreshes: (pod) => usedVolumes(pod).some((v) => v.plugin.refreshes),
+    refreshes: (pod) => usedVolumes(pod).some((v) => v.plugin.refreshes) || deps.persistent.isToPublishAgain(pod.metadata.uid),
     needsAddresses: (pod) => usedVolumes(pod).some((v) => v.plugin.needsAddresses?.(v.source) === true),
     tearDown: async (uid) => {
       const { root } = podPaths(config.rootDirectory, uid);
