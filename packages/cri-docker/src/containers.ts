@@ -10,6 +10,7 @@ import {
 } from '@skiff/cri';
 import type { DockerRuntimeConfig } from './config.ts';
 import { renderContainerCreate } from './container-create.ts';
+import { applyCgroupSettings, type CgroupSetting, cgroupSettings } from './container-cgroup.ts';
 import { describeInspected, describeListed } from './container-status.ts';
 import type { Engine } from './engine.ts';
 import { asRuntimeError, engineMessage, engineStatusCode, unlessGone } from './engine-error.ts';
@@ -45,6 +46,9 @@ export function createContainers(o: {
 }): Containers {
   const { engine, facts, sandboxes, accounts, config } = o;
 
+  /** To be written when the container has its cgroup, with the cgroup's parent. */
+  const settings = new Map<string, { readonly parent: string; readonly list: readonly CgroupSetting[] }>();
+
   /** The image's accounts are needed where the engine's own reading of them is not Kubernetes'. */
   const userOf = async (container: ContainerConfig): Promise<{ user: string; groups: readonly number[] }> => {
     const s = container.securityContext;
@@ -73,8 +77,13 @@ export function createContainers(o: {
       cgroupParent: sandbox.cgroupParent,
       user,
     });
+    const made = async (): Promise<string> => {
+      const { id } = await docker.createContainer(body);
+      settings.set(id, { parent: sandbox.cgroupParent, list: cgroupSettings(container.resources, f.cgroupVersion) });
+      return id;
+    };
     try {
-      return (await docker.createContainer(body)).id;
+      return await made();
     } catch (error) {
       if (engineStatusCode(error) !== 409) throw asRuntimeError(error);
       // The name is taken: by a create whose answer was lost, if it is ours and never ran.
@@ -86,11 +95,9 @@ export function createContainers(o: {
         throw asRuntimeError(error);
       }
       if (leftover !== undefined) await removeQuietly(docker.getContainer(leftover.Id).remove({ force: true, v: true }));
-      return (
-        await docker.createContainer(body).catch((again: unknown) => {
-          throw asRuntimeError(again);
-        })
-      ).id;
+      return made().catch((again: unknown) => {
+        throw asRuntimeError(again);
+      });
     }
   };
 
@@ -120,8 +127,11 @@ export function createContainers(o: {
     containerStatus,
     startContainer: async (id) => {
       const docker = await engine.docker();
+      const own = settings.get(id);
+      settings.delete(id);
       try {
         await docker.getContainer(id).start();
+        if (own !== undefined) await applyCgroupSettings(own.list, { id, parent: own.parent, facts: await facts.get() });
       } catch (error) {
         const message = engineMessage(error);
         if (isOomScoreRefusal(message)) facts.noteOomScoreRefused();
@@ -144,6 +154,7 @@ export function createContainers(o: {
     },
     removeContainer: async (id) => {
       const docker = await engine.docker();
+      settings.delete(id);
       await removeQuietly(docker.getContainer(id).remove({ force: true, v: true }));
     },
     listContainers: async (filter = {}) => {
@@ -160,12 +171,17 @@ export function createContainers(o: {
     },
     updateContainerResources: async (id, resources) => {
       const docker = await engine.docker();
-      await docker
-        .getContainer(id)
-        .update(renderUpdate(resources))
-        .catch((error: unknown) => {
-          throw asRuntimeError(error);
-        });
+      const f = await facts.get();
+      try {
+        await docker.getContainer(id).update(renderUpdate(resources));
+        const list = cgroupSettings(resources, f.cgroupVersion);
+        if (list.length === 0) return;
+        // The engine writes swap anew with memory.
+        const { HostConfig } = await docker.getContainer(id).inspect();
+        await applyCgroupSettings(list, { id, parent: HostConfig.CgroupParent ?? '', facts: f });
+      } catch (error) {
+        throw asRuntimeError(error);
+      }
     },
     containerFilesystem: async (id) => {
       const docker = await engine.docker();

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { HostConfig, MountSettings } from 'dockerode';
 import { type ContainerConfig, type ContainerResources, type Mount, RuntimeError, type SeccompProfile } from '@skiff/cri';
 
-/** The engine refuses smaller limits; the kubelet lowers the cgroup's file afterwards. */
+/** The engine refuses smaller limits. */
 export const minimumMemoryBytes = 6 * 1024 * 1024;
 
 /** Fields of HostConfig for `resources`. All related limits are set together, or later updates conflict. */

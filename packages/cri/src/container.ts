@@ -37,6 +37,8 @@ export interface ContainerResources {
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly pidsLimit?: number;
+  /** Page size as the kernel's files spell it (`2MB`) → bytes. */
+  readonly hugePageLimits?: Readonly<Record<string, number>>;
   /** cgroup v2 files to write as they are (`memory.min`, …). */
   readonly unified?: Readonly<Record<string, string>>;
 }

@@ -106,6 +106,26 @@ export const kubeletFlags = {
     help: 'resource=amount that the processes of Kubernetes take (cpu, memory, ephemeral-storage, pid)',
   },
   'system-reserved': { type: 'list', default: [], help: 'resource=amount that the system takes' },
+  'enforce-node-allocatable': {
+    type: 'list',
+    default: ['pods'],
+    help: 'what limits are set for beside single pods: pods, system-reserved, kube-reserved, these with -compressible, or none',
+  },
+  'system-reserved-cgroup': { type: 'string', default: '', help: 'cgroup of the system, which gets --system-reserved as its limits' },
+  'kube-reserved-cgroup': {
+    type: 'string',
+    default: '',
+    help: 'cgroup of the processes of Kubernetes, which gets --kube-reserved as its limits',
+  },
+  'memory-swap-behavior': {
+    type: 'string',
+    default: 'NoSwap',
+    help: 'NoSwap, or LimitedSwap: burstable pods may swap in proportion to their requests (cgroup v2 only)',
+  },
+  'single-process-oom-kill': {
+    type: 'boolean',
+    help: 'a container without memory loses one process, not all; false by default with cgroup v2, and the only way with v1',
+  },
   'pod-logs-dir': { type: 'string', default: '/var/log/pods', help: 'directory with links to the logs of containers, by pod' },
   'container-logs-dir': { type: 'string', default: '/var/log/containers', help: 'directory with links to the logs of containers' },
   'max-parallel-image-pulls': { type: 'integer', help: 'images that are fetched at once; 3 when absent' },

@@ -6,7 +6,7 @@ import { type Client, createEventRecorder, createInformer } from '@skiff/client'
 import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { ContainerRuntime, Image } from '@skiff/cri';
 import type { KubeletConfig } from './config/kubelet-config.ts';
-import { createPodCgroups } from './cgroups/pod-cgroups.ts';
+import { createCgroups } from './cgroups/create-cgroups.ts';
 import { createLogLinks } from './container/log-links.ts';
 import { createHostMount } from './host/host-mount.ts';
 import { runCommand } from './host/run-command.ts';
@@ -218,16 +218,12 @@ export function createKubelet(
       { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },
     );
     /** Pods that take room on the node, without the one in question. */
-    const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] =>
+    const activePods = (): readonly PodSnapshot[] =>
       manager
         .workers()
-        .filter(
-          (w) =>
-            w.pod.metadata.uid !== pod.metadata.uid &&
-            (w.state.phase === 'syncing' || w.state.phase === 'terminating') &&
-            !isTerminalPhase(w.pod.status.phase),
-        )
-        .map((w) => w.pod);
+        .filter((w) => (w.state.phase === 'syncing' || w.state.phase === 'terminating') && !isTerminalPhase(w.pod.status.phase))
+        .map((w) => w.allocated);
+    const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] => activePods().filter((p) => p.metadata.uid !== pod.metadata.uid);
     const {
       stats,
       garbage,
@@ -250,12 +246,22 @@ export function createKubelet(
     metrics.watch({ workers: () => manager.workers(), cgroupVersion: status.cgroupVersion });
     await devices.load();
     await eviction.look().catch((error: unknown) => log.warn({ err: error }, 'what the node has left could not be read yet'));
+    const cgroups = createCgroups(config, {
+      status,
+      usage,
+      hostMount,
+      pods: activePods,
+      event: (type, reason, text) => events.event(nodeReference(config.nodeName), type, reason, text),
+      clock,
+      log,
+    });
     const context: PodContext = {
       rootDirectory: config.rootDirectory,
       node: {
         name: config.nodeName,
         addresses: config.nodeAddresses,
         memoryCapacityBytes: usage.memoryCapacityBytes,
+        cgroups: cgroups.facts,
         allocatable: () => node.allocatable(),
         recursiveReadOnlyMounts: status.recursiveReadOnlyMounts,
         runtimeName: version.runtimeName,
@@ -269,15 +275,7 @@ export function createKubelet(
       ),
       tokens,
       objects,
-      cgroups: createPodCgroups(
-        {
-          root: config.cgroupRoot,
-          version: status.cgroupVersion,
-          driver: status.cgroupDriver,
-          ...(config.podMaxPids > 0 ? { podMaxPids: config.podMaxPids } : {}),
-        },
-        { hostMount, run: runCommand },
-      ),
+      cgroups: cgroups.pods,
       hostMount,
       logLinks: createLogLinks({ podsDirectory: config.podLogsDirectory, containersDirectory: config.containerLogsDirectory }, { log }),
       probes: createProbeManager({
@@ -363,6 +361,7 @@ export function createKubelet(
         ['node', register],
         ['pods', (s) => manager.run(s)],
         ['plugins', (s) => plugins.run(s)],
+        ['cgroups', (s) => cgroups.node.run(s)],
         [
           'local volumes',
           async (s) => {

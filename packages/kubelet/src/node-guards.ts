@@ -53,7 +53,9 @@ export async function waitForRuntime(
 }
 
 /** What pods can have of a machine, by the configuration's reservations and thresholds. */
-export function nodeResourcesOf(config: Pick<KubeletConfig, 'eviction' | 'maxPods' | 'reserved'>): (usage: MachineUsage) => NodeResources {
+export function nodeResourcesOf(
+  config: Pick<KubeletConfig, 'eviction' | 'maxPods' | 'nodeAllocatable'>,
+): (usage: MachineUsage) => NodeResources {
   const hardLimit = (signal: Signal, capacity: number): number => {
     const threshold = config.eviction.thresholds.find((t) => t.signal === signal && isHard(t));
     return threshold === undefined ? 0 : amountOf(threshold.value, capacity);
@@ -61,7 +63,7 @@ export function nodeResourcesOf(config: Pick<KubeletConfig, 'eviction' | 'maxPod
   return (u) =>
     computeNodeResources(u, {
       maxPods: config.maxPods,
-      reserved: config.reserved,
+      reserved: [config.nodeAllocatable.systemReserved, config.nodeAllocatable.kubeReserved],
       evictionMemoryBytes: hardLimit('memory.available', u.memoryCapacityBytes),
       evictionDiskBytes: hardLimit('nodefs.available', u.diskCapacityBytes),
     });

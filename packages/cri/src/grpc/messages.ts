@@ -41,6 +41,7 @@ export interface WireResources {
   readonly oomScoreAdj: number;
   readonly cpusetCpus: string;
   readonly cpusetMems: string;
+  readonly hugepageLimits: readonly { readonly pageSize: string; readonly limit: number }[];
   readonly unified: Strings;
   readonly memorySwapLimitInBytes: number;
 }

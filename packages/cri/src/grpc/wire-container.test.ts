@@ -38,6 +38,7 @@ const cases: Record<string, ContainerConfig> = {
       cpusetCpus: '0-1',
       cpusetMems: '0',
       pidsLimit: 100,
+      hugePageLimits: { '2MB': 4194304 },
       unified: { 'memory.min': '4096' },
     },
     securityContext: {

@@ -69,6 +69,7 @@ export const toWireResources = (r: ContainerResources): Outgoing<WireResources> 
   oomScoreAdj: r.oomScoreAdj,
   cpusetCpus: r.cpusetCpus,
   cpusetMems: r.cpusetMems,
+  hugepageLimits: Object.entries(r.hugePageLimits ?? {}).map(([pageSize, limit]) => ({ pageSize, limit })),
   unified: { ...r.unified, ...(r.pidsLimit === undefined ? {} : { [pidsFile]: String(r.pidsLimit) }) },
 });
 export function fromWireResources(r: WireResources | null | undefined): ContainerResources {
@@ -84,6 +85,7 @@ export function fromWireResources(r: WireResources | null | undefined): Containe
   if (r.cpusetCpus !== '') found.cpusetCpus = r.cpusetCpus;
   if (r.cpusetMems !== '') found.cpusetMems = r.cpusetMems;
   if (pids !== undefined) found.pidsLimit = Number(pids);
+  if (r.hugepageLimits.length > 0) found.hugePageLimits = Object.fromEntries(r.hugepageLimits.map((h) => [h.pageSize, h.limit]));
   if (Object.keys(unified).length > 0) found.unified = unified;
   return found;
 }

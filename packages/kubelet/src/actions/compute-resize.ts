@@ -1,7 +1,7 @@
 import type { ResourceRequirements } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ContainerResources, ContainerStatus } from '@skiff/cri';
-import { computeContainerResources } from '../cgroups/resources.ts';
+import { computeContainerResources, type LimitFacts } from '../cgroups/resources.ts';
 import { type ContainerSpec, findContainer, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { type ObservedPod, runningContainers } from './observed-pod.ts';
 
@@ -13,8 +13,8 @@ export type ResizeVerdict = { readonly kind: 'none' } | { readonly kind: 'update
 const memoryOf = (r: ContainerResources): number => (r.memoryLimitBytes === undefined ? 0 : Math.max(r.memoryLimitBytes, leastMemoryBytes));
 
 /** Whether a running container has other limits than its spec by now, and whether changing them means a restart (resizePolicy). */
-export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: ContainerStatus, memoryCapacityBytes: number): ResizeVerdict {
-  const wanted = computeContainerResources(pod, c, memoryCapacityBytes);
+export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: ContainerStatus, node: LimitFacts): ResizeVerdict {
+  const wanted = computeContainerResources(pod, c, node);
   const actual = status.resources;
   const cpu = wanted.cpuShares !== actual.cpuShares || (wanted.cpuQuotaMicros ?? 0) !== (actual.cpuQuotaMicros ?? 0);
   const memory = memoryOf(wanted) !== memoryOf(actual);
@@ -27,10 +27,10 @@ export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: Contai
 }
 
 /** Whether some running container still has other limits than its spec. */
-export const resizesLeft = (pod: PodSnapshot, observed: ObservedPod, memoryCapacityBytes: number): boolean =>
+export const resizesLeft = (pod: PodSnapshot, observed: ObservedPod, node: LimitFacts): boolean =>
   runningContainers(observed).some((status) => {
     const c = findContainer(pod, status.metadata.name)?.spec;
-    return c !== undefined && computeResize(pod, c, status, memoryCapacityBytes).kind !== 'none';
+    return c !== undefined && computeResize(pod, c, status, node).kind !== 'none';
   });
 
 export type Resources = DeepReadonly<ResourceRequirements>;

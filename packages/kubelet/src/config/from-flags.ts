@@ -10,6 +10,7 @@ import { planGrace } from '../shutdown/shutdown-plan.ts';
 import { readProviderConfig } from '../images/providers/provider-config.ts';
 import { verificationPolicy } from '../images/verification-policy.ts';
 import { configurationFlags, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
+import { nodeAllocatableOf } from './node-allocatable.ts';
 import type { KubeletConfig } from './kubelet-config.ts';
 
 export type KubeletFlags = Flags<typeof kubeletFlags>;
@@ -92,6 +93,12 @@ function imagePullsOf(
   };
 }
 
+function isLimitedSwap(behavior: string): boolean {
+  if (!['', 'NoSwap', 'LimitedSwap'].includes(behavior))
+    throw new FlagError(`--memory-swap-behavior must be NoSwap or LimitedSwap, not ${JSON.stringify(behavior)}`);
+  return behavior === 'LimitedSwap';
+}
+
 /** Throws FlagError for values that don't fit together. */
 export function configOf(flags: KubeletFlags): KubeletConfig {
   mkdirSync(flags['root-dir'], { recursive: true });
@@ -135,7 +142,15 @@ export function configOf(flags: KubeletFlags): KubeletConfig {
         parseEntries('shutdown-grace-period-by-pod-priority', flags['shutdown-grace-period-by-pod-priority'], '='),
       ).map(([priority, seconds]) => ({ priority: Number(priority), seconds: Number(seconds) })),
     }),
-    reserved: [parseEntries('kube-reserved', flags['kube-reserved'], '='), parseEntries('system-reserved', flags['system-reserved'], '=')],
+    nodeAllocatable: nodeAllocatableOf({
+      enforce: flags['enforce-node-allocatable'],
+      systemReserved: parseEntries('system-reserved', flags['system-reserved'], '='),
+      kubeReserved: parseEntries('kube-reserved', flags['kube-reserved'], '='),
+      systemReservedCgroup: flags['system-reserved-cgroup'],
+      kubeReservedCgroup: flags['kube-reserved-cgroup'],
+    }),
+    limitedSwap: isLimitedSwap(flags['memory-swap-behavior']),
+    singleProcessOomKill: flags['single-process-oom-kill'],
   };
 }
 

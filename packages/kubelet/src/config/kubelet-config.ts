@@ -1,3 +1,4 @@
+import type { NodeAllocatableConfig } from './node-allocatable.ts';
 import type { EvictionConfig } from '../eviction/eviction-manager.ts';
 import type { ShutdownGrace } from '../shutdown/shutdown-plan.ts';
 import type { ImageGarbageConfig } from '../images/image-gc.ts';
@@ -44,10 +45,13 @@ export interface KubeletConfig {
   readonly allowedUnsafeSysctls: readonly string[];
   /** -1: no limit. */
   readonly podMaxPids: number;
+  readonly nodeAllocatable: NodeAllocatableConfig;
+  readonly limitedSwap: boolean;
+  /** undefined: as the cgroup version has it. */
+  readonly singleProcessOomKill: boolean | undefined;
   readonly devicePluginDirectory: string;
   /** File or directory; '' for none. */
   readonly staticPodPath: string;
   readonly shutdownGraces: readonly ShutdownGrace[];
   /** What the node keeps for itself, resource → amount. */
-  readonly reserved: readonly Readonly<Record<string, string>>[];
 }

@@ -42,6 +42,8 @@ function start(node: FakeNode, over: Partial<EvictionConfig> = {}) {
             diskInodes: 0,
             diskInodesFree: 0,
             pidsMax: 100,
+            swapBytes: 0,
+            hugePages: new Map(),
             pidsUsed: 1,
           },
           imageFs: undefined,

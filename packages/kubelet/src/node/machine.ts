@@ -1,4 +1,4 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { NodeSystemInfo } from '@skiff/api';
 import { newMilliQuantity, quantityMilliValue } from '@skiff/apimachinery';
@@ -53,15 +53,28 @@ export interface MachineUsage {
   readonly diskInodesFree: number;
   readonly pidsMax: number;
   readonly pidsUsed: number;
+  readonly swapBytes: number;
+  /** Page size in bytes → how many of them are set aside. */
+  readonly hugePages: ReadonlyMap<number, number>;
+}
+
+/** By size, as the kernel lists them; empty where it has none. */
+async function readHugePages(sys: string): Promise<ReadonlyMap<number, number>> {
+  const directory = `${sys}/kernel/mm/hugepages`;
+  const names = await readdir(directory).catch(() => [] as string[]);
+  const sizes = names.flatMap((name) => /^hugepages-(\d+)kB$/.exec(name)?.slice(1) ?? []);
+  const counts = await Promise.all(sizes.map((kb) => read(`${directory}/hugepages-${kb}kB/nr_hugepages`)));
+  return new Map(sizes.map((kb, i) => [Number(kb) * 1024, Number(counts[i]) || 0]));
 }
 
 /** Throws when memory or the disk can't be read: pods are evicted by these figures. */
-export async function readUsage(directory: string, proc = '/proc'): Promise<MachineUsage> {
-  const [meminfo, fs, pidMax, loadavg] = await Promise.all([
+export async function readUsage(directory: string, proc = '/proc', sys = '/sys'): Promise<MachineUsage> {
+  const [meminfo, fs, pidMax, loadavg, hugePages] = await Promise.all([
     readFile(`${proc}/meminfo`, 'utf8'),
     statfs(directory),
     read(`${proc}/sys/kernel/pid_max`),
     read(`${proc}/loadavg`),
+    readHugePages(sys),
   ]);
   const kib = (name: string): number => {
     const found = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1];
@@ -78,6 +91,8 @@ export async function readUsage(directory: string, proc = '/proc'): Promise<Mach
     diskInodesFree: fs.ffree,
     pidsMax: Number(pidMax) || 32_768,
     pidsUsed: Number(/ \d+\/(\d+) /.exec(loadavg)?.[1] ?? '0'),
+    swapBytes: /^SwapTotal:/m.test(meminfo) ? kib('SwapTotal') : 0,
+    hugePages,
   };
 }
 
@@ -95,13 +110,24 @@ export interface NodeResourceOptions {
   readonly evictionDiskBytes?: number;
 }
 
+/** Bytes as Kubernetes writes amounts of memory: the largest binary unit that leaves no rest. */
+function binary(bytes: number): string {
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && value % 1024 === 0 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${value}${units[unit] ?? ''}`;
+}
+
 /** Capacity as the kernel tells it; of that pods may have what is neither reserved nor an eviction threshold (Node Allocatable). */
 export function computeNodeResources(usage: MachineUsage, o: NodeResourceOptions): NodeResources {
   const cpuCount = os.cpus().length;
   const reserved = (name: string): number =>
     (o.reserved ?? []).reduce((sum, r) => sum + (r[name] === undefined ? 0 : quantityMilliValue(r[name])), 0);
   const ki = (bytes: number): string => `${Math.floor(Math.max(0, bytes) / 1024)}Ki`;
-  const common = { 'hugepages-1Gi': '0', 'hugepages-2Mi': '0', pods: String(o.maxPods) };
+  const pages = [...usage.hugePages].map(([size, count]) => ({ name: `hugepages-${binary(size)}`, bytes: size * count }));
+  const common = { ...Object.fromEntries(pages.map(({ name, bytes }) => [name, binary(bytes)])), pods: String(o.maxPods) };
+  // Pages that are set aside are no memory for anything else.
+  const hugeBytes = pages.reduce((sum, { bytes }) => sum + bytes, 0);
   const disk = Math.max(0, usage.diskCapacityBytes - reserved('ephemeral-storage') / 1000 - (o.evictionDiskBytes ?? 0));
   return {
     capacity: { ...common, cpu: String(cpuCount), 'ephemeral-storage': ki(usage.diskCapacityBytes), memory: ki(usage.memoryCapacityBytes) },
@@ -109,7 +135,7 @@ export function computeNodeResources(usage: MachineUsage, o: NodeResourceOptions
       ...common,
       cpu: newMilliQuantity(Math.max(0, cpuCount * 1000 - reserved('cpu')), 'DecimalSI'),
       'ephemeral-storage': String(Math.floor(disk)),
-      memory: ki(usage.memoryCapacityBytes - reserved('memory') / 1000 - (o.evictionMemoryBytes ?? 0)),
+      memory: ki(usage.memoryCapacityBytes - reserved('memory') / 1000 - (o.evictionMemoryBytes ?? 0) - hugeBytes),
     },
   };
 }

@@ -91,7 +91,8 @@ function checkResources(pod: PodSnapshot, o: AdmissionInput): Refusal | undefine
       message: `Node didn't have enough resource: pods, requested: 1, used: ${o.others.length}, capacity: ${maxPods}`,
     };
   }
-  const names = new Set([...pod.spec.containers, ...initContainersOf(pod)].flatMap((c) => Object.keys(c.resources?.requests ?? {})));
+  const lists = [pod.spec.resources, ...[...pod.spec.containers, ...initContainersOf(pod)].map((c) => c.resources)];
+  const names = new Set(lists.flatMap((r) => Object.keys(r?.requests ?? {})));
   for (const name of names) {
     const requested = podRequest(pod, name);
     if (requested === 0) continue;

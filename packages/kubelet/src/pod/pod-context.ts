@@ -2,6 +2,7 @@ import type { Service } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { RuntimeService } from '@skiff/cri';
+import type { LimitFacts } from '../cgroups/resources.ts';
 import type { PodCgroups } from '../cgroups/pod-cgroups.ts';
 import type { LogLinks } from '../container/log-links.ts';
 import type { SecurityDefaults } from '../container/security-context.ts';
@@ -22,10 +23,9 @@ import type { VolumeManager } from '../volumes/volume-manager.ts';
 import type { PodSnapshot } from './pod-snapshot.ts';
 
 /** Facts of the node that pods need. */
-export interface NodeFacts {
+export interface NodeFacts extends LimitFacts {
   readonly name: string;
   readonly addresses: readonly string[];
-  readonly memoryCapacityBytes: number;
   allocatable(): ResourceList;
   readonly recursiveReadOnlyMounts: boolean;
   readonly runtimeName: string;

@@ -86,6 +86,10 @@ export class PodWorker {
   get pod(): PodSnapshot {
     return this.#pod;
   }
+  /** The pod with the resources that the node granted it. */
+  get allocated(): PodSnapshot {
+    return this.#grant.current(this.#pod);
+  }
   get state(): PodWorkerState {
     return this.#state;
   }
@@ -260,7 +264,7 @@ export class PodWorker {
       child[Symbol.dispose]();
     }
     const after = await this.#observe();
-    if (!resizesLeft(pod, after, this.#context.node.memoryCapacityBytes)) this.#grant.completed(this.#pod, this.#context);
+    if (!resizesLeft(pod, after, this.#context.node)) this.#grant.completed(this.#pod, this.#context);
     followProbes(this.#pod, { observed: after, made: this.#made }, this.#context);
     const phase = this.#tell(after, false);
     await this.#context.logLinks.link(pod, after.containers);

@@ -123,7 +123,7 @@ async function renderConfig(
     stdin: c.stdin ?? false,
     stdinOnce: c.stdinOnce ?? false,
     tty: c.tty ?? false,
-    resources: computeContainerResources(pod, c, context.node.memoryCapacityBytes),
+    resources: computeContainerResources(pod, c, context.node),
     securityContext: computeSecurityContext(pod, c, {
       ...context.security,
       image: o.image,

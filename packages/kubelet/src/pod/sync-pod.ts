@@ -42,7 +42,7 @@ export interface SyncInput {
 
 /** What the plan needs to know of containers beside their state. */
 export const verdictsOf = (context: PodContext, pod: PodSnapshot): ProbeVerdicts => ({
-  resizeRestarts: (c, status) => computeResize(pod, c, status, context.node.memoryCapacityBytes).kind === 'restart',
+  resizeRestarts: (c, status) => computeResize(pod, c, status, context.node).kind === 'restart',
   liveness: (id) => context.probes.reading(id, 'liveness'),
   startup: (id) => context.probes.reading(id, 'startup'),
 });
@@ -87,7 +87,7 @@ async function resizeContainers(o: SyncInput, actions: PodActions): Promise<bool
   const updates = runningContainers(observed).flatMap((status) => {
     const c = findContainer(pod, status.metadata.name)?.spec;
     if (c === undefined || actions.containersToKill.has(status.id)) return [];
-    const verdict = computeResize(pod, c, status, context.node.memoryCapacityBytes);
+    const verdict = computeResize(pod, c, status, context.node);
     return verdict.kind === 'update' ? [{ status, resources: verdict.resources }] : [];
   });
   if (updates.length === 0) return false;

@@ -1,7 +1,25 @@
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { quantityValue } from '@skiff/apimachinery';
+import { initContainersOf, type PodSnapshot } from '../../pod/pod-snapshot.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 import type { EmptyDirVolumeSource } from '@skiff/api';
+
+/** The one size of pages that containers of the pod ask for, or that the medium names (KEP-1539), as mount(8) takes it. */
+export function pageSizeOf(medium: string, pod: PodSnapshot): string {
+  const sizes = new Set(
+    [...pod.spec.containers, ...initContainersOf(pod)].flatMap((c) =>
+      Object.keys(c.resources?.requests ?? {}).flatMap((name) => (name.startsWith('hugepages-') ? [name.slice('hugepages-'.length)] : [])),
+    ),
+  );
+  const named = medium === 'HugePages' ? undefined : medium.slice('HugePages-'.length);
+  const [only] = sizes;
+  if (named === undefined && sizes.size > 1)
+    throw new Error(`medium "${medium}" can't be used if container requests multiple huge page sizes`);
+  const wanted = named ?? only;
+  if (wanted === undefined || ![...sizes].some((size) => quantityValue(size) === quantityValue(wanted)))
+    throw new Error(`medium "${medium}" can't be used if container does not request these huge pages`);
+  return wanted.replace(/i$/, '');
+}
 
 /** A directory of the pod's own; with medium Memory a tmpfs of its own, which a size limit bounds. */
 export const emptyDir: VolumePlugin<EmptyDirVolumeSource> = {
@@ -10,12 +28,17 @@ export const emptyDir: VolumePlugin<EmptyDirVolumeSource> = {
   setUp: async (source, context) => {
     const target = context.paths.volume('empty-dir', context.name);
     const medium = source.medium ?? '';
-    if (medium !== '' && medium !== 'Memory') throw new Error(`unsupported emptyDir medium "${medium}"`);
+    const huge = medium === 'HugePages' || medium.startsWith('HugePages-');
+    if (medium !== '' && medium !== 'Memory' && !huge) throw new Error(`unknown storage medium "${medium}"`);
     const local = context.hostMount.local(target);
     await mkdir(local, { recursive: true });
     if (medium === 'Memory' && !(await context.hostMount.mountsBelow(target)).includes(target)) {
       const limit = source.sizeLimit === undefined ? undefined : quantityValue(source.sizeLimit);
       await context.hostMount.tmpfs(target, { mode: '1777', ...(limit === undefined || limit === 0 ? {} : { sizeBytes: limit }) });
+    }
+    if (huge && !(await context.hostMount.mountsBelow(target)).includes(target)) {
+      const options = [`pagesize=${pageSizeOf(medium, context.pod)}`];
+      await context.hostMount.mount({ type: 'hugetlbfs', source: 'nodev', target, options });
     }
     const fsGroup = context.pod.spec.securityContext?.fsGroup;
     if (fsGroup !== undefined) await chown(local, 0, fsGroup);
