@@ -157,10 +157,11 @@ function createSystemdDriver(version: 1 | 2, o: { readonly local: HostMount['loc
     set: async (cgroup, limits) => {
       const name = sliceName(cgroup);
       await ensure(name, renderProperties(limits, version));
-      if ((limits.hugePages?.size ?? 0) === 0) return;
+      const { hugePages } = limits;
+      if (hugePages === undefined || hugePages.size === 0) return;
       const directory = sliceDirectory(cgroup);
       await tree.make(directory);
-      await tree.write(directory, renderFiles({ ...(limits.hugePages === undefined ? {} : { hugePages: limits.hugePages }) }, version));
+      await tree.write(directory, renderFiles({ hugePages }, version));
     },
     remove: async (cgroup) => {
       const name = sliceName(cgroup);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import pino from 'pino';
-import { type Clock, systemClock } from '@skiff/component-base';
+import { type Clock, silentLogger, systemClock } from '@skiff/component-base';
 import { snapshotPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { CgroupDriver } from './cgroup-driver.ts';
 import type { CgroupLimits } from './limits.ts';
@@ -39,7 +38,7 @@ function setUp(o: { config?: NodeCgroupConfig; pods?: PodSnapshot[]; missing?: b
     pods: () => o.pods ?? [],
     event: (type, reason, message) => events.push(`${type} ${reason} ${message}`),
     clock: o.clock ?? systemClock,
-    log: pino({ level: 'silent' }),
+    log: silentLogger,
   });
   return { set, events, cgroups };
 }
