@@ -61,7 +61,11 @@ describe('backup, disaster, restore', () => {
     expect(informer.get({ namespace: 'default', name: 'late' })).toBeDefined();
 
     // The disaster: no more etcd, with all its data.
-    await host(control).ok('sh', ['-c', 'kill -9 $(pidof etcd); rm -rf /var/lib/skiff/etcd/member/*']);
+    await host(control).ok('sh', ['-c', 'rm -rf /var/lib/skiff/etcd/member; kill -9 $(pidof etcd)']);
+    // An empty etcd would have every kubelet end its pods.
+    await eventually('etcd is not started without its data', async () =>
+      (await host(control).run('skiff', ['status'])).stdout.includes('✗ etcd: the data of etcd is gone'),
+    );
     const started = performance.now();
     await host(control).ok('skiff', ['restore', archive]);
     figure('restore, until the node is Ready', seconds(performance.now() - started));

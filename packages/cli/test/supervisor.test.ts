@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@skiff/component-base';
@@ -71,4 +71,24 @@ it('kills what does not end in time', async () => {
   stop.abort();
   await running;
   expect(isAlive(deaf)).toBe(false);
+});
+
+it('does not start again what has lost its data, until that is back', async () => {
+  const data = { folder: join(rootDir, 'data'), marker: join(rootDir, 'had-data'), lost: 'the data is gone' };
+  const stop = new AbortController();
+  const running = createSupervisor(
+    { rootDir, processes: [{ ...noting('keeper'), data }] },
+    { clock: systemClock, log: silentLogger },
+  ).run(stop.signal);
+  await until(() => notes().length === 1);
+  mkdirSync(data.folder);
+  await until(() => existsSync(data.marker));
+  rmSync(data.folder, { recursive: true });
+  process.kill(state('keeper')?.pid ?? 0, 'SIGKILL');
+  await until(() => state('keeper')?.lastExit === 'the data is gone');
+  expect(notes()).toEqual(['start keeper']);
+  mkdirSync(data.folder);
+  await until(() => notes().length === 2);
+  stop.abort();
+  await running;
 });

@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { etcdData } from '../supervisor/etcd-process.ts';
 import { checkRestored } from './check-restored.ts';
 
 let root: string;
@@ -16,6 +17,14 @@ it('no empty cluster is begun where a restore was cut off', () => {
   mkdirSync(join(root, 'etcd.replaced-20260101T000000Z'));
   mkdirSync(join(root, 'etcd.replaced-20260102T000000Z'));
   expect(() => checkRestored(root)).toThrow(join(root, 'etcd.replaced-20260102T000000Z'));
-  mkdirSync(join(root, 'etcd'));
+  mkdirSync(join(root, 'etcd/member'), { recursive: true });
+  expect(() => checkRestored(root)).not.toThrow();
+});
+
+it('nor where the data of etcd was lost', () => {
+  const data = etcdData(root);
+  writeFileSync(data.marker, '');
+  expect(() => checkRestored(root)).toThrow(/the data of etcd is gone .*skiff restore/);
+  mkdirSync(data.folder, { recursive: true });
   expect(() => checkRestored(root)).not.toThrow();
 });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ClusterConfig } from '../config.ts';
 import { findProgram } from '../host/requirements.ts';
+import type { KeptData } from './kept-data.ts';
 
 const flag = (name: string, value: string | number): string => `--${name}=${value}`;
 
@@ -41,6 +42,19 @@ export function etcdClientFlags(config: ClusterConfig): readonly string[] {
   ];
 }
 
+/** What this host's member has on disk. */
+export function etcdData(rootDir: string): KeptData {
+  const folder = join(rootDir, 'etcd/member');
+  const marker = join(rootDir, 'etcd-was-here');
+  return {
+    folder,
+    marker,
+    lost:
+      `the data of etcd is gone (${folder}), and an empty one would end all workloads. \`skiff restore\` brings a backup back; ` +
+      `\`skiff down --wipe\` and \`skiff up\` begin anew; without ${marker} etcd starts empty`,
+  };
+}
+
 /**
  * This host's member. A control plane of one machine keeps it on loopback, so that the machine's address may change; once others are to join
  * (`etcdExposed`) peers and clients reach it at the node's address, with certificates on both sides.
@@ -50,6 +64,7 @@ export function etcdProcess(config: ClusterConfig): {
   readonly command: string;
   readonly args: readonly string[];
   readonly stopSeconds: number;
+  readonly data: KeptData;
 } {
   const pki = (name: string): string => join(config.rootDir, 'pki/etcd', name);
   const local = `https://127.0.0.1:${config.etcdClientPort}`;
@@ -87,5 +102,6 @@ export function etcdProcess(config: ClusterConfig): {
       '--quota-backend-bytes=4294967296',
     ],
     stopSeconds: 15,
+    data: etcdData(config.rootDir),
   };
 }

@@ -5,6 +5,7 @@ import { addressIn, leaseDurationSeconds, type ClusterConfig } from '../config.t
 import { kubeletDir, wellKnownKubeletDir } from '../host/kubelet-folder.ts';
 import { findProgram } from '../host/requirements.ts';
 import { moreNodes } from '../cluster/more-nodes.ts';
+import type { KeptData } from './kept-data.ts';
 import { etcdClientFlags, etcdProcess, isExternalEtcd } from './etcd-process.ts';
 
 /** One process of the cluster on this host. */
@@ -15,6 +16,8 @@ export interface ProcessDefinition {
   readonly env?: Readonly<Record<string, string>>;
   /** Seconds between SIGTERM and SIGKILL when it is stopped. */
   readonly stopSeconds: number;
+  /** Without it the process is not started a second time. */
+  readonly data?: KeptData;
 }
 
 /** `packages/` of this checkout or image: the mains lie side by side. */

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, type Logger } from '@skiff/component-base';
+import { isLost, rememberData } from './kept-data.ts';
 import { keepLogsShort, openLog } from './process-log.ts';
 import type { ProcessDefinition } from './processes.ts';
 import { identityOf, isAlive, readState, stopProcess, writeState, type ProcessIdentity, type ProcessState } from './state.ts';
@@ -10,6 +11,8 @@ const restartInitialMs = 200;
 const restartMaxMs = 5_000;
 /** A process that ran this long is healthy: its next restart is prompt again. */
 const healthyAfterMs = 30_000;
+/** Whether lost data has come back is looked at this often. */
+const lostDataCheckMs = 1_000;
 
 interface Deps {
   readonly clock: Clock;
@@ -54,13 +57,25 @@ export function createSupervisor(config: { rootDir: string; processes: readonly 
 
   async function keep(definition: ProcessDefinition, signal: AbortSignal): Promise<void> {
     let delayMs = restartInitialMs;
+    const { data } = definition;
+    let saidLost = false;
     while (!signal.aborted) {
+      if (data !== undefined && isLost(data)) {
+        if (!saidLost) deps.log.error({ process: definition.name }, data.lost);
+        saidLost = true;
+        states.set(definition.name, { startedAtMs: 0, restarts: 0, ...states.get(definition.name), lastExit: data.lost });
+        save();
+        await deps.clock.sleep(lostDataCheckMs, signal).catch(() => undefined);
+        continue;
+      }
       const startedMs = deps.clock.monotonicMs();
       const child = start(definition, states.get(definition.name));
+      const remembering = data && rememberData(data, deps.clock);
       const exit = await new Promise<string>((resolve) => {
         child.once('error', (error) => resolve(error.message));
         child.once('exit', (code, name) => resolve(name === null ? `exit code ${code}` : `signal ${name}`));
       });
+      remembering?.[Symbol.dispose]();
       const state = states.get(definition.name);
       if (state !== undefined) states.set(definition.name, { startedAtMs: state.startedAtMs, restarts: state.restarts, lastExit: exit });
       if (signal.aborted) return;

@@ -1,0 +1,30 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import type { Clock } from '@skiff/component-base';
+
+/**
+ * What a process writes at its first start and must find at every further one. An etcd whose data is gone would begin an empty cluster, and
+ * every kubelet would end the pods that this cluster knows nothing of.
+ */
+export interface KeptData {
+  readonly folder: string;
+  /** A file that says that the data was there once. */
+  readonly marker: string;
+  /** What to tell whoever wonders why the process does not start. */
+  readonly lost: string;
+}
+
+const lookAgainMs = 250;
+
+export const isLost = (data: KeptData): boolean => existsSync(data.marker) && !existsSync(data.folder);
+
+/** Writes the marker as soon as the data is there. Dispose of it when the process has ended. */
+export function rememberData(data: KeptData, clock: Clock): Disposable {
+  let timer: Disposable | undefined;
+  const look = (): void => {
+    if (existsSync(data.marker)) return;
+    if (existsSync(data.folder)) writeFileSync(data.marker, '');
+    else timer = clock.after(lookAgainMs, look);
+  };
+  look();
+  return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };
+}
