@@ -76,10 +76,9 @@ it('kills what does not end in time', async () => {
 it('does not start again what has lost its data, until that is back', async () => {
   const data = { folder: join(rootDir, 'data'), marker: join(rootDir, 'had-data'), lost: 'the data is gone' };
   const stop = new AbortController();
-  const running = createSupervisor(
-    { rootDir, processes: [{ ...noting('keeper'), data }] },
-    { clock: systemClock, log: silentLogger },
-  ).run(stop.signal);
+  const running = createSupervisor({ rootDir, processes: [{ ...noting('keeper'), data }] }, { clock: systemClock, log: silentLogger }).run(
+    stop.signal,
+  );
   await until(() => notes().length === 1);
   mkdirSync(data.folder);
   await until(() => existsSync(data.marker));
