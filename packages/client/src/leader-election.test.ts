@@ -7,6 +7,12 @@ import type { HttpResponse } from './http2-connection.ts';
 import { createLeaderElector, type LeaderElectionConfig, type LeaderElector } from './leader-election.ts';
 import { createLeaderFence, type LeaderFence } from './leader-fence.ts';
 
+interface Link {
+  up: boolean;
+  /** Writes get no answer. */
+  hangs?: boolean;
+}
+
 /** One Lease, compare-and-set; a client of it can be cut off. */
 function leaseServer() {
   let lease: (KubeObject & { spec?: Record<string, unknown> }) | undefined;
@@ -16,7 +22,7 @@ function leaseServer() {
     lease = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
     return lease;
   };
-  const client = (link: { up: boolean }): Client => {
+  const client = (link: Link): Client => {
     const reach = (): void => {
       if (!link.up) throw new RequestError('cut off');
     };
@@ -31,8 +37,9 @@ function leaseServer() {
         if (lease !== undefined) throw new StatusError('AlreadyExists', 'there');
         return store(object) as never;
       },
-      update: async (_r, object) => {
+      update: async (_r, object, o) => {
         reach();
+        if (link.hangs === true) await new Promise((_, reject) => o?.signal?.addEventListener('abort', () => reject(new Error('cut'))));
         if (object.metadata?.resourceVersion !== lease?.metadata?.resourceVersion) throw new StatusError('Conflict', 'modified');
         return store(object) as never;
       },
@@ -53,7 +60,7 @@ function elector(
   o: {
     identity: string;
     clock: FakeClock;
-    link?: { up: boolean };
+    link?: Link;
     release?: boolean;
     alone?: NonNullable<LeaderElectionConfig['alone']>;
     fence?: LeaderFence | undefined;
@@ -199,5 +206,17 @@ describe('leader election', () => {
     stop.abort();
     await clock.advance(1);
     expect([await run, server.holder()]).toEqual(['stopped', '']);
+  });
+
+  it('does not wait long for a server that does not answer any more', async () => {
+    const clock = new FakeClock();
+    const link: Link = { up: true };
+    const stop = new AbortController();
+    const run = elector(leaseServer(), { identity: 'a', clock, release: true, link }).run(untilAborted, stop.signal);
+    await clock.advance(100);
+    link.hangs = true;
+    stop.abort();
+    await clock.advance(2_000);
+    expect(await run).toBe('stopped');
   });
 });

@@ -37,6 +37,8 @@ export interface LeaderElector {
 }
 
 const acquireJitter = 1.2;
+/** Whoever stops does not wait longer than this for a server that may be on its way down as well. */
+const releaseWithinMs = 2_000;
 /** Of a leader without rivals: two writes in four minutes. */
 const quiet: Pace = { leaseDurationMs: 300_000, renewDeadlineMs: 240_000, renewPeriodMs: 120_000 };
 
@@ -182,8 +184,11 @@ export function createLeaderElector(
   const release = async (): Promise<void> => {
     if (!isLeader() || observed === undefined) return;
     const lease = renewed(observed);
+    const attempt = new AbortController();
+    using _ = clock.after(releaseWithinMs, () => attempt.abort(new Error('no answer in time')));
     try {
-      observe(await client.update(leases, { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } }));
+      const empty = { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } };
+      observe(await client.update(leases, empty, { signal: attempt.signal }));
     } catch (error) {
       log.warn({ err: error }, 'could not release the lease; it will expire');
     }
