@@ -6,5 +6,6 @@ export * from './logger.ts';
 export * from './packet-filter.ts';
 export * from './signal.ts';
 export * from './stack.ts';
+export { renderFlagz, renderStatusz, takesText } from './status-pages.ts';
 export { followFile } from './follow-file.ts';
 export * from './supervise.ts';

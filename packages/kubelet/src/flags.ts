@@ -50,6 +50,8 @@ export const kubeletFlags = {
   'client-ca-file': { type: 'string', help: 'CA of the clients that may use the server' },
   'tls-cert-file': { type: 'string', help: 'certificate of the server; self-signed when absent' },
   'tls-private-key-file': { type: 'string', help: 'key of the server' },
+  'enable-system-log-handler': { type: 'boolean', default: true, help: 'serve the files below /var/log at /logs/' },
+  'enable-system-log-query': { type: 'boolean', default: false, help: "answer /logs/?query=SERVICE with a service's journal or log file" },
   'cert-dir': { type: 'string', help: 'where certificates of the node lie; <root-dir>/pki when absent' },
   'rotate-certificates': {
     type: 'boolean',

@@ -100,6 +100,11 @@ async function main(): Promise<void> {
         keyFile: flags['tls-private-key-file'],
         ...(flags['rotate-server-certificates'] ? { servingFile: path.join(certificateDirectory, 'kubelet-serving.pem') } : {}),
         configuration: settings.configuration,
+        node: {
+          logs: { directory: '/var/log', files: flags['enable-system-log-handler'], query: flags['enable-system-log-query'] },
+          flags,
+          startedAtMs: systemClock.now(),
+        },
       },
       { parts: kubelet.parts, client, inlet, clock: systemClock, log },
       s,

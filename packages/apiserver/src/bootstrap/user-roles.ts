@@ -59,6 +59,16 @@ export const userRoles: readonly BootstrapRole[] = [
     ],
   },
   {
+    // metrics-server brings it; here metrics.k8s.io is built in.
+    name: 'system:aggregated-metrics-reader',
+    labels: {
+      'rbac.authorization.k8s.io/aggregate-to-admin': 'true',
+      'rbac.authorization.k8s.io/aggregate-to-edit': 'true',
+      'rbac.authorization.k8s.io/aggregate-to-view': 'true',
+    },
+    rules: [rule('metrics.k8s.io', 'nodes,pods', 'get,list,watch')],
+  },
+  {
     name: 'system:aggregate-to-view',
     labels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' },
     rules: [

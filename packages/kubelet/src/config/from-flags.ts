@@ -101,6 +101,8 @@ function isLimitedSwap(behavior: string): boolean {
 
 /** Throws FlagError for values that don't fit together. */
 export function configOf(flags: KubeletFlags): KubeletConfig {
+  if (flags['enable-system-log-query'] && !flags['enable-system-log-handler'])
+    throw new FlagError('--enable-system-log-query needs --enable-system-log-handler');
   mkdirSync(flags['root-dir'], { recursive: true });
   return {
     nodeName: flags['hostname-override'],

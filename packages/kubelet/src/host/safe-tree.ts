@@ -77,6 +77,57 @@ async function removeEntry(directory: FileHandle, name: string, o: Removal): Pro
   });
 }
 
+async function openDirectoryInside(root: string, parts: readonly string[], name: string): Promise<FileHandle> {
+  let directory = await open(root, openDirectoryFlags);
+  for (const part of parts) {
+    const next = await open(entry(directory, part), openDirectoryFlags).catch(async (error: unknown) => {
+      await directory.close();
+      if (['ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        throw new Error(`"${part}" on the way to file "${name}" is not a directory`, { cause: error });
+      throw error;
+    });
+    await directory.close();
+    directory = next;
+  }
+  return directory;
+}
+
+/** Something below `root` that is open for reading; `directory`: the names in it. */
+export type OpenedInside =
+  | { readonly directory: readonly { readonly name: string; readonly isDirectory: boolean }[] }
+  | { readonly file: FileHandle; readonly size: number };
+
+/** A regular file or a directory below `root`; undefined when there is none, and for what only a link leads to. The caller closes the file. */
+export async function openInside(root: string, name: string): Promise<OpenedInside | undefined> {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..') || name.includes('\0')) return undefined;
+  const last = parts.pop();
+  let directory: FileHandle;
+  try {
+    directory = await openDirectoryInside(root, parts, name);
+  } catch {
+    return undefined; // it is not there, or not reached without a link
+  }
+  try {
+    await using found = await open(
+      last === undefined ? self(directory) : entry(directory, last),
+      openPath | (last === undefined ? 0 : constants.O_NOFOLLOW),
+    );
+    const stat = await found.stat();
+    if (stat.isDirectory()) {
+      const names = await readdir(self(found), { withFileTypes: true });
+      return { directory: names.map((n) => ({ name: n.name, isDirectory: n.isDirectory() })) };
+    }
+    if (!stat.isFile()) return undefined;
+    return { file: await open(self(found), constants.O_RDONLY | constants.O_NONBLOCK), size: stat.size };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  } finally {
+    await directory.close();
+  }
+}
+
 /**
  * The text of a regular file below `root`. Throws when a link or anything else but directories is on the way to it, when it is no
  * regular file, and when it has more than `maxBytes`; nothing else is ever opened for reading.
@@ -85,17 +136,8 @@ export async function readFileInside(root: string, name: string, maxBytes: numbe
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   const file = parts.pop();
   if (file === undefined || file === '..' || parts.includes('..')) throw new Error(`"${name}" is no name of a file in the volume`);
-  let directory = await open(root, openDirectoryFlags);
+  const directory = await openDirectoryInside(root, parts, name);
   try {
-    for (const part of parts) {
-      const next = await open(entry(directory, part), openDirectoryFlags).catch((error: unknown) => {
-        if (['ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? ''))
-          throw new Error(`"${part}" on the way to file "${name}" is not a directory`, { cause: error });
-        throw error;
-      });
-      await directory.close();
-      directory = next;
-    }
     await using found = await open(entry(directory, file), openPath | constants.O_NOFOLLOW);
     const stat = await found.stat();
     if (!stat.isFile()) throw new Error(`"${name}" is not a regular file`);

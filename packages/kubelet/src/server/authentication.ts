@@ -82,6 +82,8 @@ export function accessOf(method: string, path: string): NodeAccess {
   if (begins('/checkpoint')) return { verb, subresources: ['checkpoint'] };
   if (begins('/pods') || begins('/runningpods')) return { verb, subresources: ['pods', 'proxy'] };
   if (begins('/healthz')) return { verb, subresources: ['healthz', 'proxy'] };
+  if (begins('/statusz')) return { verb, subresources: ['statusz'] };
+  if (begins('/flagz')) return { verb, subresources: ['configz'] };
   if (begins('/configz')) return { verb, subresources: ['configz', 'proxy'] };
   return { verb, subresources: ['proxy'] };
 }

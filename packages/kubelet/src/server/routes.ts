@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { childSignal } from '@skiff/component-base';
+import { childSignal, renderFlagz, renderStatusz, takesText } from '@skiff/component-base';
 import { isRuntimeError } from '@skiff/cri';
 import type { KubeletParts } from '../kubelet.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { chooseLogContainer, LogRequestError, parseLogQuery, streamLog } from './container-logs.ts';
 import type { CpuRates } from '../stats/cpu-rate.ts';
 import { cadvisorMetrics, claimMetrics, resourceMetrics } from './metrics-text.ts';
+import { kubeletVersion } from '../version.ts';
 import { serveLocalVolume } from './local-volume-routes.ts';
+import { type NodeLogAccess, serveNodeLogs } from './node-log-routes.ts';
 import { renderSummary } from './summary.ts';
 
 /** An answer with a text, as upstream's kubelet gives. */
@@ -25,8 +27,17 @@ export interface Exchange {
   readonly parts: KubeletParts;
   /** What the process was started with, for /configz. */
   readonly configuration: object;
+  readonly node: NodePages;
   readonly rates: CpuRates;
   readonly signal: AbortSignal;
+}
+
+/** What the server tells of the process and its machine. */
+export interface NodePages {
+  readonly logs: NodeLogAccess;
+  /** The command line, with defaults. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly startedAtMs: number;
 }
 
 interface Route {
@@ -97,6 +108,26 @@ async function runCommand(x: Exchange, match: RegExpExecArray): Promise<void> {
   text(x, Buffer.concat([result.stdout, result.stderr]).toString());
 }
 
+const pagePaths = [
+  '/configz',
+  '/flagz',
+  '/healthz',
+  '/metrics',
+  '/metrics/cadvisor',
+  '/metrics/probes',
+  '/metrics/resource',
+  '/pods',
+  '/statusz',
+];
+
+/** Pages for people. */
+function page(x: Exchange, body: string): void {
+  if (!takesText(x.request.headers.accept)) throw new HttpError(406, 'only the following media types are accepted: text/plain');
+  text(x, body);
+}
+/** What upstream has and can be turned off there; here it never is on. */
+const disabled = (message: string): Promise<never> => Promise.reject(new HttpError(405, message));
+
 const localVolumePattern = /^\/localVolumes\/([^/]+)$/;
 
 /** Everything that does not take the connection over. */
@@ -127,6 +158,21 @@ export const routes: readonly Route[] = [
       json(x, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
     },
   },
+  { method: 'GET', pattern: /^\/logs(?:\/(.*))?$/, handle: (x, match) => serveNodeLogs(x, x.node.logs, decode(match[1])) },
+  {
+    method: 'GET',
+    pattern: /^\/statusz$/,
+    handle: async (x) => {
+      const { startedAtMs } = x.node;
+      const version = kubeletVersion.slice(1).split('+')[0] ?? '';
+      page(x, renderStatusz({ component: 'kubelet', startedAtMs, nowMs: x.parts.context.clock.now(), version, paths: pagePaths }));
+    },
+  },
+  { method: 'GET', pattern: /^\/flagz$/, handle: async (x) => page(x, renderFlagz('kubelet', x.node.flags)) },
+  ...(['GET', 'POST', 'PUT'] as const).flatMap((method): Route[] => [
+    { method, pattern: /^\/debug\/pprof(?:\/.*)?$/, handle: () => disabled('profiling endpoint is disabled.') },
+    { method, pattern: /^\/debug\/flags\/v$/, handle: () => disabled('flags endpoint is disabled.') },
+  ]),
   { method: 'GET', pattern: /^\/configz$/, handle: async (x) => json(x, { kubeletconfig: x.configuration }) },
   {
     method: 'GET',

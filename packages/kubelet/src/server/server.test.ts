@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { AddressInfo } from 'node:net';
@@ -55,7 +58,19 @@ function streamPair(): [Duplex, Duplex] {
   return [a, b];
 }
 
+/** As /var/log: with links that lead out of it. */
+function makeLogs(): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'logs-'));
+  mkdirSync(path.join(directory, 'a&b'));
+  writeFileSync(path.join(directory, 'a&b/x.log'), '0123456789');
+  writeFileSync(path.join(directory, 'mine.log'), 'of mine\n');
+  symlinkSync('/etc', path.join(directory, 'etc'));
+  symlinkSync('/etc/hostname', path.join(directory, 'a&b/host'));
+  return directory;
+}
+
 describe('kubelet server', () => {
+  const logDirectory = makeLogs();
   let node: FakeNode;
   let port = 0;
   const stop = new AbortController();
@@ -103,6 +118,7 @@ describe('kubelet server', () => {
         certFile: undefined,
         keyFile: undefined,
         configuration: {},
+        node: { logs: { directory: logDirectory, files: true, query: true }, flags: { port: 1 }, startedAtMs: 0 },
       },
       { parts: Promise.resolve(parts), client: reviews, inlet, clock: systemClock, log: silentLogger },
       stop.signal,
@@ -113,6 +129,7 @@ describe('kubelet server', () => {
     stop.abort(new Error('done'));
     await running;
     await node[Symbol.asyncDispose]();
+    rmSync(logDirectory, { recursive: true });
   });
 
   const get = (path: string, token?: string): Promise<{ code: number; body: string }> =>
@@ -146,6 +163,29 @@ describe('kubelet server', () => {
     });
     expect((await get('/none', 'good')).code).toBe(404);
     expect((await get('/exec/n/alive/c?command=x&output=1', 'good')).code).toBe(400);
+  });
+
+  it('shows the logs of the node, and nothing that a link leads to', async () => {
+    expect((await get('/logs/', 'weak')).code).toBe(403);
+    expect((await get('/logs/', 'good')).body).toContain('<a href="a%26b/">a&amp;b/</a>\n<a href="etc">etc</a>\n');
+    expect((await get('/logs/a%26b', 'good')).code).toBe(301);
+    expect((await get('/logs/a&b/x.log', 'good')).body).toBe('0123456789');
+    for (const path of ['etc/passwd', 'a&b/host', '..%2f..%2fetc/passwd', 'none', 'a&b/x.log/']) {
+      expect((await get(`/logs/${path}`, 'good')).code, path).toBe(404);
+    }
+    expect((await get('/logs/?query=/mine.log', 'good')).body).toBe('of mine\n');
+    expect((await get('/logs/?query=mine', 'good')).body).toBe('of mine\n');
+    expect((await get('/logs/?query=mine&tailLines=1', 'good')).body).toContain('options present');
+    expect((await get('/logs/?query=', 'good')).code).toBe(400);
+    expect((await get('/logs/?query=--root%3D/etc', 'good')).code).toBe(404);
+    expect((await get('/logs/?query=-x', 'good')).code).toBe(406);
+  });
+
+  it('tells of itself, and refuses what it does not have', async () => {
+    expect((await get('/statusz', 'good')).body).toContain('Binary version  1.36.2');
+    expect((await get('/flagz', 'good')).body).toContain('\nport 1\n');
+    expect(await get('/debug/pprof/heap', 'good')).toEqual({ code: 405, body: 'profiling endpoint is disabled.' });
+    expect(await get('/debug/flags/v', 'good')).toEqual({ code: 405, body: 'flags endpoint is disabled.' });
   });
 
   it('serves connections that did not come to its port alike', async () => {
@@ -241,6 +281,9 @@ describe('requests', () => {
     expect(accessOf('GET', '/stats/summary')).toEqual({ verb: 'get', subresources: ['stats'] });
     expect(accessOf('POST', '/exec/a/b/c')).toEqual({ verb: 'create', subresources: ['proxy'] });
     expect(accessOf('GET', '/pods')).toEqual({ verb: 'get', subresources: ['pods', 'proxy'] });
+    expect(accessOf('GET', '/logs/x')).toEqual({ verb: 'get', subresources: ['log'] });
+    expect(accessOf('GET', '/flagz')).toEqual({ verb: 'get', subresources: ['configz'] });
+    expect(accessOf('GET', '/statusz')).toEqual({ verb: 'get', subresources: ['statusz'] });
     expect(accessOf('GET', '/metricsx')).toEqual({ verb: 'get', subresources: ['proxy'] });
   });
 

@@ -9,7 +9,7 @@ import type { KubeletParts } from '../kubelet.ts';
 import { createCpuRates } from '../stats/cpu-rate.ts';
 import { accessOf, createAuthenticator, createAuthorizer } from './authentication.ts';
 import { servingCertificate } from './node-certificates.ts';
-import { HttpError, routes } from './routes.ts';
+import { HttpError, type NodePages, routes } from './routes.ts';
 import { serveUpgrade } from './upgrades.ts';
 
 export interface ServerConfig {
@@ -25,6 +25,7 @@ export interface ServerConfig {
   /** Kept by `servingCertificate`; used instead of the two above. A self-signed one serves until it is there. */
   readonly servingFile?: string;
   readonly configuration: object;
+  readonly node: NodePages;
 }
 
 /** Where connections come in that did not come to the port: the tunnel's. */
@@ -139,7 +140,7 @@ export async function runServer(
       if (match === null) continue;
       isKnown = true;
       if (request.method !== route.method && !(request.method === 'HEAD' && route.method === 'GET')) continue;
-      await route.handle({ request, response, url, parts, configuration: config.configuration, rates, signal }, match);
+      await route.handle({ request, response, url, parts, configuration: config.configuration, node: config.node, rates, signal }, match);
       return;
     }
     if (isKnown) throw new HttpError(405, '405: Method Not Allowed');
