@@ -46,7 +46,7 @@ async function readAll(response: HttpResponse): Promise<Buffer> {
 }
 
 /** The Status of an error answer; one is made up where the body is none (proxies answer in plain text). */
-function statusErrorOf(code: number, body: Buffer): StatusError {
+export function statusErrorOf(code: number, body: Buffer): StatusError {
   const text = body.toString('utf8');
   try {
     const value: unknown = JSON.parse(text);

@@ -6,7 +6,7 @@ export * from './control-plane.ts';
 export { createServerPool, type ServerPool } from './server-pool.ts';
 export type { HttpRequest, HttpResponse } from './http2-connection.ts';
 export type { Middleware, Send } from './transport.ts';
-export { resourcePath } from './resource-path.ts';
+export { objectPath, resourcePath } from './resource-path.ts';
 export * from './informer.ts';
 export * from './informer-factory.ts';
 export { ObjectStore } from './object-store.ts';

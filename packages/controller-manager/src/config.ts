@@ -1,3 +1,4 @@
+import type { AutoscalerConfig } from './horizontal-pod-autoscaler/reconcile-autoscaler.ts';
 import type { EvictionRates } from './node-lifecycle/zones.ts';
 
 /** What the controllers need to know of the cluster. Certificates and keys are PEM. */
@@ -24,6 +25,7 @@ export interface ControllerManagerConfig {
   /** Nodes that were silent for so long are deleted; 0: none. */
   readonly nodeRemovalAfterMs: number;
   readonly terminatedPodGcThreshold: number;
+  readonly horizontalPodAutoscaler: AutoscalerConfig;
   /** Tokens in Secrets that were not used for so long are marked as invalid, and deleted after as long again. */
   readonly legacyTokenCleanUpPeriodMs: number;
   readonly leaderElection: {
@@ -51,6 +53,13 @@ export const defaultConfig: ControllerManagerConfig = {
   },
   nodeRemovalAfterMs: 0,
   terminatedPodGcThreshold: 12_500,
+  horizontalPodAutoscaler: {
+    syncPeriodMs: 15_000,
+    downscaleStabilizationMs: 300_000,
+    tolerance: 0.1,
+    cpuInitializationPeriodMs: 300_000,
+    initialReadinessDelayMs: 30_000,
+  },
   legacyTokenCleanUpPeriodMs: 365 * 24 * 3_600_000,
   leaderElection: { elected: false, lease: { namespace: 'kube-system', name: 'kube-controller-manager' } },
 };

@@ -14,6 +14,7 @@ import { endpointSliceMirroringController } from './controllers/endpoint-slice-m
 import { endpointsController } from './controllers/endpoints.ts';
 import { ephemeralVolumeController } from './controllers/ephemeral-volume.ts';
 import { garbageCollector } from './controllers/garbage-collector.ts';
+import { horizontalPodAutoscalerController } from './controllers/horizontal-pod-autoscaler.ts';
 import { jobController } from './controllers/job.ts';
 import { legacyTokenCleaner } from './controllers/legacy-token-cleaner.ts';
 import { localPathProvisionerController } from './controllers/local-path-provisioner.ts';
@@ -70,6 +71,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   statefulSetController,
   jobController,
   cronJobController,
+  horizontalPodAutoscalerController,
   ttlAfterFinishedController,
   disruptionController,
   staleDisruptionController,

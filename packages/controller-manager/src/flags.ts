@@ -43,6 +43,27 @@ export const controllerManagerFlags = {
     help: 'Delete the Node of a host that has been silent for so long, unless it is of the control plane; 0 deletes none',
   },
   'terminated-pod-gc-threshold': { type: 'integer', default: 12500, help: 'Ended pods beyond this number are deleted; 0 keeps all' },
+  'horizontal-pod-autoscaler-sync-period': { type: 'duration', default: '15s', help: 'How often each autoscaler is looked at' },
+  'horizontal-pod-autoscaler-downscale-stabilization': {
+    type: 'duration',
+    default: '5m',
+    help: 'For how long there are no fewer pods than were recommended, where an autoscaler says nothing about it',
+  },
+  'horizontal-pod-autoscaler-tolerance': {
+    type: 'number',
+    default: 0.1,
+    help: 'Share of the target by which a metric may be off before anything is done',
+  },
+  'horizontal-pod-autoscaler-cpu-initialization-period': {
+    type: 'duration',
+    default: '5m',
+    help: 'How long after its start the CPU use of a pod that is not ready is passed over',
+  },
+  'horizontal-pod-autoscaler-initial-readiness-delay': {
+    type: 'duration',
+    default: '30s',
+    help: 'Changes of readiness so soon after the start count as its beginning',
+  },
   'legacy-service-account-token-clean-up-period': {
     type: 'duration',
     default: '8760h',

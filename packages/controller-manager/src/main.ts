@@ -46,6 +46,13 @@ function configOf(flags: Flags<typeof controllerManagerFlags>): ControllerManage
       unhealthyZoneThreshold: flags['unhealthy-zone-threshold'],
     },
     nodeRemovalAfterMs: flags['node-removal-after'],
+    horizontalPodAutoscaler: {
+      syncPeriodMs: flags['horizontal-pod-autoscaler-sync-period'],
+      downscaleStabilizationMs: flags['horizontal-pod-autoscaler-downscale-stabilization'],
+      tolerance: flags['horizontal-pod-autoscaler-tolerance'],
+      cpuInitializationPeriodMs: flags['horizontal-pod-autoscaler-cpu-initialization-period'],
+      initialReadinessDelayMs: flags['horizontal-pod-autoscaler-initial-readiness-delay'],
+    },
     legacyTokenCleanUpPeriodMs: flags['legacy-service-account-token-clean-up-period'],
     terminatedPodGcThreshold: flags['terminated-pod-gc-threshold'],
     leaderElection: {

@@ -4,9 +4,10 @@ import {
   replicationController as replicationControllers,
   statefulSet as statefulSets,
 } from '@skiff/api';
-import { formatGroupVersion, parseGroupVersion, type DeepReadonly, type OwnerReference, type ResourceRef } from '@skiff/apimachinery';
-import { controllerOf, discoverResources, refersTo, resourcePath, type Client, type InformerFactory } from '@skiff/client';
+import { formatGroupVersion, parseGroupVersion, type DeepReadonly, type OwnerReference } from '@skiff/apimachinery';
+import { controllerOf, refersTo, resourcePath, type Client, type InformerFactory } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
+import { createFindResource } from '../find-resource.ts';
 
 export interface ControllerScale {
   readonly uid: string;
@@ -18,8 +19,6 @@ export type FindScale = (
   signal: AbortSignal,
 ) => Promise<ControllerScale | undefined>;
 
-const discoveryMaxAgeMs = 5 * 60_000;
-
 /** How many pods the controller of a pod wants: built-in kinds from the cache, others by their scale subresource. */
 export function createFindScale(deps: { client: Client; informers: InformerFactory; clock: Clock }): FindScale {
   const sets = deps.informers.informer(replicaSets);
@@ -28,21 +27,14 @@ export function createFindScale(deps: { client: Client; informers: InformerFacto
     stateful: deps.informers.informer(statefulSets),
     deployments: deps.informers.informer(deployments),
   };
-  let discovered: { readonly atMs: number; readonly resources: readonly ResourceRef[] } | undefined;
+  const findResource = createFindResource(deps);
 
-  const resourceOf = async (reference: DeepReadonly<OwnerReference>, signal: AbortSignal): Promise<ResourceRef | undefined> => {
-    const find = (): ResourceRef | undefined =>
-      discovered?.resources.find((r) => r.kind === reference.kind && r.group === parseGroupVersion(reference.apiVersion).group);
-    if (find() === undefined || discovered === undefined || deps.clock.monotonicMs() - discovered.atMs > discoveryMaxAgeMs)
-      discovered = { atMs: deps.clock.monotonicMs(), resources: (await discoverResources(deps.client, signal)).resources };
-    return find();
-  };
   const live = async (
     reference: DeepReadonly<OwnerReference>,
     namespace: string,
     signal: AbortSignal,
   ): Promise<ControllerScale | undefined> => {
-    const resource = await resourceOf(reference, signal);
+    const resource = await findResource(parseGroupVersion(reference.apiVersion).group, reference.kind, signal);
     if (resource === undefined) return undefined;
     const path = resourcePath(resource, { namespace, name: reference.name, subresource: 'scale' });
     const answer = await deps.client.request({ method: 'GET', path, signal });

@@ -18,7 +18,6 @@ export const horizontalPodAutoscalerV1 = defineResource<AutoscalingV1HorizontalP
   schemaName: 'io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler',
   storageVersion: { group: 'autoscaling', version: 'v2' },
   storageVersionHash: 'qwQve8ut294=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults(autoscaler) {
     const spec = autoscaler.spec;

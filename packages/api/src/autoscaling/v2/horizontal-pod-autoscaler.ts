@@ -17,7 +17,6 @@ export const horizontalPodAutoscaler = defineResource<HorizontalPodAutoscaler>({
   categories: ['all'],
   schemaName: 'io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler',
   storageVersionHash: 'qwQve8ut294=',
-  enforcement: 'stored',
   resetFields: ['status'],
   defaults: defaultAutoscaler,
   strategy: specStrategy<HorizontalPodAutoscaler>(
