@@ -8,10 +8,11 @@ import {
 } from '@skiff/api';
 import { compareQuantities, quantityValue, type DeepReadonly } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
-import type { Logger } from '@skiff/component-base';
+import type { Clock, Logger } from '@skiff/component-base';
 import type { HostMount } from '../host/host-mount.ts';
 import { podsDirectory } from '../volumes/pod-paths.ts';
 import { renderCapability } from './volume-capability.ts';
+import { isFinal, PluginError } from './channel.ts';
 import type { CsiDrivers } from './csi-drivers.ts';
 import { readSecret } from './driver-facts.ts';
 import { loadVolumeData, type VolumeData } from './volume-data.ts';
@@ -21,6 +22,9 @@ export interface GrowVolumesDeps {
   readonly drivers: CsiDrivers;
   readonly hostMount: HostMount;
   readonly log: Logger;
+  readonly clock: Clock;
+  /** PersistentVolumes whose drivers have refused to grow them, with what they were asked for; kept from one call to the next. */
+  readonly refused: Map<string, string>;
   /** Events of the claim and of the pod that has it mounted. */
   readonly event: (
     about: { claim: PersistentVolumeClaim; podUid: string },
@@ -44,9 +48,34 @@ export function renderGrown(claim: DeepReadonly<PersistentVolumeClaim>, size: st
   };
 }
 
-/** Whether the volume is larger than what the claim says it has: then the node's part is still to be done. */
+const stageOf = (claim: DeepReadonly<PersistentVolumeClaim>): string | undefined => claim.status?.allocatedResourceStatuses?.['storage'];
+
+/** The status of a claim whose file system its driver could not grow. `isInfeasible`: it is left to the controller from here on (KEP-1790). */
+export function renderNotGrown(claim: DeepReadonly<PersistentVolumeClaim>, why: string, o: { isInfeasible: boolean; now: string }): object {
+  const conditions = claim.status?.conditions ?? [];
+  const message = `failed to expand pvc with ${why}`;
+  const failed = conditions.some((c) => c.type === 'NodeResizeError' && c.status === 'True' && c.message === message)
+    ? {}
+    : {
+        conditions: [
+          ...conditions.filter((c) => c.type !== 'NodeResizeError'),
+          { type: 'NodeResizeError', status: 'True', lastTransitionTime: o.now, message },
+        ],
+      };
+  return { ...failed, ...(o.isInfeasible ? { allocatedResourceStatuses: { storage: 'NodeResizeInfeasible' } } : {}) };
+}
+
+/** InvalidArgument, NotFound, OutOfRange: asking again is in vain. */
+const infeasibleCodes: ReadonlySet<number> = new Set([3, 5, 11]);
+const isInfeasible = (error: unknown): boolean => error instanceof PluginError && infeasibleCodes.has(error.code);
+
+/**
+ * Whether the volume is larger than what the claim says it has: then the node's part is still to be done, unless the controller is not
+ * ready, or the driver has said that it can't be done.
+ */
 export const isToGrow = (claim: DeepReadonly<PersistentVolumeClaim>, volume: DeepReadonly<PersistentVolume>): boolean =>
   claim.status?.phase === 'Bound' &&
+  [undefined, 'NodeResizePending', 'NodeResizeInProgress'].includes(stageOf(claim)) &&
   claim.status.capacity?.['storage'] !== undefined &&
   compareQuantities(volume.spec?.capacity?.['storage'] ?? '0', claim.status.capacity['storage']) > 0;
 
@@ -88,6 +117,16 @@ async function growOne(
   if (claim.metadata?.uid !== uid || !isToGrow(claim, volume)) return;
   const size = volume.spec?.capacity?.['storage'] ?? '0';
   const about = { claim, podUid: o.podUid };
+  const tell = async (status: object): Promise<void> => {
+    if (Object.keys(status).length === 0) return;
+    await client.patch(
+      claims,
+      { namespace, name },
+      { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
+      { signal },
+    );
+  };
+  if (stageOf(claim) === 'NodeResizePending') await tell({ allocatedResourceStatuses: { storage: 'NodeResizeInProgress' } });
   const source = volume.spec?.csi;
   try {
     await service.expand({
@@ -108,13 +147,17 @@ async function growOne(
     signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
     deps.event(about, 'Warning', 'VolumeResizeFailed', `NodeExpandVolume.NodeExpandVolume failed for volume "${data.specVolID}" : ${why}`);
+    if (isFinal(error)) {
+      // Once the user has asked for something else, the controller has to know that this size never came.
+      const isGivenUp = deps.refused.get(data.specVolID) === size && claim.spec?.resources?.requests?.['storage'] !== size;
+      deps.refused.set(data.specVolID, size);
+      const now = new Date(deps.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+      const given = stageOf(claim) !== undefined && (isInfeasible(error) || isGivenUp);
+      await tell(renderNotGrown(claim, why, { isInfeasible: given, now }));
+    }
     throw error;
   }
-  await client.patch(
-    claims,
-    { namespace, name },
-    { type: 'merge', subresource: 'status', body: { metadata: { uid }, status: renderGrown(claim, size) } },
-    { signal },
-  );
+  deps.refused.delete(data.specVolID);
+  await tell(renderGrown(claim, size));
   deps.event(about, 'Normal', 'FileSystemResizeSuccessful', `MountVolume.NodeExpandVolume succeeded for volume "${data.specVolID}" `);
 }

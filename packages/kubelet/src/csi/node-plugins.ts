@@ -42,6 +42,7 @@ export function createNodePlugins(
   const drivers = createCsiDrivers({ record, onRegistered: deps.refreshAll, log });
   let wake: () => void = () => undefined;
   const volumes = createCsiVolumes(config, { ...deps, drivers, onPublished: () => wake() });
+  const refused = new Map<string, string>();
   const housekeeping = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       // What was just mounted may have been made larger while nobody had it.
@@ -50,7 +51,7 @@ export function createNodePlugins(
       await clock.sleep(housekeepingMs, nap.signal).catch(() => undefined);
       if (signal.aborted) return;
       await volumes.sweep().catch((error: unknown) => log.error({ err: error }, 'volumes that nobody uses could not be unstaged'));
-      await growVolumes(config.rootDirectory, { ...deps, drivers }, signal);
+      await growVolumes(config.rootDirectory, { ...deps, drivers, refused }, signal);
       deps.refresh(await volumes.toPublishAgain(signal).catch(() => []));
     }
   };
