@@ -58,6 +58,8 @@ export interface ClusterConfig {
   /** How long certificates of the cluster last, milliseconds; they are renewed long before. */
   readonly certificateLifetimeMs: number;
   readonly dockerSocket: string;
+  /** unix://… of a CRI runtime that this host's pods run on; '': Docker Engine. */
+  readonly containerRuntimeEndpoint: string;
   /** A duration: how often a backup is taken; '': never. */
   readonly backupInterval: string;
   /** How many of them are kept. */
@@ -153,6 +155,7 @@ export const defaultConfig = (): ClusterConfig => ({
   defaultTolerationSeconds: '300',
   certificateLifetimeMs: 365 * 86_400_000,
   dockerSocket: '/var/run/docker.sock',
+  containerRuntimeEndpoint: '',
   backupInterval: '',
   backupRetention: 7,
   backupDir: '',

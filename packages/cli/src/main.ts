@@ -34,6 +34,12 @@ const hostOptions: readonly OptionRow[] = [
   ['--kubelet-port <port>', 'kubeletPort', 'port of the kubelet', 'number'],
   ['--health-port-base <port>', 'healthPortBase', 'first of four loopback ports for health and metrics', 'number'],
   ['--docker-socket <path>', 'dockerSocket', 'socket of Docker Engine', 'string'],
+  [
+    '--container-runtime-endpoint <url>',
+    'containerRuntimeEndpoint',
+    'run pods on a CRI runtime instead of Docker Engine: unix:///run/containerd/containerd.sock',
+    'string',
+  ],
 ];
 
 /** Options that make a cluster its own. */

@@ -27,6 +27,8 @@ export interface PodSandboxConfig {
   readonly hostname: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Addresses that the kubelet is going to give it, primary first, for runtimes that tell others; absent on the node's network. */
+  readonly addresses?: readonly string[];
   /** The RuntimeClass' handler; '' is the runtime's default. */
   readonly runtimeHandler: string;
   readonly namespaces: NamespaceOptions;

@@ -3,14 +3,33 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ClusterConfig } from '../config.ts';
 import { kubeletDir } from '../host/kubelet-folder.ts';
+import { openRemoteRuntime } from '../host/remote-runtime.ts';
 import { run } from '../host/run.ts';
 import { removeLogLinks } from './log-links.ts';
 
 /** The label on everything that Skiff makes in Docker; its value is the instance. */
 const instanceLabel = 'io.skiff.instance';
 
-/** Removes every container of this cluster with the links to its log, and nothing else of the engine. Returns how many there were. */
+async function removeRemoteWorkloads(config: ClusterConfig): Promise<number> {
+  const remote = await openRemoteRuntime(config, join(kubeletDir(config), 'pod-logs'));
+  try {
+    const containers = await remote.runtime.listContainers();
+    const sandboxes = await remote.runtime.listPodSandbox();
+    for (const s of sandboxes) {
+      await remote.runtime.stopPodSandbox(s.id);
+      await remote.runtime.removePodSandbox(s.id);
+    }
+    removeLogLinks(containers.map((c) => c.labels));
+    await remote.removeTraces();
+    return containers.length + sandboxes.length;
+  } finally {
+    remote.close();
+  }
+}
+
+/** Removes every container of this cluster with the links to its log, and nothing else of the runtime. Returns how many there were. */
 export async function removeWorkloads(config: ClusterConfig): Promise<number> {
+  if (config.containerRuntimeEndpoint !== '') return removeRemoteWorkloads(config);
   const docker = new Docker({ socketPath: config.dockerSocket });
   const filters = { label: [`${instanceLabel}=${config.instance}`] };
   const containers = await docker.listContainers({ all: true, filters });
@@ -44,8 +63,21 @@ const namesOf = (image: { Id: string; RepoTags: string[] | null | undefined }): 
   return tags.length === 0 ? [image.Id] : tags;
 };
 
+async function removeRemoteImages(config: ClusterConfig): Promise<number> {
+  const remote = await openRemoteRuntime(config, join(kubeletDir(config), 'pod-logs'));
+  try {
+    const used = new Set((await remote.images.listImages()).map((i) => i.id));
+    const fetched = fetchedImages(config).filter((id) => used.has(id));
+    for (const id of fetched) await remote.images.removeImage(id);
+    return fetched.length;
+  } finally {
+    remote.close();
+  }
+}
+
 /** Removes the images that this cluster made or fetched and that nothing uses any more; the user's own stay. Returns how many went. */
 export async function removeImages(config: ClusterConfig): Promise<number> {
+  if (config.containerRuntimeEndpoint !== '') return removeRemoteImages(config);
   const docker = new Docker({ socketPath: config.dockerSocket });
   const labelled = await docker.listImages({ filters: { label: [`${instanceLabel}=${config.instance}`] } });
   let removed = 0;

@@ -1,22 +1,35 @@
-import type { HostRole } from '../config.ts';
+import type { ClusterConfig, HostRole } from '../config.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
 import { aptInstall } from './apt.ts';
-import { engineFacts, startEngine, writeEngineConfiguration, type EngineFacts } from './docker-engine.ts';
+import { engineFacts, startEngine, writeEngineConfiguration } from './docker-engine.ts';
+import { checkRuntimeEndpoint } from './remote-runtime.ts';
 import { findProgram, hostKind, missingRequirements } from './requirements.ts';
 import { runOk } from './run.ts';
 
-/** Looks for what Skiff needs; installs it where it may, else says precisely what is missing. Resolves with a running engine. */
-export async function ensureHost(config: { dockerSocket: string; role: HostRole }, steps: Steps): Promise<EngineFacts> {
+/**
+ * Looks for what Skiff needs; installs it where it may, else says precisely what is missing. An engine runs afterwards, unless the
+ * host's pods run on another runtime, which has to be there.
+ */
+export async function ensureHost(
+  config: Pick<ClusterConfig, 'dockerSocket' | 'role' | 'containerRuntimeEndpoint'>,
+  steps: Steps,
+): Promise<void> {
+  const withEngine = config.containerRuntimeEndpoint === '';
   if (process.platform !== 'linux') {
     throw new UserError('Skiff runs on Linux. On macOS and Windows use `docker compose up`, which runs it inside Docker Desktop.');
   }
   if (process.getuid?.() !== 0)
     throw new UserError('Skiff makes network namespaces and mounts, so it has to be run as root (try it with sudo).', 'usage');
-  const found = await steps.run(config.role === 'node' ? 'Docker Engine' : 'Docker Engine, etcd, Redis', async (note) => {
-    const engine = await engineFacts(config.dockerSocket);
-    const missing = missingRequirements({ hasEngine: engine !== undefined, role: config.role });
-    note(missing.length === 0 ? await describeVersions(engine, config.role) : `missing: ${missing.map((m) => m.program).join(', ')}`);
+  if (!withEngine) checkRuntimeEndpoint(config);
+  const runtime = withEngine ? 'Docker Engine' : config.containerRuntimeEndpoint;
+  const found = await steps.run(config.role === 'node' ? runtime : `${runtime}, etcd, Redis`, async (note) => {
+    const engine = withEngine ? await engineFacts(config.dockerSocket) : undefined;
+    const missing = missingRequirements({ hasEngine: engine !== undefined || !withEngine, role: config.role });
+    const engineVersion = withEngine ? (engine?.version ?? 'installed, not running') : undefined;
+    note(
+      missing.length === 0 ? await describeVersions(engineVersion, config.role) : `missing: ${missing.map((m) => m.program).join(', ')}`,
+    );
     return { engine, missing };
   });
   if (found.missing.length > 0) {
@@ -34,6 +47,7 @@ export async function ensureHost(config: { dockerSocket: string; role: HostRole 
       throw new UserError(`This host lacks:\n${needed.map((m) => `  - ${m.elsewhere}`).join('\n')}\nPlease install it and run this again.`);
     }
   }
+  if (!withEngine) return;
   const engine =
     found.engine ??
     (await steps.run('Starting Docker Engine', async (note) => {
@@ -44,12 +58,13 @@ export async function ensureHost(config: { dockerSocket: string; role: HostRole 
   if (!engine.liveRestore) {
     steps.line('! This engine runs without live-restore: a restart of dockerd will restart containers. See "live-restore" in the README.');
   }
-  return engine;
 }
 
-async function describeVersions(engine: EngineFacts | undefined, role: HostRole): Promise<string> {
-  if (role === 'node') return engine?.version ?? 'installed, not running';
+/** `engine`: its version; undefined where pods don't run on one. */
+async function describeVersions(engine: string | undefined, role: HostRole): Promise<string> {
+  if (role === 'node') return engine ?? 'it is there';
   const etcd = findProgram('etcd');
   const version = etcd === undefined ? '' : (/etcd Version: (\S+)/.exec(await runOk(etcd, ['--version']))?.[1] ?? '');
-  return `engine ${engine?.version ?? 'installed, not running'}, etcd ${version}, ${findProgram('redis-server') === undefined ? 'no Redis (Events go to etcd)' : 'Redis'}`;
+  const redis = findProgram('redis-server') === undefined ? 'no Redis (Events go to etcd)' : 'Redis';
+  return [...(engine === undefined ? [] : [`engine ${engine}`]), `etcd ${version}`, redis].join(', ');
 }

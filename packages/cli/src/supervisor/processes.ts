@@ -228,6 +228,7 @@ function kubeletFlags(config: ClusterConfig): readonly string[] {
     flag('cluster-dns', dns),
     flag('cluster-domain', config.clusterDomain),
     flag('docker-socket', config.dockerSocket),
+    ...(config.containerRuntimeEndpoint === '' ? [] : [flag('container-runtime-endpoint', config.containerRuntimeEndpoint)]),
     flag('cluster-cidr', config.podCidr),
     flag('non-masquerade-cidr', config.serviceCidr),
     flag('network-kubeconfig', kubeconfigPath(config, 'proxy')),

@@ -6,6 +6,7 @@ import type { ContainerRuntime, RuntimeService, RuntimeStatus } from '../contrac
 import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
 import type { PodSandboxConfig } from '../sandbox.ts';
 import { type CallOptions, createCriChannel } from './channel.ts';
+import { cniPlacesOf, installCniPlugin, removeCniPlugin, withSandboxAddress } from './cni-plugin.ts';
 import { readLogFile, removeLogFile } from './log-file.ts';
 import type {
   Outgoing,
@@ -44,6 +45,8 @@ export interface RemoteRuntimeConfig {
 }
 
 export interface RemoteRuntime extends ContainerRuntime {
+  /** Takes back what was installed so that the runtime leaves the network of its sandboxes alone. */
+  removeTraces(): Promise<void>;
   /** Lets go of the connection. Containers stay. */
   close(): void;
 }
@@ -74,7 +77,7 @@ interface StatusAnswer {
  *
  * - Logs are the files that the runtime writes; it must run on this host.
  * - The CRI sends no signals but a container's stop signal and SIGKILL; another one is `invalid`.
- * - The runtime's CNI configuration must leave sandboxes without interfaces, since the kubelet wires them.
+ * - Pods get their network from the kubelet: the runtime is given a CNI configuration that wires nothing.
  */
 export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonly clock: Clock; readonly log: Logger }): RemoteRuntime {
   const timeoutMs = config.timeoutMs ?? 120_000;
@@ -170,6 +173,27 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     // The runtime leaves the files to its client.
     if (status?.logPath.startsWith(`${config.podLogsDirectory}/`)) await removeLogFile(status.logPath);
   };
+  const askStatus = (): Promise<StatusAnswer> => call<StatusAnswer>('Status', { verbose: true }, read);
+  let networkPrepared = false;
+  const status: RuntimeService['status'] = async () => {
+    let answer = await askStatus();
+    // Skiff's own end leaves the network alone.
+    if (answer.info[runtimeInfoKey] !== undefined) return readStatus(answer);
+    if (!networkPrepared || !conditionOf(answer, 'NetworkReady').ready) {
+      try {
+        await installCniPlugin(cniPlacesOf(answer.info['config']));
+        networkPrepared = true;
+      } catch (error) {
+        return { ...(await readStatus(answer)), ready: false, message: error instanceof Error ? error.message : String(error) };
+      }
+      // The runtime sees the new configuration within moments.
+      for (let left = 40; left > 0 && !conditionOf(answer, 'NetworkReady').ready; left--) {
+        await deps.clock.sleep(50, closed.signal);
+        answer = await askStatus();
+      }
+    }
+    return readStatus(answer);
+  };
   /** The streaming calls answer with a URL on this host. */
   const urlOf = async (method: string, request: object): Promise<string> => (await call<{ url: string }>(method, request)).url;
 
@@ -178,13 +202,12 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       const v = await call<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }>('Version', { version: 'v1' }, read);
       return { runtimeName: v.runtimeName, runtimeVersion: v.runtimeVersion, apiVersion: v.runtimeApiVersion };
     },
-    status: async () => readStatus(await call<StatusAnswer>('Status', { verbose: true }, read)),
+    status,
     runPodSandbox: async (sandbox, { signal, onCreated }) => {
       const wire = renderSandbox(sandbox);
-      const { podSandboxId } = await call<{ podSandboxId: string }>(
-        'RunPodSandbox',
-        { config: wire, runtimeHandler: sandbox.runtimeHandler },
-        { signal, timeoutMs: timeoutMs * 2 },
+      const request = { config: wire, runtimeHandler: sandbox.runtimeHandler };
+      const { podSandboxId } = await withSandboxAddress({ uid: sandbox.metadata.uid, address: sandbox.addresses?.[0] }, () =>
+        call<{ podSandboxId: string }>('RunPodSandbox', request, { signal, timeoutMs: timeoutMs * 2 }),
       );
       sandboxConfigs.set(podSandboxId, wire);
       onCreated?.(podSandboxId);
@@ -314,6 +337,7 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
   return {
     runtime,
     images: createRemoteImages(channel),
+    removeTraces: async () => removeCniPlugin(cniPlacesOf((await askStatus()).info['config'])),
     close: () => {
       closed.abort();
       channel.close();
@@ -321,8 +345,15 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
   };
 }
 
+function conditionOf(answer: StatusAnswer, type: 'RuntimeReady' | 'NetworkReady'): { ready: boolean; message: string } {
+  const found = answer.status?.conditions.find((c) => c.type === type);
+  if (found === undefined) return { ready: false, message: `the runtime tells no condition ${type}` };
+  return { ready: found.status, message: found.message };
+}
+
 async function readStatus(answer: StatusAnswer): Promise<RuntimeStatus> {
-  const ready = answer.status?.conditions.find((c) => c.type === 'RuntimeReady');
+  const conditions = [conditionOf(answer, 'RuntimeReady'), conditionOf(answer, 'NetworkReady')];
+  const bad = conditions.find((c) => !c.ready);
   const told = answer.info[runtimeInfoKey] === undefined ? {} : (JSON.parse(answer.info[runtimeInfoKey]) as Partial<RuntimeStatus>);
   const unified = await access('/sys/fs/cgroup/cgroup.controllers').then(
     () => true,
@@ -330,8 +361,8 @@ async function readStatus(answer: StatusAnswer): Promise<RuntimeStatus> {
   );
   const configured = answer.info['config'] ?? '';
   return {
-    ready: ready?.status ?? false,
-    message: ready === undefined ? 'the runtime tells no condition RuntimeReady' : ready.message,
+    ready: bad === undefined,
+    message: bad?.message ?? '',
     cgroupVersion: unified ? 2 : 1,
     cgroupDriver: /"SystemdCgroup":\s*true/.test(configured) ? 'systemd' : 'cgroupfs',
     handlers: [...new Set(['', ...answer.runtimeHandlers.map((h) => h.name)])],

@@ -48,6 +48,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
       ...(ips.length === 0 ? {} : { [annotationNames.ips]: ips.join(',') }),
       ...(hostPorts.length === 0 ? {} : { [annotationNames.hostPorts]: JSON.stringify(hostPorts) }),
     },
+    ...(ips.length === 0 ? {} : { addresses: ips }),
     runtimeHandler,
     namespaces: sandboxNamespaces(pod),
     cgroupParent,

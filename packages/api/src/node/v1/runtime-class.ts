@@ -12,7 +12,6 @@ export const runtimeClass = defineResource<RuntimeClass>({
   scope: 'Cluster',
   schemaName: 'io.k8s.api.node.v1.RuntimeClass',
   storageVersionHash: 'WQTu1GL3T2Q=',
-  enforcement: 'stored',
   strategy: {
     validateName: nameIsDNSSubdomain,
     allowCreateOnUpdate: true,
