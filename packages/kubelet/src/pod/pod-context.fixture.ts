@@ -62,12 +62,18 @@ async function quiet(clock: FakeClock): Promise<void> {
 }
 
 export function createFakeNode(
-  o: { programs?: Readonly<Record<string, FakeProgram>>; tokens?: ServiceAccountTokens; clock?: FakeClock } = {},
+  o: {
+    programs?: Readonly<Record<string, FakeProgram>>;
+    tokens?: ServiceAccountTokens;
+    clock?: FakeClock;
+    /** A node whose kubelet was killed: this is the next one on the same runtime and disk. */
+    after?: FakeNode;
+  } = {},
 ): FakeNode {
-  const clock = o.clock ?? new FakeClock();
-  const fake = createFakeRuntime({ clock, ...(o.programs === undefined ? {} : { programs: o.programs }) });
+  const clock = o.clock ?? o.after?.clock ?? new FakeClock();
+  const fake = o.after?.fake ?? createFakeRuntime({ clock, ...(o.programs === undefined ? {} : { programs: o.programs }) });
   const abort = new AbortController();
-  const rootDirectory = mkdtempSync(path.join(os.tmpdir(), 'kubelet-'));
+  const rootDirectory = o.after?.context.rootDirectory ?? mkdtempSync(path.join(os.tmpdir(), 'kubelet-'));
   const events: string[] = [];
   const statuses = new Map<string, PodStatus>();
   const finished: string[] = [];

@@ -223,6 +223,21 @@ describe('pod worker', () => {
     expect(node.status('u')).toMatchObject({ phase: 'Running', podIP: '10.0.0.3', containerStatuses: [{ restartCount: 1, ready: true }] });
   });
 
+  it('keeps no more former sandboxes than it keeps containers of theirs', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({}));
+    await node.settle();
+    for (let i = 0; i < 6; i++) {
+      const ready = [...node.fake.sandboxes.values()].filter((s) => s.ready);
+      expect(ready).toHaveLength(1);
+      await node.fake.runtime.stopPodSandbox(ready[0]?.id ?? '');
+      await node.settle(400_000);
+    }
+    expect([...node.fake.containers.values()].map((c) => c.state).sort()).toEqual(['exited', 'running']);
+    // One whose last container has just been removed goes the next time.
+    expect(node.fake.sandboxes.size).toBeLessThanOrEqual(3);
+  });
+
   it('renews tokens when most of their life is over', async () => {
     const clock = new FakeClock();
     let asked = 0;

@@ -129,6 +129,14 @@ async function pruneOld(o: SyncInput, name: string): Promise<void> {
   await Promise.all(old.map((c) => o.context.runtime.removeContainer(c.id)));
 }
 
+/** Sandboxes that ended are kept for the containers in them, as long as these are kept for their logs. */
+async function pruneSandboxes(o: SyncInput): Promise<boolean> {
+  const { observed, context } = o;
+  const old = observed.sandboxes.slice(1).filter((s) => s.state !== 'ready' && !observed.containers.some((c) => c.podSandboxId === s.id));
+  await Promise.all(old.map((s) => context.runtime.removePodSandbox(s.id)));
+  return old.length > 0;
+}
+
 class RetryTimes {
   earliestMs: number | undefined;
   note(atMs: number): void {
@@ -148,6 +156,7 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
   signal.throwIfAborted();
   let resizeRetryAtMs: number | undefined;
   if (!actions.killPod) {
+    if (await pruneSandboxes(o)) changed = true;
     try {
       if (await resizeContainers(o, actions)) changed = true;
     } catch (error) {

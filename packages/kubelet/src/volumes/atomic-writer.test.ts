@@ -31,6 +31,15 @@ describe('writeAtomically', () => {
     expect(statSync(path.join(target, 'a')).mode & 0o777).toBe(0o400);
   });
 
+  it('leaves the old content, and nothing half-made, when the new can’t be written', async () => {
+    const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    await writeAtomically(target, payload({ a: '1' }), { now });
+    const tooLong = payload({ a: '2', ['x'.repeat(300)]: '3' });
+    for (let i = 0; i < 3; i++) await expect(writeAtomically(target, tooLong, { now })).rejects.toThrow('ENAMETOOLONG');
+    expect(readFileSync(path.join(target, 'a'), 'utf8')).toBe('1');
+    expect(readdirSync(target).sort()).toEqual(['..data', readlinkSync(path.join(target, '..data')), 'a'].sort());
+  });
+
   it('is empty with nothing to write', async () => {
     const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
     await writeAtomically(target, payload({ a: '1' }), { now });

@@ -54,12 +54,18 @@ export async function writeAtomically(target: string, payload: Payload, o: { now
   }
   const stamp = o.now.toISOString().slice(0, 19).replace(/[-T:]/g, '_');
   const fresh = await mkdtemp(path.join(target, `..${stamp}.`));
-  await chmod(fresh, 0o755);
-  await writeFiles(fresh, payload, o.ownership);
-  const temporary = path.join(target, '..data_tmp');
-  await rm(temporary, { force: true });
-  await symlink(path.basename(fresh), temporary);
-  await rename(temporary, path.join(target, dataLink));
+  try {
+    await chmod(fresh, 0o755);
+    await writeFiles(fresh, payload, o.ownership);
+    const temporary = path.join(target, '..data_tmp');
+    await rm(temporary, { force: true });
+    await symlink(path.basename(fresh), temporary);
+    await rename(temporary, path.join(target, dataLink));
+  } catch (error) {
+    // Where the disk is full, each further attempt would leave another one.
+    await rm(fresh, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
   await linkVisible(target, payload);
   await removeStale(target, payload);
   if (oldDirectory !== undefined) await rm(oldDirectory, { recursive: true, force: true });
