@@ -22,6 +22,7 @@ import { renewNodeLease } from './node/lease.ts';
 import { readUsage } from './node/machine.ts';
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
+import { createAllocations } from './pod/allocations.ts';
 import { admitPod, checkFit } from './pod/admission.ts';
 import { createNodeGuards, nodeResourcesOf, waitForRuntime } from './node-guards.ts';
 import { createNodeImages } from './node-images.ts';
@@ -244,7 +245,8 @@ export function createKubelet(
       log,
     });
     metrics.watch({ workers: () => manager.workers(), cgroupVersion: status.cgroupVersion });
-    await devices.load();
+    const allocations = createAllocations(config.rootDirectory, { clock, log });
+    await Promise.all([devices.load(), allocations.load()]);
     await eviction.look().catch((error: unknown) => log.warn({ err: error }, 'what the node has left could not be read yet'));
     const cgroups = createCgroups(config, {
       status,
@@ -322,6 +324,7 @@ export function createKubelet(
               allowedUnsafeSysctls: config.allowedUnsafeSysctls,
             }) ?? devices.admit(pod)),
       devices,
+      allocations,
       startSlots: createSlots(config.maxParallelStarts),
     };
     const notePulled = (image: Image, tookMs: number): void => {
@@ -361,6 +364,7 @@ export function createKubelet(
         ['node', register],
         ['pods', (s) => manager.run(s)],
         ['plugins', (s) => plugins.run(s)],
+        ['allocations', (s) => allocations.run(s, manager.adopted, () => manager.workers().map((w) => w.pod.metadata.uid))],
         ['cgroups', (s) => cgroups.node.run(s)],
         [
           'local volumes',

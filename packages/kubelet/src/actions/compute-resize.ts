@@ -6,7 +6,7 @@ import { type ContainerSpec, findContainer, initContainersOf, type PodSnapshot }
 import { type ObservedPod, runningContainers } from './observed-pod.ts';
 
 /** Runtimes have a least memory limit (Docker's is 6 MiB); below it nothing is there to be changed. */
-const leastMemoryBytes = 6 * 1024 * 1024;
+export const leastMemoryBytes = 6 * 1024 * 1024;
 
 export type ResizeVerdict = { readonly kind: 'none' } | { readonly kind: 'update' | 'restart'; readonly resources: ContainerResources };
 
@@ -35,11 +35,16 @@ export const resizesLeft = (pod: PodSnapshot, observed: ObservedPod, node: Limit
 
 export type Resources = DeepReadonly<ResourceRequirements>;
 
-/** What the node has granted: container name → its resources. */
+/** What the node has granted: container name → its resources, and under '' what the pod has as a whole. */
 export type Allocation = ReadonlyMap<string, Resources>;
 
+const wholePod = '';
+
 export const allocationOf = (pod: PodSnapshot): Map<string, Resources> =>
-  new Map([...initContainersOf(pod), ...pod.spec.containers].map((c) => [c.name, c.resources ?? {}]));
+  new Map([
+    ...(pod.spec.resources === undefined ? [] : [[wholePod, pod.spec.resources] as const]),
+    ...[...initContainersOf(pod), ...pod.spec.containers].map((c) => [c.name, c.resources ?? {}] as const),
+  ]);
 
 /** The pod with what it was granted in the place of what it asks for. */
 export function withAllocation(pod: PodSnapshot, allocation: Allocation): PodSnapshot {
@@ -47,10 +52,12 @@ export function withAllocation(pod: PodSnapshot, allocation: Allocation): PodSna
     const granted = allocation.get(c.name);
     return granted === undefined ? c : { ...c, resources: granted };
   };
+  const own = allocation.get(wholePod);
   return {
     ...pod,
     spec: {
       ...pod.spec,
+      ...(own === undefined ? {} : { resources: own }),
       containers: pod.spec.containers.map(grant),
       ...(pod.spec.initContainers === undefined ? {} : { initContainers: pod.spec.initContainers.map(grant) }),
     },

@@ -12,6 +12,7 @@ import type { HostMount } from '../host/host-mount.ts';
 import { createProbeManager } from '../probe/probe-manager.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import { createVolumeManager } from '../volumes/volume-manager.ts';
+import type { Allocation } from '../actions/compute-resize.ts';
 import type { PodContext } from './pod-context.ts';
 import { type PodSnapshot, snapshotPod } from './pod-snapshot.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -102,6 +103,7 @@ export function createFakeNode(
     of: () => ({ configMap: async (_ns, name) => configMaps.get(name), secret: async () => undefined }),
     release: () => undefined,
   };
+  const allocations = new Map<string, Allocation>();
   let address = 1;
   const context: PodContext = {
     rootDirectory,
@@ -131,6 +133,11 @@ export function createFakeNode(
       detach: async () => undefined,
       release: async () => undefined,
       run: async () => undefined,
+    },
+    allocations: {
+      get: (uid) => allocations.get(uid),
+      set: (uid, a) => void allocations.set(uid, a),
+      forget: (uid) => void allocations.delete(uid),
     },
     volumes: createVolumeManager(
       { rootDirectory },

@@ -20,6 +20,7 @@ import type { ProbeManager } from '../probe/probe-manager.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
+import type { Allocations } from './allocations.ts';
 import type { PodSnapshot } from './pod-snapshot.ts';
 
 /** Facts of the node that pods need. */
@@ -53,6 +54,7 @@ export interface PodContext {
   readonly dns: { readonly cluster: ClusterDns; host(): Promise<DnsConfig> };
   readonly event: PodEvent;
   readonly metrics: KubeletMetrics;
+  readonly allocations: Pick<Allocations, 'get' | 'set' | 'forget'>;
   readonly devices: Pick<DeviceManager, 'prepare' | 'release'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -70,7 +72,7 @@ export interface PodContext {
   /** Why a pod may not run on this node; undefined: it may. */
   admit(pod: PodSnapshot): { readonly reason: string; readonly message: string } | undefined;
   /** Why a pod can't have the resources of its spec: not now (`deferred`), or never on this node. */
-  fits(pod: PodSnapshot): { readonly deferred: boolean; readonly message: string } | undefined;
+  fits(pod: PodSnapshot, granted: PodSnapshot): { readonly deferred: boolean; readonly message: string } | undefined;
   /** Bounds how many pods start at once. */
   readonly startSlots: { take(signal: AbortSignal): Promise<Disposable> };
 }

@@ -57,7 +57,7 @@ export class PodWorker {
   /** Set while containers end. */
   #tellMeanwhile: (() => void) | undefined;
   #admitted = false;
-  readonly #grant = new ResourceGrant();
+  readonly #grant: ResourceGrant;
   #asked = false;
   readonly #seenAtMs: number;
   #startedAtMs: number | undefined;
@@ -70,6 +70,8 @@ export class PodWorker {
     this.#wakeUp = new WakeUp(o.context.clock);
     this.#seenAtMs = o.context.clock.now();
     this.#root = o.signal;
+    const { uid } = pod.metadata;
+    this.#grant = new ResourceGrant(o.context.allocations.get(uid), (granted) => o.context.allocations.set(uid, granted));
     if (o.observed !== undefined) {
       this.#observed = o.observed;
       this.#stale = false;
@@ -247,6 +249,7 @@ export class PodWorker {
         signal: child.signal,
         failures: this.#failures,
         made: this.#made,
+        resizing: this.#grant.inProgress,
         resizeFailed: (message) => this.#grant.failed(this.#pod, message, this.#context),
       });
       this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
@@ -374,6 +377,7 @@ export class PodWorker {
     await context.cgroups.remove(uid);
     context.images.forget(uid);
     context.devices.release(uid);
+    context.allocations.forget(uid);
     context.crashBackOff.forget(`${uid}_`);
     context.metrics.forgetPod(this.#pod.metadata);
     this.#advance({ type: 'cleanedUp' });

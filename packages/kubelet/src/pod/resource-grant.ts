@@ -1,4 +1,4 @@
-import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
+import { type Allocation, allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import type { StatusInput } from '../status/generate-status.ts';
 import { sameJson } from '../status/status-patch.ts';
 import type { PodContext } from './pod-context.ts';
@@ -21,11 +21,22 @@ function summary(pod: PodSnapshot, error?: string): string {
 
 /** What the node has granted to one pod: its first resources always, later ones where there is room (KEP-1287). */
 export class ResourceGrant {
-  readonly #granted = new Map<string, Resources>();
+  readonly #granted: Map<string, Resources>;
+  readonly #keep: (granted: Allocation) => void;
   #pending: StatusInput['resize'];
   /** Granted, and not yet true of the running containers. */
   #progress: StatusInput['resize'];
 
+  /** `granted`: by a kubelet before this one. `keep` is told of every grant. */
+  constructor(granted: Allocation | undefined, keep: (granted: Allocation) => void) {
+    this.#granted = new Map(granted);
+    this.#keep = keep;
+  }
+
+  /** Granted, and not carried out yet. */
+  get inProgress(): boolean {
+    return this.#progress !== undefined;
+  }
   /** The condition of a change that could not be granted, or is not carried out. */
   get condition(): StatusInput['resize'] {
     return this.#pending ?? this.#progress;
@@ -38,8 +49,14 @@ export class ResourceGrant {
   apply(pod: PodSnapshot, context: Pick<PodContext, 'fits' | 'event' | 'clock'>, retryAt: (atMs: number) => void): PodSnapshot {
     const wanted = allocationOf(pod);
     const changed = [...wanted].some(([name, r]) => this.#granted.has(name) && !sameJson(this.#granted.get(name), r));
-    const refusal = changed ? context.fits(pod) : undefined;
-    for (const [name, r] of wanted) if (refusal === undefined || !this.#granted.has(name)) this.#granted.set(name, r);
+    const refusal = changed ? context.fits(pod, withAllocation(pod, this.#granted)) : undefined;
+    let isNew = false;
+    for (const [name, r] of wanted) {
+      if (this.#granted.has(name) && (refusal !== undefined || sameJson(this.#granted.get(name), r))) continue;
+      this.#granted.set(name, r);
+      isNew = true;
+    }
+    if (isNew) this.#keep(this.#granted);
     if (refusal === undefined) {
       this.#pending = undefined;
       if (changed) {

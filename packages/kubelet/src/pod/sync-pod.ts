@@ -1,4 +1,4 @@
-import type { ContainerStatus } from '@skiff/cri';
+import type { ContainerResources, ContainerStatus } from '@skiff/cri';
 import { computePodActions, type PodActions, type ProbeVerdicts } from '../actions/compute-pod-actions.ts';
 import { computeResize } from '../actions/compute-resize.ts';
 import { type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
@@ -36,6 +36,8 @@ export interface SyncInput {
   readonly failures: number;
   /** IDs of what this sync makes, so that the engine's events about it are no news. */
   readonly made: Set<string>;
+  /** Other resources were granted, and are not in force yet. */
+  readonly resizing: boolean;
   /** Limits of running containers could not be changed. */
   readonly resizeFailed: (message: string) => void;
 }
@@ -90,11 +92,32 @@ async function resizeContainers(o: SyncInput, actions: PodActions): Promise<bool
     const verdict = computeResize(pod, c, status, context.node);
     return verdict.kind === 'update' ? [{ status, resources: verdict.resources }] : [];
   });
-  if (updates.length === 0) return false;
+  if (updates.length === 0) {
+    // What the pod has as a whole may be all that changed.
+    if (o.resizing) await context.cgroups.ensure(pod);
+    return false;
+  }
+  await checkMemoryInUse(o, updates);
   await context.cgroups.ensure(pod).catch(() => undefined);
   for (const { status, resources } of updates) await context.runtime.updateContainerResources(status.id, resources);
   await context.cgroups.ensure(pod);
   return true;
+}
+
+/** A limit below what is in use would kill the container. Throws with upstream's text. */
+async function checkMemoryInUse(
+  o: SyncInput,
+  updates: readonly { readonly status: ContainerStatus; readonly resources: ContainerResources }[],
+): Promise<void> {
+  for (const { status, resources } of updates) {
+    const { memoryLimitBytes: wanted } = resources;
+    const actual = status.resources.memoryLimitBytes ?? Number.POSITIVE_INFINITY;
+    if (wanted === undefined || wanted >= actual) continue;
+    const used = (await o.context.runtime.containerStats(status.id))?.memoryUsageBytes;
+    const { name } = status.metadata;
+    if (used === undefined) throw new Error(`missing container "${name}" memory usage`);
+    if (used >= wanted) throw new Error(`attempting to set container "${name}" memory limit (${wanted}) below current usage (${used})`);
+  }
 }
 
 /** The containers of an old sandbox stay for their logs; only init containers are removed, since they will run again. */

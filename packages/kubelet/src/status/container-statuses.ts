@@ -1,9 +1,11 @@
 import type { ContainerState, ContainerStatus as ApiContainerStatus, VolumeMountStatus } from '@skiff/api';
-import type { DeepReadonly } from '@skiff/apimachinery';
+import { type DeepReadonly, newMilliQuantity, newQuantity, quantityMilliValue, quantityValue } from '@skiff/apimachinery';
 import { formatTime } from '@skiff/component-base';
-import type { ContainerStatus } from '@skiff/cri';
+import type { ContainerResources, ContainerStatus } from '@skiff/cri';
+import { leastMemoryBytes } from '../actions/compute-resize.ts';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import { shouldBeStarted } from '../actions/restart-policy.ts';
+import { milliCpuToQuota, milliCpuToShares } from '../cgroups/resources.ts';
 import { type ContainerSpec, type ContainerType, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
 
 export interface WaitingReason {
@@ -57,13 +59,31 @@ const renderVolumeMounts = (c: ContainerSpec): VolumeMountStatus[] =>
     ...(m.readOnly === true ? { readOnly: true, recursiveReadOnly: m.recursiveReadOnly === 'Enabled' ? 'Enabled' : 'Disabled' } : {}),
   }));
 
-/** Limits and requests as they are in force; the spec's, since they are applied before a container starts. */
-function renderResources(c: ContainerSpec): Pick<ApiContainerStatus, 'resources' | 'allocatedResources'> {
+/** What a running container has of what it was granted: the runtime's word counts for what it knows, where it differs. */
+function inForce(granted: NonNullable<ApiContainerStatus['resources']>, actual: ContainerResources): void {
+  const { requests, limits } = granted;
+  const request = requests?.['cpu'] ?? limits?.['cpu'];
+  if (requests?.['cpu'] !== undefined && actual.cpuShares !== undefined) {
+    const shares = milliCpuToShares(quantityMilliValue(request ?? '0'));
+    if (shares !== actual.cpuShares) requests['cpu'] = newMilliQuantity(Math.ceil((actual.cpuShares * 1000) / 1024), 'DecimalSI');
+  }
+  if (limits?.['cpu'] !== undefined && actual.cpuQuotaMicros !== undefined) {
+    const quota = milliCpuToQuota(quantityMilliValue(limits['cpu']));
+    const period = actual.cpuPeriodMicros ?? 100_000;
+    if (quota !== actual.cpuQuotaMicros) limits['cpu'] = newMilliQuantity(Math.ceil((actual.cpuQuotaMicros * 1000) / period), 'DecimalSI');
+  }
+  if (limits?.['memory'] !== undefined && actual.memoryLimitBytes !== undefined) {
+    if (Math.max(quantityValue(limits['memory']), leastMemoryBytes) !== actual.memoryLimitBytes)
+      limits['memory'] = newQuantity(actual.memoryLimitBytes, 'BinarySI');
+  }
+}
+
+/** Limits and requests as they are in force, and what was granted. */
+function renderResources(c: ContainerSpec, status: ContainerStatus): Pick<ApiContainerStatus, 'resources' | 'allocatedResources'> {
   const requests = c.resources?.requests;
-  return {
-    resources: (c.resources === undefined ? {} : structuredClone(c.resources)) as NonNullable<ApiContainerStatus['resources']>,
-    ...(requests === undefined ? {} : { allocatedResources: { ...requests } }),
-  };
+  const resources = (c.resources === undefined ? {} : structuredClone(c.resources)) as NonNullable<ApiContainerStatus['resources']>;
+  if (status.state === 'running') inForce(resources, status.resources);
+  return { resources, ...(requests === undefined ? {} : { allocatedResources: { ...requests } }) };
 }
 
 function fromRuntime(
@@ -84,7 +104,7 @@ function fromRuntime(
     image: c.image,
     imageID: c.imageId,
     containerID,
-    ...renderResources(spec),
+    ...renderResources(spec, c),
     ...(volumeMounts.length === 0 ? {} : { volumeMounts }),
     ...(c.user === undefined ? {} : { user: { linux: { ...c.user, supplementalGroups: [...c.user.supplementalGroups] } } }),
   };

@@ -100,6 +100,16 @@ function generateConditions(o: StatusInput, phase: string, statuses: readonly Co
   ];
 }
 
+/** What the pod as a whole was granted (KEP-5419), where it asks as a whole. */
+function renderPodResources(pod: PodSnapshot): Pick<PodStatus, 'resources' | 'allocatedResources'> {
+  const { resources } = pod.spec;
+  if (resources === undefined) return {};
+  return {
+    resources: structuredClone(resources) as NonNullable<PodStatus['resources']>,
+    ...(resources.requests === undefined ? {} : { allocatedResources: { ...resources.requests } }),
+  };
+}
+
 /** The whole status that the kubelet reports for a pod. Pure. */
 export function generateStatus(o: StatusInput): PodStatus {
   const { pod, observed, previous } = o;
@@ -130,6 +140,7 @@ export function generateStatus(o: StatusInput): PodStatus {
     containerStatuses,
     ...(ephemeralContainerStatuses.length === 0 ? {} : { ephemeralContainerStatuses }),
     qosClass: pod.status.qosClass ?? computePodQOSClass(pod.spec),
+    ...renderPodResources(pod),
   };
   applyProbes(pod, status, o.probes);
   const statuses = [...initContainerStatuses, ...containerStatuses];
