@@ -20,13 +20,15 @@ export interface HostFirewall {
   update(rules: FirewallRules): void;
   /** Writes what is missing of the latest. Cheap when nothing is. */
   ensure(): Promise<void>;
-  /** Looks again every few seconds: dockerd, administrators and firewall managers rewrite tables. */
+  /** Looks again every ten seconds: dockerd, administrators and firewall managers rewrite tables. */
   run(signal: AbortSignal): Promise<void>;
   /** Removes every trace. */
   remove(): Promise<void>;
 }
 
-const checkIntervalMs = 5_000;
+const checkIntervalMs = 10_000;
+/** Firewalls in tables of their own are loaded by administrators and services: seldom. */
+const foreignIntervalMs = 30_000;
 const wait = ['-w', '10'];
 
 export function createHostFirewall(
@@ -39,6 +41,7 @@ export function createHostFirewall(
   let written: { plan: FirewallPlan; chains: unknown } | undefined;
   let dirty = true;
   let refused = '';
+  let foreignDueMs = 0;
   let wake = (): void => undefined;
   /** One change of the tables at a time. */
   let last: Promise<void> = Promise.resolve();
@@ -67,10 +70,13 @@ export function createHostFirewall(
   const ensureAll = async (): Promise<void> => {
     await forward();
     await ensureIptables();
+    if (clock.monotonicMs() < foreignDueMs) return;
     // A table of someone who lets nobody else in (firewalld may own its own) is for the administrator to open: pods must run meanwhile.
     try {
-      await ensureForeignChains(run, names, rules);
+      const opened = rules;
+      await ensureForeignChains(run, names, opened);
       refused = '';
+      if (opened === rules) foreignDueMs = clock.monotonicMs() + foreignIntervalMs;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       if (text !== refused) log.warn({ err: error }, 'a packet filter of someone else could not be opened for pods');
@@ -93,6 +99,7 @@ export function createHostFirewall(
     update: (next) => {
       if (isDeepStrictEqual(next, rules)) return;
       rules = next;
+      foreignDueMs = 0;
       dirty = true;
       wake();
     },

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { aborted, type Clock, type Logger, supervise } from '@skiff/component-base';
+import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { RunCommand } from '../host/run-command.ts';
 import { createHostFirewall } from './host-firewall.ts';
 import { type HostPort, type PodHostPorts, usesLoopback } from './host-port.ts';
@@ -9,7 +9,7 @@ import { networkNames, podLink } from './names.ts';
 import { createNodeNetwork } from './nodes/node-network.ts';
 import type { Peer } from './nodes/peer.ts';
 import { probeAddress } from './nodes/probe.ts';
-import { uplinkMtu, vxlanOverhead } from './nodes/uplink.ts';
+import { deviceMtu, uplinkDevice, vxlanOverhead } from './nodes/uplink.ts';
 import { ensureUnreachable, hostSource, isWired, openForLoopback, setPodMtu, unwirePod, wirePod } from './wiring.ts';
 
 /** A sandbox as the network knows it. */
@@ -73,6 +73,8 @@ export interface PodNetworkDeps {
 }
 
 const retryMs = 1_000;
+/** Nothing but new ranges makes more to prepare, and these say so. */
+const settledMs = 60_000;
 
 export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps): PodNetwork {
   const { run, clock, log } = deps;
@@ -171,10 +173,12 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
     problem = 'the network is being prepared';
     nodes.setPodCidrs(next);
     firewall.update(rules());
+    wakePreparation();
     start();
   };
+  let wakePreparation = (): void => undefined;
   const prepare = async (): Promise<void> => {
-    mtu ??= (await uplinkMtu(config.nodeAddress)) - vxlanOverhead;
+    mtu ??= deviceMtu(uplinkDevice(config.nodeAddress)) - vxlanOverhead;
     const ranges = [...config.clusterCidrs.filter((c) => !c.includes(':')), ...podCidrs];
     await Promise.all([firewall.ensure(), ...ranges.map((cidr) => ensureUnreachable(run, cidr))]);
     problem = '';
@@ -194,7 +198,9 @@ export function createPodNetwork(config: PodNetworkConfig, deps: PodNetworkDeps)
           log.error({ err: error }, 'the pod network could not be prepared; trying again');
         }
       }
-      await clock.sleep(retryMs, signal).catch(() => undefined);
+      using child = childSignal(signal);
+      wakePreparation = () => child.abort();
+      await clock.sleep(isDeepStrictEqual(prepared, podCidrs) ? settledMs : retryMs, child.signal).catch(() => undefined);
     }
   };
 

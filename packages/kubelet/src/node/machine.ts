@@ -1,8 +1,10 @@
-import { readdir, readFile, statfs } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { NodeSystemInfo } from '@skiff/api';
 import { newMilliQuantity, quantityMilliValue } from '@skiff/apimachinery';
 import type { RuntimeVersion } from '@skiff/cri';
+import { readKernel } from '../host/read-kernel.ts';
 import { kubeletVersion } from '../version.ts';
 
 const read = (file: string): Promise<string> =>
@@ -59,23 +61,17 @@ export interface MachineUsage {
 }
 
 /** By size, as the kernel lists them; empty where it has none. */
-async function readHugePages(sys: string): Promise<ReadonlyMap<number, number>> {
+function readHugePages(sys: string): ReadonlyMap<number, number> {
   const directory = `${sys}/kernel/mm/hugepages`;
-  const names = await readdir(directory).catch(() => [] as string[]);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
   const sizes = names.flatMap((name) => /^hugepages-(\d+)kB$/.exec(name)?.slice(1) ?? []);
-  const counts = await Promise.all(sizes.map((kb) => read(`${directory}/hugepages-${kb}kB/nr_hugepages`)));
-  return new Map(sizes.map((kb, i) => [Number(kb) * 1024, Number(counts[i]) || 0]));
+  return new Map(sizes.map((kb) => [Number(kb) * 1024, Number(readKernel(`${directory}/hugepages-${kb}kB/nr_hugepages`)) || 0]));
 }
 
 /** Throws when memory or the disk can't be read: pods are evicted by these figures. */
 export async function readUsage(directory: string, proc = '/proc', sys = '/sys'): Promise<MachineUsage> {
-  const [meminfo, fs, pidMax, loadavg, hugePages] = await Promise.all([
-    readFile(`${proc}/meminfo`, 'utf8'),
-    statfs(directory),
-    read(`${proc}/sys/kernel/pid_max`),
-    read(`${proc}/loadavg`),
-    readHugePages(sys),
-  ]);
+  const fs = await statfs(directory);
+  const meminfo = readFileSync(`${proc}/meminfo`, 'utf8');
   const kib = (name: string): number => {
     const found = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1];
     if (found === undefined) throw new Error(`${proc}/meminfo doesn't tell ${name}`);
@@ -89,10 +85,10 @@ export async function readUsage(directory: string, proc = '/proc', sys = '/sys')
     diskFreeBytes: fs.bfree * fs.bsize,
     diskInodes: fs.files,
     diskInodesFree: fs.ffree,
-    pidsMax: Number(pidMax) || 32_768,
-    pidsUsed: Number(/ \d+\/(\d+) /.exec(loadavg)?.[1] ?? '0'),
+    pidsMax: Number(readKernel(`${proc}/sys/kernel/pid_max`)) || 32_768,
+    pidsUsed: Number(/ \d+\/(\d+) /.exec(readKernel(`${proc}/loadavg`))?.[1] ?? '0'),
     swapBytes: /^SwapTotal:/m.test(meminfo) ? kib('SwapTotal') : 0,
-    hugePages,
+    hugePages: readHugePages(sys),
   };
 }
 

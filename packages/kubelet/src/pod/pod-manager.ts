@@ -30,6 +30,8 @@ export interface PodManager {
 
 const relistMs = 60_000;
 const housekeepingMs = 30_000;
+/** Links to logs go with their pods; what a lost pod left can wait. */
+const linkSweepMs = 300_000;
 
 /** Keeps one worker for each pod of the node, and ends what runs for pods that are gone. */
 export function createPodManager(deps: { source: PodSource; context: () => PodContext }): PodManager {
@@ -43,6 +45,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
   let root: AbortSignal = new AbortController().signal;
   /** undefined: the first time is still to come. */
   let relistedAtMs: number | undefined;
+  let linksDueMs = 0;
 
   /** Other pods of that name: after a partition, one that was deleted by force may still run here when its successor comes. */
   const namesakesOf = (pod: PodSnapshot): readonly PodWorker[] =>
@@ -137,8 +140,12 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     const context = deps.context();
     const { hostMount, volumes, cgroups } = context;
     const uids = await endOrphans((uid) => workers.has(uid));
+    const nowMs = context.clock.monotonicMs();
     // Where the engine's files can't be seen, every link would look broken.
-    if (hostMount.local('/') === '/') await context.logLinks.sweep();
+    if (nowMs >= linksDueMs && hostMount.local('/') === '/') {
+      linksDueMs = nowMs + linkSweepMs;
+      await context.logLinks.sweep();
+    }
     const removeRest = async (uid: string): Promise<void> => {
       await volumes.tearDown(uid);
       await cgroups.remove(uid);

@@ -8,7 +8,7 @@ import { applyRoutes, applyTunnel, ownRoutes } from './kernel-state.ts';
 import { directAddress, type Peer, tunnelAddress, tunnelMac } from './peer.ts';
 import { loadNodes, type RememberedNodes, saveNodes } from './remembered-nodes.ts';
 import { type NodesPlan, renderNodes } from './render-nodes.ts';
-import { findOnLink, readRoutes, uplinkMtu, vxlanOverhead } from './uplink.ts';
+import { deviceMtu, findOnLink, type KernelRoute, parseRoutes, readRoutes, uplinkDevice, vxlanOverhead } from './uplink.ts';
 import { ensureVxlan, removeVxlan } from './vxlan.ts';
 
 export interface NodeNetworkConfig {
@@ -44,6 +44,8 @@ interface Deps {
 }
 
 const checkIntervalMs = 2_000;
+/** Without other nodes only the MTU may change. */
+const aloneIntervalMs = 10_000;
 const retryMs = 1_000;
 
 export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNetwork {
@@ -61,7 +63,9 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
   let untold = '';
   let plan: NodesPlan = { routes: new Map(), neighbours: [], forwarding: [] };
   let surroundings = '';
+  let uplink: string | undefined;
   let mtu: number | undefined;
+  let seen: { readonly text: string; readonly routes: readonly KernelRoute[] } = { text: '', routes: [] };
   let saved: RememberedNodes | undefined;
   let problem = '';
   let dirty = true;
@@ -78,7 +82,9 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
 
   /** What decides which addresses are on a segment with this host, in a form that can be compared. */
   const lookAround = async (): Promise<{ routes: string; complete: boolean }> => {
-    const routes = await readRoutes();
+    const text = readRoutes();
+    if (text !== seen.text) seen = { text, routes: parseRoutes(text) };
+    const { routes } = seen;
     const present = new Set(routes.map((r) => `${r.destination} ${r.gateway} ${r.device}`));
     const wanted = [...plan.routes].filter(([destination]) => !unusable.has(destination));
     const expected = wanted.map(([destination, rest]) => {
@@ -148,7 +154,8 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
   };
 
   const sync = async (range: string): Promise<void> => {
-    const podMtu = (await uplinkMtu(nodeAddress)) - vxlanOverhead;
+    uplink = uplinkDevice(nodeAddress);
+    const podMtu = deviceMtu(uplink) - vxlanOverhead;
     if (mtu !== podMtu) {
       mtu = podMtu;
       deps.onMtu(podMtu);
@@ -223,7 +230,7 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
     if (!dirty) {
       const around = await lookAround();
       if (!around.complete) log.warn('routes to other nodes were removed by someone; writing them again');
-      dirty = !around.complete || around.routes !== surroundings || mtu !== (await uplinkMtu(nodeAddress)) - vxlanOverhead;
+      dirty = !around.complete || around.routes !== surroundings || mtu !== deviceMtu(uplink) - vxlanOverhead;
     }
     if (dirty) {
       dirty = false;
@@ -259,7 +266,7 @@ export function createNodeNetwork(config: NodeNetworkConfig, deps: Deps): NodeNe
         try {
           await turn();
           problem = '';
-          await pause(checkIntervalMs, signal);
+          await pause(peers.length === 0 ? aloneIntervalMs : checkIntervalMs, signal);
         } catch (error) {
           if (signal.aborted) return;
           problem = (error as Error).message;

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { readKernel } from '../../host/read-kernel.ts';
 import type { RunCommand } from '../../host/run-command.ts';
 
 const withoutNetworkMtu = 1500;
@@ -7,18 +7,15 @@ const withoutNetworkMtu = 1500;
 /** Bytes that VXLAN adds to each packet: outer IPv4, UDP and VXLAN headers and the inner Ethernet header. */
 export const vxlanOverhead = 50;
 
-async function mtuOf(device: string): Promise<number | undefined> {
-  const text = await readFile(`/sys/class/net/${device}/mtu`, 'utf8').catch(() => '');
-  return Number(text.trim()) || undefined;
+/** The interface that has the node's address, else the one that the default route leaves by. Listing all interfaces is dear on a full node. */
+export function uplinkDevice(nodeAddress: string, interfaces = networkInterfaces()): string | undefined {
+  const owner = Object.entries(interfaces).find(([, addresses]) => addresses?.some((a) => a.address === nodeAddress && !a.internal));
+  return owner?.[0] ?? parseRoutes(readRoutes()).find((r) => r.destination === '0.0.0.0/0')?.device;
 }
 
-/** MTU of the interface that has the node's address, else of the one that the default route leaves by; 1500 without either. */
-export async function uplinkMtu(nodeAddress: string, interfaces = networkInterfaces()): Promise<number> {
-  const owner = Object.entries(interfaces).find(([, addresses]) => addresses?.some((a) => a.address === nodeAddress && !a.internal));
-  if (owner !== undefined) return (await mtuOf(owner[0])) ?? withoutNetworkMtu;
-  const device = (await readRoutes()).find((r) => r.destination === '0.0.0.0/0')?.device;
-  return (device === undefined ? undefined : await mtuOf(device)) ?? withoutNetworkMtu;
-}
+/** MTU of an interface; 1500 where there is none. */
+export const deviceMtu = (device: string | undefined): number =>
+  (device === undefined ? 0 : Number(readKernel(`/sys/class/net/${device}/mtu`))) || withoutNetworkMtu;
 
 export interface KernelRoute {
   readonly destination: string;
@@ -41,8 +38,8 @@ export function parseRoutes(text: string): readonly KernelRoute[] {
     });
 }
 
-export const readRoutes = async (): Promise<readonly KernelRoute[]> =>
-  parseRoutes(await readFile('/proc/net/route', 'utf8').catch(() => ''));
+/** For `parseRoutes`. */
+export const readRoutes = (): string => readKernel('/proc/net/route');
 
 /** For each address the interface that reaches it without a router. */
 export async function findOnLink(run: RunCommand, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
