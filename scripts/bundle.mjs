@@ -3,8 +3,9 @@
  * modules. What a process imports only when it needs it stands in files beside. proxy-data stays as it is: it loads little. `mainOf` in
  * packages/cli uses a bundle when nothing was built after it.
  */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './skiff.mjs';
 
@@ -59,6 +60,36 @@ const loadSeldomLate = {
   },
 };
 
+/**
+ * Of a package in CommonJS that is imported late esbuild exports nothing but `default`, where Node finds the names: here they are asked
+ * for while the bundle is made.
+ */
+const exportNames = {
+  name: 'export-names',
+  setup(b) {
+    b.onResolve({ filter: /^[^./]/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
+      if (kind !== 'dynamic-import' || pluginData === exportNames) return undefined;
+      const { path: file, external: isExternal } = await b.resolve(path, { importer, resolveDir, kind, pluginData: exportNames });
+      return isExternal || isBuiltin(path) || file === '' || isModule(file) ? undefined : { path: file, namespace: 'names' };
+    });
+    b.onLoad({ filter: /./, namespace: 'names' }, ({ path }) => {
+      const names = Object.keys(createRequire(path)(path)).filter((n) => /^[A-Za-z_$][\w$]*$/.test(n) && n !== 'default');
+      const file = JSON.stringify(path);
+      return {
+        contents: `import all from ${file}; export default all; export const { ${names.join(', ')} } = all;`,
+        resolveDir: dirname(path),
+      };
+    });
+  },
+};
+/** Whether Node takes a file for an ECMAScript module. */
+function isModule(file) {
+  if (file.endsWith('.mjs') || file.endsWith('.cjs')) return file.endsWith('.mjs');
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder))
+    if (existsSync(join(folder, 'package.json'))) return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).type === 'module';
+  return false;
+}
+
 /** Files beside a main have names by their content: a process that runs finds its own after a later build. Those of old builds go after a day. */
 function removeOld(folder) {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
@@ -81,7 +112,7 @@ await Promise.all(
       format: 'esm',
       splitting: split.includes(name),
       chunkNames: 'part-[hash]',
-      plugins: [loadSeldomLate],
+      plugins: [exportNames, loadSeldomLate],
       minifySyntax: true,
       minifyWhitespace: true,
       external: [...external, ...(later[name] ?? [])],
