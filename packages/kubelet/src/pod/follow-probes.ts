@@ -1,4 +1,6 @@
 import { newestContainer, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
+import type { ProbeType } from '../probe/probe-state.ts';
+import type { ProbeReadings } from '../status/generate-status.ts';
 import type { PodContext } from './pod-context.ts';
 import { findContainer, isHostNetwork, type PodSnapshot } from './pod-snapshot.ts';
 
@@ -27,4 +29,13 @@ export function followProbes(
       ...(told === undefined || o.made.has(c.id) ? {} : { known: { ready: told.ready, started: told.started ?? false } }),
     });
   }
+}
+
+/** What the probes say, as statuses want it. */
+export function readingsOf(probes: PodContext['probes']): ProbeReadings {
+  const succeeded = (id: string, type: ProbeType): boolean | undefined => {
+    const reading = probes.reading(id, type);
+    return reading === undefined ? undefined : reading === 'success';
+  };
+  return { started: (id) => succeeded(id, 'startup'), ready: (id) => succeeded(id, 'readiness') };
 }

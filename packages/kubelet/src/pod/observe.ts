@@ -69,3 +69,9 @@ export async function observePod(uid: string, ended: Map<string, ContainerStatus
   const addresses = sorted.sandboxes[0]?.annotations[annotationNames.ips] ?? '';
   return { ...sorted, ips: addresses === '' ? [] : addresses.split(',') };
 }
+
+/** The same with these containers made and not started. */
+export const asNotStarted = (observed: ObservedPod, ids: ReadonlySet<string>): ObservedPod => ({
+  ...observed,
+  containers: observed.containers.map((c) => (ids.has(c.id) && c.state === 'running' ? { ...c, state: 'created' } : c)),
+});

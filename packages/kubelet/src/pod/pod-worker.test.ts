@@ -4,6 +4,7 @@ import type { Client } from '@skiff/client';
 import { FakeClock } from '@skiff/component-base';
 import { RuntimeError } from '@skiff/cri';
 import { createServiceAccountTokens } from '../volumes/service-account-tokens.ts';
+import type { PodSnapshot } from './pod-snapshot.ts';
 import { createFakeNode, fakePod, snapshot } from './pod-context.fixture.ts';
 
 const condition = (status: { conditions?: { type: string; status: string; reason?: string }[] } | undefined, type: string): string =>
@@ -183,6 +184,58 @@ describe('pod worker', () => {
     await node.settle(100);
     expect(node.events).toContain('Normal Killing c Container c failed liveness probe, will be restarted');
     expect(node.status('u')?.containerStatuses?.[0]?.restartCount).toBe(1);
+  });
+
+  it('says nothing good of containers before their hooks and probes did', async () => {
+    let over = (): void => undefined;
+    await using node = createFakeNode({ programs: { ready: (p) => p.exit(0), hook: (p) => void (over = () => p.exit(0)) } });
+    const probed = { name: 'a', image: 'fake:1', command: ['pause'], readinessProbe: { exec: { command: ['ready'] }, periodSeconds: 1 } };
+    const hooked = { name: 'b', image: 'fake:1', command: ['pause'], lifecycle: { postStart: { exec: { command: ['hook'] } } } };
+    node.start(fakePod({ containers: [probed, hooked] }));
+    await node.settle();
+    // The status that is told while a start takes long.
+    await node.settle(1_100);
+    expect(node.status('u')?.containerStatuses).toMatchObject([
+      { name: 'a', ready: false, started: true, state: { running: {} } },
+      { name: 'b', ready: false, started: false, state: { waiting: { reason: 'ContainerCreating' } } },
+    ]);
+    over();
+    await node.settle(1_100);
+    expect(node.status('u')?.containerStatuses).toMatchObject([
+      { name: 'a', ready: true },
+      { name: 'b', ready: true, state: { running: {} } },
+    ]);
+  });
+
+  it('widens the pod before a container starts with more than it had', async () => {
+    await using node = createFakeNode();
+    const granted: string[] = [];
+    const ensure = async (pod: PodSnapshot): Promise<string> => {
+      granted.push(`${pod.spec.containers[0]?.resources?.limits?.['cpu']} with ${node.fake.containers.size} containers`);
+      return '/pods';
+    };
+    Object.assign(node.context, { cgroups: { ...node.context.cgroups, ensure } });
+    const pod = (cpu: string, generation: number): ReturnType<typeof fakePod> =>
+      fakePod(
+        {
+          containers: [
+            {
+              name: 'c',
+              image: 'fake:1',
+              command: ['pause'],
+              resources: { requests: { cpu: '10m' }, limits: { cpu } },
+              resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }],
+            },
+          ],
+        },
+        { generation },
+      );
+    const worker = node.start(pod('20m', 1));
+    await node.settle();
+    worker.update(snapshot(pod('30m', 2)));
+    await node.settle(1_100);
+    expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({ restartCount: 1, ready: true });
+    expect(granted).toEqual(['20m with 0 containers', '30m with 1 containers']);
   });
 
   it('goes on to tell readiness while it ends', async () => {

@@ -9,8 +9,8 @@ import { failedMountReason } from '../volumes/volume-manager.ts';
 import { generateStatus, type StatusInput } from '../status/generate-status.ts';
 import { newTerminations } from '../status/terminations.ts';
 import { killContainers, removePod, stopSandboxes } from './kill-pod.ts';
-import { followProbes } from './follow-probes.ts';
-import { observePod } from './observe.ts';
+import { followProbes, readingsOf } from './follow-probes.ts';
+import { asNotStarted, observePod } from './observe.ts';
 import type { PodContext } from './pod-context.ts';
 import { meansWork } from './pod-change.ts';
 import { ResourceGrant } from './resource-grant.ts';
@@ -49,6 +49,7 @@ export class PodWorker {
   readonly #ended = new Map<string, ContainerStatus>();
   readonly #waiting = new Map<string, WaitingReason>();
   readonly #made = new Set<string>();
+  readonly #starting = new Set<string>();
   #failure: StatusInput['failure'];
   #failures = 0;
   #syncing: ChildSignal | undefined;
@@ -250,6 +251,7 @@ export class PodWorker {
         failures: this.#failures,
         made: this.#made,
         resizing: this.#grant.inProgress,
+        starting: this.#starting,
         resizeFailed: (message) => this.#grant.failed(this.#pod, message, this.#context),
       });
       this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
@@ -286,8 +288,8 @@ export class PodWorker {
     const { runtime, hostMount } = this.#context;
     if (this.#state.phase !== 'syncing') return;
     const seen = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
-    // What was seen is old news when that sync is over.
-    if (this.#syncing === sync) this.#tell(seen, false);
+    // What was seen is old news when that sync is over; and nobody is to count on what has not been started to the end.
+    if (this.#syncing === sync) this.#tell(asNotStarted(seen, this.#starting), false);
   }
   async #refreshVolumes(observed: ObservedPod, signal: AbortSignal): Promise<void> {
     const { volumes, node } = this.#context;
@@ -311,10 +313,7 @@ export class PodWorker {
       hostIPs: node.addresses,
       now: formatTime(clock.now()),
       waiting: (name) => (terminal ? undefined : this.#waiting.get(name)),
-      probes: {
-        started: (id) => (probes.reading(id, 'startup') ?? 'success') === 'success',
-        ready: (id) => (probes.reading(id, 'readiness') ?? 'success') === 'success',
-      },
+      probes: readingsOf(probes),
       terminal,
       ...(this.#grant.condition === undefined || terminal ? {} : { resize: this.#grant.condition }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),

@@ -38,6 +38,8 @@ export interface SyncInput {
   readonly made: Set<string>;
   /** Other resources were granted, and are not in force yet. */
   readonly resizing: boolean;
+  /** IDs of containers whose start, with its postStart hook, is under way. */
+  readonly starting: Set<string>;
   /** Limits of running containers could not be changed. */
   readonly resizeFailed: (message: string) => void;
 }
@@ -254,7 +256,8 @@ export async function syncPod(o: SyncInput): Promise<SyncResult> {
         const graceMs = graceSecondsOf(pod, c, '') * 1000;
         await killOne(pod, { status, observed, message: 'FailedPostStartHook', deadline: new Deadline(context.clock, graceMs) }, context);
       };
-      await startContainer(pod, c, id, { podIP: ips[0] ?? '', context, signal, kill });
+      o.starting.add(id);
+      await startContainer(pod, c, id, { podIP: ips[0] ?? '', context, signal, kill }).finally(() => o.starting.delete(id));
       o.waiting.delete(c.name);
     } catch (error) {
       signal.throwIfAborted();

@@ -5,6 +5,7 @@ import { checkSandbox } from '../actions/compute-pod-actions.ts';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import {
   ephemeralContainersOf,
+  findContainer,
   initContainersOf,
   isHostNetwork,
   isSidecar,
@@ -15,10 +16,10 @@ import { containersReady, kubeletConditions, podInitialized, podReady, stampCond
 import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
 import { computePhase } from './phase.ts';
 
-/** Readiness as the probes see it; a container without a probe of a kind counts as successful. */
+/** What the probes of a container say; undefined: it is not probed (yet, any more, or at all). */
 export interface ProbeReadings {
-  started(containerId: string): boolean;
-  ready(containerId: string): boolean;
+  started(containerId: string): boolean | undefined;
+  ready(containerId: string): boolean | undefined;
 }
 
 export interface StatusInput {
@@ -46,11 +47,15 @@ export interface StatusInput {
 
 const bareId = (status: ContainerStatus): string => (status.containerID ?? '').replace(/^[^:]+:\/\//, '');
 
-function applyProbes(pod: PodSnapshot, status: PodStatus, probes: ProbeReadings): void {
+/** A container that has a probe is what was said of it last until the probe speaks, and nothing good before that. */
+function applyProbes(pod: PodSnapshot, status: PodStatus, probes: ProbeReadings, previous: DeepReadonly<PodStatus>): void {
+  const told = [...(previous.containerStatuses ?? []), ...(previous.initContainerStatuses ?? [])];
   const judge = (s: ContainerStatus): void => {
     const running = s.state?.running !== undefined;
-    s.started = running && probes.started(bareId(s));
-    s.ready = s.started && probes.ready(bareId(s));
+    const spec = findContainer(pod, s.name)?.spec;
+    const before = told.find((t) => t.name === s.name && t.containerID === s.containerID);
+    s.started = running && (probes.started(bareId(s)) ?? (spec?.startupProbe === undefined || before?.started === true));
+    s.ready = s.started && (probes.ready(bareId(s)) ?? (spec?.readinessProbe === undefined || before?.ready === true));
   };
   for (const s of status.containerStatuses ?? []) judge(s);
   for (const s of status.initContainerStatuses ?? []) {
@@ -142,7 +147,7 @@ export function generateStatus(o: StatusInput): PodStatus {
     qosClass: pod.status.qosClass ?? computePodQOSClass(pod.spec),
     ...renderPodResources(pod),
   };
-  applyProbes(pod, status, o.probes);
+  applyProbes(pod, status, o.probes, previous);
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const phase = choosePhase(o, computePhase(pod, statuses, { terminal: o.terminal, initialized: appContainerHasRun(pod, observed) }));
   status.phase = phase;
