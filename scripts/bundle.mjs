@@ -76,7 +76,7 @@ const exportNames = {
       const names = Object.keys(createRequire(path)(path)).filter((n) => /^[A-Za-z_$][\w$]*$/.test(n) && n !== 'default');
       const file = JSON.stringify(path);
       return {
-        contents: `import all from ${file}; export default all; export const { ${names.join(', ')} } = all;`,
+        contents: `import * as all from ${file}; export default all; export const { ${names.join(', ')} } = all;`,
         resolveDir: dirname(path),
       };
     });
