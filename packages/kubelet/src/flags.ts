@@ -101,6 +101,9 @@ export const kubeletFlags = {
     type: 'string',
     help: 'directory in which device plugins find the kubelet; <root-dir>/device-plugins when absent',
   },
+  'manifest-url': { type: 'string', default: '', help: 'URL with a static pod or a list of them' },
+  'manifest-url-header': { type: 'list', default: [], help: 'name:value headers for requests to it' },
+  'http-check-frequency': { type: 'duration', default: '20s', help: 'how often it is asked' },
   'pod-manifest-path': { type: 'string', default: '', help: 'file or directory with static pods' },
   'kube-reserved': {
     type: 'list',

@@ -297,8 +297,8 @@ export function createKubelet(
       metrics,
       clock,
       log,
-      services: async (s) => {
-        await Promise.race([serviceInformer.synced, aborted(s)]);
+      services: async (s, wait) => {
+        if (wait) await Promise.race([serviceInformer.synced, aborted(s)]);
         s.throwIfAborted();
         return serviceInformer.list();
       },

@@ -7,13 +7,13 @@ export type FlagName = keyof typeof kubeletFlags;
  * `idle`: any value of the default's type is taken, and nothing here depends on it.
  */
 export type Field =
-  | { readonly flag: FlagName; readonly as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces' }
+  | { readonly flag: FlagName; readonly as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces' | 'headers' }
   /** `name<separator>value` in a list flag. */
   | { readonly flag: FlagName; readonly as: 'map'; readonly separator: '<' | '=' }
   | { readonly fixed: unknown }
   | { readonly idle: unknown };
 
-const flag = (name: FlagName, as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces'): Field => ({
+const flag = (name: FlagName, as: 'string' | 'integer' | 'boolean' | 'duration' | 'strings' | 'taints' | 'graces' | 'headers'): Field => ({
   flag: name,
   as,
 });
@@ -28,9 +28,9 @@ export const fields: Readonly<Record<string, Field>> = {
   podLogsDir: flag('pod-logs-dir', 'string'),
   syncFrequency: idle('1m0s'),
   fileCheckFrequency: idle('20s'),
-  httpCheckFrequency: idle('20s'),
-  staticPodURL: fixed(''),
-  staticPodURLHeader: fixed({}),
+  httpCheckFrequency: flag('http-check-frequency', 'duration'),
+  staticPodURL: flag('manifest-url', 'string'),
+  staticPodURLHeader: flag('manifest-url-header', 'headers'),
   address: flag('address', 'string'),
   port: flag('port', 'integer'),
   readOnlyPort: fixed(0),

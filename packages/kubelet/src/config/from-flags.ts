@@ -66,6 +66,19 @@ function imageGarbageOf(flags: KubeletFlags): KubeletConfig['imageGarbage'] {
   };
 }
 
+function staticPodUrlOf(flags: KubeletFlags): KubeletConfig['staticPodUrl'] {
+  const { 'manifest-url': url, 'manifest-url-header': given, 'http-check-frequency': intervalMs } = flags;
+  if (url === '') return undefined;
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new FlagError(`--manifest-url takes a URL of http or https, not "${url}"`);
+  const headers: Record<string, string[]> = {};
+  for (const entry of given.filter((e) => e !== '')) {
+    const [, name, value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/.exec(entry) ?? [];
+    if (name === undefined) throw new FlagError(`--manifest-url-header takes name:value, not "${entry}"`);
+    (headers[name] ??= []).push(value.trim());
+  }
+  return { url, headers, intervalMs };
+}
+
 function imagePullsOf(
   flags: KubeletFlags,
 ): Pick<KubeletConfig, 'maxParallelPulls' | 'imageVerification' | 'credentialProviders' | 'registryMirrorsFile'> {
@@ -136,6 +149,7 @@ export function configOf(flags: KubeletFlags): KubeletConfig {
     allowedUnsafeSysctls: flags['allowed-unsafe-sysctls'],
     podMaxPids: flags['pod-max-pids'],
     staticPodPath: flags['pod-manifest-path'],
+    staticPodUrl: staticPodUrlOf(flags),
     devicePluginDirectory: flags['device-plugin-dir'] ?? path.join(realpathSync(flags['root-dir']), 'device-plugins'),
     shutdownGraces: planGrace({
       totalMs: flags['shutdown-grace-period'],

@@ -3,10 +3,11 @@ import type { EvictionConfig } from '../eviction/eviction-manager.ts';
 import type { ShutdownGrace } from '../shutdown/shutdown-plan.ts';
 import type { ImageGarbageConfig } from '../images/image-gc.ts';
 import type { ProviderConfig } from '../images/providers/provider-config.ts';
+import type { StaticPodSettings } from '../static-pods/static-pods.ts';
 import type { VerificationPolicy } from '../images/verification-policy.ts';
 
 /** What the kubelet is assembled with; made of flags. */
-export interface KubeletConfig {
+export interface KubeletConfig extends StaticPodSettings {
   readonly nodeName: string;
   /** Primary first. */
   readonly nodeAddresses: readonly string[];
@@ -50,8 +51,6 @@ export interface KubeletConfig {
   /** undefined: as the cgroup version has it. */
   readonly singleProcessOomKill: boolean | undefined;
   readonly devicePluginDirectory: string;
-  /** File or directory; '' for none. */
-  readonly staticPodPath: string;
   readonly shutdownGraces: readonly ShutdownGrace[];
   /** What the node keeps for itself, resource → amount. */
 }

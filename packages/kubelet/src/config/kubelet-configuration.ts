@@ -88,6 +88,12 @@ function flagText(name: string, field: Extract<Field, { flag: FlagName }>, value
       return Object.entries(value)
         .map(([key, v]) => `${key}${field.separator}${String(v)}`)
         .join(',');
+    case 'headers':
+      if (!isJsonObject(value) || !Object.values(value).every((v) => Array.isArray(v) && v.every((t) => typeof t === 'string')))
+        throw typeError(name, 'a map of lists of strings');
+      return Object.entries(value)
+        .flatMap(([key, list]) => (list as string[]).map((v) => `${key}:${v}`))
+        .join(',');
     case 'graces':
       if (!Array.isArray(value) || !value.every(isJsonObject)) throw typeError(name, 'a list of priorities with their seconds');
       return value.map((g) => `${Number(g['priority'] ?? 0)}=${Number(g['shutdownGracePeriodSeconds'] ?? 0)}`).join(',');
@@ -154,6 +160,9 @@ function fieldValue(field: Field, flags: Readonly<Record<string, unknown>>): Jso
       }),
     );
   }
+  // They may be secrets.
+  if (field.as === 'headers' && Array.isArray(value))
+    return Object.fromEntries(value.map((h: string) => [h.slice(0, h.indexOf(':')), ['<masked>']]));
   if (field.as === 'graces' && Array.isArray(value)) {
     return value.map((g: string) => {
       const [priority, seconds] = g.split('=').map(Number);

@@ -58,8 +58,8 @@ export interface PodContext {
   readonly devices: Pick<DeviceManager, 'prepare' | 'release'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Services as far as they are known; resolves when they were read once. */
-  services(signal: AbortSignal): Promise<readonly DeepReadonly<Service>[]>;
+  /** Services as far as they are known; resolves when they were read once, unless nobody is to `wait` for the API. */
+  services(signal: AbortSignal, wait: boolean): Promise<readonly DeepReadonly<Service>[]>;
   /** What the pod can show a registry. */
   pullCredentials(pod: PodSnapshot): CredentialLookup;
   /** The handler of a RuntimeClass. Throws when there is no such class. */

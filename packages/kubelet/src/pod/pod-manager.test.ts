@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import type { Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
-import type { Informer, InformerHandler } from '@skiff/client';
+import type { InformerHandler } from '@skiff/client';
 import { describe, expect, it } from 'vitest';
 import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
+import type { PodSource } from '../static-pods/static-pods.ts';
 import { createPodManager, type PodManager } from './pod-manager.ts';
 import { createFakeNode, type FakeNode, fakePod } from './pod-context.fixture.ts';
 
@@ -11,7 +12,12 @@ import { createFakeNode, type FakeNode, fakePod } from './pod-context.fixture.ts
 class Source {
   readonly #pods = new Map<string, Pod>();
   readonly #handlers = new Set<InformerHandler<Pod>>();
-  readonly synced = Promise.resolve();
+  readonly synced: Promise<void>;
+  readonly early: PodSource['early'];
+  constructor(o: { synced?: Promise<void>; early?: PodSource['early'] } = {}) {
+    this.synced = o.synced ?? Promise.resolve();
+    this.early = o.early;
+  }
   list(): readonly DeepReadonly<Pod>[] {
     return [...this.#pods.values()];
   }
@@ -42,7 +48,7 @@ interface Running extends AsyncDisposable {
 /** A kubelet's pod manager on a node; another one on the same node is a restarted kubelet. */
 function startManager(node: FakeNode, source: Source): Running {
   const abort = new AbortController();
-  const manager = createPodManager({ source: source as unknown as Informer<Pod>, context: () => node.context });
+  const manager = createPodManager({ source: source as unknown as PodSource, context: () => node.context });
   const running = manager.run(abort.signal);
   return {
     manager,
@@ -158,4 +164,36 @@ describe('pod manager', () => {
     await node.settle(31_000);
     expect(readdirSync(podsDirectory(node.context.rootDirectory))).toEqual([]);
   });
+});
+
+it('static pods run before the API was reached once, and nothing of other pods is ended before', async () => {
+  await using node = createFakeNode();
+  const file = fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['pause'] }] }, { name: 'from-file', uid: 'f' });
+  const other = fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['pause'] }] }, { name: 'of-api', uid: 'o' });
+  const source = new Source();
+  source.put(other);
+  {
+    await using _before = startManager(node, source);
+    await node.settle();
+    expect(starts(node)).toBe(1);
+  }
+  let reach: () => void = () => undefined;
+  const early = {
+    ready: Promise.resolve(),
+    subscribe: (h: InformerHandler<Pod>) => {
+      h.onAdd?.(file);
+      return { [Symbol.dispose]: () => undefined };
+    },
+  };
+  const later = new Source({ synced: new Promise((resolve) => (reach = resolve)), early });
+  await using running = startManager(node, later);
+  await node.settle(60_000);
+  expect(running.manager.pods().map((p) => p.metadata.name)).toEqual(['from-file']);
+  expect(node.status('f')?.phase).toBe('Running');
+  expect(node.fake.calls.filter((c) => c.startsWith('stopPodSandbox'))).toEqual([]);
+  later.put(other);
+  reach();
+  await node.settle();
+  expect(starts(node)).toBe(2);
+  expect(running.manager.workers()).toHaveLength(2);
 });

@@ -1,6 +1,7 @@
 import type { HostPort } from '../network/host-port.ts';
 import { readdir } from 'node:fs/promises';
 import type { Pod } from '@skiff/api';
+import type { InformerHandler } from '@skiff/client';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { aborted, supervise } from '@skiff/component-base';
 import type { PodSandbox } from '@skiff/cri';
@@ -85,16 +86,15 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     if (present === undefined) startWorker(pod);
     else present.update(pod);
   };
-  const subscribe = (): Disposable =>
-    deps.source.subscribe({
-      onAdd: apply,
-      onUpdate: (pod, old) => {
-        // The same name may be another pod by now.
-        if (old.metadata?.uid !== pod.metadata?.uid) workers.get(old.metadata?.uid ?? '')?.remove();
-        apply(pod);
-      },
-      onDelete: (pod) => workers.get(pod.metadata?.uid ?? '')?.remove(),
-    });
+  const handler: InformerHandler<Pod> = {
+    onAdd: apply,
+    onUpdate: (pod, old) => {
+      // The same name may be another pod by now.
+      if (old.metadata?.uid !== pod.metadata?.uid) workers.get(old.metadata?.uid ?? '')?.remove();
+      apply(pod);
+    },
+    onDelete: (pod) => workers.get(pod.metadata?.uid ?? '')?.remove(),
+  };
 
   const adopt = async (): Promise<void> => {
     const { runtime, network, log } = deps.context();
@@ -194,6 +194,14 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     }
   };
 
+  /** Static pods don't wait for the API. */
+  const startEarly = async (signal: AbortSignal): Promise<Disposable | undefined> => {
+    const { early } = deps.source;
+    if (early === undefined) return undefined;
+    await Promise.race([early.ready, aborted(signal)]);
+    return signal.aborted ? undefined : early.subscribe(handler);
+  };
+
   return {
     adopted,
     relistAgeMs: () => (relistedAtMs === undefined ? 0 : deps.context().clock.monotonicMs() - relistedAtMs),
@@ -220,21 +228,24 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
           await clock.sleep(delayMs, signal).catch(() => undefined);
         }
       }
+      const following = Promise.all([
+        supervise('runtime events', followEvents, { signal, clock, log }),
+        supervise('relist', relist, { signal, clock, log }),
+      ]);
+      using _early = await startEarly(signal);
       await Promise.race([deps.source.synced, aborted(signal)]);
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        await Promise.all([following, ...[...workers.values()].map((w) => w.done)]);
+        return;
+      }
       // Who comes back after a long absence ends what is no longer wanted here before it starts anything new.
       const wanted = new Set(deps.source.list().map((pod) => pod.metadata?.uid ?? ''));
       await endOrphans((uid) => wanted.has(uid) || workers.has(uid)).catch((error: unknown) =>
         log.error({ err: error }, 'what is left of former pods could not be found; housekeeping will'),
       );
-      if (signal.aborted) return;
-      using _subscription = subscribe();
+      using _subscription = signal.aborted ? undefined : deps.source.subscribe(handler);
       markAdopted();
-      await Promise.all([
-        supervise('runtime events', followEvents, { signal, clock, log }),
-        supervise('relist', relist, { signal, clock, log }),
-        supervise('housekeeping', housekeeping, { signal, clock, log }),
-      ]);
+      await Promise.all([following, supervise('housekeeping', housekeeping, { signal, clock, log })]);
       await Promise.all([...workers.values()].map((w) => w.done));
     },
   };

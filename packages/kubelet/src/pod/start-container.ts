@@ -14,7 +14,7 @@ import { readFileInside } from '../host/safe-tree.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { MountedVolume } from '../volumes/volume-plugin.ts';
 import type { PodContext } from './pod-context.ts';
-import { type ContainerSpec, ephemeralContainersOf, findContainer, type PodSnapshot } from './pod-snapshot.ts';
+import { type ContainerSpec, ephemeralContainersOf, findContainer, isStaticPod, type PodSnapshot } from './pod-snapshot.ts';
 
 /** Of a file that a fileKeyRef names (KEP-3721). */
 const maxEnvFileBytes = 64 * 1024;
@@ -67,7 +67,7 @@ async function renderConfig(
   const { context, prepared } = o;
   const paths = podPaths(context.rootDirectory, pod.metadata.uid);
   const addresses = { podIPs: prepared.ips, hostIPs: context.node.addresses };
-  const services = await context.services(o.signal);
+  const services = await context.services(o.signal, !isStaticPod(pod));
   const volumes = await prepared.volumes;
   const [env, files] = await Promise.all([
     makeEnvironment({

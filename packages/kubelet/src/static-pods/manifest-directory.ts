@@ -21,6 +21,24 @@ export interface ManifestSource {
   readonly ready: Promise<void>;
 }
 
+/** Several as one. Of pods with the same name the first counts. */
+export function joinSources(sources: readonly ManifestSource[]): ManifestSource {
+  const [only] = sources;
+  if (sources.length === 1 && only !== undefined) return only;
+  return {
+    ready: Promise.all(sources.map((s) => s.ready)).then(() => undefined),
+    pods: () => [
+      ...new Map(
+        sources
+          .flatMap((s) => s.pods())
+          .reverse()
+          .map((p) => [`${p.metadata.namespace}/${p.metadata.name}`, p]),
+      ).values(),
+    ],
+    run: async (onChange, signal) => void (await Promise.all(sources.map((s) => s.run(onChange, signal)))),
+  };
+}
+
 export function createManifestSource(
   config: { readonly path: string; readonly nodeName: string },
   deps: { clock: Clock; log: Logger },

@@ -41,11 +41,20 @@ function apiReference(pod: PodSnapshot): string | undefined {
   return undefined;
 }
 
+/** Where a manifest comes from, and who reads it when. */
+export type ManifestOrigin = { readonly nodeName: string; readonly now: string } & ({ readonly file: string } | { readonly url: string });
+
 /** Adds what upstream adds to every static pod: the node's name, a UID that follows from the content, and where it came from. */
-function claim(draft: Pod, o: { readonly file: string; readonly nodeName: string; readonly now: string }): void {
+function claim(draft: Pod, o: ManifestOrigin): void {
   const { metadata: { resourceVersion: _, ...metadata } = {}, spec } = draft;
   const content = JSON.stringify({ metadata, spec });
-  const uid = metadata.uid ?? createHash('md5').update(content).update(`host:${o.nodeName}`).update(`file:${o.file}`).digest('hex');
+  const uid =
+    metadata.uid ??
+    createHash('md5')
+      .update(content)
+      .update(`host:${o.nodeName}`)
+      .update('file' in o ? `file:${o.file}` : `url:${o.url}`)
+      .digest('hex');
   draft.metadata = {
     ...metadata,
     uid,
@@ -54,7 +63,7 @@ function claim(draft: Pod, o: { readonly file: string; readonly nodeName: string
     annotations: {
       ...metadata.annotations,
       [configAnnotations.hash]: uid,
-      [configAnnotations.source]: 'file',
+      [configAnnotations.source]: 'file' in o ? 'file' : 'http',
       'kubernetes.io/config.seen': o.now,
     },
   };
@@ -69,8 +78,20 @@ function claim(draft: Pod, o: { readonly file: string; readonly nodeName: string
  * A manifest as the pod that this node is to run. Throws with what is wrong: it is checked as the API would check it, since its mirror
  * has to be taken there.
  */
-export function readManifest(text: string, o: { readonly file: string; readonly nodeName: string; readonly now: string }): PodSnapshot {
+export const readManifest = (text: string, o: ManifestOrigin): PodSnapshot => readOne(parseYaml(text), o);
+
+/** The same for one pod or a list of them. Throws for the first that is wrong. */
+export function readManifests(text: string, o: ManifestOrigin): readonly PodSnapshot[] {
   const parsed = parseYaml(text);
+  const head = parsed.value as { kind?: unknown; apiVersion?: unknown; items?: unknown } | null;
+  const isList = head?.apiVersion === 'v1' && (head.kind === 'PodList' || head.kind === 'List') && Array.isArray(head.items);
+  if (!isList) return [readOne(parsed, o)];
+  return (head.items as unknown[]).map((item) =>
+    readOne(parseYaml(JSON.stringify({ apiVersion: 'v1', kind: 'Pod', ...(item as object) })), o),
+  );
+}
+
+function readOne(parsed: ReturnType<typeof parseYaml>, o: ManifestOrigin): PodSnapshot {
   const head = parsed.value as DeepReadonly<Pod> | null;
   if (head === null || typeof head !== 'object' || head.kind !== 'Pod' || head.apiVersion !== 'v1') throw new Error('it is not a v1 Pod');
   const { object: draft, strictErrors } = codec.decode(parsed);

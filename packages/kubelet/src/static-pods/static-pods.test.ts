@@ -1,4 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pod } from '@skiff/api';
@@ -8,6 +10,7 @@ import { silentLogger, systemClock } from '@skiff/component-base';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isStaticPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { createManifestSource } from './manifest-directory.ts';
+import { createUrlSource } from './manifest-url.ts';
 import { readManifest } from './read-manifest.ts';
 import { createStaticPods } from './static-pods.ts';
 
@@ -185,4 +188,54 @@ describe('static pods', () => {
     await expect(statics.run(new AbortController().signal)).rejects.toThrow('no watches left');
     expect(w.handlers.size).toBe(0);
   });
+});
+
+it('static pods of a URL: headers, lists, and the last good answer', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'url-')), 'last.json');
+  const two = {
+    apiVersion: 'v1',
+    kind: 'PodList',
+    items: ['a', 'b'].map((name) => ({ metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }] } })),
+  };
+  let answer = { code: 200, body: JSON.stringify(two) };
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers['x-who'] as string | undefined);
+    response.writeHead(answer.code).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pods`;
+  const start = () => {
+    const abort = new AbortController();
+    const source = createUrlSource(
+      { url, headers: { 'X-Who': ['me'] }, intervalMs: 10, nodeName: 'n', file },
+      { clock: systemClock, log: silentLogger },
+    );
+    const changes: string[][] = [];
+    const done = source.run(() => changes.push(source.pods().map((p) => p.metadata.name)), abort.signal);
+    return { source, changes, stop: async () => (abort.abort(), await done) };
+  };
+  try {
+    const first = start();
+    await first.source.ready;
+    expect(first.changes).toEqual([['a-n', 'b-n']]);
+    expect(first.source.pods()[0]?.metadata.annotations?.['kubernetes.io/config.source']).toBe('http');
+    expect(seen[0]).toBe('me');
+    answer = { code: 200, body: manifest() };
+    await vi.waitFor(() => expect(first.changes[1]).toEqual(['web-n']));
+    answer = { code: 500, body: '' };
+    const { length } = seen;
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(length + 1));
+    expect(first.changes).toHaveLength(2);
+    await first.stop();
+    const second = start();
+    await second.source.ready;
+    expect(second.changes).toEqual([['web-n']]);
+    answer = { code: 200, body: '' };
+    await vi.waitFor(() => expect(second.changes[1]).toEqual([]));
+    await second.stop();
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });

@@ -1,10 +1,12 @@
+import path from 'node:path';
 import { pod as pods, type Node, type Pod } from '@skiff/api';
 import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client, Informer, InformerHandler } from '@skiff/client';
 import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import { type PodSnapshot, snapshotPod } from '../pod/pod-snapshot.ts';
 import type { StatusManager } from '../status/status-manager.ts';
-import { createManifestSource, type ManifestSource } from './manifest-directory.ts';
+import { createManifestSource, joinSources, type ManifestSource } from './manifest-directory.ts';
+import { createUrlSource } from './manifest-url.ts';
 import { configAnnotations } from './read-manifest.ts';
 
 const isMirror = (pod: DeepReadonly<Pod>): boolean => pod.metadata?.annotations?.[configAnnotations.mirror] !== undefined;
@@ -17,8 +19,13 @@ const retryMs = 5_000;
 export interface PodSource {
   list(): readonly DeepReadonly<Pod>[];
   subscribe(handler: InformerHandler<Pod>): Disposable;
-  /** Resolves when the pods of the API, and of files, are known. */
+  /** Resolves when the pods of the API, and static ones, are known. */
   readonly synced: Promise<void>;
+  /** Static pods alone: they run before the API was reached once. */
+  readonly early?: {
+    readonly ready: Promise<void>;
+    subscribe(handler: InformerHandler<Pod>): Disposable;
+  };
 }
 
 export interface StaticPods extends PodSource {
@@ -144,12 +151,18 @@ export function createStaticPods(
     }
   };
 
+  const subscribeStatic = (handler: InformerHandler<Pod>): Disposable => {
+    handlers.add(handler);
+    for (const p of running.values()) handler.onAdd?.(p as DeepReadonly<Pod>);
+    return { [Symbol.dispose]: () => void handlers.delete(handler) };
+  };
+
   return {
     synced: Promise.all([informer.synced, manifests.ready]).then(() => undefined),
     list: () => [...informer.list().filter((p) => !isMirror(p)), ...([...running.values()] as DeepReadonly<Pod>[])],
+    early: { ready: manifests.ready, subscribe: subscribeStatic },
     subscribe: (handler) => {
-      handlers.add(handler);
-      for (const p of running.values()) handler.onAdd?.(p as DeepReadonly<Pod>);
+      const files = subscribeStatic(handler);
       const api = informer.subscribe({
         onAdd: (p) => (isMirror(p) ? undefined : handler.onAdd?.(p)),
         onUpdate: (p, old) => (isMirror(p) ? undefined : handler.onUpdate?.(p, old)),
@@ -157,7 +170,7 @@ export function createStaticPods(
       });
       return {
         [Symbol.dispose]: () => {
-          handlers.delete(handler);
+          files[Symbol.dispose]();
           api[Symbol.dispose]();
         },
       };
@@ -175,13 +188,26 @@ export function createStaticPods(
   };
 }
 
+export interface StaticPodSettings {
+  /** File or directory; '' for none. */
+  readonly staticPodPath: string;
+  /** `undefined`: none. */
+  readonly staticPodUrl:
+    | { readonly url: string; readonly headers: Readonly<Record<string, readonly string[]>>; readonly intervalMs: number }
+    | undefined;
+}
+
 /** The static pods of a configuration; undefined: it has none. */
-export const staticPodsOf = (
-  config: { readonly nodeName: string; readonly staticPodPath: string },
+export function staticPodsOf(
+  config: StaticPodSettings & { readonly nodeName: string; readonly rootDirectory: string },
   deps: Omit<Parameters<typeof createStaticPods>[1], 'manifests'> & { readonly clock: Clock },
-): StaticPods | undefined => {
-  const { nodeName, staticPodPath } = config;
-  if (staticPodPath === '') return undefined;
-  const manifests = createManifestSource({ path: staticPodPath, nodeName }, deps);
-  return createStaticPods({ nodeName }, { ...deps, manifests });
-};
+): StaticPods | undefined {
+  const { nodeName, staticPodPath, staticPodUrl, rootDirectory } = config;
+  const sources = [
+    ...(staticPodPath === '' ? [] : [createManifestSource({ path: staticPodPath, nodeName }, deps)]),
+    ...(staticPodUrl === undefined
+      ? []
+      : [createUrlSource({ ...staticPodUrl, nodeName, file: path.join(rootDirectory, 'static-pods-of-url.json') }, deps)]),
+  ];
+  return sources.length === 0 ? undefined : createStaticPods({ nodeName }, { ...deps, manifests: joinSources(sources) });
+}
