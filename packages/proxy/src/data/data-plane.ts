@@ -44,6 +44,14 @@ export function sourceChooser(settings: TableSettings): (client: string, endpoin
     client === endpoint.address || !isLocalPod(client) || !isPod(endpoint.address) ? undefined : shadow(client);
 }
 
+/** A port of the host that is bound and refuses connections. */
+const holdClosed = (bound: RawHandle, target: FrontendTarget): OpenFrontend => ({
+  target,
+  handle: () => bound,
+  close: () => bound.close(),
+  onGroupChanged: () => undefined,
+});
+
 /** Serves a table: opens and closes listeners, carries connections. One for each proxy-data process. */
 export class DataPlane {
   #table: DataTable;
@@ -171,9 +179,17 @@ export class DataPlane {
 
   #put(key: string, frontend: Frontend, handle: RawHandle | undefined): void {
     const group = this.#groups.get(frontend.group) ?? this.#newGroup(frontend.group);
-    this.#groups.set(frontend.group, group);
+    if (frontend.isClosed !== true) this.#groups.set(frontend.group, group);
     const admits = frontend.sourceRanges === undefined ? undefined : cidrMatcher(frontend.sourceRanges);
     const old = this.#listening.get(key);
+    if (old !== undefined && old.frontend.isClosed !== frontend.isClosed) {
+      // What was only bound is listened on; a listener can't be turned back, so that another socket takes its place.
+      const isOpened = old.frontend.isClosed === true;
+      if (!isOpened) this.#close(key);
+      const bound = old.opening.then((open) => (isOpened ? open?.handle() : undefined));
+      this.#start(key, frontend, { group, admits }, bound);
+      return;
+    }
     if (old !== undefined) {
       const regrouped = old.target.group !== group;
       Object.assign(old.target, { group, admits });
@@ -184,7 +200,7 @@ export class DataPlane {
     this.#start(key, frontend, { group, admits }, handle);
   }
 
-  #start(key: string, frontend: Frontend, target: FrontendTarget, handle: RawHandle | undefined): void {
+  #start(key: string, frontend: Frontend, target: FrontendTarget, handle: RawHandle | Promise<RawHandle | undefined> | undefined): void {
     const listening: Listening = {
       frontend,
       target,
@@ -209,9 +225,15 @@ export class DataPlane {
     this.#listening.set(key, Object.assign(listening, { opening }));
   }
 
-  async #openSocket(frontend: Frontend, target: FrontendTarget, handle: RawHandle | undefined): Promise<OpenFrontend> {
+  async #openSocket(
+    frontend: Frontend,
+    target: FrontendTarget,
+    handle: RawHandle | Promise<RawHandle | undefined> | undefined,
+  ): Promise<OpenFrontend> {
     const { place, protocol, address, port } = frontend;
-    const where = handle ?? (place === 'host' ? await this.#deps.hostPorts.bind(protocol, address, port) : { address, port });
+    const bound = (await handle) ?? (place === 'host' ? await this.#deps.hostPorts.bind(protocol, address, port) : undefined);
+    if (frontend.isClosed === true && bound !== undefined) return holdClosed(bound, target);
+    const where = bound ?? { address, port };
     return protocol === 'TCP' ? openTcpFrontend(where, target, this.#connectionDeps) : openUdpFrontend(where, target, this.#connectionDeps);
   }
 

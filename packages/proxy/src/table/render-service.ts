@@ -145,7 +145,13 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
 
   const nodePort = port.nodePort ?? 0;
   if (nodePort > 0)
-    for (const address of nodePortListeners(protocol, family, context)) add('cluster', { place: 'host', address, port: nodePort });
+    for (const address of nodePortListeners(protocol, family, context)) {
+      const frontend = { place: 'host', address, port: nodePort } as const;
+      add('cluster', frontend);
+      // Opening a port of the host takes a child process: it is bound before there is a pod, and then only listened on.
+      if (protocol === 'TCP' && selection.cluster.length === 0)
+        frontends.push({ ...frontend, protocol, group: `${name}/cluster`, isClosed: true });
+    }
 
   const nat =
     spec.externalTrafficPolicy === 'Local' && family === 'IPv4'

@@ -147,6 +147,18 @@ describe('a ClusterIP', () => {
 
 describe('from outside', () => {
   const slices = [slice('web', [ready('10.244.1.2', { nodeName: 'n1' }), ready('10.244.2.2', { nodeName: 'n2' })])];
+  it('is bound at the host before there is an endpoint, so that it opens at once', () => {
+    const ports = [{ name: 'http', port: 80, nodePort: 30_080 }];
+    const web = service('web', { type: 'NodePort', ports });
+    const at = 'host TCP 0.0.0.0:30080';
+    const before = render(state([web], [])).table;
+    expect(before.frontends[at]).toMatchObject({ isClosed: true });
+    expect(listeners(state([web], []))).toEqual({ [at]: [] });
+    const { table } = render(state([web], [slice('web', [ready('10.244.1.2')])]));
+    expect(table.frontends[at]).not.toHaveProperty('isClosed');
+    const udp = service('web', { type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30_080, protocol: 'UDP' }] });
+    expect(listeners(state([udp], []))).toEqual({});
+  });
   it('node ports are opened in the host, for UDP on each address', () => {
     const ports = [{ name: 'http', port: 80, nodePort: 30_080 }];
     expect(Object.keys(listeners(state([service('web', { type: 'NodePort', ports })], slices)))).toEqual([

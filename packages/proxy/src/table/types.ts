@@ -30,6 +30,8 @@ export interface Frontend {
   readonly group: string;
   /** CIDRs that may connect (spec.loadBalancerSourceRanges); absent: everybody. */
   readonly sourceRanges?: readonly string[];
+  /** Bound, so that it can be opened at once, and not listened on: connections are refused. Its group need not be there. */
+  readonly isClosed?: true;
 }
 
 export interface TableSettings {

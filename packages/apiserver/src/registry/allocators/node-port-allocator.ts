@@ -1,8 +1,10 @@
 import type { RevisionedStore } from '@skiff/storage';
+import { protobufBodies } from '../../request/protobuf-body.ts';
 import { AllocationError, rangeIsFull } from './ip-allocator.ts';
 
 const alreadyAllocated = 'provided port is already allocated';
 const maxAttempts = 32;
+const openBrace = 0x7b;
 
 export interface PortRange {
   /** Inclusive. */
@@ -142,7 +144,9 @@ export class NodePortAllocator {
   }
 
   #decode(value: Buffer, revision: number): RangeState {
-    const stored = JSON.parse(value.toString('utf8')) as { range?: string; data?: string };
+    // Upstream writes it as protobuf.
+    const isJson = value[0] === openBrace;
+    const stored = (isJson ? JSON.parse(value.toString('utf8')) : protobufBodies.decodeObject(value)) as { range?: string; data?: string };
     const { bits } = this.#empty();
     const from = Number((stored.range ?? '').split('-')[0]);
     const bytes = Buffer.from(stored.data ?? '', 'base64').reverse();
