@@ -127,13 +127,16 @@ describe('node ports', () => {
     const store = createMemoryStore();
     const key = '/registry/ranges/servicenodeports';
     // By kube-apiserver 1.36, but for the data: ports 30000 and 30009.
-    const head = '6b387300 0a150a0276311 20f52616e6765416c6c6f636174696f6e1223 0a100a0012001a0022002a0032003800420012 0b33303030302d3332373637';
+    const head =
+      '6b387300 0a150a0276311 20f52616e6765416c6c6f636174696f6e1223 0a100a0012001a0022002a0032003800420012 0b33303030302d3332373637';
     await store.put(key, Buffer.from(`${head}1a020201 1a002200`.replaceAll(' ', ''), 'hex'), { expected: 0 });
     const ports = new NodePortAllocator({ from: 30000, to: 32767 }, { store, key, random: () => 0 });
     await expect(ports.allocate(30000, false)).rejects.toThrow('already allocated');
     await expect(ports.allocate(30009, false)).rejects.toThrow('already allocated');
     await ports.allocate(30001, false);
-    expect(JSON.parse((await store.get(key)).entry?.value.toString() ?? '')).toMatchObject({ data: Buffer.from([2, 3]).toString('base64') });
+    expect(JSON.parse((await store.get(key)).entry?.value.toString() ?? '')).toMatchObject({
+      data: Buffer.from([2, 3]).toString('base64'),
+    });
   });
 });
 
