@@ -19,6 +19,8 @@ export async function renderContainerCreate(o: {
   oomScoreFloor: number;
   recursiveReadOnly: boolean;
   cgroupParent: string;
+  /** The sandbox's; '': the engine's default. */
+  handler: string;
   /** As the engine is to be told. */
   user: { readonly user: string; readonly groups: readonly number[] };
 }): Promise<ContainerCreateOptions> {
@@ -67,6 +69,7 @@ export async function renderContainerCreate(o: {
       LogConfig: { Type: 'json-file', Config: { 'max-size': o.runtime.logMaxSize, 'max-file': String(o.runtime.logMaxFiles) } },
       RestartPolicy: { Name: 'no' },
       CgroupParent: o.cgroupParent,
+      ...(o.handler === '' ? {} : { Runtime: o.handler }),
       ...renderResources(config.resources, o.oomScoreFloor),
     },
   };

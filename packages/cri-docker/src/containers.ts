@@ -75,6 +75,7 @@ export function createContainers(o: {
       oomScoreFloor: f.oomScoreFloor,
       recursiveReadOnly: f.recursiveReadOnlyMounts,
       cgroupParent: sandbox.cgroupParent,
+      handler: sandbox.runtime,
       user,
     });
     const made = async (): Promise<string> => {

@@ -1,4 +1,4 @@
-import type { ContainerMetadata, PodSandboxMetadata } from '@skiff/cri';
+import type { ContainerMetadata, PodSandboxConfig, PodSandboxMetadata } from '@skiff/cri';
 
 /** Labels on what this package creates. The `io.kubernetes.*` ones are those that log and metrics agents know from other runtimes. */
 export const labelNames = {
@@ -11,6 +11,7 @@ export const labelNames = {
   containerName: 'io.kubernetes.container.name',
   attempt: 'io.skiff.attempt',
   image: 'io.skiff.image',
+  runtimeHandler: 'io.skiff.runtime-handler',
 } as const;
 
 const annotationPrefix = 'annotation.';
@@ -21,13 +22,12 @@ type Labels = Readonly<Record<string, string>>;
 
 export function renderSandboxLabels(
   instance: string,
-  metadata: PodSandboxMetadata,
-  labels: Labels,
-  annotations: Labels,
+  { metadata, labels, annotations, runtimeHandler }: PodSandboxConfig,
 ): Record<string, string> {
   return {
     ...labels,
     ...prefixed(annotations),
+    ...(runtimeHandler === '' ? {} : { [labelNames.runtimeHandler]: runtimeHandler }),
     [labelNames.instance]: instance,
     [labelNames.type]: 'podsandbox' satisfies ObjectType,
     [labelNames.podName]: metadata.name,

@@ -25,7 +25,7 @@ export async function renderSandboxCreate(o: {
     name: sandboxName(config.metadata),
     Image: o.image,
     ...(ownNetwork ? { Hostname: config.hostname } : {}),
-    Labels: renderSandboxLabels(o.runtime.instance, config.metadata, config.labels, config.annotations),
+    Labels: renderSandboxLabels(o.runtime.instance, config),
     HostConfig: {
       NetworkMode: ownNetwork ? 'none' : 'host',
       ...(ownNetwork ? {} : { UTSMode: 'host' }),

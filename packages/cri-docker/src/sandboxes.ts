@@ -19,6 +19,8 @@ import { renderSandboxCreate } from './sandbox-create.ts';
 export interface SandboxRecord {
   readonly status: PodSandboxStatus;
   readonly cgroupParent: string;
+  /** The engine's name for what runs it and its containers; '': its default. */
+  readonly runtime: string;
 }
 
 export interface Sandboxes
@@ -47,6 +49,7 @@ function describe(c: ContainerInspectInfo): SandboxRecord {
       ...splitLabels(labels),
     },
     cgroupParent: c.HostConfig.CgroupParent ?? '',
+    runtime: labels[labelNames.runtimeHandler] ?? '',
   };
 }
 
@@ -133,6 +136,7 @@ export function createSandboxes(o: { engine: Engine; facts: EngineFactsReader; c
           annotations: sandbox.annotations,
         },
         cgroupParent: sandbox.cgroupParent ?? '',
+        runtime: sandbox.runtimeHandler,
       });
       onCreated?.(id);
       await docker.getContainer(id).start();

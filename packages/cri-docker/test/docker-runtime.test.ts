@@ -69,6 +69,24 @@ describe.skipIf(missing !== undefined)('Docker Engine', () => {
     expect(await docker.listContainers({ all: true, filters: { label: [`io.kubernetes.pod.uid=${config.metadata.uid}`] } })).toEqual([]);
   });
 
+  it("runs a sandbox and its containers by the handler's runtime, also when it has forgotten them", async () => {
+    const runtimeHandler = 'io.containerd.runc.v2';
+    expect((await made.runtime.status()).handlers).toContain(runtimeHandler);
+    const sandbox = await made.runtime.runPodSandbox(sandboxConfig({ runtimeHandler }), { signal: never });
+    const later = createDockerRuntime({ ...defaultDockerRuntimeConfig, instance });
+    const config = containerConfig(image, ['sleep', '60']);
+    const first = await made.runtime.createContainer(sandbox.id, config);
+    const second = await later.runtime.createContainer(sandbox.id, { ...config, metadata: { name: 'second', attempt: 0 } });
+    later.close();
+    for (const id of [sandbox.id, first, second]) {
+      const { HostConfig: h } = await docker.getContainer(id).inspect();
+      expect((h as { Runtime?: string }).Runtime).toBe(runtimeHandler);
+    }
+    await made.runtime.startContainer(second);
+    expect((await made.runtime.containerStatus(second)).state).toBe('running');
+    await made.runtime.removePodSandbox(sandbox.id);
+  });
+
   it('limits, confines and runs as asked', async () => {
     const sandbox = await made.runtime.runPodSandbox(sandboxConfig(), { signal: never });
     const base = containerConfig(image, ['sh', '-c', 'id -u; id -g; touch /x || echo readonly']);

@@ -22,6 +22,8 @@ describe.skipIf(missing !== undefined)('containerd', () => {
       { endpoint: containerd.endpoint, instance: 'test', podLogsDirectory: path.join(root, 'logs') },
       { clock: systemClock, log: silentLogger },
     );
+    // Sandboxes get no network here but by the plugin that this installs.
+    expect(await remote.runtime.status()).toMatchObject({ ready: true, handlers: [''] });
     return {
       runtime: remote,
       image,
@@ -36,6 +38,8 @@ describe.skipIf(missing !== undefined)('containerd', () => {
       },
       [Symbol.asyncDispose]: async () => {
         for (const s of await remote.runtime.listPodSandbox()) await remote.runtime.removePodSandbox(s.id);
+        await remote.removeTraces();
+        expect(await readdir(path.join(root, 'cni/conf'))).toEqual([]);
         remote.close();
         // The runtime leaves logs to its client.
         expect(await readdir(path.join(root, 'logs'))).toEqual([]);

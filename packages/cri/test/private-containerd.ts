@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -7,15 +7,6 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const containerdBinary = '/usr/bin/containerd';
 export const containerdBinaries = [containerdBinary, '/usr/bin/ctr', '/usr/bin/containerd-shim-runc-v2', '/bin/busybox'];
-
-/** A CNI plugin that wires nothing, since the kubelet does; containerd wants to be told an address nevertheless. */
-const plugin = `#!/bin/sh
-cat >/dev/null
-case "$CNI_COMMAND" in
-VERSION) echo '{"cniVersion":"0.3.1","supportedVersions":["0.3.0","0.3.1"]}' ;;
-ADD) echo '{"cniVersion":"0.3.1","interfaces":[{"name":"eth0","sandbox":"'"$CNI_NETNS"'"}],"ips":[{"version":"4","interface":0,"address":"192.0.2.1/32"}]}' ;;
-esac
-`;
 
 const renderConfig = (root: string, image: string): string => `version = 2
 root = "${root}/root"
@@ -33,6 +24,10 @@ state = "${root}/state"
     conf_dir = "${root}/cni/conf"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "native"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other]
+    runtime_type = "io.containerd.runc.v2"
 `;
 
 /** An image in the form of \`docker save\` with busybox and its applets. */
@@ -41,7 +36,7 @@ async function writeImage(root: string, image: string): Promise<string> {
   await mkdir(path.join(layer, 'bin'), { recursive: true });
   for (const name of ['tmp', 'etc', 'proc', 'sys', 'dev']) await mkdir(path.join(layer, name));
   await run('cp', ['/bin/busybox', path.join(layer, 'bin/busybox')]);
-  for (const applet of ['sh', 'cat', 'sleep', 'echo', 'nc']) await symlink('busybox', path.join(layer, 'bin', applet));
+  for (const applet of ['sh', 'cat', 'sleep', 'echo', 'nc', 'touch']) await symlink('busybox', path.join(layer, 'bin', applet));
   await run('tar', ['-C', layer, '-cf', path.join(root, 'image/layer.tar'), '.']);
   const digest = createHash('sha256')
     .update(await readFile(path.join(root, 'image/layer.tar')))
@@ -66,15 +61,15 @@ async function writeImage(root: string, image: string): Promise<string> {
   return archive;
 }
 
+interface PrivateContainerd {
+  readonly endpoint: string;
+  /** Ids of all containers there are. */
+  list(): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}
+
 /** Starts a containerd of its own, with everything below `root`. */
-export async function startContainerd(root: string, image: string): Promise<{ endpoint: string; stop: () => Promise<void> }> {
-  for (const name of ['cni/bin', 'cni/conf']) await mkdir(path.join(root, name), { recursive: true });
-  for (const name of ['loopback', 'wires-nothing']) {
-    await writeFile(path.join(root, 'cni/bin', name), plugin);
-    await chmod(path.join(root, 'cni/bin', name), 0o755);
-  }
-  const network = { cniVersion: '0.3.1', name: 'wires-nothing', plugins: [{ type: 'wires-nothing' }] };
-  await writeFile(path.join(root, 'cni/conf/10.conflist'), JSON.stringify(network));
+export async function startContainerd(root: string, image: string): Promise<PrivateContainerd> {
   await writeFile(path.join(root, 'config.toml'), renderConfig(root, image));
   const archive = await writeImage(root, image);
   const child: ChildProcess = spawn(containerdBinary, ['--config', path.join(root, 'config.toml'), '--log-level', 'warn'], {
@@ -85,7 +80,7 @@ export async function startContainerd(root: string, image: string): Promise<{ en
   child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-20_000)));
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const socket = `${root}/containerd.sock`;
-  const ctr = (...args: string[]): Promise<unknown> => run('ctr', ['--address', socket, '-n', 'k8s.io', ...args]);
+  const ctr = (...args: string[]): Promise<{ stdout: string }> => run('ctr', ['--address', socket, '-n', 'k8s.io', ...args]);
   for (let left = 100; ; left--) {
     try {
       await ctr('version');
@@ -98,6 +93,7 @@ export async function startContainerd(root: string, image: string): Promise<{ en
   await ctr('images', 'import', '--snapshotter', 'native', archive);
   return {
     endpoint: `unix://${socket}`,
+    list: async () => (await ctr('containers', 'list', '-q')).stdout.split('\n').filter((id) => id !== ''),
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
