@@ -9,6 +9,14 @@ export interface SecurityDefaults {
   readonly seccompDefault: boolean;
 }
 
+/** A profile that is not named must never become none at all, nor a name lead elsewhere. */
+function localSeccompFile(name: string | undefined, o: SecurityDefaults): string {
+  if (name === undefined || name === '') throw new Error('localhostProfile must be set if seccompProfile type is Localhost.');
+  const file = path.join(o.seccompDirectory, name);
+  if (!file.startsWith(`${o.seccompDirectory}/`)) throw new Error(`localhostProfile "${name}" is outside of the node's profiles`);
+  return file;
+}
+
 export function computeSeccomp(pod: PodSnapshot, c: ContainerSpec | undefined, o: SecurityDefaults): SeccompProfile {
   const profile = c?.securityContext?.seccompProfile ?? pod.spec.securityContext?.seccompProfile;
   if (c?.securityContext?.privileged === true) return { type: 'Unconfined' };
@@ -16,7 +24,7 @@ export function computeSeccomp(pod: PodSnapshot, c: ContainerSpec | undefined, o
     case 'RuntimeDefault':
       return { type: 'RuntimeDefault' };
     case 'Localhost':
-      return { type: 'Localhost', localhostPath: path.join(o.seccompDirectory, profile.localhostProfile ?? '') };
+      return { type: 'Localhost', localhostPath: localSeccompFile(profile.localhostProfile, o) };
     case 'Unconfined':
       return { type: 'Unconfined' };
     default:
@@ -30,6 +38,8 @@ function computeAppArmor(pod: PodSnapshot, c: ContainerSpec): string | undefined
     case 'Unconfined':
       return 'unconfined';
     case 'Localhost':
+      if (profile.localhostProfile === undefined || profile.localhostProfile === '')
+        throw new Error('localhostProfile must be set if AppArmor profile type is Localhost.');
       return profile.localhostProfile;
     case 'RuntimeDefault':
       return 'runtime/default';

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -29,6 +29,32 @@ describe('writeAtomically', () => {
     expect(statSync(path.join(target, 'a')).mode & 0o777).toBe(0o777);
     expect(await writeAtomically(target, payload({ a: '1' }, 0o400), { now })).toBe(true);
     expect(statSync(path.join(target, 'a')).mode & 0o777).toBe(0o400);
+  });
+
+  it.each(['../x', '/x', 'a/../../x', '..', '..data', ''])('refuses the name %j', async (name) => {
+    const target = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    await expect(writeAtomically(target, payload({ [name]: '1' }), { now })).rejects.toThrow('invalid path');
+    expect(readdirSync(target)).toEqual([]);
+  });
+
+  // CVE-2017-1002102: a container that could write to the volume had the kubelet remove what it liked.
+  it('removes nothing outside, whatever its own links lead to by now', async () => {
+    const base = mkdtempSync(path.join(os.tmpdir(), 'atomic-'));
+    const [target, outside] = [path.join(base, 'volume'), path.join(base, 'outside')];
+    for (const d of [target, outside]) mkdirSync(d);
+    writeFileSync(path.join(outside, 'kept'), 'x');
+    for (const link of ['../outside', outside, '..x/../../outside', '.', '..']) {
+      await writeAtomically(target, payload({ a: link }), { now });
+      unlinkSync(path.join(target, '..data'));
+      symlinkSync(link, path.join(target, '..data'));
+      symlinkSync(outside, path.join(target, 'also'));
+      unlinkSync(path.join(target, 'a'));
+      symlinkSync(outside, path.join(target, 'a'));
+      await writeAtomically(target, payload({ a: `${link} again` }), { now });
+      expect(readFileSync(path.join(target, 'a'), 'utf8')).toBe(`${link} again`);
+      expect(readdirSync(outside)).toEqual(['kept']);
+      expect(readdirSync(base).sort()).toEqual(['outside', 'volume']);
+    }
   });
 
   it('leaves the old content, and nothing half-made, when the new can’t be written', async () => {

@@ -46,7 +46,8 @@ const dataLink = '..data';
  * Nothing is touched when the content is what it was. Returns whether something changed.
  */
 export async function writeAtomically(target: string, payload: Payload, o: { now: Date; ownership?: Ownership }): Promise<boolean> {
-  const oldName = await readlink(path.join(target, dataLink)).catch(() => undefined);
+  for (const name of payload.keys()) checkName(name);
+  const oldName = await readlink(path.join(target, dataLink)).then(ownFolder, () => undefined);
   const oldDirectory = oldName === undefined ? undefined : path.join(target, oldName);
   if (oldDirectory !== undefined && (await isCurrent(oldDirectory, payload, o.ownership))) {
     await linkVisible(target, payload);
@@ -71,6 +72,14 @@ export async function writeAtomically(target: string, payload: Payload, o: { now
   if (oldDirectory !== undefined) await rm(oldDirectory, { recursive: true, force: true });
   return true;
 }
+
+/** Throws for names that lead out of the folder, or into its own entries. */
+function checkName(name: string): void {
+  if (path.isAbsolute(name) || name === '' || name.startsWith('..') || name.split('/').includes('..'))
+    throw new Error(`invalid path, must be relative, without "..", and not start with "..": ${name}`);
+}
+/** What `..data` leads to is removed later: only a folder that was made here may be. */
+const ownFolder = (name: string): string | undefined => (/^\.\.[^./][^/]*$/.test(name) ? name : undefined);
 
 async function writeFiles(directory: string, payload: Payload, ownership: Ownership | undefined): Promise<void> {
   const made = new Set<string>([directory]);
