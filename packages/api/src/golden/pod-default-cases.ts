@@ -87,6 +87,7 @@ export const podDefaultCases: readonly GoldenCase[] = [
   }),
   podCase('host network', { hostNetwork: true, containers: [{ name: 'c', image: 'x', ports: [{ containerPort: 80 }] }] }),
   podCase('scheduling gates', { schedulingGates: [{ name: 'example.com/wait' }] }),
+  podCase('negative grace period', { terminationGracePeriodSeconds: -1 }),
   podCase('old name of the service account', { serviceAccount: 'old' }),
   podCase(
     'label keys in affinity and spreading',

@@ -14,6 +14,8 @@ export function defaultPod(pod: Pod): void {
     for (const port of containers.flatMap((c) => c.ports ?? [])) if (port.containerPort) port.hostPort ||= port.containerPort;
   }
   defaultPodSpec(spec);
+  // A pod that is to end before it is asked to gets the least that there is; templates keep what they say.
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   syncPodIPs(pod);
 }
 
