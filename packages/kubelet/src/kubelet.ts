@@ -23,14 +23,17 @@ import { readUsage } from './node/machine.ts';
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { createAllocations } from './pod/allocations.ts';
-import { admitPod, checkFit } from './pod/admission.ts';
+import { checkFit } from './pod/resource-fit.ts';
+import { createRoomMaker } from './pod/preemption.ts';
+import { admitPod } from './pod/admission.ts';
 import { createNodeGuards, nodeResourcesOf, waitForRuntime } from './node-guards.ts';
 import { createNodeImages } from './node-images.ts';
 import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
+import { activePods, isActive } from './pod/active-pods.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
-import { containerFieldPath, isTerminalPhase, type PodSnapshot } from './pod/pod-snapshot.ts';
+import { containerFieldPath, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
 import { createProbeManager } from './probe/probe-manager.ts';
 import { shutdownRefusal } from './shutdown/node-shutdown.ts';
@@ -219,12 +222,8 @@ export function createKubelet(
       { hostMount, isInUse: async (name) => (await usersOfVolume(name, config.rootDirectory, hostMount)).length > 0, log },
     );
     /** Pods that take room on the node, without the one in question. */
-    const activePods = (): readonly PodSnapshot[] =>
-      manager
-        .workers()
-        .filter((w) => (w.state.phase === 'syncing' || w.state.phase === 'terminating') && !isTerminalPhase(w.pod.status.phase))
-        .map((w) => w.allocated);
-    const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] => activePods().filter((p) => p.metadata.uid !== pod.metadata.uid);
+    const activeBeside = (pod: PodSnapshot): readonly PodSnapshot[] =>
+      activePods(manager.workers()).filter((p) => p.metadata.uid !== pod.metadata.uid);
     const {
       stats,
       garbage,
@@ -252,7 +251,7 @@ export function createKubelet(
       status,
       usage,
       hostMount,
-      pods: activePods,
+      pods: () => activePods(manager.workers()),
       event: (type, reason, text) => events.event(nodeReference(config.nodeName), type, reason, text),
       clock,
       log,
@@ -323,6 +322,12 @@ export function createKubelet(
               pressures: eviction.conditions(),
               allowedUnsafeSysctls: config.allowedUnsafeSysctls,
             }) ?? devices.admit(pod)),
+      makeRoom: createRoomMaker({
+        workers: () => manager.workers().filter(isActive),
+        admit: (pod) => devices.admit(pod),
+        event,
+        metrics,
+      }),
       devices,
       allocations,
       startSlots: createSlots(config.maxParallelStarts),

@@ -1,7 +1,7 @@
 import { computePodQOSClass } from '@skiff/api';
 import { quantityMilliValue } from '@skiff/apimachinery';
 import type { Clock, Logger } from '@skiff/component-base';
-import { podRequest } from '../pod/admission.ts';
+import { podRequest } from '../pod/resource-fit.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { CgroupDriver, CgroupPath } from './cgroup-driver.ts';
 import type { CgroupLimits } from './limits.ts';

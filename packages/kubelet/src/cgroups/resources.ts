@@ -1,7 +1,7 @@
 import { computePodQOSClass, type ResourceRequirements } from '@skiff/api';
 import { type DeepReadonly, quantityMilliValue, quantityValue } from '@skiff/apimachinery';
 import type { ContainerResources } from '@skiff/cri';
-import { podRequest } from '../pod/admission.ts';
+import { podRequest } from '../pod/resource-fit.ts';
 import { type ContainerSpec, initContainersOf, isCriticalPod, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { pageSizeName } from './limits.ts';
 

@@ -1,4 +1,4 @@
-import { podRequest } from '../pod/admission.ts';
+import { podRequest } from '../pod/resource-fit.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { PodUsage } from '../stats/pod-usage.ts';
 import { isMemorySignal, resourceOf, type Signal } from './signals.ts';

@@ -14,7 +14,7 @@ export interface KubeletMetrics {
   /** One operation of the container runtime. */
   runtimeOperation(name: string, seconds: number, failed: boolean): void;
   /** From the first sight of a pod, and from its creation, until all its containers ran for the first time. */
-  podStarted(o: { readonly sinceSeenSeconds: number; readonly sinceCreatedSeconds: number }): void;
+  podStarted(pod: { readonly creationTimestamp?: string | null }, o: { readonly seenMs: number; readonly nowMs: number }): void;
   syncDuration(seconds: number): void;
   containerStarted(type: string): void;
   containerStartFailed(type: string, reason: string): void;
@@ -25,6 +25,7 @@ export interface KubeletMetrics {
   imagePulled(sizeBytes: number, seconds: number): void;
   imagesRemoved(count: number): void;
   evicted(signal: string): void;
+  preempted(signal: string): void;
   admissionRejected(reason: string): void;
   orphanFound(): void;
   probe(
@@ -125,6 +126,7 @@ export function createKubeletMetrics(config: { readonly nodeName: string; readon
   const pulls = histogram('kubelet_image_pull_duration_seconds', 'Duration of image pulls by size', pullBuckets, ['image_size_in_bytes']);
   const removedImages = counter('kubelet_image_garbage_collected_total', 'Images that were removed to free disk space', ['reason']);
   const evictions = counter('kubelet_evictions', 'Pods that were evicted', ['eviction_signal']);
+  const preemptions = counter('kubelet_preemptions', 'Pods that were ended in favour of critical ones', ['preemption_signal']);
   const rejections = counter('kubelet_admission_rejections_total', 'Pods that the node refused', ['reason']);
   const orphans = counter('kubelet_orphaned_runtime_pods_total', 'Pods that ran although nobody wanted them any more');
   const probeTotal = new Counter({
@@ -159,9 +161,10 @@ export function createKubeletMetrics(config: { readonly nodeName: string; readon
       if (failed) operationErrors.inc({ operation_type });
       operationSeconds.observe({ operation_type }, seconds);
     },
-    podStarted: (o) => {
-      podStart.observe(o.sinceSeenSeconds);
-      podStartSli.observe(o.sinceCreatedSeconds);
+    podStarted: ({ creationTimestamp }, { seenMs, nowMs }) => {
+      podStart.observe((nowMs - seenMs) / 1000);
+      const createdMs = Date.parse(creationTimestamp ?? '') || seenMs;
+      podStartSli.observe(Math.max(0, nowMs - createdMs) / 1000);
     },
     syncDuration: (seconds) => workerSeconds.observe({ operation_type: 'sync' }, seconds),
     containerStarted: (container_type) => startedContainers.inc({ container_type }),
@@ -171,6 +174,7 @@ export function createKubeletMetrics(config: { readonly nodeName: string; readon
     sandboxStartFailed: () => startedPodErrors.inc(),
     imagePulled: (bytes, seconds) => pulls.observe({ image_size_in_bytes: kindOfSize(bytes) }, seconds),
     imagesRemoved: (count) => removedImages.inc({ reason: 'space' }, count),
+    preempted: (preemption_signal) => preemptions.inc({ preemption_signal }),
     evicted: (eviction_signal) => evictions.inc({ eviction_signal }),
     admissionRejected: (reason) => rejections.inc({ reason }),
     orphanFound: () => orphans.inc(),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PodSpec } from '@skiff/api';
-import { admitPod, checkFit, podRequest } from './admission.ts';
+import { admitPod } from './admission.ts';
+import { checkFit, podRequest } from './resource-fit.ts';
 import { fakePod, snapshot } from './pod-context.fixture.ts';
 
 const allocatable = { cpu: '2', memory: '1Gi', pods: '3' };

@@ -1,7 +1,8 @@
-import { type DeepReadonly, quantityMilliValue } from '@skiff/apimachinery';
+import type { DeepReadonly } from '@skiff/apimachinery';
 import { computePodQOSClass, type Node, selectsNode } from '@skiff/api';
 import type { ResourceList } from '../env/resource-field-ref.ts';
 import { type ContainerSpec, initContainersOf, isCriticalPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
+import { findShortages, type Shortage } from './resource-fit.ts';
 
 export interface AdmissionInput {
   /** Other pods of the node that are not over. */
@@ -18,6 +19,8 @@ export interface AdmissionInput {
 export interface Refusal {
   readonly reason: string;
   readonly message: string;
+  /** Nothing but these is in the way. */
+  readonly shortages?: readonly Shortage[];
 }
 
 interface HostPort {
@@ -39,72 +42,6 @@ function hostPortsOf(pod: PodSnapshot): HostPort[] {
 
 const clash = (a: HostPort, b: HostPort): boolean =>
   a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0');
-
-/** What the scheduler counts: the containers together, or the largest init container with the sidecars before it. Thousandths. */
-export function podRequest(pod: PodSnapshot, resource: string): number {
-  const of = (c: ContainerSpec): number => {
-    const text = c.resources?.requests?.[resource];
-    return text === undefined ? 0 : quantityMilliValue(text);
-  };
-  let sidecars = 0;
-  let peak = 0;
-  for (const c of initContainersOf(pod)) {
-    if (isSidecar(c)) sidecars += of(c);
-    else peak = Math.max(peak, sidecars + of(c));
-  }
-  const own = pod.spec.resources?.requests?.[resource];
-  const overhead = pod.spec.overhead?.[resource];
-  const total =
-    own === undefined ? Math.max(peak, sidecars + pod.spec.containers.reduce((sum, c) => sum + of(c), 0)) : quantityMilliValue(own);
-  return total + (overhead === undefined ? 0 : quantityMilliValue(overhead));
-}
-
-const shown = (resource: string, milli: number): number => (resource === 'cpu' ? milli : Math.ceil(milli / 1000));
-
-/** Whether resources of a running pod can grow to what its spec asks for by now. */
-export function checkFit(
-  pod: PodSnapshot,
-  o: Pick<AdmissionInput, 'others' | 'allocatable'>,
-): { deferred: boolean; message: string } | undefined {
-  for (const name of ['cpu', 'memory']) {
-    const requested = podRequest(pod, name);
-    const capacity = quantityMilliValue(o.allocatable[name] ?? '0');
-    if (requested > capacity) {
-      return { deferred: false, message: `Node didn't have enough capacity: ${name}, requested: ${requested}, capacity: ${capacity}` };
-    }
-    const used = o.others.reduce((sum, other) => sum + podRequest(other, name), 0);
-    if (used + requested > capacity) {
-      return {
-        deferred: true,
-        message: `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
-      };
-    }
-  }
-  return undefined;
-}
-
-function checkResources(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
-  const maxPods = Number(o.allocatable['pods'] ?? '110');
-  if (o.others.length + 1 > maxPods) {
-    return {
-      reason: 'OutOfpods',
-      message: `Node didn't have enough resource: pods, requested: 1, used: ${o.others.length}, capacity: ${maxPods}`,
-    };
-  }
-  const lists = [pod.spec.resources, ...[...pod.spec.containers, ...initContainersOf(pod)].map((c) => c.resources)];
-  const names = new Set(lists.flatMap((r) => Object.keys(r?.requests ?? {})));
-  for (const name of names) {
-    const requested = podRequest(pod, name);
-    if (requested === 0) continue;
-    const capacity = quantityMilliValue(o.allocatable[name] ?? '0');
-    const used = o.others.reduce((sum, other) => sum + podRequest(other, name), 0);
-    if (used + requested > capacity) {
-      const figures = `requested: ${shown(name, requested)}, used: ${shown(name, used)}, capacity: ${shown(name, capacity)}`;
-      return { reason: `OutOf${name}`, message: `Node didn't have enough resource: ${name}, ${figures}` };
-    }
-  }
-  return undefined;
-}
 
 /** Those that are the pod's alone and can harm nobody else. Others have to be allowed by the node. */
 const safeSysctls: ReadonlySet<string> = new Set([
@@ -146,19 +83,31 @@ function checkPressure(pod: PodSnapshot, pressures: ReadonlySet<string>): Refusa
   return { reason: 'Evicted', message: `The node had condition: [${[...pressures].join(' ')}]. ` };
 }
 
+/** What the scheduler decided about, looked at again. */
+function checkPredicates(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
+  const failed: Refusal[] = [];
+  const predicate = (reason: string, why: string): void => void failed.push({ reason, message: `Predicate ${reason} failed: ${why}` });
+  const { name = '', labels = {} } = o.node?.metadata ?? {};
+  if (o.node !== undefined && !selectsNode(pod.spec, { name, labels }))
+    predicate('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+  const wanted = hostPortsOf(pod);
+  const taken = o.others.flatMap(hostPortsOf);
+  if (wanted.some((p) => taken.some((t) => clash(p, t))))
+    predicate('NodePorts', "node(s) didn't have free ports for the requested pod ports");
+  const shortages = findShortages(pod, o);
+  const [first] = shortages;
+  if (first === undefined) return failed[0];
+  const figures = `requested: ${first.requested}, used: ${first.used}, capacity: ${first.capacity}`;
+  const lacking = { reason: `OutOf${first.resource}`, message: `Node didn't have enough resource: ${first.resource}, ${figures}` };
+  // Room can be made for a critical pod; other reasons can't be helped.
+  if (isCriticalPod(pod)) return failed[0] ?? { ...lacking, shortages };
+  return lacking;
+}
+
 /** The node's own last check of what the scheduler (or a user, with nodeName) decided. A refused pod fails for good. */
 export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefined {
   const short = checkPressure(pod, o.pressures ?? new Set());
   if (short !== undefined) return short;
-  const wanted = hostPortsOf(pod);
-  const taken = o.others.flatMap(hostPortsOf);
-  if (wanted.some((p) => taken.some((t) => clash(p, t)))) {
-    return { reason: 'NodePorts', message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" };
-  }
-  const { name = '', labels = {} } = o.node?.metadata ?? {};
-  if (o.node !== undefined && !selectsNode(pod.spec, { name, labels })) {
-    return { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
-  }
   if (pod.spec.os?.name !== undefined && pod.spec.os.name !== 'linux') {
     return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
   }
@@ -174,12 +123,14 @@ export function admitPod(pod: PodSnapshot, o: AdmissionInput): Refusal | undefin
   const unsafe = pod.spec.securityContext?.sysctls?.find((s) => !sysctlAllowed(s.name.replaceAll('/', '.'), o.allowedUnsafeSysctls ?? []));
   if (unsafe !== undefined)
     return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(unsafe.name)} not allowlisted` };
+  const failed = checkPredicates(pod, o);
+  if (failed !== undefined && failed.shortages === undefined) return failed;
   if ((pod.spec.resourceClaims ?? []).length > 0) {
     return { reason: 'ResourceClaimsNotSupported', message: 'this node has no devices that can be claimed' };
   }
-  const profiles = [pod.spec.securityContext?.appArmorProfile, ...pod.spec.containers.map((c) => c.securityContext?.appArmorProfile)];
+  const profiles = [pod.spec, ...pod.spec.containers, ...initContainersOf(pod)].map((s) => s.securityContext?.appArmorProfile);
   if (!o.appArmorEnabled && profiles.some((p) => p !== undefined && p.type !== 'Unconfined')) {
     return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
   }
-  return checkResources(pod, o);
+  return failed;
 }

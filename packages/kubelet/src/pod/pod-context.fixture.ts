@@ -67,6 +67,7 @@ export function createFakeNode(
     programs?: Readonly<Record<string, FakeProgram>>;
     tokens?: ServiceAccountTokens;
     clock?: FakeClock;
+    admission?: Partial<Pick<PodContext, 'admit' | 'makeRoom'>>;
     /** A node whose kubelet was killed: this is the next one on the same runtime and disk. */
     after?: FakeNode;
   } = {},
@@ -191,8 +192,10 @@ export function createFakeNode(
     drain: async () => undefined,
     admit: () => undefined,
     fits: () => undefined,
+    makeRoom: async () => undefined,
     devices: { prepare: async () => [], release: () => undefined },
     startSlots: { take: async () => ({ [Symbol.dispose]: () => undefined }) },
+    ...o.admission,
   };
   const follow = (async () => {
     for await (const e of fake.runtime.events(abort.signal)) if (e.type !== 'resync') workers.get(e.podUid)?.onRuntimeEvent(e);

@@ -20,8 +20,10 @@ import type { ProbeManager } from '../probe/probe-manager.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
+import type { Refusal } from './admission.ts';
 import type { Allocations } from './allocations.ts';
 import type { PodSnapshot } from './pod-snapshot.ts';
+import type { Shortage } from './resource-fit.ts';
 
 /** Facts of the node that pods need. */
 export interface NodeFacts extends LimitFacts {
@@ -69,8 +71,10 @@ export interface PodContext {
    * stop signal of a ready pod; counts against its grace.
    */
   drain(pod: PodSnapshot, o: { readonly graceSeconds: number; readonly ready: boolean; readonly signal: AbortSignal }): Promise<void>;
-  /** Why a pod may not run on this node; undefined: it may. */
-  admit(pod: PodSnapshot): { readonly reason: string; readonly message: string } | undefined;
+  /** Why a pod may not run on this node; undefined: it may. With `shortages`, room can be made for it. */
+  admit(pod: PodSnapshot): Refusal | undefined;
+  /** Ends others in favour of a critical pod. Resolves when they are gone, with why it may not run nevertheless. */
+  makeRoom(pod: PodSnapshot, shortages: readonly Shortage[]): Promise<Refusal | undefined>;
   /** Why a pod can't have the resources of its spec: not now (`deferred`), or never on this node. */
   fits(pod: PodSnapshot, granted: PodSnapshot): { readonly deferred: boolean; readonly message: string } | undefined;
   /** Bounds how many pods start at once. */

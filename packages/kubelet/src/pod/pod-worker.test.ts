@@ -35,6 +35,38 @@ describe('pod worker', () => {
     expect(worker.state.phase).toBe('syncing');
   });
 
+  it('tells of a pod that was refused nothing but that', async () => {
+    await using node = createFakeNode({ admission: { admit: () => ({ reason: 'OutOfcpu', message: 'no CPU' }) } });
+    const worker = node.start(fakePod({}));
+    expect(worker.isCounted).toBe(false);
+    await node.settle();
+    expect(node.status('u')).toMatchObject({ phase: 'Failed', reason: 'OutOfcpu', message: 'Pod was rejected: no CPU' });
+    // kubectl would show their states instead.
+    expect(node.status('u')?.containerStatuses).toBeUndefined();
+    expect(node.fake.containers.size).toBe(0);
+  });
+
+  it('starts a critical pod when others have made room, and no sooner', async () => {
+    let leave: () => void = () => undefined;
+    const shortages = [{ resource: 'cpu', requested: 100, used: 100, capacity: 100 }];
+    await using node = createFakeNode({
+      admission: {
+        admit: () => ({ reason: 'OutOfcpu', message: '', shortages }),
+        makeRoom: async (_pod, missing) => {
+          expect(missing).toBe(shortages);
+          await new Promise<void>((resolve) => (leave = resolve));
+          return undefined;
+        },
+      },
+    });
+    const worker = node.start(fakePod({}));
+    await node.settle();
+    expect([worker.isCounted, node.fake.sandboxes.size]).toEqual([true, 0]);
+    leave();
+    await node.settle();
+    expect(node.status('u')?.phase).toBe('Running');
+  });
+
   it('restarts what crashes, later each time', async () => {
     await using node = createFakeNode();
     node.start(fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['exit', '3'] }] }));

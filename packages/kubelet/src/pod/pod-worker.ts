@@ -71,8 +71,7 @@ export class PodWorker {
     this.#wakeUp = new WakeUp(o.context.clock);
     this.#seenAtMs = o.context.clock.now();
     this.#root = o.signal;
-    const { uid } = pod.metadata;
-    this.#grant = new ResourceGrant(o.context.allocations.get(uid), (granted) => o.context.allocations.set(uid, granted));
+    this.#grant = new ResourceGrant(pod.metadata.uid, o.context.allocations);
     if (o.observed !== undefined) {
       this.#observed = o.observed;
       this.#stale = false;
@@ -81,13 +80,20 @@ export class PodWorker {
       this.#markEnded = resolve;
     });
     this.#held = o.after !== undefined;
-    void o.after?.then(() => this.#release());
+    void o.after?.then(() => {
+      this.#held = false;
+      this.poke();
+    });
     this.#applyPod();
     this.done = this.#run();
   }
 
   get pod(): PodSnapshot {
     return this.#pod;
+  }
+  /** Whether it takes room on the node: not before it was admitted, by this kubelet or the one before. */
+  get isCounted(): boolean {
+    return this.#admitted || this.#pod.status.startTime !== undefined;
   }
   /** The pod with the resources that the node granted it. */
   get allocated(): PodSnapshot {
@@ -116,7 +122,7 @@ export class PodWorker {
     this.poke();
   }
   /** Ends the pod as Failed. `condition` tells disruption controllers why. */
-  evict(reason: string, message: string, graceSeconds: number, condition?: { readonly type: string; readonly reason: string }): void {
+  evict(reason: string, message: string, graceSeconds: number, condition?: NonNullable<StatusInput['failure']>['condition']): void {
     this.#failure ??= { reason, message, ...(condition === undefined ? {} : { condition }) };
     this.#stop('evicted', graceSeconds);
     this.poke();
@@ -138,10 +144,6 @@ export class PodWorker {
     this.invalidate();
   }
 
-  #release(): void {
-    this.#held = false;
-    this.poke();
-  }
   #applyPod(): void {
     if (this.#pod.metadata.deletionTimestamp !== undefined) this.#stop('deleted', this.#graceSeconds());
     else if (isTerminalPhase(this.#pod.status.phase)) this.#stop('completed', this.#graceSeconds());
@@ -204,14 +206,15 @@ export class PodWorker {
     return this.#observed;
   }
 
-  #admit(): boolean {
+  async #admit(): Promise<boolean> {
     if (this.#admitted) return true;
-    const refusal = this.#context.admit(this.#pod);
+    let refusal = this.#context.admit(this.#pod);
     this.#admitted = true;
+    if (refusal?.shortages !== undefined) refusal = await this.#context.makeRoom(this.#pod, refusal.shortages);
     if (refusal === undefined) return true;
     this.#context.metrics.admissionRejected(refusal.reason);
     this.#context.event(this.#pod, 'Warning', refusal.reason, refusal.message);
-    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
+    this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, refused: true };
     this.#stop('rejected', 0);
     return false;
   }
@@ -234,7 +237,7 @@ export class PodWorker {
   async #sync(): Promise<void> {
     const { clock } = this.#context;
     if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
-    if (!this.#admit() || this.#pastDeadline()) return;
+    if (!(await this.#admit()) || this.#state.phase !== 'syncing' || this.#pastDeadline()) return;
     const pod = this.#grant.apply(this.#pod, this.#context, (atMs) => this.#wakeUp.at(atMs));
     const child = childSignal(this.#root);
     let result: SyncResult;
@@ -328,12 +331,7 @@ export class PodWorker {
   #noteStart(): void {
     const nowMs = this.#context.clock.now();
     this.#startedAtMs = nowMs;
-    if (this.#made.size === 0) return;
-    const createdMs = Date.parse(this.#pod.metadata.creationTimestamp ?? '') || this.#seenAtMs;
-    this.#context.metrics.podStarted({
-      sinceSeenSeconds: (nowMs - this.#seenAtMs) / 1000,
-      sinceCreatedSeconds: Math.max(0, nowMs - createdMs) / 1000,
-    });
+    if (this.#made.size > 0) this.#context.metrics.podStarted(this.#pod.metadata, { seenMs: this.#seenAtMs, nowMs });
   }
 
   async #terminate(graceSeconds: number, cause: TerminationCause): Promise<void> {

@@ -1,6 +1,7 @@
-import { type Allocation, allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
+import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import type { StatusInput } from '../status/generate-status.ts';
 import { sameJson } from '../status/status-patch.ts';
+import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { type ContainerSpec, initContainersOf, type PodSnapshot } from './pod-snapshot.ts';
 
@@ -22,15 +23,17 @@ function summary(pod: PodSnapshot, error?: string): string {
 /** What the node has granted to one pod: its first resources always, later ones where there is room (KEP-1287). */
 export class ResourceGrant {
   readonly #granted: Map<string, Resources>;
-  readonly #keep: (granted: Allocation) => void;
+  readonly #podUid: string;
+  readonly #allocations: Pick<Allocations, 'get' | 'set'>;
   #pending: StatusInput['resize'];
   /** Granted, and not yet true of the running containers. */
   #progress: StatusInput['resize'];
 
-  /** `granted`: by a kubelet before this one. `keep` is told of every grant. */
-  constructor(granted: Allocation | undefined, keep: (granted: Allocation) => void) {
-    this.#granted = new Map(granted);
-    this.#keep = keep;
+  /** Begins with what a kubelet before this one granted. */
+  constructor(podUid: string, allocations: Pick<Allocations, 'get' | 'set'>) {
+    this.#podUid = podUid;
+    this.#allocations = allocations;
+    this.#granted = new Map(allocations.get(podUid));
   }
 
   /** Granted, and not carried out yet. */
@@ -56,7 +59,7 @@ export class ResourceGrant {
       this.#granted.set(name, r);
       isNew = true;
     }
-    if (isNew) this.#keep(this.#granted);
+    if (isNew) this.#allocations.set(this.#podUid, this.#granted);
     if (refusal === undefined) {
       this.#pending = undefined;
       if (changed) {

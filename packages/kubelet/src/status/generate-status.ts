@@ -41,7 +41,10 @@ export interface StatusInput {
   readonly failure?: {
     readonly reason: string;
     readonly message: string;
-    readonly condition?: { readonly type: string; readonly reason: string };
+    /** The node did not take it in: nothing is told of its containers, as nothing came of them. */
+    readonly refused?: boolean;
+    /** `message`: the failure's own when absent. */
+    readonly condition?: { readonly type: string; readonly reason: string; readonly message?: string };
   };
 }
 
@@ -95,7 +98,7 @@ function generateConditions(o: StatusInput, phase: string, statuses: readonly Co
     ...(structuredClone(others) as PodCondition[]),
     ...(disrupted === undefined
       ? []
-      : [stamp(disrupted.type, { status: 'True', reason: disrupted.reason, message: o.failure?.message ?? '' })]),
+      : [stamp(disrupted.type, { status: 'True', reason: disrupted.reason, message: disrupted.message ?? o.failure?.message ?? '' })]),
     ...(o.resize === undefined ? [] : [stamp(o.resize.type, { status: 'True', ...o.resize })]),
     stamp('PodReadyToStartContainers', { status: checkSandbox(o.pod, o.observed).changed ? 'False' : 'True' }),
     stamp('Initialized', podInitialized(o.pod, statuses, phase)),
@@ -118,6 +121,17 @@ function renderPodResources(pod: PodSnapshot): Pick<PodStatus, 'resources' | 'al
 /** The whole status that the kubelet reports for a pod. Pure. */
 export function generateStatus(o: StatusInput): PodStatus {
   const { pod, observed, previous } = o;
+  if (o.failure?.refused === true && observed.containers.length === 0) {
+    return {
+      ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+      startTime: previous.startTime ?? pod.status.startTime ?? o.now,
+      qosClass: pod.status.qosClass ?? computePodQOSClass(pod.spec),
+      phase: 'Failed',
+      reason: o.failure.reason,
+      message: o.failure.message,
+      conditions: structuredClone(pod.status.conditions ?? []) as PodCondition[],
+    };
+  }
   const common = { pod, observed, runtimeName: o.runtimeName, waiting: o.waiting };
   const initContainerStatuses = generateContainerStatuses({
     ...common,
