@@ -176,6 +176,10 @@ export function createCsiVolumes(config: { readonly rootDirectory: string; reado
       await removeTree(local(path.dirname(data.targetPath)), path.basename(data.targetPath)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
+      // Block volumes lie in a folder of their PersistentVolume, which goes with the last pod.
+      await rmdir(local(path.dirname(data.targetPath))).catch((error: NodeJS.ErrnoException) => {
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error;
+      });
     }
     await removeTree(local(path.dirname(folder)), path.basename(folder));
     damaged.delete(folder);
