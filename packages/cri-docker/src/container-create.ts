@@ -18,6 +18,8 @@ export async function renderContainerCreate(o: {
   runtime: DockerRuntimeConfig;
   oomScoreFloor: number;
   recursiveReadOnly: boolean;
+  /** The engine knows devices by CDI names. */
+  cdi: boolean;
   cgroupParent: string;
   /** The sandbox's; '': the engine's default. */
   handler: string;
@@ -29,6 +31,8 @@ export async function renderContainerCreate(o: {
   if (config.mounts.some((m) => m.recursiveReadOnly === true) && !o.recursiveReadOnly) {
     throw new RuntimeError('invalid', 'recursive read-only mounts need Docker Engine 25 or newer');
   }
+  if ((config.cdiDevices ?? []).length > 0 && !o.cdi)
+    throw new RuntimeError('invalid', 'devices by CDI names need Docker Engine 25 or newer with its feature "cdi"');
   return {
     name: containerName(sandbox.metadata, config.metadata),
     Image: config.imageId ?? config.image,
@@ -59,6 +63,7 @@ export async function renderContainerCreate(o: {
       ...(sandbox.namespaces.network === 'node' ? { UTSMode: 'host' } : {}),
       Mounts: config.mounts.map((m) => renderMount(m, { knowsRecursion: o.recursiveReadOnly })),
       Devices: config.devices.map((d) => ({ PathOnHost: d.hostPath, PathInContainer: d.containerPath, CgroupPermissions: d.permissions })),
+      ...((config.cdiDevices ?? []).length === 0 ? {} : { DeviceRequests: [{ Driver: 'cdi', DeviceIDs: [...(config.cdiDevices ?? [])] }] }),
       Privileged: s.privileged,
       CapAdd: [...s.addCapabilities],
       CapDrop: [...s.dropCapabilities],

@@ -74,6 +74,7 @@ export function createContainers(o: {
       runtime: config,
       oomScoreFloor: f.oomScoreFloor,
       recursiveReadOnly: f.recursiveReadOnlyMounts,
+      cdi: f.cdi,
       cgroupParent: sandbox.cgroupParent,
       handler: sandbox.runtime,
       user,

@@ -7,6 +7,8 @@ import { detectOomScoreFloor } from './oom-score.ts';
 /** What stays the same while the engine runs. */
 export interface EngineFacts extends Omit<RuntimeStatus, 'ready' | 'message'> {
   readonly rootDirectory: string;
+  /** Devices can be given by CDI names. */
+  readonly cdi: boolean;
   /** Lowest oom_score_adj that containers can get. */
   readonly oomScoreFloor: number;
 }
@@ -23,6 +25,8 @@ interface Info {
   readonly CgroupDriver: string;
   readonly CgroupVersion?: string;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
+  /** Where CDI specifications lie; empty where the feature is off. */
+  readonly CDISpecDirs?: readonly string[] | null;
   readonly LiveRestoreEnabled?: boolean;
   readonly DockerRootDir: string;
   readonly ServerVersion: string;
@@ -43,6 +47,7 @@ export function createEngineFacts(engine: Engine): EngineFactsReader {
       handlers: ['', ...Object.keys(info.Runtimes ?? {})],
       recursiveReadOnlyMounts: Number(info.ServerVersion.split('.')[0]) >= 25,
       supplementalGroupsPolicy: true,
+      cdi: (info.CDISpecDirs ?? []).length > 0,
       liveRestore: info.LiveRestoreEnabled ?? false,
       rootDirectory: info.DockerRootDir,
       oomScoreFloor: scoresRefused ? 0 : await detectOomScoreFloor(daemonPid),

@@ -81,7 +81,9 @@ export async function renderSecurityOptions(o: {
       try {
         options.push(`seccomp=${JSON.stringify(JSON.parse(await readFile(path, 'utf8')))}`);
       } catch (cause) {
-        throw new RuntimeError('invalid', `cannot load seccomp profile "${path}": ${(cause as Error).message}`, { cause });
+        const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+        const why = missing ? `open ${path}: no such file or directory` : (cause as Error).message;
+        throw new RuntimeError('invalid', `cannot load seccomp profile "${path}": ${why}`, { cause });
       }
     }
     if (o.apparmorProfile === 'unconfined') options.push('apparmor=unconfined');

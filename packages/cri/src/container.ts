@@ -79,6 +79,8 @@ export interface ContainerConfig {
   readonly envs: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
   readonly devices: readonly Device[];
+  /** Devices by their names in the runtime's CDI specifications (`vendor.com/class=name`). A runtime that can't throws `invalid`. */
+  readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly stdin: boolean;

@@ -97,6 +97,7 @@ export interface WireContainerConfig {
   readonly envs: readonly { readonly key: string; readonly value: Buffer }[];
   readonly mounts: readonly WireMount[];
   readonly devices: readonly { readonly containerPath: string; readonly hostPath: string; readonly permissions: string }[];
+  readonly cdiDevices: readonly { readonly name: string }[];
   readonly labels: Strings;
   readonly annotations: Strings;
   readonly logPath: string;

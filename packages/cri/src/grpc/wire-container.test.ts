@@ -23,6 +23,7 @@ const cases: Record<string, ContainerConfig> = {
     workingDir: '/srv',
     envs: [{ name: 'A', value: 'ä' }],
     mounts: [{ containerPath: '/data', hostPath: '/host', readOnly: true, recursiveReadOnly: true, propagation: 'host-to-container' }],
+    cdiDevices: ['vendor.com/class=one'],
     devices: [{ containerPath: '/dev/x', hostPath: '/dev/y', permissions: 'rw' }],
     stdin: true,
     stdinOnce: true,

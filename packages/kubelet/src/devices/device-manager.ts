@@ -173,7 +173,6 @@ export function createDeviceManager(
       const chosen = await prefer(plugin, a);
       store.put(chosen);
       grant = await plugin.client.allocate(chosen.ids);
-      if (grant.cdiDevices.length > 0) throw new Error(`${a.resource}: devices by CDI names are not supported`);
       store.put({ ...chosen, grant });
       ids = chosen.ids;
       await save();

@@ -86,6 +86,7 @@ async function renderConfig(
     prepared.managedFiles(),
   ]);
   const grants = await context.devices.prepare(pod, c);
+  const cdiDevices = [...new Set(grants.flatMap((g) => g.cdiDevices.map((d) => d.name)))];
   const terminationLog = paths.terminationLog(c.name, o.attempt);
   await makeTerminationLog(terminationLog, context);
   const managed = new Map([...files, [c.terminationMessagePath ?? '/dev/termination-log', terminationLog]]);
@@ -115,6 +116,7 @@ async function renderConfig(
       ...grants.flatMap((g) => g.mounts.map((m) => ({ ...m, propagation: 'private' as const }))),
     ],
     devices: [...makeDevices(c, volumes), ...grants.flatMap((g) => g.devices)],
+    ...(cdiDevices.length === 0 ? {} : { cdiDevices }),
     labels: { ...pod.metadata.labels, ...renderContainerLabels(pod, c) },
     annotations: {
       ...Object.fromEntries(grants.flatMap((g) => Object.entries(g.annotations))),
