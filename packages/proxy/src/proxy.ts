@@ -92,9 +92,10 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
   });
   const healthChecks = createHealthCheckPorts({ log });
   const relaySocket = join(config.rootDir, 'dns.sock');
+  const poolNames = (): ReadonlySet<string> => new Set(state.objects.poolAddresses.map((a) => a.metadata?.name ?? ''));
   // An address that is announced is the host's own for moments only.
   const ownAddresses = (): readonly string[] => {
-    const pool = new Set(state.objects.poolAddresses.map((a) => a.metadata?.name));
+    const pool = poolNames();
     return hostAddresses().filter((a) => !pool.has(a));
   };
   let addresses = hostAddresses();
@@ -170,7 +171,8 @@ export function createProxy(config: ProxyConfig, deps: ProxyDeps): Proxy {
           return objects.slicesOf(namespace, name);
         },
         hostAddresses: addresses,
-        nodeAddresses: new Set(peers.flatMap((p) => p.addresses)),
+        // Addresses of the pool are no node's, whatever nodes say of themselves.
+        nodeAddresses: new Set(peers.flatMap((p) => p.addresses).filter((a) => !poolNames().has(a))),
         liveness:
           peers.length > 1 && own !== undefined && objects.poolAddresses.length > 0
             ? { address: own, port: config.livenessPort }

@@ -130,11 +130,15 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     lab.putService('sticky', { ...spec, sessionAffinity: 'None' });
     await eventually('both are used', async () => podsIn(await requests(15, 'p3', '10.199.0.52')).size === 2);
   });
-  it('lead external addresses to pods', async () => {
+  it('lead external addresses to pods, and those to nobody that an earlier process answered for', async () => {
+    const [, gateway = '', link = ''] = /via (\S+) dev (sks-\S+)/.exec(lab.run('ip', 'route')) ?? [];
+    lab.run('ip', 'route', 'add', '203.0.113.99/32', 'via', gateway, 'dev', link, 'onlink');
     lab.putService('out', { clusterIP: '10.199.0.53', externalIPs: ['203.0.113.77'], ports: [{ name: 'http', port: 8000 }] });
     lab.putEndpoints('out', ['10.198.1.1'], [{ name: 'http', port: 8080 }]);
     await settle('p3', 'the external address answers', (a) => a.startsWith('p1'), '203.0.113.77', 8000);
     expect(await request('host', '203.0.113.77', 8000)).toContain('p1');
+    await eventually('the old route is gone', async () => !lab.run('ip', 'route').includes('203.0.113.99'));
+    expect(lab.run('ip', 'route')).toContain('203.0.113.77');
   });
   it('show clients from outside to pods with externalTrafficPolicy Local, and tell load balancers where pods are', async () => {
     await lab.addPod('out', '198.51.100.7');
@@ -150,6 +154,7 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     lab.putEndpoints('local', ['10.198.1.1', '10.198.1.2'], [{ name: 'http', port: 8080 }]);
     await settle('out', 'the client is seen', (a) => a.includes('::ffff:198.51.100.7'), lab.nodeAddress, 30_090);
     expect(podsIn(await requests(20, 'out', lab.nodeAddress, 30_090))).toEqual(new Set(['p1', 'p2']));
+    await settle('host', 'the node port is open', (a) => a.startsWith('p'), '127.0.0.1', 30_090);
     expect(podsIn(await requests(20, 'host', '127.0.0.1', 30_090))).toEqual(new Set(['p1', 'p2']));
     const check = (): Promise<unknown> => lab.in('out', 'request', { host: lab.nodeAddress, port: 30_091, text: 'GET / HTTP/1.0\r\n\r\n' });
     lab.run('iptables', '-A', 'INPUT', '-p', 'tcp', '--dport', '30091', '-j', 'ACCEPT');

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import type { Logger } from '@skiff/component-base';
 import type { RunCommand } from '../host/command.ts';
-import { removeProxyNeighbour } from './neighbours.ts';
+import { removeProxyNeighbour, removeTold } from './neighbours.ts';
 
 /** Address → interface on which this host answers for it: outlives the proxy, as the kernel's entries do. */
 export const announcedPath = (rootDir: string): string => join(rootDir, 'announced.json');
@@ -24,6 +24,9 @@ export function saveAnnounced(path: string, announced: ReadonlyMap<string, strin
 
 /** For the removal of everything that the proxy made on this host. */
 export async function withdrawAll(run: RunCommand, path: string, log: Logger): Promise<void> {
-  for (const [address, link] of loadAnnounced(path, log)) await removeProxyNeighbour(run, address, link);
+  for (const [address, link] of loadAnnounced(path, log)) {
+    await removeTold(run, address, link);
+    await removeProxyNeighbour(run, address, link);
+  }
   rmSync(path, { force: true });
 }

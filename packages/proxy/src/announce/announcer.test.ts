@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@skiff/client';
@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 /** Node a of a and b, which never hears b. */
-function start(): {
+function start(before?: Readonly<Record<string, string>>): {
   clock: FakeClock;
   claims: string[];
   commands: string[];
@@ -22,6 +22,7 @@ function start(): {
 } {
   const folder = mkdtempSync(join(tmpdir(), 'skiff-announcer-'));
   folders.push(folder);
+  if (before !== undefined) writeFileSync(join(folder, 'announced.json'), JSON.stringify(before));
   const clock = new FakeClock();
   const claims: string[] = [];
   const commands: string[] = [];
@@ -65,6 +66,13 @@ function start(): {
 }
 
 describe('the announcer', () => {
+  it('gives back what the last process had of its own when it was killed', async () => {
+    const a = start({ [address]: 'eth0' });
+    a.tell('b', '1');
+    await a.clock.advance(100);
+    expect(a.commands[0]).toBe(`ip address delete ${address}/32 dev eth0`);
+    await a.stop();
+  });
   it('takes an address from a node that does not answer', async () => {
     const a = start();
     a.tell('b', '1');

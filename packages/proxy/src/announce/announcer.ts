@@ -7,7 +7,7 @@ import { loadAnnounced, saveAnnounced } from './announced-file.ts';
 import { elect } from './election.ts';
 import { createHoldBack } from './hold-back.ts';
 import type { Liveness } from './liveness.ts';
-import { ensureProxyNeighbour, removeProxyNeighbour, tellSegment, type Segment } from './neighbours.ts';
+import { ensureProxyNeighbour, removeProxyNeighbour, removeTold, tellSegment, type Segment } from './neighbours.ts';
 
 /** Annotation of an address's IPAddress object: the node that announces it. */
 export const announcedByAnnotation = 'load-balancer.skiff.dev/announced-by';
@@ -211,6 +211,7 @@ export function createAnnouncer(config: Config, deps: Deps): Announcer {
       wake();
     },
     run: async (signal) => {
+      for (const [address, link] of stale) await removeTold(run, address, link);
       while (!signal.aborted) {
         changed = false;
         await round(signal);

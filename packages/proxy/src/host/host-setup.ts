@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { childSignal, type Clock, forwardChain, type Logger, missingJumps, type SavedTables } from '@skiff/component-base';
 import type { RunCommand } from './command.ts';
 import { applyIptables, canLeaveUntracked, saveTables, withoutRaw } from './iptables.ts';
-import { ensureNamespace, releaseAddresses } from './namespace.ts';
-import { renderIptables, type HostConfig, type IptablesPlan } from './plan.ts';
+import { answeredAddresses, ensureNamespace, releaseAddresses } from './namespace.ts';
+import { forgetConnections } from './connection-tracking.ts';
+import { renderIptables, type HostConfig, type IptablesPlan, type UdpTarget } from './plan.ts';
 
 export type HostInputs = Pick<HostConfig, 'serviceCidrs' | 'nodeAddress' | 'extraAddresses' | 'peerAddresses' | 'rules'>;
 
@@ -40,14 +41,15 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
     markReady = resolve;
   });
   let untracked: boolean | undefined;
-  let assigned: readonly string[] = [];
+  let translated: readonly UdpTarget[] = [];
   let written: { plan: IptablesPlan; chains: unknown } | undefined;
 
   async function ensureRoutes(desired: HostConfig): Promise<void> {
     await ensureNamespace(run, desired);
-    const gone = assigned.filter((a) => !desired.extraAddresses.includes(a));
+    // Before the rules are known it is not known either which addresses are to stay.
+    if (desired.rules === undefined) return;
+    const gone = (await answeredAddresses(run, desired)).filter((a) => !desired.extraAddresses.includes(a));
     await releaseAddresses(run, desired.names, gone);
-    assigned = desired.extraAddresses;
   }
 
   async function ensureRules(desired: HostConfig): Promise<void> {
@@ -68,6 +70,15 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
     if (written !== undefined && isDeepStrictEqual(written.plan, plan))
       log.warn({ jumps: missing.length }, 'packet filter rules were removed by someone; writing them again');
     await applyIptables(run, plan, missing);
+    if (desired.rules !== undefined) {
+      const { udpTargets } = desired.rules;
+      await forgetConnections(
+        run,
+        translated.filter((t) => !udpTargets.some((u) => isDeepStrictEqual(t, u))),
+        log,
+      );
+      translated = udpTargets;
+    }
     written = { plan, chains: chainsOf(await saveTables(run), plan) };
   }
 

@@ -42,6 +42,20 @@ export async function ensureNamespace(run: RunCommand, config: HostConfig): Prom
     await runOk(run, 'sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
 }
 
+/** Single addresses outside the Service ranges that this host answers for now, whoever made it: the routes tell. */
+export async function answeredAddresses(run: RunCommand, { names, serviceCidrs, shadowCidr }: HostConfig): Promise<readonly string[]> {
+  const [outside, inside] = await Promise.all([
+    runOk(run, 'ip', ['-4', 'route', 'show', 'dev', names.link]),
+    runOk(run, 'ip', ['-n', names.netns, '-4', 'route', 'show', 'table', 'local', 'type', 'local', 'dev', 'lo']),
+  ]);
+  const ranges = new Set([...serviceCidrs, shadowCidr].map((cidr) => cidr.replace(/\/32$/, '')));
+  const found = [
+    ...outside.split('\n').flatMap((line) => /^([\d.]+) via /.exec(line)?.[1] ?? []),
+    ...inside.split('\n').flatMap((line) => /^(?:local )?([\d.]+) /.exec(line)?.[1] ?? []),
+  ];
+  return [...new Set(found)].filter((address) => !address.startsWith('127.') && !ranges.has(address));
+}
+
 /** Takes back routes of addresses that the host no longer answers for. */
 export async function releaseAddresses(run: RunCommand, names: HostNames, addresses: readonly string[]): Promise<void> {
   for (const address of addresses) {

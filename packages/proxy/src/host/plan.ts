@@ -27,9 +27,18 @@ export interface NatRules {
   readonly output: readonly string[];
   /** Refusals of new connections that no local endpoint takes, or that come from outside of a load balancer's source ranges. */
   readonly refusals: readonly string[];
+  /** Where the kernel leads datagrams. It goes on leading those of one client to one endpoint when the rule is gone. */
+  readonly udpTargets: readonly UdpTarget[];
 }
 
-const noRules: NatRules = { prerouting: [], output: [], refusals: [] };
+export interface UdpTarget {
+  /** undefined: any of the host. */
+  readonly address: string | undefined;
+  readonly port: number;
+  readonly endpoint: string;
+}
+
+const noRules: NatRules = { prerouting: [], output: [], refusals: [], udpTargets: [] };
 
 /** Lines for `ip -batch` in the host's namespace; each may be repeated. */
 export function renderHostRoutes(config: HostConfig): readonly string[] {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { ServicePort } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import type { UdpTarget } from '../host/plan.ts';
 import type { Endpoint, Protocol } from './types.ts';
 
 /** Only the first packet of a connection is refused: those of an open one still carry the address that the client asked for. */
@@ -43,7 +44,7 @@ export function renderLocalPort(o: {
   endpoints: readonly Endpoint[];
   /** Addresses of this node's pods. Those of other nodes' pods are outside. */
   localPodCidr: string;
-}): { prerouting: readonly string[]; refusals: readonly string[] } {
+}): { prerouting: readonly string[]; refusals: readonly string[]; udpTargets: readonly UdpTarget[] } {
   const protocol = o.protocol.toLowerCase();
   const fromOutside = `! -s ${o.localPodCidr} -m addrtype ! --src-type LOCAL`;
   const nodePorts =
@@ -58,7 +59,12 @@ export function renderLocalPort(o: {
     allowed: sourceRanges?.flatMap(ipv4Cidr).map((range) => `-s ${range} -d ${address}/32 -p ${protocol} --dport ${o.port} -j RETURN`),
   }));
   const matches = [...nodePorts, ...outside.map(({ match }) => match)];
+  const places = [
+    ...(o.nodePort === 0 ? [] : (o.nodePortAddresses ?? [undefined]).map((address) => ({ address, port: o.nodePort }))),
+    ...o.outside.map(({ address }) => ({ address, port: o.port })),
+  ];
   return {
+    udpTargets: o.protocol === 'UDP' ? places.flatMap((p) => o.endpoints.map((e) => ({ ...p, endpoint: e.address }))) : [],
     prerouting: matches.flatMap((match) => dnatTo(match, o.endpoints)),
     refusals:
       o.endpoints.length === 0

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { EndpointSlice, Service, ServicePort } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import type { UdpTarget } from '../host/plan.ts';
 import { collectCandidates, selectEndpoints, type Selection } from './endpoints.ts';
 import { renderLocalPort, renderSctp } from './nat-rules.ts';
 import { exactNodePortAddresses, nodePortListeners, type NodePortAddresses } from './node-port-addresses.ts';
@@ -16,6 +17,7 @@ export interface RenderedService {
   readonly prerouting: readonly string[];
   readonly output: readonly string[];
   readonly refusals: readonly string[];
+  readonly udpTargets: readonly UdpTarget[];
   readonly healthCheck: { readonly port: number; readonly localEndpoints: number } | undefined;
 }
 
@@ -34,6 +36,7 @@ const nothing: RenderedService = {
   prerouting: [],
   output: [],
   refusals: [],
+  udpTargets: [],
   healthCheck: undefined,
 };
 const defaultAffinitySeconds = 10_800;
@@ -85,6 +88,7 @@ export function renderService(
     prerouting: parts.flatMap((p) => p.prerouting),
     output: parts.flatMap((p) => p.output),
     refusals: parts.flatMap((p) => p.refusals),
+    udpTargets: parts.flatMap((p) => p.udpTargets),
     healthCheck: healthPort === undefined || healthPort === 0 ? undefined : { port: healthPort, localEndpoints },
   };
 }
@@ -160,10 +164,11 @@ function renderPort(input: PortInput, context: RenderContext): RenderedService {
           nodePort,
           nodePortAddresses: exactNodePortAddresses('IPv4', context),
           port: port.port,
-          outside,
+          // What is sent to another node is that node's to translate.
+          outside: outside.filter(({ address }) => context.hostAddresses.includes(address) || !context.nodeAddresses.has(address)),
           endpoints: selection.local,
           localPodCidr: context.node.podCidrs.find((c) => !c.includes(':')) ?? '',
         })
-      : { prerouting: [], refusals: [] };
+      : { prerouting: [], refusals: [], udpTargets: [] };
   return { ...nothing, groups, frontends, extraAddresses, ...nat };
 }

@@ -206,6 +206,24 @@ describe('from outside', () => {
     expect(rendered.table.frontends['host TCP 127.0.0.1:80']).toBeDefined();
     expect(rendered.host.extraAddresses).toEqual(['203.0.113.7']);
   });
+  it('are looked at again when a node says that one of them is its own, and are left to it then, rules and all', () => {
+    const spec = { type: 'NodePort', externalTrafficPolicy: 'Local', externalIPs: ['203.0.113.7'], ports: [{ name: 'http', port: 80 }] };
+    const renderer = createRenderer(config);
+    const s = state([service('web', spec)], slices);
+    const before = renderer.render(s, undefined).host;
+    expect([before.extraAddresses, before.rules.prerouting.length]).toEqual([['203.0.113.7'], 1]);
+    const { extraAddresses, rules } = renderer.render({ ...s, nodeAddresses: new Set(['192.168.1.5', '203.0.113.7']) }, new Set()).host;
+    expect([extraAddresses, rules.prerouting, rules.refusals]).toEqual([[], [], []]);
+  });
+  it('with externalTrafficPolicy Local it is known where the kernel leads datagrams, so that it can be made to forget', () => {
+    const ports = [{ name: 'dns', port: 53, nodePort: 30_053, protocol: 'UDP' }];
+    const web = service('web', { type: 'NodePort', externalTrafficPolicy: 'Local', externalIPs: ['203.0.113.7'], ports });
+    const target = slice('web', [ready('10.244.1.2', { nodeName: 'n1' })], [{ name: 'dns', port: 53, protocol: 'UDP' }]);
+    expect(render(state([web], [target])).host.rules.udpTargets).toEqual([
+      { address: undefined, port: 30_053, endpoint: '10.244.1.2' },
+      { address: '203.0.113.7', port: 53, endpoint: '10.244.1.2' },
+    ]);
+  });
   it('with externalTrafficPolicy Local the kernel leads to local endpoints and the health check counts them', () => {
     const spec = {
       type: 'LoadBalancer',

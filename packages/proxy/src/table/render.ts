@@ -1,4 +1,4 @@
-import type { NatRules } from '../host/plan.ts';
+import type { NatRules, UdpTarget } from '../host/plan.ts';
 import type { NodePortAddresses } from './node-port-addresses.ts';
 import { renderService, type RenderContext, type RenderedService } from './render-service.ts';
 import { namespacedName, type DnsPlace, type ProxyState } from './state.ts';
@@ -50,7 +50,7 @@ export function assemble(
   const groups: Record<string, BackendGroup> = {};
   const frontends: Record<string, Frontend> = {};
   const extraAddresses = new Set<string>();
-  const rules = { prerouting: [] as string[], output: [] as string[], refusals: [] as string[] };
+  const rules = { prerouting: [] as string[], output: [] as string[], refusals: [] as string[], udpTargets: [] as UdpTarget[] };
   const healthChecks: { service: string; port: number; localEndpoints: number }[] = [];
   const claim = (f: Frontend): void => {
     frontends[frontendKey(f)] ??= f;
@@ -62,6 +62,7 @@ export function assemble(
     rules.prerouting.push(...part.prerouting);
     rules.output.push(...part.output);
     rules.refusals.push(...part.refusals);
+    rules.udpTargets.push(...part.udpTargets);
     if (part.healthCheck !== undefined) healthChecks.push({ service, ...part.healthCheck });
   }
   const dns = renderDns(rest.dns);
@@ -85,8 +86,13 @@ export function createRenderer(config: RenderConfig): {
   render(state: ProxyState, changed: ReadonlySet<string> | undefined): Rendered;
 } {
   let known = new Map<string, RenderedService>();
+  let knownFor = '';
   return {
     render: (state, changed) => {
+      // Whose an address is counts for every Service.
+      const addresses = [...[...state.nodeAddresses].sort(), '', ...state.hostAddresses].join(' ');
+      if (addresses !== knownFor) changed = undefined;
+      knownFor = addresses;
       const context: RenderContext = {
         node: state.node,
         hostAddresses: state.hostAddresses,
