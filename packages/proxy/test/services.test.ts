@@ -1,10 +1,14 @@
 import { decode, encode } from 'dns-packet';
+import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canRun, dnsAddress, eventually, startLab, type Lab } from './support/lab.ts';
 
 if (!canRun) console.warn('SKIPPED: the tests of the Service network need root (network namespaces)');
+
+const hasConntrack = canRun && spawnSync('conntrack', ['--version']).status === 0;
+if (canRun && !hasConntrack) console.warn('SKIPPED: what makes connections forgotten needs the program conntrack');
 
 const web = '10.199.0.50';
 const ports = {
@@ -162,6 +166,21 @@ describe.skipIf(!canRun)('Services on a host that drops by default', () => {
     lab.putEndpoints('local', [], []);
     await eventually('unhealthy', async () => /^HTTP\/1\.1 503 [^]*"localEndpoints":0/.test(String(await check())));
   });
+  it.skipIf(!hasConntrack)('move UDP clients from outside to the next pod with externalTrafficPolicy Local', async () => {
+    const target = [{ name: 'udp', port: 8082, protocol: 'UDP' }];
+    lab.putService('datagrams', {
+      type: 'NodePort',
+      clusterIP: '10.199.0.58',
+      externalTrafficPolicy: 'Local',
+      ports: [{ name: 'udp', port: 80, protocol: 'UDP', nodePort: 30_092 }],
+    });
+    const ask = (): Promise<string> => lab.in('out', 'datagram', { key: 'kept', host: lab.nodeAddress, port: 30_092 }) as Promise<string>;
+    lab.putEndpoints('datagrams', ['10.198.1.1'], target);
+    await eventually('the first pod answers', async () => (await ask()).includes(' p1 '));
+    lab.putEndpoints('datagrams', ['10.198.1.2'], target);
+    await eventually('the second pod answers', async () => (await ask()).includes(' p2 '));
+  });
+
   it('have names', async () => {
     const ask = async (name: string): Promise<readonly string[]> => {
       const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name }] });
