@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createLogger, parseDuration, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
 import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
+import { addCriCommand } from './cri/cri-command.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
 import { ensureHost } from './host/ensure-host.ts';
 import { isTaken, kubeletDir, wellKnownKubeletDir } from './host/kubelet-folder.ts';
@@ -177,6 +178,7 @@ addJoinCommand(program, {
 addLeaveCommand(program, { defaultRootDir: defaults.rootDir, steps });
 addTokenCommand(program, { defaultRootDir: defaults.rootDir, steps, progress: createSteps(process.stderr, () => Date.now()) });
 addBackupCommands(program, { defaultRootDir: defaults.rootDir, steps });
+addCriCommand(program, { dockerSocket: defaults.dockerSocket });
 addMembersCommand(program, { defaultRootDir: defaults.rootDir, steps });
 
 withRoot(program.command('down').description('stop the cluster; containers go on running unless asked otherwise'))

@@ -71,6 +71,9 @@ export async function renderContainerCreate(o: {
       ReadonlyRootfs: s.readOnlyRootFilesystem,
       SecurityOpt: await renderSecurityOptions(s),
       ...(s.unmaskedProc ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
+      ...(s.pathProtection === undefined
+        ? {}
+        : { MaskedPaths: [...s.pathProtection.masked], ReadonlyPaths: [...s.pathProtection.readOnly] }),
       LogConfig: { Type: 'json-file', Config: { 'max-size': o.runtime.logMaxSize, 'max-file': String(o.runtime.logMaxFiles) } },
       RestartPolicy: { Name: 'no' },
       CgroupParent: o.cgroupParent,

@@ -1,6 +1,6 @@
 import type { ContainerInfo, ContainerInspectInfo } from 'dockerode';
 import type { Container, ContainerState, ContainerStatus } from '@skiff/cri';
-import { parseResources } from './host-config.ts';
+import { parseMount, parseResources } from './host-config.ts';
 import { labelNames, parseContainerMetadata, splitLabels } from './labels.ts';
 
 /** Go's zero time, with which the engine says "never". */
@@ -76,6 +76,7 @@ export function describeInspected(c: ContainerInspectInfo, imageId: string): Con
     ...(c.State.Running && c.State.Pid > 0 ? { pid: c.State.Pid } : {}),
     ...(c.LogPath === undefined || c.LogPath === '' ? {} : { logPath: c.LogPath }),
     resources: parseResources(c.HostConfig),
+    mounts: (c.HostConfig.Mounts ?? []).map(parseMount),
     stopSignal: (c.Config as { StopSignal?: string }).StopSignal ?? 'SIGTERM',
     ...splitLabels(labels),
   };

@@ -64,6 +64,17 @@ export function renderMount(m: Mount, o: { readonly knowsRecursion: boolean }): 
   };
 }
 
+/** What `renderMount` made. */
+export function parseMount(m: MountSettings): Mount {
+  const propagation = m.BindOptions?.Propagation;
+  return {
+    containerPath: m.Target,
+    hostPath: m.Source,
+    readOnly: m.ReadOnly ?? false,
+    propagation: propagation === 'rslave' ? 'host-to-container' : propagation === 'rshared' ? 'bidirectional' : 'private',
+  };
+}
+
 /** SecurityOpt lines; a Localhost seccomp profile is read from the node. */
 export async function renderSecurityOptions(o: {
   seccomp: SeccompProfile;

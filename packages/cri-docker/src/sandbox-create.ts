@@ -31,6 +31,9 @@ export async function renderSandboxCreate(o: {
       ...(ownNetwork ? {} : { UTSMode: 'host' }),
       IpcMode: config.namespaces.ipc === 'node' ? 'host' : 'shareable',
       PidMode: config.namespaces.pid === 'node' ? 'host' : '',
+      ...(config.dns === undefined
+        ? {}
+        : { Dns: [...config.dns.servers], DnsSearch: [...config.dns.searches], DnsOptions: [...config.dns.options] }),
       CapDrop: ['ALL'],
       ReadonlyRootfs: true,
       SecurityOpt: await renderSecurityOptions({ seccomp: config.seccomp, privileged: false, noNewPrivileges: true }),

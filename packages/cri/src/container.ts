@@ -60,6 +60,8 @@ export interface ContainerSecurityContext {
   readonly noNewPrivileges: boolean;
   /** /proc is neither masked nor read-only. */
   readonly unmaskedProc: boolean;
+  /** Paths that are hidden, or can only be read, instead of the runtime's own lists. */
+  readonly pathProtection?: { readonly masked: readonly string[]; readonly readOnly: readonly string[] };
   readonly seccomp: SeccompProfile;
   /** `runtime/default`, `unconfined`, or the name of a loaded profile. */
   readonly apparmorProfile?: string;
@@ -121,6 +123,8 @@ export interface ContainerStatus extends Container {
   readonly resources: ContainerResources;
   /** The file that holds its log, where the runtime keeps one. */
   readonly logPath?: string;
+  /** As it was created; absent where the runtime doesn't say. */
+  readonly mounts?: readonly Mount[];
   /** The signal with which it asks to be stopped, as configured (`SIGTERM` when nothing was). */
   readonly stopSignal: string;
   readonly user?: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] };

@@ -27,6 +27,8 @@ export interface PodSandboxConfig {
   readonly hostname: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** What its /etc/resolv.conf says; absent: what the runtime takes from the node, for containers that bring no file of their own. */
+  readonly dns?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
   /** Addresses that the kubelet is going to give it, primary first, for runtimes that tell others; absent on the node's network. */
   readonly addresses?: readonly string[];
   /** The RuntimeClass' handler; '' is the runtime's default. */

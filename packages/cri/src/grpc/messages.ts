@@ -49,6 +49,17 @@ export interface WireSandboxConfig {
   readonly metadata: WireSandboxMetadata | null;
   readonly hostname: string;
   readonly logDirectory: string;
+  readonly dnsConfig: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  } | null;
+  readonly portMappings: readonly {
+    readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly hostIp: string;
+  }[];
   readonly labels: Strings;
   readonly annotations: Strings;
   readonly linux: {
@@ -72,6 +83,7 @@ export interface WireSandbox {
   readonly annotations: Strings;
 }
 export interface WireSandboxStatus extends WireSandbox {
+  readonly network: { readonly ip: string; readonly additionalIps: readonly { readonly ip: string }[] } | null;
   readonly linux: { readonly namespaces: { readonly options: WireNamespaceOption | null } | null } | null;
 }
 export interface WireMount {
@@ -145,6 +157,7 @@ export interface WireContainerStatus extends Omit<WireContainer, 'podSandboxId'>
   readonly reason: string;
   readonly message: string;
   readonly logPath: string;
+  readonly mounts: readonly WireMount[];
   readonly resources: { readonly linux: WireResources | null } | null;
   readonly user: {
     readonly linux: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] } | null;

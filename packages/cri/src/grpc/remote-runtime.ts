@@ -177,8 +177,8 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
   let networkPrepared = false;
   const status: RuntimeService['status'] = async () => {
     let answer = await askStatus();
-    // Skiff's own end leaves the network alone.
-    if (answer.info[runtimeInfoKey] !== undefined) return readStatus(answer);
+    // Skiff's own end may leave the network alone.
+    if (answer.info[runtimeInfoKey] !== undefined && answer.info['config'] === undefined) return readStatus(answer);
     if (!networkPrepared || !conditionOf(answer, 'NetworkReady').ready) {
       try {
         await installCniPlugin(cniPlacesOf(answer.info['config']));

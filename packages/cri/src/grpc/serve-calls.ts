@@ -4,7 +4,7 @@ import type { Container, ContainerStatus } from '../container.ts';
 import type { ContainerRuntime } from '../contract.ts';
 import type { Image } from '../image.ts';
 import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
-import type { PodSandbox } from '../sandbox.ts';
+import type { PodSandbox, PodSandboxStatus } from '../sandbox.ts';
 import type {
   Outgoing,
   Strings,
@@ -17,6 +17,7 @@ import type {
 } from './messages.ts';
 import { runtimeInfoKey } from './runtime-info.ts';
 import type { LogFiles } from './serve-logs.ts';
+import type { SandboxNetwork } from './serve-network.ts';
 import type { StreamingServer } from './serve-streams.ts';
 import {
   fromWireContainerConfig,
@@ -31,6 +32,7 @@ import { fromWireSandboxConfig, nanosOf, toWireSandbox, toWireSandboxStatus, wit
 const prefix = 'io.skiff.served.';
 const logDirectoryKey = `${prefix}log-directory`;
 const logPathKey = `${prefix}log-path`;
+const labelsKey = `${prefix}labels`;
 const podUidLabel = 'io.kubernetes.pod.uid';
 const unlimitedMs = 24 * 3600 * 1000;
 
@@ -39,6 +41,8 @@ export interface ServedParts {
   readonly logs: LogFiles;
   readonly streaming: StreamingServer;
   readonly clock: Clock;
+  /** Absent: sandboxes stay without a network, which is their user's business. */
+  readonly network?: SandboxNetwork;
 }
 /** Answers one call; `signal` aborts when the client gave up. */
 export type Call<Q = never> = (request: Q, signal: AbortSignal) => Promise<object>;
@@ -53,7 +57,12 @@ interface ById {
   readonly containerId: string;
 }
 
-const clean = <T extends { readonly annotations: Strings }>(o: T): T => ({ ...o, annotations: without(o.annotations, prefix) });
+/** As the client wrote it: labels that the runtime has its own use for are kept among the annotations. */
+const clean = <T extends { readonly labels: Strings; readonly annotations: Strings }>(o: T): T => ({
+  ...o,
+  labels: { ...o.labels, ...(JSON.parse(o.annotations[labelsKey] ?? '{}') as Strings) },
+  annotations: without(o.annotations, prefix),
+});
 const selects = (f: Filter | null, o: PodSandbox | Container): boolean =>
   f === null || ((f.id === '' || o.id === f.id) && Object.entries(f.labelSelector).every(([k, v]) => o.labels[k] === v));
 const toWireImage = (i: Image): Outgoing<WireImage> => ({
@@ -120,6 +129,25 @@ function checkStreams(r: Streams): void {
     throw new RuntimeError('invalid', 'with a terminal there is no stderr of its own: tty and stderr exclude each other');
 }
 
+async function attach(p: ServedParts, sandbox: PodSandboxStatus, ports: WireSandboxConfig['portMappings']): Promise<void> {
+  if (p.network === undefined || sandbox.pid === undefined) return;
+  try {
+    await p.network.attach({ id: sandbox.id, pid: sandbox.pid, metadata: sandbox.metadata, ports });
+  } catch (error) {
+    await p.target.runtime.removePodSandbox(sandbox.id);
+    throw error;
+  }
+}
+
+async function detach(p: ServedParts, id: string): Promise<void> {
+  if (p.network === undefined) return;
+  const status = await p.target.runtime.podSandboxStatus(id).catch((error: unknown) => {
+    if (isRuntimeError(error, 'not-found')) return undefined;
+    throw error;
+  });
+  await p.network.detach(id, status?.pid);
+}
+
 async function assertRunning(p: ServedParts, id: string): Promise<void> {
   const { state } = await p.target.runtime.containerStatus(id);
   if (state !== 'running') throw new RuntimeError('conflict', `container ${id} is not running`);
@@ -136,15 +164,26 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     Status: async (r: { verbose: boolean }) => {
       const s = await runtime.status();
       const condition = { status: s.ready, reason: s.ready ? '' : 'RuntimeNotReady', message: s.message };
+      const network = await p.network?.status();
+      const places = p.network?.places;
       return {
-        // Sandboxes have no network of the runtime's, so there is none that could fail.
+        // Without a network of the runtime's there is none that could fail.
         status: {
           conditions: [
             { type: 'RuntimeReady', ...condition },
-            { type: 'NetworkReady', ...condition },
+            network === undefined || network.ready
+              ? { type: 'NetworkReady', ...condition }
+              : { type: 'NetworkReady', status: false, reason: 'NetworkPluginNotReady', message: network.message },
           ],
         },
-        info: r.verbose ? { [runtimeInfoKey]: JSON.stringify(s) } : {},
+        info: r.verbose
+          ? {
+              [runtimeInfoKey]: JSON.stringify(s),
+              ...(places === undefined
+                ? {}
+                : { config: JSON.stringify({ cni: { binDir: places.binDirectory, confDir: places.confDirectory } }) }),
+            }
+          : {},
         features: { supplementalGroupsPolicy: s.supplementalGroupsPolicy },
         runtimeHandlers: s.handlers.map((name) => ({ name, features: { recursiveReadOnlyMounts: s.recursiveReadOnlyMounts } })),
       };
@@ -155,14 +194,28 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         throw new RuntimeError('invalid', 'a sandbox needs a configuration with metadata');
       const config = fromWireSandboxConfig(r.config, r.runtimeHandler);
       const logs = r.config.logDirectory === '' ? {} : { [logDirectoryKey]: r.config.logDirectory };
-      const { id } = await runtime.runPodSandbox({ ...config, annotations: { ...config.annotations, ...logs } }, { signal });
-      return { podSandboxId: id };
+      const sandbox = await runtime.runPodSandbox({ ...config, annotations: { ...config.annotations, ...logs } }, { signal });
+      if (config.namespaces.network === 'pod') await attach(p, sandbox, r.config.portMappings);
+      return { podSandboxId: sandbox.id };
     },
-    StopPodSandbox: async (r: ById) => runtime.stopPodSandbox(r.podSandboxId).then(() => ({})),
-    RemovePodSandbox: async (r: ById) => runtime.removePodSandbox(r.podSandboxId).then(() => ({})),
+    StopPodSandbox: async (r: ById) => {
+      await detach(p, r.podSandboxId);
+      await runtime.stopPodSandbox(r.podSandboxId);
+      return {};
+    },
+    RemovePodSandbox: async (r: ById) => {
+      await detach(p, r.podSandboxId);
+      await runtime.removePodSandbox(r.podSandboxId);
+      return {};
+    },
     PodSandboxStatus: async (r: ById & { verbose: boolean }) => {
       const status = await runtime.podSandboxStatus(r.podSandboxId);
-      return { status: toWireSandboxStatus(clean(status)), info: r.verbose ? { info: JSON.stringify({ pid: status.pid ?? 0 }) } : {} };
+      const [ip, ...more] = (await p.network?.addresses(r.podSandboxId)) ?? [];
+      const network = ip === undefined ? {} : { ip, additionalIps: more.map((address) => ({ ip: address })) };
+      return {
+        status: { ...toWireSandboxStatus(clean(status)), network },
+        info: r.verbose ? { info: JSON.stringify({ pid: status.pid ?? 0 }) } : {},
+      };
     },
     ListPodSandbox: async ({ filter: f }: { filter: (Filter & { state: { state: WireSandboxState } | null }) | null }) => {
       const podUid = f?.labelSelector[podUidLabel];
@@ -170,7 +223,12 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         ...(podUid === undefined ? {} : { podUid }),
         ...(f?.state ? { state: f.state.state === 'SANDBOX_READY' ? 'ready' : 'not-ready' } : {}),
       });
-      return { items: found.filter((s) => selects(f, s)).map((s) => toWireSandbox(clean(s))) };
+      return {
+        items: found
+          .map(clean)
+          .filter((s) => selects(f, s))
+          .map(toWireSandbox),
+      };
     },
 
     CreateContainer: async (r: { podSandboxId: string; config: WireContainerConfig | null }) => {
@@ -180,12 +238,20 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
       const directory = annotations[logDirectoryKey];
       const logs = directory === undefined || r.config.logPath === '' ? {} : { [logPathKey]: path.join(directory, r.config.logPath) };
       const config = fromWireContainerConfig(r.config);
-      const containerId = await runtime.createContainer(r.podSandboxId, { ...config, annotations: { ...config.annotations, ...logs } });
+      const { runAsUser, runAsUsername, runAsGroup } = config.securityContext;
+      if (runAsGroup !== undefined && runAsUser === undefined && (runAsUsername ?? '') === '')
+        throw new RuntimeError('invalid', 'run_as_group needs run_as_user or run_as_username');
+      const reserved = Object.fromEntries(Object.entries(config.labels).filter(([k]) => k.startsWith('io.kubernetes.')));
+      const containerId = await runtime.createContainer(r.podSandboxId, {
+        ...config,
+        annotations: { ...config.annotations, ...logs, [labelsKey]: JSON.stringify(reserved) },
+      });
       return { containerId };
     },
     StartContainer: async (r: ById) => {
-      await runtime.startContainer(r.containerId);
       const file = logPathOf(await runtime.containerStatus(r.containerId));
+      if (file !== undefined) await p.logs.prepare(file);
+      await runtime.startContainer(r.containerId);
       if (file !== undefined) p.logs.follow(r.containerId, file);
       return {};
     },
@@ -198,7 +264,12 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         ...(f?.podSandboxId ? { podSandboxId: f.podSandboxId } : {}),
         ...(f?.state ? { state: fromWireState(f.state.state) } : {}),
       });
-      return { containers: found.filter((c) => selects(f, c)).map((c) => toWireContainer(clean(c))) };
+      return {
+        containers: found
+          .map(clean)
+          .filter((c) => selects(f, c))
+          .map(toWireContainer),
+      };
     },
     ContainerStatus: async (r: ById) => ({ status: toWireContainerStatus(await servedStatus(p, r.containerId)) }),
     UpdateContainerResources: async (r: ById & { linux: WireResources | null }) =>
@@ -243,6 +314,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
 /** The ImageService's calls. */
 export function createImageCalls(p: ServedParts): Record<string, Call> {
   const { images } = p.target;
+  let removing: Promise<void> = Promise.resolve();
   interface Named {
     readonly image: { readonly image: string } | null;
   }
@@ -274,9 +346,14 @@ export function createImageCalls(p: ServedParts): Record<string, Call> {
     PullImage: async (r: Named & { auth: Auth | null }, signal: AbortSignal) => ({
       imageRef: (await images.pullImage(r.image?.image ?? '', credentials(r.auth), signal)).id,
     }),
+    // One after the other: whoever is answered that an image is gone finds it gone, not going.
     RemoveImage: async (r: Named) => {
-      const image = await images.imageStatus(r.image?.image ?? '');
-      if (image !== undefined) await images.removeImage(image.id);
+      const removal = removing.then(async () => {
+        const image = await images.imageStatus(r.image?.image ?? '');
+        if (image !== undefined) await images.removeImage(image.id);
+      });
+      removing = removal.catch(() => undefined);
+      await removal;
       return {};
     },
     ImageFsInfo: async () => {

@@ -8,6 +8,8 @@ import { type LogFileWriter, openLogFile } from './log-file.ts';
 const settleMs = 2000;
 
 export interface LogFiles {
+  /** Makes the file, empty: clients read it as soon as the container was started. */
+  prepare(file: string): Promise<void>;
   /** Copies the container's log to the file until the container ends. */
   follow(id: string, file: string): void;
   /** Resolves when the log of an ended container is written. */
@@ -33,6 +35,7 @@ export function createLogFiles(o: { runtime: RuntimeService; clock: Clock; log: 
     }
   };
   return {
+    prepare: async (file) => (await openLogFile(path.normalize(file))).close(),
     follow: (id, file) => {
       if (open.has(id)) return;
       const { promise, resolve } = withResolver();

@@ -14,6 +14,7 @@ import { RuntimeError } from '../runtime-error.ts';
 import { loadCriDefinition } from './definition.ts';
 import { type Call, createImageCalls, createRuntimeCalls, type ServedParts, servedLogPath, servedStatus } from './serve-calls.ts';
 import { createLogFiles } from './serve-logs.ts';
+import type { SandboxNetwork } from './serve-network.ts';
 import { startStreamingServer } from './serve-streams.ts';
 import { toWireError } from './wire-error.ts';
 import { toWireContainerStatus } from './wire-container.ts';
@@ -24,6 +25,8 @@ export interface ServeRuntimeConfig {
   readonly socket: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Gives sandboxes their network; absent: that stays with the runtime's user. */
+  readonly network?: SandboxNetwork;
   readonly onListening?: () => void;
 }
 
@@ -36,15 +39,15 @@ const eventTypes = {
 
 /**
  * Serves a container runtime as CRI v1 over gRPC, for other clients of the CRI. Resolves when `signal` aborted and everything
- * that was started has stopped; containers stay. Calls that are missing answer UNIMPLEMENTED. Streams are WebSockets on loopback.
- * Sandboxes get no network from it: that stays with the runtime's user.
+ * that was started has stopped; containers stay. Calls that are missing answer UNIMPLEMENTED.
  */
 export async function serveRuntime(target: ContainerRuntime, config: ServeRuntimeConfig, signal: AbortSignal): Promise<void> {
   using own = childSignal(signal);
   const definition = loadCriDefinition();
   const logs = createLogFiles({ runtime: target.runtime, clock: config.clock, log: config.log, signal: own.signal });
   const streaming = await startStreamingServer(target.runtime, () => config.clock.monotonicMs());
-  const parts: ServedParts = { target, logs, streaming, clock: config.clock };
+  const { network } = config;
+  const parts: ServedParts = { target, logs, streaming, clock: config.clock, ...(network === undefined ? {} : { network }) };
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024, 'grpc.max_send_message_length': 64 * 1024 * 1024 });
   server.addService(definition.RuntimeService, {
     ...handlersOf(createRuntimeCalls(parts), own.signal),

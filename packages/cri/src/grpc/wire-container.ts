@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Container,
   ContainerConfig,
@@ -137,12 +138,18 @@ function toWireSecurity(s: ContainerSecurityContext): Outgoing<WireSecurityConte
     supplementalGroupsPolicy: s.supplementalGroupsPolicy === 'strict' ? 'Strict' : 'Merge',
     readonlyRootfs: s.readOnlyRootFilesystem,
     noNewPrivs: s.noNewPrivileges,
-    maskedPaths: masked ? maskedPaths : [],
-    readonlyPaths: masked ? readonlyPaths : [],
+    maskedPaths: masked ? (s.pathProtection?.masked ?? maskedPaths) : [],
+    readonlyPaths: masked ? (s.pathProtection?.readOnly ?? readonlyPaths) : [],
     seccomp: toWireSeccomp(s.seccomp),
     apparmor: toWireAppArmor(s.apparmorProfile),
     selinuxOptions: s.seLinux,
   };
+}
+
+/** Neither none nor the usual one. */
+function isProtectionOfItsOwn(s: WireSecurityContext): boolean {
+  if (s.privileged || s.maskedPaths.length + s.readonlyPaths.length === 0) return false;
+  return !isDeepStrictEqual([s.maskedPaths, s.readonlyPaths], [maskedPaths, readonlyPaths]);
 }
 
 function fromWireSecurity(s: WireSecurityContext | null | undefined): ContainerSecurityContext {
@@ -163,6 +170,7 @@ function fromWireSecurity(s: WireSecurityContext | null | undefined): ContainerS
     readOnlyRootFilesystem: s?.readonlyRootfs ?? false,
     noNewPrivileges: s?.noNewPrivs ?? false,
     unmaskedProc: s !== null && s !== undefined && s.maskedPaths.length === 0 && s.readonlyPaths.length === 0 && !s.privileged,
+    ...(s && isProtectionOfItsOwn(s) ? { pathProtection: { masked: s.maskedPaths, readOnly: s.readonlyPaths } } : {}),
     seccomp: fromWireSeccomp(s?.seccomp),
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
     ...(se ? { seLinux: { user: se.user, role: se.role, type: se.type, level: se.level } } : {}),
@@ -247,6 +255,7 @@ export const toWireContainerStatus = (c: ContainerStatus): Outgoing<WireContaine
   labels: c.labels,
   annotations: c.annotations,
   logPath: c.logPath,
+  mounts: (c.mounts ?? []).map(toWireMount),
   resources: { linux: toWireResources(c.resources) },
   user: c.user === undefined ? undefined : { linux: c.user },
   stopSignal: toWireSignal(c.stopSignal),

@@ -48,6 +48,7 @@ export const toWireSandboxConfig = (c: PodSandboxConfig): Outgoing<WireSandboxCo
   hostname: c.namespaces.network === 'node' ? '' : c.hostname,
   labels: c.labels,
   annotations: c.annotations,
+  dnsConfig: c.dns,
   linux: {
     cgroupParent: c.cgroupParent,
     sysctls: c.sysctls,
@@ -73,6 +74,7 @@ export const fromWireSandboxConfig = (c: WireSandboxConfig, runtimeHandler: stri
   ...(c.linux === null || c.linux.cgroupParent === '' ? {} : { cgroupParent: c.linux.cgroupParent }),
   ...(c.linux?.securityContext?.privileged === true ? { privileged: true } : {}),
   sysctls: c.linux?.sysctls ?? {},
+  ...(c.dnsConfig === null ? {} : { dns: c.dnsConfig }),
   seccomp: fromWireSeccomp(c.linux?.securityContext?.seccomp),
   oomScoreAdj: c.linux?.resources?.oomScoreAdj ?? 0,
 });
