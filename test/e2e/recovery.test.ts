@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { connect, eventually, type RunningCluster } from './support/cluster.ts';
+import { command, connect, eventually, lines, type RunningCluster } from './support/cluster.ts';
 import { get } from './support/http.ts';
 import { testImages } from './support/images.ts';
 
@@ -96,6 +97,126 @@ describe('killed with SIGKILL, each recovers by itself and no healthy container 
     await expectWhole('dockerd');
     await expectRunning(before);
   });
+});
+
+/** The host's routes to single pods. */
+const podRoutes = async (): Promise<readonly string[]> =>
+  lines('ip', ['route', 'show', 'root', cluster.place.flags.find((f) => f.startsWith('--pod-cidr='))?.split('=')[1] ?? '']).filter((r) =>
+    /^[\d.]+ dev /.test(r),
+  );
+
+/** What the host has of pods by their UIDs: folders, mounts and cgroups; and routes to pods' addresses. */
+async function tracesOf(uids: readonly string[]): Promise<readonly string[]> {
+  const mine = (line: string): boolean => uids.some((uid) => line.includes(uid) || line.includes(uid.replaceAll('-', '_')));
+  const [folders, cgroups, mounts] = await Promise.all([
+    command('find', [cluster.place.rootDir, '/var/lib/kubelet', '-maxdepth', '3', '-path', '*/pods/*']),
+    command('find', ['/sys/fs/cgroup', '-maxdepth', '6', '-type', 'd', '-name', '*pod*']),
+    command('cat', ['/proc/mounts']),
+  ]);
+  return [folders, cgroups, mounts].flatMap((r) => r.stdout.split('\n')).filter(mine);
+}
+
+it('a kubelet that is killed again and again while pods start and end leaves nothing behind', async () => {
+  const routesBefore = await podRoutes();
+  const killSoon = async (maxMs: number): Promise<void> => {
+    const afterMs = Math.floor(Math.random() * maxMs);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    const pid = cluster.pids()['kubelet'];
+    if (pid !== undefined && (await command('kill', ['-9', String(pid)])).code === 0) console.log(`figure: killed ${afterMs} ms later`);
+  };
+  const stubborn = `trap "" TERM; while :; do sleep 1; done`;
+  await cluster.kubectl('create -f -', {
+    input: JSON.stringify({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'churn', namespace: ns },
+      spec: {
+        replicas: 6,
+        selector: { matchLabels: { app: 'churn' } },
+        template: {
+          metadata: { labels: { app: 'churn' } },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: [
+              {
+                name: 'c',
+                image: testImages.busybox,
+                command: ['sh', '-c', stubborn],
+                volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'below' }],
+              },
+            ],
+            volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }],
+          },
+        },
+      },
+    }),
+  });
+  for (let i = 0; i < 2; i++) await killSoon(1500);
+  await cluster.kubectl(`rollout status -n ${ns} deployment/churn --timeout=60s`);
+  const uids = (await cluster.kubectl(`get pods -n ${ns} -l app=churn -o jsonpath={.items[*].metadata.uid}`)).split(' ');
+  expect(uids.length).toBe(6);
+  expect((await podRoutes()).length).toBe(routesBefore.length + 6);
+  expect((await tracesOf(uids)).length).toBeGreaterThan(12);
+  await cluster.kubectl(`delete -n ${ns} deployment/churn`);
+  for (let i = 0; i < 2; i++) await killSoon(1500);
+  await cluster.kubectl(`wait -n ${ns} pods -l app=churn --for=delete --timeout=60s`);
+  await eventually('nothing of them is left', async () => {
+    const left = await cluster.docker.listContainers({ all: true, filters: { label: ['app=churn'] } });
+    return left.length === 0 && (await tracesOf(uids)).length === 0 && (await podRoutes()).length === routesBefore.length;
+  });
+});
+
+it('what is secret stays out of all logs and events, of pods that fail too', async () => {
+  const canary = `canary-${Math.random().toString(36).slice(2)}`;
+  const auths = { 'localhost:1': { auth: Buffer.from(`user:${canary}`).toString('base64') } };
+  const secret = { secretKeyRef: { name: 'canary', key: 'key' } };
+  const pod = (name: string, container: object): object => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: ns },
+    spec: {
+      restartPolicy: 'Never',
+      imagePullSecrets: [{ name: 'canary-pull' }],
+      containers: [
+        {
+          name: 'c',
+          image: testImages.busybox,
+          env: [{ name: 'CANARY', valueFrom: secret }],
+          envFrom: [{ secretRef: { name: 'canary' } }],
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+          ...container,
+        },
+      ],
+      volumes: [{ name: 'v', secret: { secretName: 'canary' } }],
+    },
+  });
+  const items = [
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'canary', namespace: ns }, stringData: { key: canary } },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'canary-pull', namespace: ns },
+      type: 'kubernetes.io/dockerconfigjson',
+      stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+    },
+    pod('canary-reads', { command: ['sh', '-c', `test "$CANARY" = "$key" && test "$key" = "$(cat /v/key)"`] }),
+    pod('canary-fails', { command: ['/no/such/program'] }),
+    pod('canary-image', { image: 'localhost:1/private:1' }),
+  ];
+  await cluster.kubectl('create -f -', { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) });
+  await cluster.kubectl(`wait -n ${ns} pod/canary-reads --for=jsonpath={.status.phase}=Succeeded --timeout=60s`);
+  await cluster.kubectl(`wait -n ${ns} pod/canary-fails --for=jsonpath={.status.phase}=Failed --timeout=60s`);
+  await eventually('the image can not be had', async () =>
+    /ErrImagePull|ImagePullBackOff/.test(await cluster.kubectl(`get pod -n ${ns} canary-image --no-headers`)),
+  );
+  const secrets = [canary, Buffer.from(canary).toString('base64'), auths['localhost:1'].auth];
+  const [logs, events] = [join(cluster.place.rootDir, 'log'), await cluster.kubectl(`get events -n ${ns} -o yaml`)];
+  expect(events).toContain('canary-image');
+  expect((await command('grep', ['-rlF', 'kubelet', logs])).stdout).not.toBe('');
+  for (const text of secrets) {
+    expect(events).not.toContain(text);
+    expect((await command('grep', ['-rlF', text, logs])).stdout).toBe('');
+  }
 });
 
 it('deleting a namespace leaves nothing of it in Docker', async () => {
