@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { type ContainerStatus, isRuntimeError, type RuntimeService } from '@skiff/cri';
 import { type ObservedPod, sortObserved } from '../actions/observed-pod.ts';
 import { annotationNames } from '../container/labels.ts';
+import type { HostMount } from '../host/host-mount.ts';
 
 /** Upstream's limits of termination messages: a container's file, what is taken from logs, and all of a pod together. */
 const maxMessageBytes = 4096;
@@ -30,14 +31,14 @@ async function readFileHead(path: string): Promise<string> {
 /** What an ended container left as its last words: its file, or its log where the policy says so and it failed. */
 async function terminationMessage(c: ContainerStatus, o: ObserveDependencies): Promise<string> {
   const file = c.annotations[annotationNames.terminationMessageFile];
-  const text = file === undefined ? '' : await readFileHead(o.local(file));
+  const text = file === undefined ? '' : await readFileHead(o.hostMount.local(file));
   if (text !== '' || c.exitCode === 0 || c.annotations[annotationNames.terminationMessagePolicy] !== 'FallbackToLogsOnError') return text;
   return readTail(o.runtime, c.id).catch(() => '');
 }
 
 export interface ObserveDependencies {
   readonly runtime: RuntimeService;
-  readonly local: (path: string) => string;
+  readonly hostMount: Pick<HostMount, 'local'>;
 }
 
 /** What the runtime has of one pod. Containers that ended don't change any more; they are remembered in `ended`. */

@@ -123,7 +123,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
     const uids = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
     const end = async (uid: string): Promise<void> => {
-      const observed = await observePod(uid, new Map(), { runtime, local: hostMount.local });
+      const observed = await observePod(uid, new Map(), { runtime, hostMount });
       if (isKnown(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) return;
       log.info({ uid }, 'ending containers of a pod that is gone');
       before.add(uid);

@@ -200,8 +200,7 @@ export class PodWorker {
   async #observe(): Promise<ObservedPod> {
     if (this.#observed === undefined || this.#stale) {
       this.#stale = false;
-      const { runtime, hostMount } = this.#context;
-      this.#observed = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
+      this.#observed = await observePod(this.#pod.metadata.uid, this.#ended, this.#context);
     }
     return this.#observed;
   }
@@ -255,6 +254,7 @@ export class PodWorker {
         made: this.#made,
         resizing: this.#grant.inProgress,
         starting: this.#starting,
+        tell: (seen) => void this.#tell(seen, false),
         resizeFailed: (message) => this.#grant.failed(this.#pod, message, this.#context),
       });
       this.#failures = result.retryAtMs === undefined ? 0 : this.#failures + 1;
@@ -288,9 +288,8 @@ export class PodWorker {
     return starts + next.containersToKill.size > 0;
   }
   async #interimStatus(sync: ChildSignal): Promise<void> {
-    const { runtime, hostMount } = this.#context;
     if (this.#state.phase !== 'syncing') return;
-    const seen = await observePod(this.#pod.metadata.uid, this.#ended, { runtime, local: hostMount.local });
+    const seen = await observePod(this.#pod.metadata.uid, this.#ended, this.#context);
     // What was seen is old news when that sync is over; and nobody is to count on what has not been started to the end.
     if (this.#syncing === sync) this.#tell(asNotStarted(seen, this.#starting), false);
   }

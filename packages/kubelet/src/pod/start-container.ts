@@ -1,5 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { PodStatus } from '@skiff/api';
+import type { DeepReadonly } from '@skiff/apimachinery';
 import { type ContainerConfig, type Image, isRuntimeError } from '@skiff/cri';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import { computeContainerResources } from '../cgroups/resources.ts';
@@ -51,11 +53,13 @@ async function makeTerminationLog(file: string, context: PodContext): Promise<vo
   await chmod(local, 0o666);
 }
 
-export function nextAttempt(c: ContainerSpec, pod: PodSnapshot, observed: ObservedPod): number {
+export function nextAttempt(c: ContainerSpec, status: DeepReadonly<PodStatus>, observed: ObservedPod): number {
   const newest = newestContainer(observed, c.name);
-  const told = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find((s) => s.name === c.name);
-  // What was pruned from the engine is still known to the API.
-  const toldNext = told === undefined || (told.containerID === undefined && told.restartCount === 0) ? 0 : told.restartCount + 1;
+  const told = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])].find((s) => s.name === c.name);
+  // What was removed from the engine is still known.
+  const ranBefore =
+    told !== undefined && (told.containerID !== undefined || told.restartCount > 0 || told.lastState?.terminated !== undefined);
+  const toldNext = ranBefore ? told.restartCount + 1 : 0;
   return Math.max(newest === undefined ? 0 : newest.metadata.attempt + 1, toldNext);
 }
 
@@ -166,7 +170,7 @@ export async function prepareContainer(
     say('Warning', 'Failed', `Error: ${image.reason}`);
     throw new StartFailure(image.reason, image.message, image.retryAtMs === undefined ? {} : { retryAtMs: image.retryAtMs });
   }
-  const attempt = nextAttempt(c, pod, prepared.observed);
+  const attempt = nextAttempt(c, context.status.get(pod.metadata.uid) ?? pod.status, prepared.observed);
   // Volumes that are not there are told of on their own, and no container is to blame.
   await prepared.volumes;
   let config: ContainerConfig;

@@ -2,6 +2,7 @@ import type { ContainerResources, ContainerStatus } from '@skiff/cri';
 import { computePodActions, type PodActions, type ProbeVerdicts } from '../actions/compute-pod-actions.ts';
 import { computeResize } from '../actions/compute-resize.ts';
 import { type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
+import { asksToRestartAll } from '../actions/restart-policy.ts';
 import { Deadline } from '../container/deadline.ts';
 import { hashContainer } from '../container/labels.ts';
 import { ImageVolumeFailure } from '../volumes/image-volumes.ts';
@@ -11,6 +12,7 @@ import { killContainers, killOne, stopSandboxes } from './kill-pod.ts';
 import { writeManagedFiles } from './managed-files.ts';
 import type { PodContext } from './pod-context.ts';
 import { type ContainerSpec, findContainer, formatPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
+import { removeAllContainers } from './restart-all.ts';
 import { type PreparedPod, prepareContainer, startContainer, StartFailure } from './start-container.ts';
 import { startSandbox, type StartedSandbox } from './start-sandbox.ts';
 import { defaultGraceSeconds } from './worker-state.ts';
@@ -40,6 +42,8 @@ export interface SyncInput {
   readonly resizing: boolean;
   /** IDs of containers whose start, with its postStart hook, is under way. */
   readonly starting: Set<string>;
+  /** Says how the pod is before that is gone. */
+  readonly tell: (observed: ObservedPod) => void;
   /** Limits of running containers could not be changed. */
   readonly resizeFailed: (message: string) => void;
 }
@@ -177,6 +181,11 @@ class RetryTimes {
 export async function syncPod(o: SyncInput): Promise<SyncResult> {
   const { pod, observed, context, signal } = o;
   const actions = computePodActions(pod, observed, verdictsOf(context, pod));
+  if (!actions.killPod && asksToRestartAll(pod, observed)) {
+    o.tell(observed);
+    await removeAllContainers(pod, observed, context);
+    return { retryAtMs: undefined, changed: true };
+  }
   let changed = await killUnwanted(o, actions);
   signal.throwIfAborted();
   let resizeRetryAtMs: number | undefined;

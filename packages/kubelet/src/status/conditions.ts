@@ -1,5 +1,7 @@
 import type { ContainerStatus, PodCondition } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import type { ObservedPod } from '../actions/observed-pod.ts';
+import { asksToRestartAll } from '../actions/restart-policy.ts';
 import { initContainersOf, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
 
 /** Conditions that are the kubelet's to write; all others are left as they are. */
@@ -9,6 +11,7 @@ export const kubeletConditions: ReadonlySet<string> = new Set([
   'Ready',
   'ContainersReady',
   'PodScheduled',
+  'AllContainersRestarting',
   'PodResizePending',
   'PodResizeInProgress',
 ]);
@@ -48,6 +51,12 @@ export function containersReady(pod: PodSnapshot, statuses: readonly ContainerSt
   if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
   const message = describeMissing(unknown, bad, 'unready');
   return message === '' ? { status: 'True' } : { status: 'False', reason: 'ContainersNotReady', message };
+}
+
+export function allContainersRestarting(pod: PodSnapshot, observed: ObservedPod, phase: string): Verdict {
+  if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
+  if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
+  return { status: asksToRestartAll(pod, observed) ? 'True' : 'False' };
 }
 
 export function podReady(

@@ -21,6 +21,8 @@ export interface ContainerStatusInput {
   readonly previous: readonly DeepReadonly<ApiContainerStatus>[];
   /** Scheme of container IDs: `docker`. */
   readonly runtimeName: string;
+  /** All containers were removed to start over. */
+  readonly restarting: boolean;
   /** Why the last attempt to start a container failed. */
   readonly waiting: (name: string) => WaitingReason | undefined;
 }
@@ -110,6 +112,15 @@ function fromRuntime(
   };
 }
 
+/** Reason of what all containers of a pod go through when one of them asks for it (KEP-5532). */
+export const startingOverReason = 'RestartingAllContainers';
+
+function startingOver(old: DeepReadonly<ApiContainerStatus>): ApiContainerStatus {
+  const why = { reason: startingOverReason, message: 'The container was removed because all containers of the pod start over' };
+  const terminated = { exitCode: 137, ...why, startedAt: null, finishedAt: null };
+  return { ...clone(old), ready: false, started: false, state: { waiting: why }, lastState: { terminated } };
+}
+
 /** What is told of a container that the runtime knows nothing of. */
 function withoutRuntime(
   spec: ContainerSpec,
@@ -117,6 +128,7 @@ function withoutRuntime(
   old: DeepReadonly<ApiContainerStatus> | undefined,
 ): ApiContainerStatus {
   const reason = waitingReason(o.pod);
+  if (o.restarting && old !== undefined && old.state?.waiting === undefined) return startingOver(old);
   if (old?.state?.terminated !== undefined) return clone(old);
   const volumeMounts = renderVolumeMounts(spec);
   const status: ApiContainerStatus = {

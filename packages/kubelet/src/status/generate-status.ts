@@ -1,6 +1,7 @@
 import type { ContainerStatus, PodCondition, PodStatus } from '@skiff/api';
 import { computePodQOSClass } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
+import { endsAll, mayRestartAll } from '../actions/restart-policy.ts';
 import { checkSandbox } from '../actions/compute-pod-actions.ts';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import {
@@ -12,7 +13,7 @@ import {
   isTerminalPhase,
   type PodSnapshot,
 } from '../pod/pod-snapshot.ts';
-import { containersReady, kubeletConditions, podInitialized, podReady, stampCondition } from './conditions.ts';
+import { allContainersRestarting, containersReady, kubeletConditions, podInitialized, podReady, stampCondition } from './conditions.ts';
 import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
 import { computePhase } from './phase.ts';
 
@@ -105,6 +106,7 @@ function generateConditions(o: StatusInput, phase: string, statuses: readonly Co
     stamp('Ready', podReady(o.pod, statuses, phase, others)),
     stamp('ContainersReady', containersReady(o.pod, statuses, phase)),
     stamp('PodScheduled', { status: 'True' }),
+    ...(mayRestartAll(o.pod) ? [stamp('AllContainersRestarting', allContainersRestarting(o.pod, o.observed, phase))] : []),
   ];
 }
 
@@ -116,6 +118,15 @@ function renderPodResources(pod: PodSnapshot): Pick<PodStatus, 'resources' | 'al
     resources: structuredClone(resources) as NonNullable<PodStatus['resources']>,
     ...(resources.requests === undefined ? {} : { allocatedResources: { ...resources.requests } }),
   };
+}
+
+/** Whether a container that made all others start over was removed, with them, since the last status. */
+function startsOver({ pod, observed, previous }: StatusInput): boolean {
+  const told = [...(previous.initContainerStatuses ?? []), ...(previous.containerStatuses ?? [])];
+  return [...initContainersOf(pod), ...pod.spec.containers].some((c) => {
+    const exitCode = told.find((s) => s.name === c.name)?.state?.terminated?.exitCode;
+    return exitCode !== undefined && endsAll(c, exitCode) && newestContainer(observed, c.name) === undefined;
+  });
 }
 
 /** The whole status that the kubelet reports for a pod. Pure. */
@@ -132,7 +143,7 @@ export function generateStatus(o: StatusInput): PodStatus {
       conditions: structuredClone(pod.status.conditions ?? []) as PodCondition[],
     };
   }
-  const common = { pod, observed, runtimeName: o.runtimeName, waiting: o.waiting };
+  const common = { pod, observed, runtimeName: o.runtimeName, restarting: startsOver(o), waiting: o.waiting };
   const initContainerStatuses = generateContainerStatuses({
     ...common,
     type: 'init',

@@ -1,5 +1,6 @@
-import type { ContainerStatus } from '@skiff/api';
+import type { ContainerStateTerminated, ContainerStatus } from '@skiff/api';
 import { shouldRestartAfter } from '../actions/restart-policy.ts';
+import { startingOverReason } from './container-statuses.ts';
 import { type ContainerSpec, initContainersOf, isSidecar, isStaticPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
@@ -9,15 +10,19 @@ interface InitCounts {
   failedForGood: boolean;
 }
 
+/** What was ended to start over does, whatever the policy. */
+const isForGood = (c: ContainerSpec, pod: PodSnapshot, ended: ContainerStateTerminated): boolean =>
+  ended.reason !== startingOverReason && !shouldRestartAfter(c, pod, ended.exitCode);
+
 function countInit(pod: PodSnapshot, statuses: ReadonlyMap<string, ContainerStatus>): InitCounts {
   const counts: InitCounts = { pending: 0, failedForGood: false };
   for (const c of initContainersOf(pod)) {
     if (isSidecar(c)) continue;
     const status = statuses.get(c.name);
     const state = status?.state;
-    const exitCode = state?.terminated?.exitCode ?? (state?.waiting === undefined ? undefined : status?.lastState?.terminated?.exitCode);
-    if (exitCode === undefined) counts.pending += 1;
-    else if (exitCode !== 0 && !shouldRestartAfter(c, pod, exitCode)) counts.failedForGood = true;
+    const ended = state?.terminated ?? (state?.waiting === undefined ? undefined : status?.lastState?.terminated);
+    if (ended === undefined) counts.pending += 1;
+    else if (ended.exitCode !== 0 && isForGood(c, pod, ended)) counts.failedForGood = true;
   }
   return counts;
 }
@@ -33,9 +38,9 @@ interface Counts {
 }
 
 function countApps(pod: PodSnapshot, statuses: ReadonlyMap<string, ContainerStatus>, counts: Counts): void {
-  const stopped = (c: ContainerSpec, exitCode: number): void => {
+  const stopped = (c: ContainerSpec, ended: ContainerStateTerminated): void => {
     counts.stopped += 1;
-    if (!shouldRestartAfter(c, pod, exitCode)) counts.stoppedForGood += 1;
+    if (isForGood(c, pod, ended)) counts.stoppedForGood += 1;
   };
   for (const c of pod.spec.containers) {
     const status = statuses.get(c.name);
@@ -43,10 +48,10 @@ function countApps(pod: PodSnapshot, statuses: ReadonlyMap<string, ContainerStat
     const last = status?.lastState?.terminated;
     if (status?.state?.running !== undefined) counts.running += 1;
     else if (terminated !== undefined) {
-      stopped(c, terminated.exitCode);
+      stopped(c, terminated);
       if (terminated.exitCode === 0) counts.succeeded += 1;
     } else if (status?.state?.waiting === undefined) counts.unknown += 1;
-    else if (last !== undefined) stopped(c, last.exitCode);
+    else if (last !== undefined) stopped(c, last);
     else counts.waiting += 1;
   }
 }
