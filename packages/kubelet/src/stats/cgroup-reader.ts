@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type CgroupDetails, readDetails } from './cgroup-details.ts';
 
 /** Directories of one cgroup by controller; with v2 there is one, under ''. */
 export type CgroupPaths = ReadonlyMap<string, string>;
@@ -55,6 +56,7 @@ export interface CgroupReader {
   pathsOf(pid: number): Promise<CgroupPaths | undefined>;
   /** undefined when the cgroup is gone. Some hundred microseconds, without the engine. */
   read(paths: CgroupPaths): Promise<CgroupReading | undefined>;
+  details(paths: CgroupPaths): Promise<CgroupDetails>;
 }
 
 /** `local`: how this process reaches the engine's files. */
@@ -115,6 +117,7 @@ export function createCgroupReader(o: { readonly version: 1 | 2; readonly local:
       const said = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => undefined);
       return said === undefined ? undefined : parseCgroupPaths(said, o.version);
     },
+    details: (paths) => readDetails(o.version, (controller, file) => optional(at(paths, controller, file))),
     read: (paths) => (o.version === 2 ? readV2(paths) : readV1(paths)).catch(() => undefined),
   };
 }

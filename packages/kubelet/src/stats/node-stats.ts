@@ -4,6 +4,7 @@ import type { HostMount } from '../host/host-mount.ts';
 import { inTime } from '../host/in-time.ts';
 import type { RunCommand } from '../host/run-command.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
+import type { CgroupDetails } from './cgroup-details.ts';
 import { createCgroupReader } from './cgroup-reader.ts';
 import { createDiskMeter, type PodDisk } from './disk-meter.ts';
 import { type NodeUsage, readNodeUsage } from './node-usage.ts';
@@ -15,6 +16,8 @@ export interface NodeStats {
   node(): Promise<NodeUsage>;
   /** CPU and memory of all running pods. */
   pods(): Promise<readonly PodReading[]>;
+  /** What `pods` leaves out. */
+  details(containerId: string, of: 'container' | 'pod'): Promise<CgroupDetails | undefined>;
   /** Disk use of the pods that run, not older than `maxAgeMs`, by UID. */
   disks(o: { readonly maxAgeMs: number }): Promise<ReadonlyMap<string, PodDisk>>;
   /** For decisions about these pods: measured now. */
@@ -77,6 +80,7 @@ export function createNodeStats(
       forgetGone();
       return reader.read(deps.running());
     },
+    details: (id, of) => reader.details(id, of),
     disks: async (o) => {
       await measureDisks(deps.running(), { inodes: false, maxAgeMs: o.maxAgeMs });
       return measured;

@@ -1,6 +1,7 @@
 import type { ContainerStats, ContainerStatus, RuntimeService } from '@skiff/cri';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
+import type { CgroupDetails } from './cgroup-details.ts';
 import { type CgroupReader, type CgroupReading, type CgroupPaths, parentOf } from './cgroup-reader.ts';
 import type { PodDisk } from './disk-meter.ts';
 import type { PodUsage } from './pod-usage.ts';
@@ -26,6 +27,8 @@ export interface PodReading extends RunningPod {
 
 export interface PodStatsReader {
   read(pods: readonly RunningPod[]): Promise<readonly PodReading[]>;
+  /** Of a container that was read, or of the pod that it is in; undefined where its cgroup can't be seen. */
+  details(containerId: string, of: 'container' | 'pod'): Promise<CgroupDetails | undefined>;
   /** Forgets all containers but these. */
   keepOnly(containerIds: ReadonlySet<string>): void;
 }
@@ -82,6 +85,10 @@ export function createPodStatsReader(deps: { cgroups: CgroupReader; runtime: Run
         out.push({ pod, observed, containers, whole: paths === undefined ? undefined : await cgroups.read(parentOf(paths)) });
       }
       return out;
+    },
+    details: async (id, of) => {
+      const paths = known.get(id);
+      return paths === undefined ? undefined : cgroups.details(of === 'pod' ? parentOf(paths) : paths);
     },
     keepOnly: (ids) => {
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
