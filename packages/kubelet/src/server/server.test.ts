@@ -236,6 +236,12 @@ describe('kubelet server', () => {
     });
   });
 
+  it('runs commands that are as long as addresses may be', async () => {
+    const long = 'a'.repeat(200_000);
+    const channels = await collect(open(`/exec/n/alive/c?command=talk&command=${long}&output=1`, 'v5.channel.k8s.io'));
+    expect(channels.get(1)).toBe('out');
+  });
+
   it('ends input by v5’s close message', async () => {
     const ws = open('/exec/n/alive/c?command=cat&input=1&output=1', 'v5.channel.k8s.io');
     const channels = collect(ws);

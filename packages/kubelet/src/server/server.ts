@@ -55,6 +55,8 @@ export function createConnectionInlet(): ConnectionInlet {
 
 /** The apiserver keeps connections for its next request; it lets go of them before this. */
 const keepAliveMs = 90_000;
+/** As upstream's; commands of `exec` are in the address. */
+const maxHeaderBytes = 1024 * 1024;
 
 type Listening = http.Server | https.Server;
 
@@ -111,6 +113,7 @@ export async function runServer(
     requestCert: ca !== undefined,
     rejectUnauthorized: false,
     keepAliveTimeout: keepAliveMs,
+    maxHeaderSize: maxHeaderBytes,
   });
   const upgraded = new Set<Duplex>();
 
