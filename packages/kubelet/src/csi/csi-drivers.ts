@@ -7,6 +7,7 @@ export interface CsiDrivers extends PluginHandler {
   /** Throws, with upstream's text, when there is no such driver. */
   get(name: string): CsiNodeService;
   has(name: string): boolean;
+  names(): readonly string[];
   close(): void;
 }
 
@@ -67,6 +68,7 @@ export function createCsiDrivers(deps: {
       return known.service;
     },
     has: (name) => drivers.has(name),
+    names: () => [...drivers.keys()],
     close: () => {
       for (const { service } of drivers.values()) service[Symbol.dispose]();
       drivers.clear();

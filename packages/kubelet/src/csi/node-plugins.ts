@@ -10,6 +10,7 @@ import { createCsiDrivers, type CsiDrivers } from './csi-drivers.ts';
 import { createCsiNodeObject } from './csi-node-object.ts';
 import { createCsiVolumes, type CsiVolumes } from './csi-volumes.ts';
 import { growVolumes, type GrowVolumesDeps } from './grow-volumes.ts';
+import { createVolumeLimits } from './volume-limits.ts';
 import { watchPlugins } from './plugin-watcher.ts';
 
 export interface NodePlugins {
@@ -42,6 +43,7 @@ export function createNodePlugins(
   const drivers = createCsiDrivers({ record, onRegistered: deps.refreshAll, log });
   let wake: () => void = () => undefined;
   const volumes = createCsiVolumes(config, { ...deps, drivers, onPublished: () => wake() });
+  const refreshLimits = createVolumeLimits({ ...deps, drivers, record });
   const refused = new Map<string, string>();
   const housekeeping = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
@@ -52,6 +54,7 @@ export function createNodePlugins(
       if (signal.aborted) return;
       await volumes.sweep().catch((error: unknown) => log.error({ err: error }, 'volumes that nobody uses could not be unstaged'));
       await growVolumes(config.rootDirectory, { ...deps, drivers, refused }, signal);
+      await refreshLimits(signal).catch(() => undefined);
       deps.refresh(await volumes.toPublishAgain(signal).catch(() => []));
     }
   };
