@@ -118,13 +118,14 @@ describe.skipIf(missing !== undefined)('Docker Engine', () => {
     }
     expect(log).toBe('1234\n99\nreadonly\n');
     const { HostConfig: h } = await docker.getContainer(id).inspect();
-    expect([h.CpuQuota, h.CpuShares, h.Memory, h.MemorySwap, h.RestartPolicy?.Name, h.LogConfig?.Type]).toEqual([
+    expect([h.CpuQuota, h.CpuShares, h.Memory, h.MemorySwap, h.RestartPolicy?.Name, h.LogConfig]).toEqual([
       50_000,
       512,
       6 * 1024 * 1024,
       6 * 1024 * 1024,
       'no',
-      'json-file',
+      // However much it writes, its logs end there.
+      { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
     ]);
     await made.runtime.removePodSandbox(sandbox.id);
   });

@@ -14,6 +14,7 @@ import { silentLogger, systemClock } from '@skiff/component-base';
 import { createNodeStats } from '../stats/node-stats.ts';
 import type { KubeletParts } from '../kubelet.ts';
 import type { ClaimStats } from '../volumes/claim-stats.ts';
+import { RuntimeError } from '@skiff/cri';
 import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixture.ts';
 import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
@@ -179,6 +180,34 @@ describe('kubelet server', () => {
     expect((await get('/logs/?query=', 'good')).code).toBe(400);
     expect((await get('/logs/?query=--root%3D/etc', 'good')).code).toBe(404);
     expect((await get('/logs/?query=-x', 'good')).code).toBe(406);
+  });
+
+  it('takes names for names, not for ways to somewhere else', async () => {
+    const asked = {
+      '/containerLogs/n/done/..%2f..%2f..%2fetc%2fpasswd': 400,
+      '/containerLogs/n/..%2fdone/c': 404,
+      '/containerLogs/../../etc/passwd': 404,
+      '/containerLogs/n/done/%zz': 400,
+      '/logs/%E0%A4%A': 400,
+      '/run/n/alive/..%2fc': 405,
+    };
+    for (const [path, code] of Object.entries(asked)) expect((await get(path, 'good')).code, path).toBe(code);
+  });
+
+  it('says so when the runtime does not answer for a log', async () => {
+    const { runtime } = node.context;
+    const { containerLogs } = runtime;
+    Object.assign(runtime, {
+      containerLogs: () => {
+        throw new RuntimeError('unavailable', 'the engine did not answer within 120 s');
+      },
+    });
+    try {
+      const answer = { code: 500, body: 'the engine did not answer within 120 s' };
+      expect(await get('/containerLogs/n/done/c?previous=true', 'good')).toEqual(answer);
+    } finally {
+      Object.assign(runtime, { containerLogs });
+    }
   });
 
   it('tells of itself, and refuses what it does not have', async () => {

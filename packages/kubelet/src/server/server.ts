@@ -78,7 +78,9 @@ const stop = (server: Listening): Promise<void> =>
 /** Throws a 400: what stands in a request's first line is not always a URL, and nobody has been asked yet who sends it. */
 function urlOf(request: IncomingMessage): URL {
   try {
-    return new URL(`https://kubelet${request.url ?? '/'}`);
+    const url = new URL(`https://kubelet${request.url ?? '/'}`);
+    decodeURIComponent(url.pathname);
+    return url;
   } catch {
     throw new HttpError(400, '400 Bad Request: malformed URL'); // the parser's complaint says no more
   }
