@@ -1,6 +1,7 @@
 import type { LogLine, LogOptions, RuntimeService } from '@skiff/cri';
 import type { Engine } from './engine.ts';
 import { asRuntimeError } from './engine-error.ts';
+import { createReplayFilter } from './log-replay.ts';
 import { createFrameParser } from './multiplexed.ts';
 
 const space = 0x20;
@@ -42,6 +43,8 @@ export const createLogReader = (engine: Engine): RuntimeService['containerLogs']
   async function* containerLogs(id, o) {
     const parseFrames = createFrameParser();
     const parseLines = createLineParser();
+    // Only who follows a log can be told anything twice.
+    const isNew = o.follow ? createReplayFilter() : undefined;
     try {
       const docker = await engine.docker();
       const info = await docker.getContainer(id).inspect({ abortSignal: o.signal });
@@ -50,7 +53,7 @@ export const createLogReader = (engine: Engine): RuntimeService['containerLogs']
         const lines = info.Config.Tty
           ? parseLines(chunk as Buffer)
           : parseFrames(chunk as Buffer).map((f) => splitTime(f.stream, f.payload));
-        yield* lines;
+        yield* isNew === undefined ? lines : lines.filter(isNew);
       }
     } catch (error) {
       if (!o.signal.aborted) throw asRuntimeError(error);
