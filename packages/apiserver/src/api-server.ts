@@ -42,6 +42,7 @@ import type { Exchange } from './server/exchange.ts';
 import { createListener } from './server/listener.ts';
 import { followTlsFiles, readTlsFiles } from './server/tls-files.ts';
 import { UnsentBytes } from './server/unsent.ts';
+import { createPolicyMetrics } from './admission/policy/policy-metrics.ts';
 import { createWebhookTransport } from './admission/webhook/client.ts';
 import { createDialer } from './tunnel/dialer.ts';
 import { createDrainCoordinator } from './tunnel/drain.ts';
@@ -56,6 +57,8 @@ export interface ApiServerDeps {
   readonly createRegistry: (config: RegistryConfig, deps: RegistryDeps) => ResourceRegistry;
   /** Absent: everything is done in place. */
   readonly heavyLane?: HeavyLane;
+  /** The process's flags, for those who look into it. */
+  readonly flags?: Readonly<Record<string, unknown>>;
 }
 
 export interface ApiServer {
@@ -103,6 +106,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
     const metricsRegistry = new MetricsRegistry();
     const api = createServedApi(config, {
       admissionMetrics: createAdmissionMetrics([metricsRegistry], clock.monotonicMs),
+      policyMetrics: createPolicyMetrics([metricsRegistry]),
       store: deps.store,
       ...(deps.ephemeralStore === undefined ? {} : { ephemeralStore: deps.ephemeralStore }),
       createRegistry: deps.createRegistry,
@@ -144,7 +148,7 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
         ? new FlowController({ serverSeats }, { objects, listExtent: registry.extent, clock, log: log.child({ part: 'flow-control' }) })
         : undefined;
     const flowControl = flowController ?? createInFlight(config.inFlight);
-    registerStorageMetrics([metricsRegistry], registry);
+    registerStorageMetrics([metricsRegistry], registry, deps.store);
     registerBuildInfo([metricsRegistry]);
     if (flowController !== undefined) registerFlowMetrics([metricsRegistry], flowController);
     const unsent = new UnsentBytes(unsentLimits, clock.monotonicMs);
@@ -178,6 +182,9 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
             keys: keys.verification,
             state,
             debugRoutes: flowController === undefined ? [] : flowControlDumps(flowController, clock),
+            flags: deps.flags ?? {},
+            startedMs: startedAtSeconds * 1000,
+            nowMs: clock.now,
             log,
           }),
         ),

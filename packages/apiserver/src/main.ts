@@ -80,6 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
     log,
     createRegistry,
     ...(heavyLane === undefined ? {} : { heavyLane }),
+    flags,
   });
   const following = encryption?.follow(signal);
   await server.run(signal);

@@ -9,8 +9,9 @@ import type { ApiServerConfig } from './config.ts';
 import type { ResourceRegistry } from './contract.ts';
 import { discoveryRoutes } from './discovery/discovery-routes.ts';
 import { type DiscoverySources, groupDefinitions } from './discovery/documents.ts';
-import { goPlatform, versionRoute } from './discovery/version.ts';
+import { goPlatform, servedVersion, versionRoute } from './discovery/version.ts';
 import { type HealthCheck, HealthResults, healthRoutes, pingCheck } from './health/health.ts';
+import { zpages } from './health/zpages.ts';
 import { openApiRoutes } from './openapi/openapi-routes.ts';
 import type { PathRoute } from './paths.ts';
 import { objectResponse } from './request/responses.ts';
@@ -27,6 +28,9 @@ export interface RouteDeps {
   readonly state: { readonly initialized: boolean; readonly stopping: boolean };
   /** For people who look into the server. Not in the list of paths. */
   readonly debugRoutes: readonly PathRoute[];
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly startedMs: number;
+  readonly nowMs: () => number;
   readonly log: Logger;
 }
 
@@ -58,6 +62,8 @@ export function createRoutes(config: ApiServerConfig, deps: RouteDeps): readonly
       }),
     },
   ];
+  const { flags, startedMs, nowMs } = deps;
+  routes.push(...zpages({ flags, startedMs, nowMs, binaryVersion: servedVersion.gitVersion, paths: () => index() }));
   const index = (): string[] => {
     const groups = groupDefinitions(deps.registry.definitions(), deps.sources).filter((g) => g.group !== '');
     const apis = groups.flatMap((g) => [`/apis/${g.group}`, ...g.versions.map((v) => `/apis/${g.group}/${v.version}`)]);

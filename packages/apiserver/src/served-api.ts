@@ -2,6 +2,7 @@ import { builtinResources, builtinSchemas } from '@skiff/api';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { DurableStore, RevisionedStore } from '@skiff/storage';
 import type { AdmissionMetrics } from './admission/admission-metrics.ts';
+import type { PolicyMetrics } from './admission/policy/policy-metrics.ts';
 import { createAdmissionChain } from './admission/plugin.ts';
 import { createWebhookClient, type WebhookTransport } from './admission/webhook/client.ts';
 import { createConversionWebhooks } from './custom-resources/conversion-webhook.ts';
@@ -30,6 +31,7 @@ export interface ServedApiDeps {
   readonly webhooks: Pick<WebhookTransport, 'send'>;
   /** Absent: nobody counts. */
   readonly admissionMetrics?: AdmissionMetrics;
+  readonly policyMetrics?: PolicyMetrics;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -75,6 +77,7 @@ export function createServedApi(config: ApiServerConfig & { readonly housekeepin
             config: config.admission,
             clock,
             webhooks: { client: () => webhooks, definitions: () => registry.definitions(), convert },
+            policyMetrics: deps.policyMetrics,
             sleep: clock.sleep,
           }),
           deps.admissionMetrics,

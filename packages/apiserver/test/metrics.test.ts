@@ -28,6 +28,8 @@ const expected: Readonly<Record<string, string>> = {
   apiserver_response_sizes: 'component,group,resource,scope,subresource,verb,version',
   apiserver_storage_events_received_total: 'group,resource',
   apiserver_storage_objects: 'resource',
+  apiserver_validating_admission_policy_check_duration_seconds: 'enforcement_action,error_type,policy,policy_binding',
+  apiserver_validating_admission_policy_check_total: 'enforcement_action,error_type,policy,policy_binding',
   kubernetes_build_info: 'build_date,compiler,git_commit,git_tree_state,git_version,go_version,major,minor,platform',
 };
 
@@ -43,6 +45,22 @@ it('has the names and labels that dashboards ask for', async () => {
   const watch = session.request({ ':path': '/api/v1/configmaps?watch=1' });
   watch.on('error', () => undefined);
   await new Promise((resolve) => watch.once('response', resolve));
+  const post = (path: string, body: object): Promise<{ code: number; text: string }> =>
+    server.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] }];
+  const validations = [{ expression: "object.metadata.name != 'bad'" }];
+  const group = '/apis/admissionregistration.k8s.io/v1';
+  await post(`${group}/validatingadmissionpolicies`, {
+    metadata: { name: 'names' },
+    spec: { matchConstraints: { resourceRules: rules }, validations },
+  });
+  await post(`${group}/validatingadmissionpolicybindings`, {
+    metadata: { name: 'everywhere' },
+    spec: { policyName: 'names', validationActions: ['Deny', 'Audit'] },
+  });
+  const maps = '/api/v1/namespaces/default/configmaps';
+  await expect.poll(async () => (await post(`${maps}?dryRun=All`, { metadata: { name: 'bad' } })).code).toBe(422);
+  await post(`${maps}?dryRun=All`, { metadata: { name: 'good' } });
   const made = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"metadata":{"name":"x"}}' };
   expect((await server.fetch('/api/v1/namespaces', made)).code).toBe(201);
   await server.fetch('/api/v1/namespaces/default/endpoints');
@@ -78,4 +96,23 @@ it('makes no series of what clients invent', async () => {
   const text = (await server.fetch('/metrics')).text;
   expect(text).not.toContain('/nowhere/');
   expect(text).not.toContain('example.com');
+});
+
+it('says what validating admission policies did', async () => {
+  const lines = (await server.fetch('/metrics')).text.split('\n');
+  for (const action of ['allow', 'deny', 'audit'])
+    expect(lines).toContainEqual(
+      expect.stringMatching(
+        new RegExp(
+          `^apiserver_validating_admission_policy_check_total\\{enforcement_action="${action}",error_type="no_error",policy="names",policy_binding="everywhere"\\} [1-9]`,
+        ),
+      ),
+    );
+});
+
+it('has pages for people', async () => {
+  expect((await server.fetch('/statusz')).text).toMatch(
+    /apiserver statusz\nWarning: [^]*\nUp {2}0 hr 0 min [^]*\nPaths {2}.*\/flagz.*\/statusz/,
+  );
+  expect((await server.fetch('/flagz')).text).toContain('apiserver flagz');
 });

@@ -86,6 +86,8 @@ export interface DurableStore extends RevisionedStore {
    * store, at once when `signal` aborts (resolves then), and comes back by itself. Keeping it writes nothing.
    */
   hold(key: string, value: Uint8Array, o: { ttlSeconds: number; signal: AbortSignal }): Promise<void>;
+  /** What the database takes on the disk of the member that answers; undefined: it has no such thing. */
+  databaseBytes?(): Promise<number | undefined>;
 }
 
 /** The asked history is gone. */

@@ -68,7 +68,7 @@ export function readMembers(message: Buffer, field: number): readonly EtcdMember
   return members;
 }
 
-function readStatus(message: Buffer): EtcdStatus {
+export function readStatus(message: Buffer): EtcdStatus {
   let header: Buffer = Buffer.alloc(0);
   let version = '';
   let dbBytes = 0;
@@ -94,6 +94,9 @@ export const memberListPath = '/etcdserverpb.Cluster/MemberList';
 export const encodeMemberList = empty;
 /** Where MemberList's answer has its members. */
 export const memberListField = 2;
+
+export const statusPath = '/etcdserverpb.Maintenance/Status';
+export const encodeStatus = empty;
 
 /** Connects on first use. */
 export function createEtcdCluster(config: EtcdStoreConfig): EtcdCluster {
@@ -121,7 +124,7 @@ export function createEtcdCluster(config: EtcdStoreConfig): EtcdCluster {
       for (const url of peerUrls.toReversed()) request.bytes(2, Buffer.from(url));
       await call('/etcdserverpb.Cluster/MemberUpdate', request.bigNumber(1, id).frame());
     },
-    status: async () => readStatus(await call('/etcdserverpb.Maintenance/Status', empty())),
+    status: async () => readStatus(await call(statusPath, encodeStatus())),
     snapshot: async function* (signal) {
       for await (const messages of rpc.stream('/etcdserverpb.Maintenance/Snapshot', empty(), signal)) {
         for (const message of messages) {

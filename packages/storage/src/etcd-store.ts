@@ -12,7 +12,7 @@ import {
   type WriteResult,
 } from './contract.ts';
 import { createEtcdClient, type EtcdStoreConfig } from './etcd-client.ts';
-import { encodeMemberList, memberListField, memberListPath, readMembers } from './etcd-cluster.ts';
+import { encodeMemberList, memberListField, memberListPath, readMembers, encodeStatus, readStatus, statusPath } from './etcd-cluster.ts';
 import { isCompacted, isFuture, isLeaseGone, isMemberUseless, isNotDone, isWorthRetry, readError, writeError } from './etcd-errors.ts';
 import { SharedLeases } from './etcd-leases.ts';
 import {
@@ -222,6 +222,10 @@ class EtcdStore implements DurableStore {
 
   async ping(): Promise<void> {
     await this.currentRevision();
+  }
+
+  async databaseBytes(): Promise<number> {
+    return readStatus(await this.#calls.unary(statusPath, encodeStatus())).dbBytes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -114,6 +114,10 @@ class OffsetStore implements DurableStore {
     return this.#inner.ping();
   }
 
+  async databaseBytes(): Promise<number | undefined> {
+    return await this.#inner.databaseBytes?.();
+  }
+
   [Symbol.asyncDispose](): PromiseLike<void> {
     return this.#inner[Symbol.asyncDispose]();
   }

@@ -28,6 +28,7 @@ import { podSecurity } from './pod-security/pod-security.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingPolicies } from './policy/mutating.ts';
 import { policyParamAccess } from './policy/param-access.ts';
+import type { PolicyMetrics } from './policy/policy-metrics.ts';
 import type { PolicyDeps } from './policy/policy-deps.ts';
 import { validatingPolicies } from './policy/validating.ts';
 import { priority } from './priority.ts';
@@ -44,6 +45,7 @@ export interface AdmissionDeps {
   readonly webhooks: Omit<WebhookDeps, 'objects' | 'authorizer'>;
   readonly defaultTolerations?: DefaultTolerations;
   readonly config?: AdmissionConfig;
+  readonly policyMetrics?: PolicyMetrics | undefined;
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
@@ -55,10 +57,17 @@ export function admissionPlugins({
   config = standardAdmission,
   clock,
   webhooks,
+  policyMetrics,
   sleep,
 }: AdmissionDeps): readonly AdmissionPlugin[] {
   const authorizer = (): Authorizer => authorization.authorizer;
-  const policies: PolicyDeps = { objects, definitions: webhooks.definitions, convert: webhooks.convert, authorizer };
+  const policies: PolicyDeps = {
+    objects,
+    definitions: webhooks.definitions,
+    convert: webhooks.convert,
+    authorizer,
+    metrics: policyMetrics,
+  };
   const all: readonly AdmissionPlugin[] = [
     alwaysAdmit,
     namespaceAutoProvision(objects),

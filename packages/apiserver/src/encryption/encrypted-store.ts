@@ -136,6 +136,9 @@ class EncryptedStore implements DurableStore {
   ping(): Promise<void> {
     return this.#inner.ping();
   }
+  async databaseBytes(): Promise<number | undefined> {
+    return await this.#inner.databaseBytes?.();
+  }
   [Symbol.asyncDispose](): PromiseLike<void> {
     return this.#inner[Symbol.asyncDispose]();
   }

@@ -45,9 +45,9 @@ export function bucketSamples(name: string, labels: Labels, b: Buckets): Samples
 /** A metric that is put together when it is asked for: what it shows is counted in plain numbers. */
 export function registerSampled(
   registers: readonly Registry[],
-  m: { name: string; help: string; type: 'counter' | 'gauge' | 'histogram'; sample: () => Samples },
+  m: { name: string; help: string; type: 'counter' | 'gauge' | 'histogram'; sample: () => Samples | Promise<Samples> },
 ): void {
   const { name, help, type, sample } = m;
-  const metric = { name, get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: sample() }) };
+  const metric = { name, get: async () => ({ name, help, type, aggregator: 'sum', values: await sample() }) };
   for (const registry of registers) registry.registerMetric(metric as never);
 }

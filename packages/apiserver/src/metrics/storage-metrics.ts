@@ -1,9 +1,25 @@
+import type { DurableStore } from '@skiff/storage';
 import type { Registry } from 'prom-client';
 import type { ResourceRegistry } from '../contract.ts';
 import { registerSampled } from './sampled-metric.ts';
 
 /** How many objects there are, and how many changes came; as the caches have it. */
-export function registerStorageMetrics(registers: readonly Registry[], registry: Pick<ResourceRegistry, 'storageStatistics'>): void {
+export function registerStorageMetrics(
+  registers: readonly Registry[],
+  registry: Pick<ResourceRegistry, 'storageStatistics'>,
+  store: Pick<DurableStore, 'databaseBytes'>,
+): void {
+  const size = 'apiserver_storage_size_bytes';
+  registerSampled(registers, {
+    name: size,
+    help: 'What the database of the store takes on disk.',
+    type: 'gauge',
+    sample: async () => {
+      // A store that is away shows in other metrics; these must come all the same.
+      const bytes = await store.databaseBytes?.().catch(() => undefined);
+      return bytes === undefined ? [] : [{ metricName: size, labels: { storage_cluster_id: 'etcd-0' }, value: bytes }];
+    },
+  });
   const objects = 'apiserver_storage_objects';
   registerSampled(registers, {
     name: objects,

@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '@skiff/apimachinery';
 import type { Authorizer } from '../../authz/authorizer.ts';
+import type { PolicyMetrics } from './policy-metrics.ts';
 import type { AdmissionRequest, ConvertObjects, ObjectAccess } from '../../contract.ts';
 
 export interface PolicyDeps {
@@ -9,6 +10,8 @@ export interface PolicyDeps {
   /** For custom kinds that a webhook converts. */
   readonly convert: ConvertObjects;
   readonly authorizer: () => Authorizer;
+  /** Absent: nobody counts. */
+  readonly metrics?: PolicyMetrics | undefined;
 }
 
 const policyKinds: ReadonlySet<string> = new Set([

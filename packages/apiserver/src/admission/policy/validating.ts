@@ -16,6 +16,7 @@ import { collectParams, PolicyError } from './params.ts';
 import { isExempt, type PolicyDeps } from './policy-deps.ts';
 import { type PolicyHook, PolicyIndex } from './policy-index.ts';
 import { RequestView, requestNamespace } from './request-view.ts';
+import type { EnforcementAction } from './policy-metrics.ts';
 import { compileValidator, type Decision, type Validator } from './validator.ts';
 
 type Policy = ValidatingAdmissionPolicy;
@@ -109,7 +110,7 @@ class Judgement {
       const verdict = await hook.evaluator.judge(activation);
       for (const [i, decision] of verdict.decisions.entries()) this.#act(hook, binding, i, decision);
       for (const { key, value, error } of verdict.annotations) {
-        if (error !== undefined) this.#deny(hook, binding, { deny: true, message: error, reason: undefined });
+        if (error !== undefined) this.#deny(hook, binding, { message: error, reason: undefined });
         else if (value !== undefined) {
           const values = annotations.get(key) ?? [];
           const short = Buffer.from(value).subarray(0, maxAnnotationBytes).toString();
@@ -119,15 +120,18 @@ class Judgement {
     }
   }
 
-  #deny(hook: Hook, binding: DeepReadonly<Binding>, { message, reason }: Decision): void {
+  #deny(hook: Hook, binding: DeepReadonly<Binding>, { message, reason }: Pick<Decision, 'message' | 'reason'>): void {
     this.denials.push({ policy: hook.name, binding: binding.metadata?.name ?? '', message, reason });
   }
 
   #act(hook: Hook, binding: DeepReadonly<Binding>, expressionIndex: number, decision: Decision): void {
-    if (!decision.deny) return;
     const name = binding.metadata?.name ?? '';
+    const count = (action: EnforcementAction): void =>
+      this.#deps.metrics?.checked(hook.name, name, decision.errorType, action, decision.elapsedMs);
+    if (!decision.deny) return count('allow');
     const validationActions = binding.spec.validationActions ?? [];
     for (const action of validationActions) {
+      count(action.toLowerCase() as EnforcementAction);
       if (action === 'Deny') this.#deny(hook, binding, decision);
       else if (action === 'Audit') {
         const failure = { message: decision.message, policy: binding.spec.policyName, binding: name, expressionIndex, validationActions };

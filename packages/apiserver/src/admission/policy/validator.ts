@@ -2,12 +2,15 @@ import type { ValidatingAdmissionPolicy } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import { type AdmissionExpression, boolType, nullType, stringType } from '@skiff/cel';
 import { Budget, BudgetExceeded, matchBudget, type PolicyActivation, policyBudget, type Result } from './activation.ts';
+import type { PolicyErrorType } from './policy-metrics.ts';
 import { compileHead, ConditionError, type PolicyHead } from './policy-head.ts';
 
 const maxMessageBytes = 5 * 1024;
 
 export interface Decision {
   readonly deny: boolean;
+  readonly errorType: PolicyErrorType;
+  readonly elapsedMs: number;
   readonly message: string;
   readonly reason: string | undefined;
 }
@@ -26,7 +29,6 @@ export interface Verdict {
 }
 
 const nothing: Verdict = { decisions: [], annotations: [] };
-const admitted: Decision = { deny: false, message: '', reason: undefined };
 
 interface CompiledValidation {
   readonly expression: string;
@@ -68,28 +70,37 @@ export class Validator {
       return { decisions, annotations: await this.#annotate(activation) };
     } catch (error) {
       if (!(error instanceof BudgetExceeded) && !(error instanceof ConditionError)) throw error;
-      return { decisions: [this.#failed(error.message)], annotations: [] };
+      const errorType = error instanceof BudgetExceeded ? 'out_of_budget' : 'invalid_error';
+      return { decisions: [this.#failed(error.message, errorType, 0)], annotations: [] };
     }
   }
 
   /** What an expression that can't be evaluated means. */
-  #failed(message: string): Decision {
-    return { deny: this.#head.failsClosed, message, reason: undefined };
+  #failed(message: string, errorType: PolicyErrorType, elapsedMs: number): Decision {
+    return { deny: this.#head.failsClosed, message, reason: undefined, errorType, elapsedMs };
   }
 
   async #decide(activation: PolicyActivation): Promise<Decision[]> {
     const budget = new Budget(policyBudget);
     const scope = activation.scope(this.#head.variables, budget);
     const results: Result[] = [];
-    for (const v of this.#validations) results.push(await scope.evaluate(v.compiled));
+    const elapsedMs: number[] = [];
+    for (const v of this.#validations) {
+      const startedMs = performance.now();
+      results.push(await scope.evaluate(v.compiled));
+      elapsedMs.push(performance.now() - startedMs);
+    }
     const messages = await this.#messages(activation, budget, results);
     return results.map((result, i) => {
       const v = this.#validations[i] as CompiledValidation;
-      if ('error' in result) return this.#failed(result.error);
-      if (messages instanceof BudgetExceeded) return this.#failed(`failed messageExpression: ${messages.message}`);
-      if (result.value === true) return admitted;
+      const tookMs = elapsedMs[i] ?? 0;
+      const isCompiled = v.compiled.program !== undefined;
+      if ('error' in result) return this.#failed(result.error, isCompiled ? 'invalid_error' : 'compile_error', tookMs);
+      if (messages instanceof BudgetExceeded) return this.#failed(`failed messageExpression: ${messages.message}`, 'out_of_budget', tookMs);
+      const measured = { errorType: 'no_error', elapsedMs: tookMs } as const;
+      if (result.value === true) return { ...measured, deny: false, message: '', reason: undefined };
       const message = usableMessage(messages[i]) || v.message || `failed expression: ${v.expression.trim()}`;
-      return { deny: true, message, reason: v.reason ?? 'Invalid' };
+      return { ...measured, deny: true, message, reason: v.reason ?? 'Invalid' };
     });
   }
 
