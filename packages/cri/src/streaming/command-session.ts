@@ -104,7 +104,7 @@ export async function serveExec(session: CommandSession, start: () => Promise<Ex
 
 /**
  * Connects a client to a running container until either is gone. `endInput`: the end of the client's input is the container's
- * (stdinOnce); otherwise others may attach later, and the output goes on.
+ * (stdinOnce); otherwise it ends the connection, and others may attach later.
  */
 export async function serveAttach(session: CommandSession, attach: () => Promise<ProcessStreams>, endInput: boolean): Promise<void> {
   let streams: ProcessStreams;
@@ -115,10 +115,16 @@ export async function serveAttach(session: CommandSession, attach: () => Promise
     return;
   }
   const outputs = connect(session, streams, endInput);
-  const over = await Promise.race([outputs.then(() => true), session.closed.then(() => false)]);
-  if (over) {
+  const over = outputs.then(() => true);
+  const left = endInput ? over : inputEnded(session, streams).then(() => true);
+  if (await Promise.race([over, left, session.closed.then(() => false)])) {
     await Promise.all([flushed(session.stdout), flushed(session.stderr)]);
     await session.finish(success);
   }
   streams.close();
+}
+
+/** Resolves when the client has ended its input and the container has all of it; never where there is no input. */
+function inputEnded({ stdin: from }: CommandSession, { stdin: to }: ProcessStreams): Promise<void> {
+  return new Promise((resolve) => from?.once('end', () => (to === undefined ? resolve() : to.write('', () => resolve()))));
 }
