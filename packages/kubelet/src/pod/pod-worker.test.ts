@@ -270,6 +270,21 @@ describe('pod worker', () => {
     expect(granted).toEqual(['20m with 0 containers', '30m with 1 containers']);
   });
 
+  it('is Failed when it is deleted before anything of it could start', async () => {
+    await using node = createFakeNode();
+    const pod = fakePod({ containers: [{ name: 'c', image: 'none:1', imagePullPolicy: 'Never' }] });
+    const worker = node.start(pod);
+    await node.settle();
+    expect(node.status('u')?.phase).toBe('Pending');
+    worker.update(snapshot({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 1 } }));
+    await node.settle();
+    expect(node.status('u')).toMatchObject({
+      phase: 'Failed',
+      containerStatuses: [{ state: { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown' } } }],
+    });
+    expect(node.finished).toEqual(['u']);
+  });
+
   it('goes on to tell readiness while it ends', async () => {
     const answers = { ready: 0 };
     await using node = createFakeNode({ programs: { ready: (p) => p.exit(answers.ready) } });

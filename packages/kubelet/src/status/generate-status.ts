@@ -10,6 +10,7 @@ import {
   initContainersOf,
   isHostNetwork,
   isSidecar,
+  isStaticPod,
   isTerminalPhase,
   type PodSnapshot,
 } from '../pod/pod-snapshot.ts';
@@ -173,6 +174,7 @@ export function generateStatus(o: StatusInput): PodStatus {
     ...renderPodResources(pod),
   };
   applyProbes(pod, status, o.probes, previous);
+  if (o.terminal && wasInitialized(pod, status)) for (const s of containerStatuses) endWithoutStart(s);
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const phase = choosePhase(o, computePhase(pod, statuses, { terminal: o.terminal, initialized: appContainerHasRun(pod, observed) }));
   status.phase = phase;
@@ -190,12 +192,30 @@ export function generateStatus(o: StatusInput): PodStatus {
   return status;
 }
 
+/** Whether the turn of the app containers had come. */
+function wasInitialized(pod: PodSnapshot, status: PodStatus): boolean {
+  const last = initContainersOf(pod).at(-1);
+  if (last === undefined) return true;
+  if ((status.containerStatuses ?? []).some((s) => s.state?.waiting === undefined || s.lastState?.terminated !== undefined)) return true;
+  const init = status.initContainerStatuses?.find((s) => s.name === last.name);
+  return isSidecar(last) ? init?.started === true : init?.state?.terminated?.exitCode === 0;
+}
+
+/** A container that will never be started has no outcome of its own: it counts as failed. */
+function endWithoutStart(s: ContainerStatus): void {
+  if (s.state?.terminated !== undefined || s.state?.running !== undefined) return;
+  const message = 'The container could not be located when the pod was terminated';
+  s.state = { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', message, startedAt: null, finishedAt: null } };
+}
+
 /** A pod never leaves Succeeded or Failed. */
 function choosePhase(o: StatusInput, computed: string): string {
   if (isTerminalPhase(o.pod.status.phase)) return o.pod.status.phase;
   const runs = o.observed.containers.some((c) => c.state === 'running');
   if (o.failure !== undefined) return runs && !o.terminal ? (o.previous.phase ?? 'Running') : 'Failed';
   if (isTerminalPhase(o.previous.phase)) return o.previous.phase;
+  // Whatever its containers were waiting for: a pod that was ended is over.
+  if (o.terminal && !isTerminalPhase(computed) && !isStaticPod(o.pod)) return 'Failed';
   // While containers still run, a pod is not shown as over; the last status of its end says so.
   return isTerminalPhase(computed) && !o.terminal && runs ? 'Running' : computed;
 }
