@@ -29,6 +29,8 @@ export const sandboxConfig = (over: Partial<PodSandboxConfig> = {}): PodSandboxC
     hostname: `pod-${n}`,
     labels: { app: 'conformance' },
     annotations: { note: 'a "quoted" value' },
+    // For runtimes that have to be told; nobody wires it.
+    addresses: ['192.0.2.1'],
     runtimeHandler: '',
     namespaces: { network: 'pod', pid: 'container', ipc: 'pod' },
     sysctls: {},
