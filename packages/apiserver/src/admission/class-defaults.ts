@@ -66,10 +66,11 @@ export const persistentVolumeClaimResize = (objects: ObjectAccess): AdmissionPlu
 const finalizers = lookupTable<string>({
   '/persistentvolumes': 'kubernetes.io/pv-protection',
   '/persistentvolumeclaims': 'kubernetes.io/pvc-protection',
+  'storage.k8s.io/volumeattributesclasses': 'kubernetes.io/vac-protection',
 });
 const finalizerFor = (r: AdmissionRequest): string | undefined => finalizers[`${r.definition.group}/${r.definition.plural}`];
 
-/** Volumes and claims stay, once deleted, while they are in use: controllers take the finalizer away. */
+/** Volumes, claims and VolumeAttributesClasses stay, once deleted, while they are in use: controllers take the finalizer away. */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   handles: (r) => r.operation === 'CREATE' && r.subresource === '' && finalizerFor(r) !== undefined,

@@ -8,6 +8,7 @@ import {
   pod,
   service,
   storageClass,
+  volumeAttributesClass,
   type IngressClass,
   type Namespace,
   type Node,
@@ -27,7 +28,10 @@ import { createAdmissionChain } from './plugin.ts';
 import { admissionPlugins } from './plugins.ts';
 import { createWebhookClient } from './webhook/client.ts';
 
-const builtins = { pod, ingress, namespace, persistentVolumeClaim, service } as unknown as Record<string, ResourceDefinition>;
+const builtins = { pod, ingress, namespace, persistentVolumeClaim, service, volumeAttributesClass } as unknown as Record<
+  string,
+  ResourceDefinition
+>;
 
 function configured(yaml: string, enable: string[] = []) {
   const directory = mkdtempSync(join(tmpdir(), 'admission-'));
@@ -153,6 +157,9 @@ describe('defaults of classes', () => {
     });
     expect(await admit('persistentVolumeClaim', { metadata: {}, spec: { storageClassName: '' } })).toMatchObject({
       spec: { storageClassName: '' },
+    });
+    expect(await admit('volumeAttributesClass', { metadata: {} })).toMatchObject({
+      metadata: { finalizers: ['kubernetes.io/vac-protection'] },
     });
     expect(await admit('ingress', { metadata: {}, spec: {} })).toMatchObject({ spec: { ingressClassName: 'a' } });
     const annotated = { metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } }, spec: {} };
