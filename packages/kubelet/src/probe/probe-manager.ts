@@ -32,6 +32,8 @@ type EventSink = (pod: PodSnapshot, container: string, type: 'Normal' | 'Warning
 
 /** Exec probes cost a process each; so many run at once on a node. */
 const maxExecProbes = 4;
+/** Share of their period by which their turns vary. */
+const execJitter = 0.1;
 const names: Readonly<Record<ProbeType, string>> = { liveness: 'Liveness', readiness: 'Readiness', startup: 'Startup' };
 
 interface Worker {
@@ -107,6 +109,8 @@ export function createProbeManager(deps: {
     const { signal } = worker.child;
     const periodMs = (probe.periodSeconds ?? 10) * 1000;
     const firstAtMs = target.startedAtMs + (probe.initialDelaySeconds ?? 0) * 1000;
+    // Containers that came up together must not start their processes together for ever.
+    const spread = (): number => (probe.exec === undefined ? 1 : 1 + (Math.random() - 0.5) * execJitter);
     // After a restart of the kubelet, spread what would fall together.
     if (target.known !== undefined) await pause(worker, Math.random() * Math.min(periodMs, 10_000));
     while (!signal.aborted) {
@@ -115,10 +119,10 @@ export function createProbeManager(deps: {
         await pause(worker, waitMs);
         continue;
       }
+      const beganMs = clock.monotonicMs();
       const started = reading(target.containerId, 'startup');
       const runs = worker.type === 'startup' ? started !== 'success' : started === undefined || started === 'success';
       if (runs) {
-        const beganMs = clock.monotonicMs();
         const o = { runtime: deps.runtime, timeoutMs: (probe.timeoutSeconds ?? 1) * 1000, signal };
         const result = await limited(probe, () =>
           signal.aborted ? Promise.reject(new Error('stopped')) : runProbe(probe, target, o),
@@ -135,7 +139,8 @@ export function createProbeManager(deps: {
         // A container that failed for good is killed; it is not asked again.
         if (worker.type === 'liveness' && worker.state.reading === 'failure') return;
       }
-      await pause(worker, periodMs);
+      // Periods count from beginning to beginning, as upstream's.
+      await pause(worker, Math.max(0, beganMs + periodMs * spread() - clock.monotonicMs()));
     }
   };
   const startOne = (target: ProbedContainer, type: ProbeType, probe: DeepReadonly<Probe> | undefined): Worker | undefined => {
