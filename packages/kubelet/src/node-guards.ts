@@ -129,9 +129,13 @@ export function createNodeGuards(
     }
   };
   const directory = config.devicePluginDirectory;
+  const onDevices = (podUids: readonly string[]): void => {
+    onChange();
+    for (const w of workers()) if (podUids.includes(w.pod.metadata.uid)) w.poke();
+  };
   const devices = createDeviceManager(
     { directory, stateDirectory: config.rootDirectory },
-    { connect: async (socket) => (await import('./devices/plugin-grpc.ts')).createPluginClient(socket), onChange, clock, log },
+    { connect: async (socket) => (await import('./devices/plugin-grpc.ts')).createPluginClient(socket), onChange: onDevices, clock, log },
   );
   return {
     stats,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterConfig } from '../config.ts';
@@ -24,4 +25,7 @@ export function removeCgroups(config: ClusterConfig): void {
     const tree = join(hierarchy, config.instance);
     if (existsSync(tree)) removeTree(tree);
   }
+  // Where systemd makes them they are slices, which it ends with those below. Dashes in its names would be more parents.
+  const slice = `${config.instance.replaceAll('-', '_')}.slice`;
+  if (hierarchies.some((h) => existsSync(join(h, slice)))) spawnSync('systemctl', ['stop', slice], { stdio: 'ignore' });
 }

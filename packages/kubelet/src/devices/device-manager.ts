@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { isExtendedResource } from '@skiff/api';
+import { isExtendedResource, type ResourceStatus } from '@skiff/api';
 import { quantityValue } from '@skiff/apimachinery';
 import { childSignal, type Clock, type Logger } from '@skiff/component-base';
 import { readStateFile, writeStateFile } from '../host/state-file.ts';
@@ -24,6 +24,8 @@ export interface DeviceManager {
   /** What the container's devices bring with them, when it is about to be made. Throws when a plugin refuses. */
   prepare(pod: PodSnapshot, c: ContainerSpec): Promise<readonly DeviceGrant[]>;
   release(podUid: string): void;
+  /** For the container's status. */
+  health(podUid: string, container: string): ResourceStatus[];
   /** Ends when `signal` aborts; until then plugins are followed. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -58,7 +60,8 @@ export function createDeviceManager(
   config: { readonly directory: string; readonly stateDirectory: string },
   deps: {
     readonly connect: (socketPath: string) => Promise<PluginClient>;
-    readonly onChange: () => void;
+    /** The node's counts may be others; `podUids`: those with a device whose health is another. */
+    readonly onChange: (podUids: readonly string[]) => void;
     readonly clock: Clock;
     readonly log: Logger;
   },
@@ -81,25 +84,27 @@ export function createDeviceManager(
   const lost = (resource: string, plugin: Plugin): void => {
     if (plugins.get(resource) !== plugin) return;
     plugins.delete(resource);
+    const before = store.devicesOf(resource);
     store.markUnhealthy(resource);
     log.warn({ resource }, 'the device plugin went away');
     gone.set(
       resource,
       clock.after(goneMs, () => {
         store.setDevices(resource, new Map());
-        deps.onChange();
+        deps.onChange([]);
       }),
     );
-    deps.onChange();
+    deps.onChange(store.usersOfChanged(resource, before));
   };
   const follow = async (resource: string, plugin: Plugin, signal: AbortSignal): Promise<void> => {
     try {
       for await (const devices of plugin.client.listAndWatch(signal)) {
         if (plugins.get(resource) !== plugin) return;
         const isNew = !store.has(resource);
+        const before = store.devicesOf(resource);
         store.setDevices(resource, new Map(devices.map((d) => [d.ID, d.health === 'Healthy'])));
         if (isNew) void save();
-        deps.onChange();
+        deps.onChange(store.usersOfChanged(resource, before));
       }
     } catch (error) {
       if (!signal.aborted) log.debug({ err: error, resource }, 'the list of devices ended');
@@ -210,6 +215,7 @@ export function createDeviceManager(
       for (const a of store.of(pod.metadata.uid, c.name)) grants.push(await prepareOne(a));
       return grants;
     },
+    health: (podUid, container) => store.health(podUid, container),
     release: (podUid) => {
       if (store.release(podUid)) void save();
     },

@@ -1,3 +1,4 @@
+import type { ResourceStatus } from '@skiff/api';
 import type { DeviceGrant } from './plugin-messages.ts';
 
 /** Devices of one resource that a container has, and what came with them. */
@@ -49,6 +50,25 @@ export class DeviceStore {
         { capacity: devices.size, allocatable: [...devices.values()].filter((healthy) => healthy).length },
       ]),
     );
+  }
+  /** Pods that have a device which is not as it was. */
+  usersOfChanged(resource: string, before: ReadonlyMap<string, boolean>): readonly string[] {
+    const now = this.#resources.get(resource)?.devices;
+    const changed = (id: string): boolean => before.get(id) !== now?.get(id);
+    return [...new Set(this.#allocations.filter((a) => a.resource === resource && a.ids.some(changed)).map((a) => a.podUid))];
+  }
+  devicesOf(resource: string): ReadonlyMap<string, boolean> {
+    return this.#resources.get(resource)?.devices ?? new Map();
+  }
+  /** What the API tells of a container's devices (KEP-4680). One that its plugin has never told of counts as healthy. */
+  health(podUid: string, container: string): ResourceStatus[] {
+    return this.of(podUid, container).map((a) => ({
+      name: a.resource,
+      resources: a.ids.map((resourceID) => ({
+        resourceID,
+        health: this.devicesOf(a.resource).get(resourceID) === false ? 'Unhealthy' : 'Healthy',
+      })),
+    }));
   }
   /** Healthy devices that nobody has. */
   free(resource: string): readonly string[] {

@@ -95,11 +95,17 @@ describe('device plugins', () => {
   let manager: DeviceManager;
   let running: Promise<unknown>;
   let plugin: Awaited<ReturnType<typeof startPlugin>>;
+  let touched: string[] = [];
   const start = async (): Promise<void> => {
     stop = new AbortController();
     manager = createDeviceManager(
       { directory: dir, stateDirectory: dir },
-      { connect: async (socket) => createPluginClient(socket), onChange: () => undefined, clock: systemClock, log: silentLogger },
+      {
+        connect: async (socket) => createPluginClient(socket),
+        onChange: (uids) => touched.push(...uids),
+        clock: systemClock,
+        log: silentLogger,
+      },
     );
     await manager.load();
     running = Promise.all([
@@ -149,6 +155,17 @@ describe('device plugins', () => {
     });
     manager.release('p');
     expect(manager.admit(pod('q', [container('c', 3)]))).toBeUndefined();
+  });
+
+  it('tell how they are, and whom it concerns when that changes', async () => {
+    manager.admit(pod('p', [container('c', 1)]));
+    manager.admit(pod('q', [container('c', 1)]));
+    expect(manager.health('p', 'c')).toEqual([{ name: resource, resources: [{ resourceID: 'a', health: 'Healthy' }] }]);
+    touched = [];
+    plugin.send([{ ID: 'a', health: 'Unhealthy' }, ...['b', 'c', 'd'].map((ID) => ({ ID, health: 'Healthy' }))]);
+    await vi.waitFor(() => expect(touched).toEqual(['p']));
+    expect(manager.health('p', 'c')[0]?.resources?.[0]).toEqual({ resourceID: 'a', health: 'Unhealthy' });
+    expect(manager.health('q', 'c')[0]?.resources?.[0]?.health).toBe('Healthy');
   });
 
   it('are shared with init containers that are over, and not with sidecars', () => {

@@ -193,7 +193,7 @@ export function createFakeNode(
     admit: () => undefined,
     fits: () => undefined,
     makeRoom: async () => undefined,
-    devices: { prepare: async () => [], release: () => undefined },
+    devices: { prepare: async () => [], release: () => undefined, health: () => [] },
     startSlots: { take: async () => ({ [Symbol.dispose]: () => undefined }) },
     ...o.admission,
   };

@@ -57,7 +57,7 @@ export interface PodContext {
   readonly event: PodEvent;
   readonly metrics: KubeletMetrics;
   readonly allocations: Pick<Allocations, 'get' | 'set' | 'forget'>;
-  readonly devices: Pick<DeviceManager, 'prepare' | 'release'>;
+  readonly devices: Pick<DeviceManager, 'prepare' | 'release' | 'health'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** Services as far as they are known; resolves when they were read once, unless nobody is to `wait` for the API. */

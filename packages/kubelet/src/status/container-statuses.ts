@@ -6,6 +6,7 @@ import { leastMemoryBytes } from '../actions/compute-resize.ts';
 import { newestContainer, type ObservedPod } from '../actions/observed-pod.ts';
 import { shouldBeStarted } from '../actions/restart-policy.ts';
 import { milliCpuToQuota, milliCpuToShares } from '../cgroups/resources.ts';
+import type { NodeFacts } from '../pod/pod-context.ts';
 import { type ContainerSpec, type ContainerType, isSidecar, type PodSnapshot } from '../pod/pod-snapshot.ts';
 
 export interface WaitingReason {
@@ -19,8 +20,7 @@ export interface ContainerStatusInput {
   readonly type: ContainerType;
   readonly containers: readonly ContainerSpec[];
   readonly previous: readonly DeepReadonly<ApiContainerStatus>[];
-  /** Scheme of container IDs: `docker`. */
-  readonly runtimeName: string;
+  readonly node: Pick<NodeFacts, 'runtimeName' | 'recursiveReadOnlyMounts'>;
   /** All containers were removed to start over. */
   readonly restarting: boolean;
   /** Why the last attempt to start a container failed. */
@@ -54,11 +54,14 @@ function renderState(c: ContainerStatus, containerId: string, pod: PodSnapshot):
   }
 }
 
-const renderVolumeMounts = (c: ContainerSpec): VolumeMountStatus[] =>
+const isRecursive = (asked: string | undefined, able: boolean): boolean => asked === 'Enabled' || (asked === 'IfPossible' && able);
+const renderVolumeMounts = (c: ContainerSpec, node: ContainerStatusInput['node']): VolumeMountStatus[] =>
   (c.volumeMounts ?? []).map((m) => ({
     name: m.name,
     mountPath: m.mountPath,
-    ...(m.readOnly === true ? { readOnly: true, recursiveReadOnly: m.recursiveReadOnly === 'Enabled' ? 'Enabled' : 'Disabled' } : {}),
+    ...(m.readOnly === true
+      ? { readOnly: true, recursiveReadOnly: isRecursive(m.recursiveReadOnly, node.recursiveReadOnlyMounts) ? 'Enabled' : 'Disabled' }
+      : {}),
   }));
 
 /** What a running container has of what it was granted: the runtime's word counts for what it knows, where it differs. */
@@ -94,8 +97,8 @@ function fromRuntime(
   o: ContainerStatusInput,
   old: DeepReadonly<ApiContainerStatus> | undefined,
 ): ApiContainerStatus {
-  const containerID = `${o.runtimeName}://${c.id}`;
-  const volumeMounts = (old?.volumeMounts as VolumeMountStatus[] | undefined) ?? renderVolumeMounts(spec);
+  const containerID = `${o.node.runtimeName}://${c.id}`;
+  const volumeMounts = (old?.volumeMounts as VolumeMountStatus[] | undefined) ?? renderVolumeMounts(spec, o.node);
   return {
     name: c.metadata.name,
     state: renderState(c, containerID, o.pod),
@@ -130,7 +133,7 @@ function withoutRuntime(
   const reason = waitingReason(o.pod);
   if (o.restarting && old !== undefined && old.state?.waiting === undefined) return startingOver(old);
   if (old?.state?.terminated !== undefined) return clone(old);
-  const volumeMounts = renderVolumeMounts(spec);
+  const volumeMounts = renderVolumeMounts(spec, o.node);
   const status: ApiContainerStatus = {
     name: spec.name,
     state: { waiting: { reason } },

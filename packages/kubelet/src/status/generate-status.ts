@@ -14,6 +14,7 @@ import {
   isTerminalPhase,
   type PodSnapshot,
 } from '../pod/pod-snapshot.ts';
+import type { NodeFacts } from '../pod/pod-context.ts';
 import { allContainersRestarting, containersReady, kubeletConditions, podInitialized, podReady, stampCondition } from './conditions.ts';
 import { generateContainerStatuses, type WaitingReason } from './container-statuses.ts';
 import { computePhase } from './phase.ts';
@@ -29,7 +30,9 @@ export interface StatusInput {
   readonly observed: ObservedPod;
   /** What was last told, else the API's own. */
   readonly previous: DeepReadonly<PodStatus>;
-  readonly runtimeName: string;
+  /** Of a container's devices. */
+  readonly devices: (name: string) => NonNullable<ContainerStatus['allocatedResourcesStatus']>;
+  readonly node: Pick<NodeFacts, 'runtimeName' | 'recursiveReadOnlyMounts'>;
   readonly hostIPs: readonly string[];
   /** RFC 3339, seconds. */
   readonly now: string;
@@ -144,7 +147,7 @@ export function generateStatus(o: StatusInput): PodStatus {
       conditions: structuredClone(pod.status.conditions ?? []) as PodCondition[],
     };
   }
-  const common = { pod, observed, runtimeName: o.runtimeName, restarting: startsOver(o), waiting: o.waiting };
+  const common = { pod, observed, node: o.node, restarting: startsOver(o), waiting: o.waiting };
   const initContainerStatuses = generateContainerStatuses({
     ...common,
     type: 'init',
@@ -175,6 +178,10 @@ export function generateStatus(o: StatusInput): PodStatus {
   };
   applyProbes(pod, status, o.probes, previous);
   if (o.terminal && wasInitialized(pod, status)) for (const s of containerStatuses) endWithoutStart(s);
+  for (const c of containerStatuses) {
+    const devices = o.devices(c.name);
+    if (devices.length > 0) c.allocatedResourcesStatus = devices;
+  }
   const statuses = [...initContainerStatuses, ...containerStatuses];
   const phase = choosePhase(o, computePhase(pod, statuses, { terminal: o.terminal, initialized: appContainerHasRun(pod, observed) }));
   status.phase = phase;
