@@ -28,3 +28,14 @@ it('reads times to the nanosecond', () => {
   expect(nanosSince('2026-11-21T00:00:01Z', base)).toBe(1_000_000_000);
   expect(nanosSince('2027-01-01T00:00:00.000000001Z', base) % 10).toBe(1);
 });
+
+it('knows a whole file again', () => {
+  const isNew = createReplayFilter();
+  const tell = (from: number, to: number): number => {
+    let told = 0;
+    for (let t = from; t <= to; t++) if (isNew({ stream: 'stdout', time: at(t) })) told += 1;
+    return told;
+  };
+  expect(tell(1, 200_000)).toBe(200_000);
+  expect(tell(100_000, 200_010)).toBe(10);
+});

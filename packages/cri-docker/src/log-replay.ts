@@ -1,5 +1,6 @@
-/** Entries of one stream that are remembered by their times. */
-const remembered = 8192;
+/** Entries of one stream that are remembered by their times, at first and at most: what is told again begins with a file of 10 MB. */
+const firstRemembered = 256;
+const maxRemembered = 2 ** 17;
 
 /** Nanoseconds since `baseSeconds`, exact for a hundred days. NaN for what is no RFC 3339 time. */
 export function nanosSince(time: string, baseSeconds: number): number {
@@ -9,7 +10,7 @@ export function nanosSince(time: string, baseSeconds: number): number {
 
 /** What was told of one stream, in the order of its times. */
 class Told {
-  readonly #times = new Float64Array(remembered);
+  #times = new Float64Array(firstRemembered);
   #count = 0;
   last = Number.NEGATIVE_INFINITY;
   /** So many entries have the time `last`. */
@@ -20,11 +21,17 @@ class Told {
   note(at: number): void {
     this.sameAsLast = at === this.last ? this.sameAsLast + 1 : 1;
     this.last = at;
-    this.#times[this.#count % remembered] = at;
+    const { length } = this.#times;
+    if (this.#count === length && length < maxRemembered) {
+      const larger = new Float64Array(length * 2);
+      larger.set(this.#times);
+      this.#times = larger;
+    }
+    this.#times[this.#count % this.#times.length] = at;
     this.#count += 1;
   }
   has(at: number): boolean {
-    return this.#times.subarray(0, Math.min(this.#count, remembered)).includes(at);
+    return this.#times.subarray(0, Math.min(this.#count, this.#times.length)).includes(at);
   }
 }
 

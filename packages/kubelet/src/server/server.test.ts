@@ -163,6 +163,7 @@ describe('kubelet server', () => {
       items: [{ metadata: { name: 'done' } }, { metadata: { name: 'alive' } }],
     });
     expect((await get('/none', 'good')).code).toBe(404);
+    expect((await get('/containerLogs/n/%E0%A4%A/c', 'good')).code).toBe(400);
     expect((await get('/exec/n/alive/c?command=x&output=1', 'good')).code).toBe(400);
   });
 

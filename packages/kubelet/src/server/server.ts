@@ -133,6 +133,8 @@ export async function runServer(
   };
   const fail = (error: unknown): { code: number; text: string } => {
     if (error instanceof HttpError || error instanceof UpgradeError) return { code: error.code, text: error.message };
+    // A % in the path that begins no character.
+    if (error instanceof URIError) return { code: 400, text: '400 Bad Request: malformed URL' };
     log.error({ err: error }, 'a request failed');
     return { code: 500, text: error instanceof Error ? error.message : String(error) };
   };
