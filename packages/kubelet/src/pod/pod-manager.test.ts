@@ -134,6 +134,25 @@ describe('pod manager', () => {
     expect(await podUids(node)).toEqual(['new', 'stays']);
   });
 
+  it('ends nothing that runs because it would not be let in today', async () => {
+    await using node = createFakeNode();
+    const source = new Source();
+    source.put(fakePod(slow, { uid: 'runs' }));
+    {
+      await using _kubelet = startManager(node, source);
+      await node.settle();
+    }
+    Object.assign(node.context, { admit: () => ({ reason: 'Evicted', message: 'The node had condition: [DiskPressure].' }) });
+    await using kubelet = startManager(node, source);
+    await node.settle(20_000);
+    expect(kubelet.manager.byUid('runs')?.state.phase).toBe('syncing');
+    expect([...node.fake.containers.values()].map((c) => c.state)).toEqual(['running']);
+    source.put(fakePod(slow, { uid: 'new', name: 'q' }));
+    await node.settle();
+    expect(node.status('new')).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
+    expect(starts(node)).toBe(1);
+  });
+
   it('grows old while lists of the runtime fail, however often they are tried', async () => {
     await using node = createFakeNode();
     await using kubelet = startManager(node, new Source());

@@ -235,7 +235,8 @@ export class PodWorker {
 
   async #sync(): Promise<void> {
     const { clock } = this.#context;
-    if (this.#observed !== undefined && this.#observed.sandboxes.length > 0) this.#admitted = true;
+    // What runs was let in by the kubelet before: a restart ends nothing, whatever the node is short of by now.
+    if (!this.#admitted && (await this.#observe()).sandboxes.length > 0) this.#admitted = true;
     if (!(await this.#admit()) || this.#state.phase !== 'syncing' || this.#pastDeadline()) return;
     const pod = this.#grant.apply(this.#pod, this.#context, (atMs) => this.#wakeUp.at(atMs));
     const child = childSignal(this.#root);
