@@ -2,6 +2,7 @@ import type { ResourceRequirements } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { ContainerResources, ContainerStatus } from '@skiff/cri';
 import { computeContainerResources, type LimitFacts } from '../cgroups/resources.ts';
+import { annotationNames } from '../container/labels.ts';
 import { type ContainerSpec, findContainer, initContainersOf, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import { type ObservedPod, runningContainers } from './observed-pod.ts';
 
@@ -17,11 +18,14 @@ export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: Contai
   const wanted = computeContainerResources(pod, c, node);
   const actual = status.resources;
   const cpu = wanted.cpuShares !== actual.cpuShares || (wanted.cpuQuotaMicros ?? 0) !== (actual.cpuQuotaMicros ?? 0);
-  const memory = memoryOf(wanted) !== memoryOf(actual);
-  // A runtime that reports nothing has nothing to compare.
-  if (Object.keys(actual).length === 0 || (!cpu && !memory)) return { kind: 'none' };
   const restarts = (resource: string): boolean =>
     (c.resizePolicy ?? []).some((p) => p.resourceName === resource && p.restartPolicy === 'RestartContainer');
+  // No limit follows from what is asked for; a program that is to be told of it by a restart is told all the same.
+  const asked = status.annotations[annotationNames.memoryRequest];
+  const askedOther = asked !== undefined && asked !== (c.resources?.requests?.['memory'] ?? '');
+  const memory = memoryOf(wanted) !== memoryOf(actual) || (askedOther && restarts('memory'));
+  // A runtime that reports nothing has nothing to compare.
+  if (Object.keys(actual).length === 0 || (!cpu && !memory)) return { kind: 'none' };
   const { oomScoreAdj: _fixed, ...resources } = wanted;
   return { kind: (cpu && restarts('cpu')) || (memory && restarts('memory')) ? 'restart' : 'update', resources };
 }

@@ -16,6 +16,7 @@ export const annotationNames = {
   terminationMessagePath: 'io.kubernetes.container.terminationMessagePath',
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   terminationMessageFile: 'io.skiff.container.terminationMessageFile',
+  memoryRequest: 'io.skiff.container.memoryRequest',
   graceSeconds: 'io.kubernetes.pod.terminationGracePeriod',
   preStop: 'io.kubernetes.container.preStopHandler',
   ips: 'io.skiff.pod.ips',
@@ -43,5 +44,6 @@ export const renderContainerAnnotations = (
   ...(pod.spec.terminationGracePeriodSeconds === undefined
     ? {}
     : { [annotationNames.graceSeconds]: String(pod.spec.terminationGracePeriodSeconds) }),
+  [annotationNames.memoryRequest]: c.resources?.requests?.['memory'] ?? '',
   ...(c.lifecycle?.preStop === undefined ? {} : { [annotationNames.preStop]: JSON.stringify(c.lifecycle.preStop) }),
 });

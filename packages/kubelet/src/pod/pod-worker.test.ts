@@ -247,7 +247,7 @@ describe('pod worker', () => {
       return '/pods';
     };
     Object.assign(node.context, { cgroups: { ...node.context.cgroups, ensure } });
-    const pod = (cpu: string, generation: number): ReturnType<typeof fakePod> =>
+    const pod = (cpu: string, generation: number, memory = '10Mi'): ReturnType<typeof fakePod> =>
       fakePod(
         {
           containers: [
@@ -255,8 +255,8 @@ describe('pod worker', () => {
               name: 'c',
               image: 'fake:1',
               command: ['pause'],
-              resources: { requests: { cpu: '10m' }, limits: { cpu } },
-              resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }],
+              resources: { requests: { cpu: '10m', memory }, limits: { cpu } },
+              resizePolicy: ['cpu', 'memory'].map((resourceName) => ({ resourceName, restartPolicy: 'RestartContainer' })),
             },
           ],
         },
@@ -268,6 +268,10 @@ describe('pod worker', () => {
     await node.settle(1_100);
     expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({ restartCount: 1, ready: true });
     expect(granted).toEqual(['20m with 0 containers', '30m with 1 containers']);
+    // What is asked for limits nothing, and counts for the policy as well.
+    worker.update(snapshot(pod('30m', 3, '20Mi')));
+    await node.settle(1_100);
+    expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({ restartCount: 2, ready: true });
   });
 
   it('is Failed when it is deleted before anything of it could start', async () => {
