@@ -86,6 +86,10 @@ describe('environment', () => {
       read('requests.cpu', '1m'),
       read('requests.memory'),
     ]).toEqual(['1500', '100', '104857600', '250', '0']);
+    const bare = { container: { name: 'c' }, allocatable: { cpu: '4', memory: '8Gi' } };
+    const whole: PodSnapshot = { ...pod, spec: { ...pod.spec, resources: { limits: { cpu: '1250m' } } } };
+    const limits = ['limits.cpu', 'limits.memory'].map((resource) => readResourceField({ resource }, whole, bare));
+    expect(limits).toEqual(['2', String(8 * 1024 ** 3)]);
   });
 
   it('reads files of variables, and lines however long at once', async () => {

@@ -8,8 +8,8 @@ export type ResourceList = Readonly<Record<string, string>>;
 const ceilDivide = (value: bigint, divisor: bigint): bigint => (value + divisor - 1n) / divisor;
 
 /**
- * The value of a resourceFieldRef: rounded up to whole divisors. Limits that are not set are the node's allocatable; requests
- * that are not set are 0.
+ * The value of a resourceFieldRef: rounded up to whole divisors. Limits that are not set are the pod's as a whole (KEP-2837), else
+ * the node's allocatable; requests that are not set are 0.
  */
 export function readResourceField(
   ref: DeepReadonly<ResourceFieldSelector>,
@@ -25,7 +25,8 @@ export function readResourceField(
   const name = rest.join('.');
   if (kind !== 'limits' && kind !== 'requests') throw new Error(`unsupported container resource : ${ref.resource}`);
   const set = container.resources?.[kind]?.[name];
-  const text = set ?? (kind === 'limits' ? (o.allocatable[name] ?? '0') : '0');
+  const ofPod = name === 'cpu' || name === 'memory' ? pod.spec.resources?.limits?.[name] : undefined;
+  const text = set ?? (kind === 'limits' ? ((ofPod === '0' ? undefined : ofPod) ?? o.allocatable[name] ?? '0') : '0');
   // In thousandths, so that CPU divisors such as 1m work the same way as bytes do.
   const divisor = ref.divisor === undefined || ref.divisor === '0' ? 1000n : scaledQuantity(parseQuantity(ref.divisor), -3);
   return ceilDivide(scaledQuantity(parseQuantity(text), -3), divisor === 0n ? 1000n : divisor).toString();
