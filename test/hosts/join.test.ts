@@ -201,9 +201,9 @@ describe('hosts join and leave', () => {
     expect(await h3.docker.listContainers({ all: true })).toEqual([]);
     const left = await h3.ok('sh', [
       '-c',
-      'ls /var/lib/skiff 2>/dev/null; ip -br link; ip route; ip netns; iptables-save; ls /var/log/pods 2>/dev/null',
+      'ls /var/lib/skiff 2>/dev/null; ls -d /var/lib/kubelet 2>/dev/null; ip -br link; ip route; ip netns; iptables-save; ls /var/log/pods 2>/dev/null',
     ]);
-    expect(left.split('\n').filter((l) => /skiff|sk[a-z]-|skp|10\.244|10\.96/i.test(l))).toEqual([]);
+    expect(left.split('\n').filter((l) => /skiff|kubelet|sk[a-z]-|skp|10\.244|10\.96/i.test(l))).toEqual([]);
   });
 
   it('joins again under another name', async () => {

@@ -21,6 +21,8 @@ it('a folder is taken when there is more in it than what pods make before there 
   writeFileSync(join(folder, 'config.yaml'), '');
   expect(isTaken(folder)).toBe(true);
   expect(isTaken(join(folder, 'config.yaml'))).toBe(true);
+  writeFileSync(join(folder, 'nodes.json'), '');
+  expect(isTaken(folder)).toBe(false);
 });
 
 it('hosts that knew no other folder, and further nodes of a host, have it in their own', () => {

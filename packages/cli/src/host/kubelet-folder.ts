@@ -12,10 +12,14 @@ export const kubeletDir = (config: Pick<ClusterConfig, 'rootDir' | 'kubeletDir'>
 /** Pods with hostPath volumes make these before there is a kubelet; a disk of its own comes with the last. */
 const harmless: ReadonlySet<string> = new Set(['device-plugins', 'plugins', 'plugins_registry', 'lost+found']);
 
-/** Whether another kubelet keeps, or has kept, its pods in the folder. */
+/** What the kubelet knows of other nodes; no other kubelet has such a file. */
+const ownFile = 'nodes.json';
+
+/** Whether another kubelet keeps, or has kept, its pods in the folder. One of a host that lost all else of Skiff is its own. */
 export function isTaken(folder: string): boolean {
   try {
-    return readdirSync(folder).some((name) => !harmless.has(name));
+    const names = readdirSync(folder);
+    return !names.includes(ownFile) && names.some((name) => !harmless.has(name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     // A file, say: nothing that a kubelet could use.
