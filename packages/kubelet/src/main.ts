@@ -12,7 +12,7 @@ import {
 } from '@skiff/component-base';
 import type { ContainerRuntime } from '@skiff/cri';
 import { createDockerRuntime } from '@skiff/cri-docker';
-import { configOf, engineSize, type KubeletFlags, readSettings, type Settings } from './config/from-flags.ts';
+import { bytesOf, configOf, engineSize, type KubeletFlags, readSettings, type Settings } from './config/from-flags.ts';
 import { kubeletFlags } from './flags.ts';
 import { runCommand } from './host/run-command.ts';
 import { createKubelet, type Kubelet } from './kubelet.ts';
@@ -21,13 +21,21 @@ import { nodeIdentity } from './server/node-certificates.ts';
 import { createConnectionInlet, runServer } from './server/server.ts';
 import { createTunnels } from './tunnel/start-tunnels.ts';
 
-async function createRuntime(flags: KubeletFlags, log: Logger): Promise<ContainerRuntime & { close(): void }> {
+interface OwnRuntime extends ContainerRuntime {
+  /** Work of its own while the kubelet runs. */
+  readonly run?: (signal: AbortSignal) => Promise<void>;
+  close(): void;
+}
+
+async function createRuntime(flags: KubeletFlags, log: Logger): Promise<OwnRuntime> {
   const endpoint = flags['container-runtime-endpoint'];
   if (endpoint !== '') {
     // gRPC is loaded only by whoever uses it.
     const { createRemoteRuntime } = await import('@skiff/cri/grpc');
     const podLogsDirectory = path.resolve(flags['root-dir'], 'pod-logs');
-    return createRemoteRuntime({ endpoint, instance: flags.instance, podLogsDirectory }, { clock: systemClock, log });
+    const remote = createRemoteRuntime({ endpoint, instance: flags.instance, podLogsDirectory }, { clock: systemClock, log });
+    const limits = { maxBytes: bytesOf(flags['container-log-max-size']), maxFiles: Math.max(2, flags['container-log-max-files']) };
+    return { ...remote, run: (signal) => remote.keepLogs(limits, signal) };
   }
   return createDockerRuntime({
     socketPath: flags['docker-socket'],
@@ -112,6 +120,7 @@ async function main(): Promise<void> {
   const identity = nodeIdentity(config.nodeName);
   await Promise.all([
     kubelet.run(signal),
+    runtime.run?.(signal),
     controlPlane.follow(signal),
     networkPlane?.follow(signal),
     supervise('server', serve, { signal, clock: systemClock, log }),

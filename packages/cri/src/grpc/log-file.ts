@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Clock } from '@skiff/component-base';
 import { RuntimeError } from '../runtime-error.ts';
 import type { LogLine, LogOptions } from '../streams.ts';
+import { rotatedFiles } from './log-rotation.ts';
 
 const newline = 0x0a;
 const chunkBytes = 64 * 1024;
@@ -95,9 +96,9 @@ export async function* readLogFile(
   }
 }
 
-/** Removes <pod>/<container>/<attempt>.log, and the directories when it was the last file in them. */
+/** Removes <pod>/<container>/<attempt>.log with what was put aside for it, and the directories when it was the last file in them. */
 export async function removeLogFile(name: string): Promise<void> {
-  await rm(name, { force: true });
+  for (const file of [name, ...(await rotatedFiles(name))]) await rm(file, { force: true });
   for (const directory of [path.dirname(name), path.dirname(path.dirname(name))]) {
     // Others are in it, or it is gone already.
     await rmdir(directory).catch(() => undefined);

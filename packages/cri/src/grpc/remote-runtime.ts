@@ -8,6 +8,7 @@ import type { PodSandboxConfig } from '../sandbox.ts';
 import { type CallOptions, createCriChannel } from './channel.ts';
 import { cniPlacesOf, installCniPlugin, removeCniPlugin, withSandboxAddress } from './cni-plugin.ts';
 import { readLogFile, removeLogFile } from './log-file.ts';
+import { type LogLimits, rotateLog } from './log-rotation.ts';
 import type {
   Outgoing,
   Strings,
@@ -45,6 +46,8 @@ export interface RemoteRuntimeConfig {
 }
 
 export interface RemoteRuntime extends ContainerRuntime {
+  /** Rotates the logs of running containers, which runtimes leave to their clients. Resolves when `signal` aborts. */
+  keepLogs(limits: LogLimits, signal: AbortSignal): Promise<void>;
   /** Takes back what was installed so that the runtime leaves the network of its sandboxes alone. */
   removeTraces(): Promise<void>;
   /** Lets go of the connection. Containers stay. */
@@ -61,6 +64,7 @@ const names = {
   containerName: 'io.kubernetes.container.name',
 } as const;
 /** A stop signal goes out with the longest grace there is; whoever wants it sooner sends SIGKILL. */
+const rotationMs = 10_000;
 const graceSeconds = 365 * 24 * 3600;
 
 interface StatusAnswer {
@@ -172,6 +176,14 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     sandboxOfContainer.delete(id);
     // The runtime leaves the files to its client.
     if (status?.logPath.startsWith(`${config.podLogsDirectory}/`)) await removeLogFile(status.logPath);
+  };
+  const rotate = async (id: string, limits: LogLimits): Promise<void> => {
+    const { logPath } = await rawStatus(id);
+    if (!logPath.startsWith(`${config.podLogsDirectory}/`)) return;
+    const reopen = async (): Promise<void> => {
+      await call('ReopenContainerLog', { containerId: id });
+    };
+    await rotateLog(logPath, limits, { reopen, stamp: new Date(deps.clock.now()).toISOString().replace(/\D/g, '') });
   };
   const askStatus = (): Promise<StatusAnswer> => call<StatusAnswer>('Status', { verbose: true }, read);
   let networkPrepared = false;
@@ -337,6 +349,18 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
   return {
     runtime,
     images: createRemoteImages(channel),
+    keepLogs: async (limits, signal) => {
+      while (!signal.aborted) {
+        // Runtimes that are away are told of elsewhere.
+        for (const c of await listContainers({ state: 'running' }).catch(() => [])) {
+          if (signal.aborted) return;
+          await rotate(c.id, limits).catch((error: unknown) => {
+            if (!isRuntimeError(error, 'not-found')) deps.log.warn({ err: error, container: c.id }, 'a log could not be rotated');
+          });
+        }
+        await deps.clock.sleep(rotationMs, signal).catch(() => undefined);
+      }
+    },
     removeTraces: async () => removeCniPlugin(cniPlacesOf((await askStatus()).info['config'])),
     close: () => {
       closed.abort();

@@ -40,6 +40,13 @@ function parseTaint(text: string): { key: string; value: string; effect: string 
 /** `10Mi` is written in bytes for the engine, whose own units are decimal; what it knows itself stays as it is. */
 export const engineSize = (text: string): string => (/^\d+[KMGT]i$/.test(text) ? String(quantityValue(text)) : text);
 
+/** A size as Docker or Kubernetes writes it, in bytes. Throws FlagError. */
+export function bytesOf(text: string): number {
+  const found = /^(\d+)([kmgt]?)b?$/i.exec(engineSize(text));
+  if (found === null) throw new FlagError(`--container-log-max-size takes a size such as 10m or 10Mi, not "${text}"`);
+  return Number(found[1]) * 1000 ** ['', 'k', 'm', 'g', 't'].indexOf((found[2] ?? '').toLowerCase());
+}
+
 function evictionOf(flags: KubeletFlags): KubeletConfig['eviction'] {
   const hard = flags['eviction-hard'];
   return {

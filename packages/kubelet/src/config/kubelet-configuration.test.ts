@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { engineSize, readSettings } from './from-flags.ts';
+import { bytesOf, engineSize, readSettings } from './from-flags.ts';
 
 const required = ['--kubeconfig=/k', '--node-ip=10.0.0.1', '--hostname-override=n'];
 const head = 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n';
@@ -68,4 +68,14 @@ describe('the configuration file', () => {
   it('writes sizes in bytes for the engine', () => {
     expect(['10Mi', '10m', '512Ki'].map(engineSize)).toEqual(['10485760', '10m', '524288']);
   });
+});
+
+it.each([
+  ['10m', 10_000_000],
+  ['10Mi', 10_485_760],
+  ['512', 512],
+  ['1G', 1_000_000_000],
+])('a log of %s has so many bytes', (text, bytes) => {
+  expect(bytesOf(text)).toBe(bytes);
+  expect(() => bytesOf(`${text}x`)).toThrow('10m');
 });
