@@ -40,6 +40,12 @@ export function defaultWebhooks(configuration: Configuration, mutating: boolean)
 /** An HTTPS URL without user, query and fragment. */
 export function validateWebhookUrl(text: string, field: string, errors: FieldErrors): void {
   const form = 'url must have the form https://host/path';
+  // What has no host is no URL to the parser here, or has one where there is none.
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? '';
+  if ((scheme === '' && !text.includes('%') && !text.includes(':')) || /^[a-z]+:\/\/(\/|$)/i.test(text)) {
+    if (scheme !== 'https') errors.invalid(field, scheme, "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+    return errors.invalid(field, '', 'host must be specified; desired format: https://host[/path]');
+  }
   let url: URL;
   try {
     url = new URL(text);
@@ -60,8 +66,8 @@ function validateClientConfig(config: DeepReadonly<WebhookClientConfig>, field: 
   else if (url !== undefined) validateWebhookUrl(url, `${field}.url`, errors);
   if (url !== undefined || service === undefined) return;
   const at = `${field}.service`;
-  if (!service.name) errors.required(`${at}.name`, 'service name is required');
-  if (!service.namespace) errors.required(`${at}.namespace`, 'service namespace is required');
+  if (!service.name) errors.required(`${at}.name`);
+  if (!service.namespace) errors.required(`${at}.namespace`);
   const { path, port = 443 } = service;
   if (port < 1 || port > 65535) errors.invalid(`${at}.port`, port, 'port is not valid: must be between 1 and 65535, inclusive');
   validateWebhookPath(path, `${at}.path`, errors);
@@ -88,7 +94,7 @@ function validateVersions(versions: readonly string[], field: string, errors: Fi
     if (versions.indexOf(version) < i) errors.invalid(`${field}[${i}]`, version, 'duplicate version');
     for (const bad of isDNS1035Label(version)) errors.invalid(`${field}[${i}]`, version, bad);
   }
-  if (!versions.includes('v1')) errors.invalid(field, versions, 'must include at least one of v1');
+  if (!versions.some((v) => v === 'v1' || v === 'v1beta1')) errors.invalid(field, versions, 'must include at least one of v1, v1beta1');
 }
 
 function validateWebhook(hook: DeepReadonly<Webhook>, field: string, errors: FieldErrors): void {

@@ -20,11 +20,22 @@ const gvk = (d: ResourceDefinition, subresource: string): JsonObject => {
 };
 const gvr = (d: ResourceDefinition): JsonObject => ({ group: d.group, version: d.version, resource: d.plural });
 
-/** The AdmissionReview (admission.k8s.io/v1) of a request, as the definition `as` sees it. */
+/** Versions of AdmissionReview. They have the same fields. */
+export type ReviewVersion = 'v1' | 'v1beta1';
+
+/** The first that a webhook names of those that are known. Throws WebhookError. */
+export function reviewVersion(accepted: readonly string[]): ReviewVersion {
+  const found = accepted.find((v): v is ReviewVersion => v === 'v1' || v === 'v1beta1');
+  if (found === undefined) throw new WebhookError('webhook does not accept known AdmissionReview versions (v1, v1beta1)');
+  return found;
+}
+
+/** The AdmissionReview of a request, as the definition `as` sees it. */
 export function admissionReview(
   r: AdmissionRequest,
   as: ResourceDefinition,
   objects: { readonly object: DeepReadonly<JsonObject> | null; readonly oldObject: DeepReadonly<JsonObject> | null },
+  version: ReviewVersion = 'v1',
 ): { readonly uid: string; readonly review: JsonObject } {
   const uid = randomUUID();
   const { user } = r;
@@ -33,7 +44,7 @@ export function admissionReview(
     uid,
     review: {
       kind: 'AdmissionReview',
-      apiVersion: 'admission.k8s.io/v1',
+      apiVersion: `admission.k8s.io/${version}`,
       request: {
         uid,
         kind: gvk(as, r.subresource),
@@ -68,19 +79,23 @@ export interface ReviewAnswer {
   readonly patch: Buffer | undefined;
 }
 
-/** Reads a webhook's answer. Throws WebhookError when it is none. */
-export function readAnswer(answer: unknown, uid: string): ReviewAnswer {
-  if (!isObject(answer) || answer['kind'] !== 'AdmissionReview' || answer['apiVersion'] !== 'admission.k8s.io/v1') {
+/** Reads a webhook's answer; of an older version less is asked. Throws WebhookError when it is none. */
+export function readAnswer(answer: unknown, uid: string, version: ReviewVersion = 'v1'): ReviewAnswer {
+  const isStrict = version === 'v1';
+  if (!isObject(answer)) throw new WebhookError('webhook response was absent');
+  if (isStrict && (answer['kind'] !== 'AdmissionReview' || answer['apiVersion'] !== 'admission.k8s.io/v1')) {
     throw new WebhookError('expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview');
   }
   const response = answer['response'];
   if (!isObject(response)) throw new WebhookError('webhook response was absent');
-  if (response['uid'] !== uid)
+  if (isStrict && response['uid'] !== uid)
     throw new WebhookError(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response['uid'] ?? '')}`);
   const { patch, patchType, warnings, status } = response;
   const hasPatch = typeof patch === 'string' && patch !== '';
-  if (hasPatch && patchType !== 'JSONPatch') throw new WebhookError(`unsupported patch type ${JSON.stringify(patchType ?? '')}`);
-  if (!hasPatch && patchType !== undefined) throw new WebhookError('webhook returned response.patchType but not response.patch');
+  if (isStrict && hasPatch && patchType !== 'JSONPatch')
+    throw new WebhookError(`unsupported patch type ${JSON.stringify(patchType ?? '')}`);
+  if (isStrict && !hasPatch && patchType !== undefined)
+    throw new WebhookError('webhook returned response.patchType but not response.patch');
   return {
     allowed: response['allowed'] === true,
     status: isObject(status) ? status : undefined,

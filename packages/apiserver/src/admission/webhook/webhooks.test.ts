@@ -47,16 +47,16 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
     );
   else
     objects.put<MutatingWebhookConfiguration>(mutatingWebhookConfiguration, structuredClone(configuration) as MutatingWebhookConfiguration);
-  const calls: { name: string; target: WebhookTarget; request: JsonObject; timeoutMs: number }[] = [];
+  const calls: { name: string; version: unknown; target: WebhookTarget; request: JsonObject; timeoutMs: number }[] = [];
   const client: WebhookClient = {
     post: async (target, body, o) => {
       const name = target.url.pathname.slice(1);
       const request = body['request'] as JsonObject;
-      calls.push({ name, target, request: structuredClone(request), timeoutMs: o.timeoutMs });
+      calls.push({ name, version: body['apiVersion'], target, request: structuredClone(request), timeoutMs: o.timeoutMs });
       const given = answers[name] ?? { allowed: true };
       const answer = typeof given === 'function' ? given(request['object'] as JsonObject) : given;
       if (answer instanceof Error) throw answer;
-      const patch =
+      const patch: { patchType?: string; patch?: string } =
         answer.patch === undefined ? {} : { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(answer.patch)).toString('base64') };
       const { allowed = true, status, warnings } = answer;
       const response = {
@@ -66,6 +66,8 @@ function world(hooks: readonly MutatingWebhook[], answers: Record<string, Answer
         ...(status === undefined ? {} : { status }),
         ...(warnings === undefined ? {} : { warnings }),
       };
+      // As old webhooks answer: without kind, uid and type of patch.
+      if (body['apiVersion'] === 'admission.k8s.io/v1beta1') return { response: { allowed, patch: patch.patch } };
       return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response };
     },
   };
@@ -108,6 +110,17 @@ const readers: Authorizer = {
   authorize: (a) => ({ decision: a.verb === 'get' && a.resource === 'pods' ? 'allow' : 'no-opinion', reason: '' }),
 };
 const unexpectedConversion = (): Promise<never> => Promise.reject(new Error('nothing is converted here'));
+
+describe('reviews of an older version', () => {
+  it('are spoken with webhooks that name it first, which may leave things out', async () => {
+    const patch = [{ op: 'add', path: '/data/x', value: 'yes' }];
+    const old = world([hook('old', { admissionReviewVersions: ['v2', 'v1beta1', 'v1'] })], { old: { patch } });
+    expect((await old.admit(map({ k: 'v' }))).object?.['data']).toEqual({ k: 'v', x: 'yes' });
+    expect(old.calls.map((c) => c.version)).toEqual(['admission.k8s.io/v1beta1']);
+    const unknown = world([hook('new', { admissionReviewVersions: ['v2'] })], {});
+    await expect(unknown.admit(map())).rejects.toThrow('webhook does not accept known AdmissionReview versions (v1, v1beta1)');
+  });
+});
 
 describe('mutating webhooks', () => {
   it('change the object one after the other, and again where they ask for it', async () => {

@@ -15,7 +15,7 @@ import { conditionsOf } from './conditions.ts';
 import { type WebhookClient, WebhookError } from './client.ts';
 import { matchedDefinition, selectorsMatch, selectsNamespaces, type Webhook } from './match.ts';
 import { targetOf } from './target.ts';
-import { admissionReview, denial, readAnswer, type ReviewAnswer } from './review.ts';
+import { admissionReview, denial, readAnswer, type ReviewAnswer, reviewVersion } from './review.ts';
 
 export interface WebhookDeps {
   readonly objects: ObjectAccess;
@@ -55,11 +55,13 @@ async function callWebhook(
       object: await shownAs(r, r.object, as, deps.convert),
       oldObject: await shownAs(r, r.oldObject, as, deps.convert),
     };
-    const { uid, review } = admissionReview(r, as, objects);
+    const version = reviewVersion(hook.admissionReviewVersions);
+    const { uid, review } = admissionReview(r, as, objects, version);
     const timeoutMs = (hook.timeoutSeconds ?? 10) * 1000;
     answer = readAnswer(
       await deps.client().post(targetOf(deps.objects, hook.clientConfig), review, { timeoutMs, signal: lifetime.signal }),
       uid,
+      version,
     );
   } catch (error) {
     if (!(error instanceof WebhookError)) throw error;
