@@ -3,7 +3,8 @@
  * modules. What a process imports only when it needs it stands in files beside. proxy-data stays as it is: it loads little. `mainOf` in
  * packages/cli uses a bundle when nothing was built after it.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -15,6 +16,8 @@ const external = ['etcd3', '@skiff/cri/grpc'];
 const later = { 'controller-manager': ['@skiff/cel'] };
 /** Where that is part of the bundle, it stands in files beside main.js. */
 const split = ['kubelet'];
+/** What every host runs. */
+const node = ['kubelet', 'proxy'];
 const banner = "import { createRequire as skiffCreateRequire } from 'node:module'; const require = skiffCreateRequire(import.meta.url);";
 
 /** Mains of threads that a process starts, beside its own. */
@@ -90,6 +93,21 @@ function isModule(file) {
   return false;
 }
 
+/** The text of the built-in schemas, for processes that read it for few pods or none: a file beside main.js, read when it is asked for. */
+const readSchemasLate = {
+  name: 'read-schemas-late',
+  setup(b) {
+    b.onLoad({ filter: /\/api\/dist\/generated\/schema-data\.js$/ }, async ({ path }) => {
+      const { schemaData } = await import(path);
+      const name = `part-${createHash('sha256').update(schemaData).digest('hex').slice(0, 12)}.txt`;
+      mkdirSync(b.initialOptions.outdir, { recursive: true });
+      writeFileSync(join(b.initialOptions.outdir, name), schemaData);
+      const file = `new URL('${name}', import.meta.url)`;
+      return { contents: `import { readFileSync } from 'node:fs'; export const schemaData = () => readFileSync(${file}, 'utf8');` };
+    });
+  },
+};
+
 /** Files beside a main have names by their content: a process that runs finds its own after a later build. Those of old builds go after a day. */
 function removeOld(folder) {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
@@ -112,7 +130,7 @@ await Promise.all(
       format: 'esm',
       splitting: split.includes(name),
       chunkNames: 'part-[hash]',
-      plugins: [exportNames, loadSeldomLate],
+      plugins: [exportNames, loadSeldomLate, ...(node.includes(name) ? [readSchemasLate] : [])],
       minifySyntax: true,
       minifyWhitespace: true,
       external: [...external, ...(later[name] ?? [])],

@@ -96,13 +96,13 @@ export function fieldIndex(struct: StructSchema): ReadonlyMap<string, FieldSchem
  * Reads the compact text that scripts/generate-api writes: one line a struct, `name<TAB>JSON`. Splitting is all that happens at
  * first use; a struct's JSON is parsed when that struct is asked for.
  */
-export function createSchemaRegistry(data: string): SchemaRegistry {
+export function createSchemaRegistry(data: string | (() => string)): SchemaRegistry {
   let lines: Map<string, string> | undefined;
   const parsed = new Map<string, StructSchema>();
   const index = (): Map<string, string> => {
     if (lines === undefined) {
       lines = new Map();
-      for (const line of data.split('\n')) {
+      for (const line of (typeof data === 'string' ? data : data()).split('\n')) {
         const tab = line.indexOf('\t');
         lines.set(line.slice(0, tab), line.slice(tab + 1));
       }

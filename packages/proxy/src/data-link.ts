@@ -117,7 +117,7 @@ export function createDataLink(config: DataLinkConfig, deps: Deps): DataLink {
     mkdirSync(config.rootDir, { recursive: true, mode: 0o750 });
     const output = openDataLog(config.rootDir);
     const hostNamespace = openSync('/proc/self/ns/net', 'r');
-    const { MALLOC_ARENA_MAX: _arenas, MALLOC_TRIM_THRESHOLD_: _threshold, ...env } = process.env;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MALLOC_')));
     const child = spawn('nsenter', [`--net=${config.netnsPath}`, ...dataCommand()], {
       detached: true,
       env,

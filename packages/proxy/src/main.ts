@@ -49,7 +49,7 @@ async function main(args: readonly string[]): Promise<void> {
       ...ranges,
       main: dataMain,
       // Its memory and its compiler are not this process's: it carries the traffic.
-      execArgv: process.execArgv.filter((a) => !/^--(max-|single-threaded-gc|interrupt-budget)/.test(a)),
+      execArgv: process.execArgv.filter((a) => !/^--(max-|single-threaded-gc|no-sparkplug|interrupt-budget)/.test(a)),
       version: dataVersion(),
     },
     {

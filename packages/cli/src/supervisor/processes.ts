@@ -52,16 +52,21 @@ function nodeProcess(name: string, main: string, flags: readonly string[], memor
   };
 }
 
-/** One arena of malloc for all threads, and what is free at its end goes back to the kernel: some 10 MiB in each process. */
-const smallMalloc = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' };
+/** One arena of malloc for all threads; large pieces are mapped by themselves, and what is free goes back to the kernel. */
+const smallMalloc = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '32768',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+  MALLOC_TOP_PAD_: '32768',
+};
 /** Keeps V8's young generation small: these processes idle most of the time, and memory is counted. */
 const smallHeap: MemoryPlan = { nodeOptions: ['--max-semi-space-size=2'], env: smallMalloc };
 /**
- * What every host runs: smaller still. Garbage is collected by the main thread alone, and the optimizing compiler comes for what is
- * really hot (DNS under load, streams), so that an idle process never loads it.
+ * What every host runs: smaller still. Garbage is collected by the main thread alone, nothing is compiled that is used a few times, and the
+ * optimizing compiler comes for what is really hot (DNS under load, streams), so that an idle process never loads it.
  */
 const smallNode: MemoryPlan = {
-  nodeOptions: ['--max-semi-space-size=1', '--single-threaded-gc', '--interrupt-budget=2000000'],
+  nodeOptions: ['--max-semi-space-size=1', '--single-threaded-gc', '--no-sparkplug', '--interrupt-budget=10000000'],
   env: smallMalloc,
 };
 
