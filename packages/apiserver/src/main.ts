@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { maxHeaderSize } from 'node:http';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { createLogger, exitMessage, formatHelp, parseFlags, processSignal, systemClock } from '@skiff/component-base';
@@ -44,6 +45,8 @@ function startThread<Question extends { id: number }, Answer extends { id: numbe
 function startServerThread(args: readonly string[], makeCall: MakeCall): Thread<RequestMessage, AnswerMessage> {
   const { port1: here, port2: there } = new MessageChannel();
   const ended = new AbortController();
+  // Every call listens to it.
+  setMaxListeners(0, ended.signal);
   here.on('message', (call: WebhookCall) => void makeCall(call, ended.signal).then((result) => here.postMessage(result)));
   here.on('close', () => ended.abort());
   here.unref();
