@@ -49,6 +49,6 @@ export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wip
     for (const folder of folders) await unmountBelow(folder);
     for (const folder of folders) removeFolder(folder);
     if (config.instance === defaultInstance) removeEmptyFolders([devicePluginDirectory, dirname(devicePluginDirectory)]);
-    note(config.rootDir);
+    note(folders.filter((f, _, all) => !all.some((other) => f.startsWith(`${other}/`))).join(', '));
   });
 }
