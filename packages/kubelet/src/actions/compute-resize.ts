@@ -42,7 +42,7 @@ export type Resources = DeepReadonly<ResourceRequirements>;
 /** What the node has granted: container name → its resources, and under '' what the pod has as a whole. */
 export type Allocation = ReadonlyMap<string, Resources>;
 
-const wholePod = '';
+export const wholePod = '';
 
 export const allocationOf = (pod: PodSnapshot): Map<string, Resources> =>
   new Map([

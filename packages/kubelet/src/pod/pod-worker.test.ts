@@ -374,6 +374,24 @@ describe('pod worker', () => {
     expect(node.status('u')).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
   });
 
+  it('tells what the whole pod has while it is to have something else', async () => {
+    await using node = createFakeNode();
+    const spec = (memory: string) => ({
+      resources: { requests: { memory }, limits: { memory } },
+      containers: [{ name: 'c', image: 'fake:1', command: ['pause'] }],
+    });
+    const worker = node.start(fakePod(spec('64Mi')));
+    await node.settle();
+    node.fake.failures.set('updateContainerResources', new RuntimeError('internal', 'no'));
+    worker.update(snapshot(fakePod(spec('128Mi'), { generation: 2 })));
+    await node.settle();
+    const told = () => [node.status('u')?.resources?.limits?.['memory'], node.status('u')?.allocatedResources?.['memory']];
+    expect(told()).toEqual(['64Mi', '128Mi']);
+    node.fake.failures.clear();
+    await node.settle(11_000);
+    expect(told()).toEqual(['128Mi', '128Mi']);
+  });
+
   it('tells how a change of resources goes: refused by the runtime, then carried out', async () => {
     await using node = createFakeNode();
     const spec = (cpu: string) => ({

@@ -319,7 +319,7 @@ export class PodWorker {
       waiting: (name) => (terminal ? undefined : this.#waiting.get(name)),
       probes: readingsOf(probes),
       terminal,
-      ...(this.#grant.condition === undefined || terminal ? {} : { resize: this.#grant.condition }),
+      ...this.#grant.told(terminal),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     });
     for (const t of newTerminations(previous, generated)) metrics.containerTerminated(t.type, t.exitCode, t.reason);

@@ -1,4 +1,4 @@
-import { allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
+import { wholePod, allocationOf, type Resources, withAllocation } from '../actions/compute-resize.ts';
 import type { StatusInput } from '../status/generate-status.ts';
 import { sameJson } from '../status/status-patch.ts';
 import type { Allocations } from './allocations.ts';
@@ -26,6 +26,8 @@ export class ResourceGrant {
   readonly #podUid: string;
   readonly #allocations: Pick<Allocations, 'get' | 'set'>;
   #pending: StatusInput['resize'];
+  /** What the pod as a whole has while a change is carried out. */
+  #wholeBefore: Resources | undefined;
   /** Granted, and not yet true of the running containers. */
   #progress: StatusInput['resize'];
 
@@ -36,6 +38,14 @@ export class ResourceGrant {
     this.#granted = new Map(allocations.get(podUid));
   }
 
+  /** For the status. */
+  told(terminal: boolean): Pick<StatusInput, 'resize' | 'wholeInForce'> {
+    const { condition } = this;
+    return {
+      ...(condition === undefined || terminal ? {} : { resize: condition }),
+      ...(this.#progress === undefined || this.#wholeBefore === undefined ? {} : { wholeInForce: this.#wholeBefore }),
+    };
+  }
   /** Granted, and not carried out yet. */
   get inProgress(): boolean {
     return this.#progress !== undefined;
@@ -53,6 +63,7 @@ export class ResourceGrant {
     const wanted = allocationOf(pod);
     const changed = [...wanted].some(([name, r]) => this.#granted.has(name) && !sameJson(this.#granted.get(name), r));
     const refusal = changed ? context.fits(pod, withAllocation(pod, this.#granted)) : undefined;
+    const whole = this.#granted.get(wholePod);
     let isNew = false;
     for (const [name, r] of wanted) {
       if (this.#granted.has(name) && (refusal !== undefined || sameJson(this.#granted.get(name), r))) continue;
@@ -63,6 +74,7 @@ export class ResourceGrant {
     if (refusal === undefined) {
       this.#pending = undefined;
       if (changed) {
+        if (this.#progress === undefined) this.#wholeBefore = whole;
         this.#progress = { type: 'PodResizeInProgress' };
         context.event(pod, 'Normal', 'ResizeStarted', `Pod resize started: ${summary(pod)}`);
       }

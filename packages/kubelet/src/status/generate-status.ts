@@ -42,6 +42,8 @@ export interface StatusInput {
   readonly terminal: boolean;
   /** A change of resources that is not carried out (yet). */
   readonly resize?: { readonly type: 'PodResizePending' | 'PodResizeInProgress'; readonly reason?: string; readonly message?: string };
+  /** While other resources of the pod as a whole are granted, and not in force: those that are. */
+  readonly wholeInForce?: PodSnapshot['spec']['resources'];
   /** The pod was refused or is evicted: phase Failed with these. */
   readonly failure?: {
     readonly reason: string;
@@ -115,11 +117,11 @@ function generateConditions(o: StatusInput, phase: string, statuses: readonly Co
 }
 
 /** What the pod as a whole was granted (KEP-5419), where it asks as a whole. */
-function renderPodResources(pod: PodSnapshot): Pick<PodStatus, 'resources' | 'allocatedResources'> {
+function renderPodResources({ pod, wholeInForce }: StatusInput): Pick<PodStatus, 'resources' | 'allocatedResources'> {
   const { resources } = pod.spec;
   if (resources === undefined) return {};
   return {
-    resources: structuredClone(resources) as NonNullable<PodStatus['resources']>,
+    resources: structuredClone(wholeInForce ?? resources) as NonNullable<PodStatus['resources']>,
     ...(resources.requests === undefined ? {} : { allocatedResources: { ...resources.requests } }),
   };
 }
@@ -174,7 +176,7 @@ export function generateStatus(o: StatusInput): PodStatus {
     containerStatuses,
     ...(ephemeralContainerStatuses.length === 0 ? {} : { ephemeralContainerStatuses }),
     qosClass: pod.status.qosClass ?? computePodQOSClass(pod.spec),
-    ...renderPodResources(pod),
+    ...renderPodResources(o),
   };
   applyProbes(pod, status, o.probes, previous);
   if (o.terminal && wasInitialized(pod, status)) for (const s of containerStatuses) endWithoutStart(s);
