@@ -92,6 +92,8 @@ export async function serveWebSocketPortForward(
     ws.pause();
     target.once('drain', () => ws.resume());
   });
+  // Clients write as soon as they have read the port's number; nothing is taken from them before it can be handed on.
+  ws.pause();
   await Promise.all(
     o.ports.map(async (port, i) => {
       const number = Buffer.alloc(2);
@@ -109,6 +111,7 @@ export async function serveWebSocketPortForward(
       }
     }),
   );
+  ws.resume();
   await new Promise<void>((resolve) => {
     if (ws.readyState === ws.CLOSED) resolve();
     ws.once('close', () => resolve());
