@@ -12,6 +12,7 @@ import { benchClient } from './client.ts';
 import { idleWith30, podFloor } from './pod-floor.ts';
 import { deployment30, podStart, serviceRoundTrip } from './pod-phases.ts';
 import { patchPod, protobuf } from './patch-phases.ts';
+import { probeCost } from './probe-cost.ts';
 import { cpuMs, rssMiB } from './processes.ts';
 
 const place = clusterPlace('bench', 8);
@@ -95,7 +96,8 @@ try {
   add(await podFloor(bench, docker, pause, 9));
   add(await podStart(bench, pause, 7));
   add(await deployment30(bench, pause));
-  add(await idleWith30(bench, pause));
+  add(await idleWith30(bench, pause, place.instance));
+  add(await probeCost());
   add(await serviceRoundTrip(bench, testImages.web1));
   client.close();
   cluster.client.close();

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import type { Bench, Row } from './api-phases.ts';
-import { cpuMs, median, rssMiB } from './processes.ts';
+import { cpuMs, median, proxyDataOf, rssMiB } from './processes.ts';
 import { deploymentOf, follow, isReady } from './pod-phases.ts';
 
 /** What the engine itself takes for a sandbox and a container in it: two creates, two starts, one after the other. */
@@ -54,22 +54,30 @@ export async function podFloor(bench: Bench, docker: Docker, image: string, roun
   ];
 }
 
-/** The node's processes with 30 pods that do nothing. */
-export async function idleWith30(bench: Bench, image: string): Promise<readonly Row[]> {
+/** Until what the start of the pods left behind is collected. */
+const settleMs = 30_000;
+
+/** The node's processes with 30 pods that do nothing. proxy-data is told, and stands beside the agent: it carries the traffic. */
+export async function idleWith30(bench: Bench, image: string, instance: string): Promise<readonly Row[]> {
   const path = `/apis/apps/v1/namespaces/${bench.namespace}/deployments`;
   const f = await follow(bench, 'idle');
   await bench.client.json('POST', path, deploymentOf('idle', 30, image));
   await f.until((pods) => [...pods.values()].filter(isReady).length === 30);
-  await new Promise((r) => setTimeout(r, 10_000));
+  await new Promise((r) => setTimeout(r, settleMs));
   const names = ['kubelet', 'proxy'];
   const node = (): number[] => names.map((name) => bench.pids()[name] ?? 0);
-  const before = node().map(cpuMs);
+  const before = node().map((pid) => cpuMs(pid));
   const seconds = 30;
   await new Promise((r) => setTimeout(r, seconds * 1000));
-  const rows = node().map((pid, i): Row => {
-    const share = (cpuMs(pid) - (before[i] ?? 0)) / (seconds * 10);
-    return { name: `  idle with 30 pods: ${names[i]} (${rssMiB(pid).toFixed(0)} MiB)`, value: share, unit: '% of a core', better: 'less' };
-  });
+  const shares = node().map((pid, i) => (cpuMs(pid) - (before[i] ?? 0)) / (seconds * 10));
+  const total = (of: readonly number[]): number => of.reduce((sum, n) => sum + n, 0);
+  const rows: readonly Row[] = [
+    ...shares.map((value, i): Row => ({ name: `  idle with 30 pods: ${names[i]}`, value, unit: '% of a core', better: 'less' })),
+    { name: 'idle with 30 pods: kubelet + proxy', value: total(shares), unit: '% of a core', better: 'less' },
+    ...node().map((pid, i): Row => ({ name: `  memory with 30 pods: ${names[i]}`, value: rssMiB(pid), unit: 'MiB', better: 'less' })),
+    { name: 'memory with 30 pods: kubelet + proxy', value: total(node().map((pid) => rssMiB(pid))), unit: 'MiB', better: 'less' },
+    { name: '  memory with 30 pods: proxy-data', value: rssMiB(proxyDataOf(instance) ?? 0), unit: 'MiB', better: 'less' },
+  ];
   await bench.client.json('DELETE', `${path}/idle?propagationPolicy=Background`);
   await f.until((pods) => pods.size === 0);
   f.close();
