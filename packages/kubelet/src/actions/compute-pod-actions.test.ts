@@ -215,6 +215,12 @@ describe('computePodActions', () => {
     });
   });
 
+  it('keeps what runs when the clock was put back since an earlier container was made', () => {
+    const former = container('a', 'exited', { attempt: 3, createdAtMs: 9_000_000 });
+    const o = observed([sandbox()], [former, container('a', 'running', { attempt: 4, createdAtMs: 5 })]);
+    expect(plan(pod({}), o)).toEqual({});
+  });
+
   it('waits for a sidecar’s startup probe', () => {
     const p = pod({ initContainers: [app('s', { restartPolicy: 'Always', startupProbe: { tcpSocket: { port: 1 } } }), app('i2')] });
     const o = observed([sandbox()], [container('s', 'running')]);

@@ -23,6 +23,7 @@ export function sortObserved(
 ): Pick<ObservedPod, 'sandboxes' | 'containers'> {
   return {
     sandboxes: [...sandboxes].sort((a, b) => b.metadata.attempt - a.metadata.attempt || b.createdAtMs - a.createdAtMs),
-    containers: [...containers].sort((a, b) => b.createdAtMs - a.createdAtMs || b.metadata.attempt - a.metadata.attempt),
+    // The clock of the host may have been put back, even across a boot: attempts only ever count up.
+    containers: [...containers].sort((a, b) => b.metadata.attempt - a.metadata.attempt || b.createdAtMs - a.createdAtMs),
   };
 }
