@@ -63,12 +63,16 @@ const smallMalloc = {
 const smallHeap: MemoryPlan = { nodeOptions: ['--max-semi-space-size=2'], env: smallMalloc };
 /**
  * What every host runs: smaller still. Garbage is collected by the main thread alone, nothing is compiled that is used a few times, and the
- * optimizing compiler comes for what is really hot (DNS under load, streams), so that an idle process never loads it.
+ * optimizing compiler comes for what is really hot (DNS under load, streams), so that an idle process never loads it. Node refuses to start with
+ * an option that its V8 does not know: 12 (Node 22) counts invocations instead of a budget.
  */
-const smallNode: MemoryPlan = {
-  nodeOptions: ['--max-semi-space-size=1', '--single-threaded-gc', '--no-sparkplug', '--interrupt-budget=10000000'],
-  env: smallMalloc,
-};
+export const smallNodeOptions = (v8: string): readonly string[] => [
+  '--max-semi-space-size=1',
+  '--single-threaded-gc',
+  '--no-sparkplug',
+  ...(Number.parseInt(v8, 10) < 12 ? ['--interrupt-budget=10000000'] : []),
+];
+const smallNode: MemoryPlan = { nodeOptions: smallNodeOptions(process.versions.v8), env: smallMalloc };
 
 export const kubeconfigPath = (config: ClusterConfig, component: string): string => join(config.rootDir, 'kubeconfig', `${component}.conf`);
 /** Further flags that the user wants a process to have: one a line in `<name>.flags`. */
