@@ -103,12 +103,12 @@ export function createContainers(o: {
     }
   };
 
-  /** With whose rights the first process began. An image that can't be read any more leaves it untold. */
+  /** With whose rights the first process began. An image that can't be read, or not soon, leaves it untold: nobody waits for it. */
   const startedAs = async (c: ContainerInspectInfo): Promise<ContainerUser | undefined> => {
     if (c.State.Status === 'created') return undefined;
     const groups = (c.HostConfig.GroupAdd ?? []).map(Number);
     if (isExplicitUser(c.Config.User)) return resolveUser(c.Config.User, groups, { user: '', passwd: '', group: '' });
-    const known = await accounts.get(c.Image).catch(() => undefined);
+    const known = await accounts.soon(c.Image);
     return known === undefined ? undefined : resolveUser(c.Config.User, groups, known);
   };
 

@@ -1,34 +1,10 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
+import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine } from './engine.ts';
 import { createDockerRuntime, type DockerRuntime } from './docker-runtime.ts';
 import { defaultDockerRuntimeConfig } from './config.ts';
 import { describeRequest } from './engine-requests.ts';
-
-/** Plays an engine: `/version` as it should be, all else as the test says. */
-async function playEngine(
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<AsyncDisposable & { readonly socketPath: string }> {
-  const directory = await mkdtemp(path.join(os.tmpdir(), 'engine-'));
-  const socketPath = path.join(directory, 'docker.sock');
-  const server = http.createServer((request, response) => {
-    if (request.url?.endsWith('/version') === true)
-      response.end(JSON.stringify({ Version: '20.10.24', ApiVersion: '1.41', Arch: 'amd64' }));
-    else answer(request, response);
-  });
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-  return {
-    socketPath,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await rm(directory, { recursive: true });
-    },
-  };
-}
+import { playEngine } from './play-engine.fixture.ts';
 
 const opened: DockerRuntime[] = [];
 afterEach(() => {

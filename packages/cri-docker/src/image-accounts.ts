@@ -86,22 +86,31 @@ export function applyGroupsPolicy(
 const maxFileBytes = 1024 * 1024;
 const maxLinks = 5;
 
+/** Reads no more than it needs, and lets go of the connection: what is left of the answer would keep it, and the engine's lock, for ever. */
 async function readEntry(archive: Readable): Promise<{ link: string } | { text: string }> {
-  for await (const entry of archive.pipe(extract())) {
-    if (entry.header.type === 'symlink') return { link: entry.header.linkname ?? '' };
-    if (entry.header.type !== 'file' || (entry.header.size ?? 0) > maxFileBytes) break;
-    return { text: await text(entry) };
+  const entries = extract();
+  archive.on('error', (error) => entries.destroy(error));
+  try {
+    for await (const entry of archive.pipe(entries)) {
+      if (entry.header.type === 'symlink') return { link: entry.header.linkname ?? '' };
+      if (entry.header.type !== 'file' || (entry.header.size ?? 0) > maxFileBytes) break;
+      return { text: await text(entry) };
+    }
+    return { text: '' };
+  } finally {
+    archive.destroy();
   }
-  return { text: '' };
 }
 
 /** '' for what is not there. */
-async function readFile(container: Docker.Container, file: string): Promise<string> {
+async function readFile(engine: Engine, containerId: string, file: string, signal: AbortSignal): Promise<string> {
   let name = file;
   for (let i = 0; i < maxLinks; i++) {
-    const archive = await unlessGone(container.getArchive({ path: name }));
+    const archive = await unlessGone(
+      engine.stream({ method: 'GET', path: `/containers/${containerId}/archive`, query: { path: name }, signal }),
+    );
     if (archive === undefined) return '';
-    const found = await readEntry(archive as Readable);
+    const found = await readEntry(archive);
     if ('text' in found) return found.text;
     name = path.posix.resolve(path.posix.dirname(name), found.link);
   }
@@ -109,53 +118,105 @@ async function readFile(container: Docker.Container, file: string): Promise<stri
 }
 
 export interface ImageAccountsReader {
-  /** Read once for each image; image IDs are content addresses. */
+  /** Read once for each image; image IDs are content addresses. A read that failed is tried again. */
   get(imageId: string): Promise<ImageAccounts>;
-  /** Begins to read what will be asked for soon. */
-  prefetch(image: string): void;
+  /** For those who can do without: undefined when it takes long, and for a while after it failed. Never rejects. */
+  soon(imageId: string): Promise<ImageAccounts | undefined>;
+}
+
+interface Reading {
+  readonly accounts: Promise<ImageAccounts>;
+  /** Settles early, whatever comes of the read. */
+  soon: Promise<ImageAccounts | undefined>;
+  failedAtMs?: number;
 }
 
 const maxCached = 500;
 
-export function createImageAccounts(o: { readonly engine: Engine; readonly instance: string }): ImageAccountsReader {
-  const cache = new Map<string, Promise<ImageAccounts>>();
+export interface ImageAccountsLimits {
+  /** For both files of an image. */
+  readonly readMs: number;
+  /** From the beginning of a read, for those who can do without. */
+  readonly soonMs: number;
+  /** How long they do without after it failed. */
+  readonly retryMs: number;
+}
+
+export function createImageAccounts(o: {
+  readonly engine: Engine;
+  readonly instance: string;
+  readonly limits?: ImageAccountsLimits;
+}): ImageAccountsReader {
+  const limits = o.limits ?? { readMs: 15_000, soonMs: 2000, retryMs: 60_000 };
+  const cache = new Map<string, Reading>();
+  const prefix = `skiff-${o.instance}-accounts-`;
+  let swept: Promise<void> | undefined;
+
+  /** What a process left that was killed while it read: it would pin its image. */
+  const sweep = async (): Promise<void> => {
+    const docker = await o.engine.docker();
+    const found = await docker.listContainers({ all: true, filters: { label: [`${labelNames.instance}=${o.instance}`], name: [prefix] } });
+    const left = found.filter((c) => c.Names.some((name) => name.startsWith(`/${prefix}`)));
+    await Promise.all(left.map((c) => removeQuietly(docker.getContainer(c.Id).remove({ force: true, v: true }))));
+  };
 
   /** An image can only be read through a container, which is never started. */
   const read = async (id: string): Promise<ImageAccounts> => {
     const docker = await o.engine.docker();
-    const name = `skiff-${o.instance}-accounts-${id.replace('sha256:', '').slice(0, 12)}`;
+    // Once, before there is anything of this process's own. A leftover that can't be removed keeps nobody from reading.
+    swept ??= sweep().catch(() => undefined);
+    await swept;
+    const name = `${prefix}${id.replace('sha256:', '').slice(0, 12)}`;
     const create = (): Promise<Docker.Container> =>
       docker.createContainer({ name, Image: id, Entrypoint: ['/'], Labels: { [labelNames.instance]: o.instance }, NetworkDisabled: true });
-    const [inspected, container] = await Promise.all([
-      docker.getImage(id).inspect(),
-      create().catch(async (error: unknown) => {
+    const begin = async (): Promise<[Docker.ImageInspectInfo, Docker.Container]> => [
+      await docker.getImage(id).inspect(),
+      await create().catch(async (error: unknown) => {
         if (engineStatusCode(error) !== 409) throw error;
-        // Left by a process that was killed while it read.
         await removeQuietly(docker.getContainer(name).remove({ force: true, v: true }));
         return create();
       }),
-    ]).catch((error: unknown) => {
+    ];
+    const [inspected, container] = await begin().catch((error: unknown) => {
       throw asRuntimeError(error);
     });
     try {
-      const [passwd, group] = await Promise.all([readFile(container, '/etc/passwd'), readFile(container, '/etc/group')]);
+      const signal = AbortSignal.timeout(limits.readMs);
+      const passwd = await readFile(o.engine, container.id, '/etc/passwd', signal);
+      const group = await readFile(o.engine, container.id, '/etc/group', signal);
       return { user: inspected.Config?.User ?? '', passwd, group };
     } finally {
       await removeQuietly(container.remove({ force: true, v: true }));
     }
   };
-  const get = (imageId: string): Promise<ImageAccounts> => {
-    const known = cache.get(imageId);
-    if (known !== undefined) return known;
-    const reading = read(imageId);
+  const begin = (imageId: string): Reading => {
+    const accounts = read(imageId);
+    let late: NodeJS.Timeout | undefined;
+    const soon = new Promise<undefined>((resolve) => {
+      late = setTimeout(() => resolve(undefined), limits.soonMs);
+    });
+    const reading: Reading = { accounts, soon: Promise.race([accounts.catch(() => undefined), soon]) };
+    accounts
+      .then(
+        () => (reading.soon = accounts),
+        () => (reading.failedAtMs = performance.now()),
+      )
+      .finally(() => clearTimeout(late));
+    cache.delete(imageId);
     cache.set(imageId, reading);
-    reading.catch(() => cache.delete(imageId));
     const oldest = cache.keys().next();
     if (cache.size > maxCached && oldest.done !== true) cache.delete(oldest.value);
     return reading;
   };
   return {
-    get,
-    prefetch: (imageId) => void get(imageId).catch(() => undefined),
+    get: (imageId) => {
+      const known = cache.get(imageId);
+      return (known === undefined || known.failedAtMs !== undefined ? begin(imageId) : known).accounts;
+    },
+    soon: (imageId) => {
+      const known = cache.get(imageId);
+      const retry = known?.failedAtMs !== undefined && performance.now() - known.failedAtMs >= limits.retryMs;
+      return (known === undefined || retry ? begin(imageId) : known).soon;
+    },
   };
 }
