@@ -18,6 +18,8 @@ export interface CgroupDriver {
   /** What the runtime takes as the parent of containers. */
   parentName(cgroup: CgroupPath): string;
   exists(cgroup: CgroupPath): Promise<boolean>;
+  /** Whether there are processes in it, or below it. */
+  isBusy(cgroup: CgroupPath): Promise<boolean>;
 }
 
 export interface CgroupDriverConfig {
@@ -38,6 +40,21 @@ async function removeTree(directory: string): Promise<void> {
   await rmdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (!['ENOENT', 'EBUSY', 'ENOTDIR', 'ENOTEMPTY'].includes(error.code ?? '')) throw error;
   });
+}
+
+/** A file of a cgroup that may end meanwhile. */
+const readOf = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENODEV') return '';
+    throw error;
+  });
+
+/** Of v1, where a cgroup's file names only its own processes. */
+async function hasProcesses(directory: string): Promise<boolean> {
+  if ((await readOf(path.posix.join(directory, 'cgroup.procs'))).trim() !== '') return true;
+  for (const entry of await entriesOf(directory))
+    if (entry.isDirectory() && (await hasProcesses(path.posix.join(directory, entry.name)))) return true;
+  return false;
 }
 
 /** The tree of cgroups as files; `directories` are those of one cgroup below the mount point. */
@@ -105,6 +122,11 @@ function createTree(version: 1 | 2, local: HostMount['local']) {
       const found = await Promise.all(all.map((c) => entriesOf(at(c, directory))));
       return [...new Set(found.flat().flatMap((e) => (e.isDirectory() ? [e.name] : [])))];
     },
+    isBusy: async (directory: string): Promise<boolean> => {
+      if (version === 2) return /^populated 1$/m.test(await readOf(path.posix.join(at('', directory), 'cgroup.events')));
+      for (const c of await mounted()) if (await hasProcesses(at(c, directory))) return true;
+      return false;
+    },
   };
 }
 
@@ -119,6 +141,7 @@ function createFileDriver(version: 1 | 2, local: HostMount['local']): CgroupDriv
     remove: (cgroup) => tree.remove(directoryOf(cgroup)),
     children: (cgroup) => tree.list(directoryOf(cgroup)),
     exists: async (cgroup) => (await tree.list(directoryOf(cgroup.slice(0, -1)))).includes(cgroup.at(-1) ?? ''),
+    isBusy: (cgroup) => tree.isBusy(directoryOf(cgroup)),
     parentName: directoryOf,
   };
 }
@@ -178,6 +201,7 @@ function createSystemdDriver(version: 1 | 2, o: { readonly local: HostMount['loc
       );
     },
     exists: async (cgroup) => (await tree.list(sliceDirectory(cgroup.slice(0, -1)))).includes(sliceName(cgroup)),
+    isBusy: (cgroup) => tree.isBusy(sliceDirectory(cgroup)),
     parentName: sliceName,
   };
 }

@@ -44,8 +44,16 @@ export function createCgroups(
       log,
     },
   );
+  // With systemd the slices of all instances were named `kubepods-…` once.
+  const formerRoot = status.cgroupDriver === 'systemd' && root.length > 1 ? ['kubepods'] : undefined;
   const pods = createPodCgroups(
-    { root, pageSizes, swap, ...(config.podMaxPids > 0 ? { podMaxPids: config.podMaxPids } : {}) },
+    {
+      root,
+      pageSizes,
+      swap,
+      ...(formerRoot === undefined ? {} : { formerRoot }),
+      ...(config.podMaxPids > 0 ? { podMaxPids: config.podMaxPids } : {}),
+    },
     { driver, onPod: (pod) => node.follow(pod) },
   );
   return {

@@ -31,6 +31,7 @@ function setUp(o: { config?: NodeCgroupConfig; pods?: PodSnapshot[]; missing?: b
     children: async () => [],
     parentName: (cgroup) => cgroup.join('/'),
     exists: async () => o.missing !== true,
+    isBusy: async () => false,
   };
   const cgroups = createNodeCgroups(o.config ?? config(), {
     driver,

@@ -15,6 +15,8 @@ export interface PodCgroups {
 export interface PodCgroupConfig {
   /** The cgroup of all pods. */
   readonly root: CgroupPath;
+  /** Where earlier versions kept pods: what runs there stays there, with all that the pod has, until its sandbox ends. */
+  readonly formerRoot?: CgroupPath;
   /** Processes that a pod may have; absent: no limit. */
   readonly podMaxPids?: number;
   /** Sizes of huge pages that the machine has, bytes. */
@@ -36,10 +38,17 @@ export function createPodCgroups(
   deps: { readonly driver: CgroupDriver /** A pod is about to have a cgroup. */; readonly onPod: (pod: PodSnapshot) => Promise<void> },
 ): PodCgroups {
   const { driver } = deps;
-  const podPath = (qos: CgroupPath, uid: string): CgroupPath => [...config.root, ...qos, `pod${uid}`];
+  const roots = [config.root, ...(config.formerRoot === undefined ? [] : [config.formerRoot])];
+  const podPath = (root: CgroupPath, qos: CgroupPath, uid: string): CgroupPath => [...root, ...qos, `pod${uid}`];
+  /** Processes can't be moved: limits count only where a pod's containers are. */
+  const pathOf = async (pod: PodSnapshot): Promise<CgroupPath> => {
+    const [qos, { uid }] = [qosPath(pod), pod.metadata];
+    const former = config.formerRoot === undefined ? undefined : podPath(config.formerRoot, qos, uid);
+    return former !== undefined && (await driver.isBusy(former)) ? former : podPath(config.root, qos, uid);
+  };
   return {
     ensure: async (pod) => {
-      const cgroup = podPath(qosPath(pod), pod.metadata.uid);
+      const cgroup = await pathOf(pod);
       const limits = computePodLimits(pod);
       await deps.onPod(pod);
       await driver.set(cgroup, {
@@ -53,7 +62,12 @@ export function createPodCgroups(
       return driver.parentName(cgroup);
     },
     remove: async (podUid) => {
-      for (const qos of classes) if (await driver.exists(podPath(qos, podUid))) await driver.remove(podPath(qos, podUid));
+      for (const root of roots) {
+        for (const qos of classes) {
+          const cgroup = podPath(root, qos, podUid);
+          if (await driver.exists(cgroup)) await driver.remove(cgroup);
+        }
+      }
     },
     list: async () => {
       const found = await Promise.all(classes.map((qos) => driver.children([...config.root, ...qos])));

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { snapshotPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
+import type { CgroupDriver } from './cgroup-driver.ts';
+import { createPodCgroups } from './pod-cgroups.ts';
+
+const pod = snapshotPod({
+  metadata: { name: 'p', namespace: 'n', uid: 'u' },
+  spec: { containers: [{ name: 'c', resources: { requests: { memory: '1Gi' }, limits: { memory: '2Gi' } } }] },
+}) as PodSnapshot;
+
+function setUp(present: readonly string[], busy: readonly string[]) {
+  const there = new Set(present);
+  const set: string[] = [];
+  const driver: CgroupDriver = {
+    set: async (cgroup, limits) => void set.push(`${cgroup.join('/')} ${limits.memoryBytes}`),
+    remove: async (cgroup) => void there.delete(cgroup.join('/')),
+    children: async () => [],
+    parentName: (cgroup) => cgroup.join('/'),
+    exists: async (cgroup) => there.has(cgroup.join('/')),
+    isBusy: async (cgroup) => busy.includes(cgroup.join('/')),
+  };
+  const cgroups = createPodCgroups(
+    { root: ['skiff', 'kubepods'], formerRoot: ['kubepods'], pageSizes: [], swap: true },
+    { driver, onPod: async () => undefined },
+  );
+  return { cgroups, set, there };
+}
+
+describe('pods of an earlier version, which had another place', () => {
+  it('get their limits where they run, and leave nothing there', async () => {
+    const { cgroups, set, there } = setUp(['kubepods/burstable/podu', 'kubepods/podother'], ['kubepods/burstable/podu']);
+    expect(await cgroups.ensure(pod)).toBe('kubepods/burstable/podu');
+    expect(set).toEqual([`kubepods/burstable/podu ${2 * 1024 ** 3}`]);
+    await cgroups.remove('u');
+    expect([...there]).toEqual(['kubepods/podother']);
+  });
+  it('get the new place with their next sandbox', async () => {
+    const { cgroups, set } = setUp(['kubepods/burstable/podu'], []);
+    expect(await cgroups.ensure(pod)).toBe('skiff/kubepods/burstable/podu');
+    expect(set).toEqual([`skiff/kubepods/burstable/podu ${2 * 1024 ** 3}`]);
+  });
+});
