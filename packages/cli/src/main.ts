@@ -130,7 +130,7 @@ function hostConfigFrom(options: Record<string, unknown>): ClusterConfig {
   if (isKnown || config.instance !== defaultInstance || config.rootDir !== defaults.rootDir) return config;
   if (!isTaken(wellKnownKubeletDir)) return { ...config, kubeletDir: wellKnownKubeletDir };
   steps.line(
-    `! ${wellKnownKubeletDir} has files of another kubelet; this one uses ${kubeletDir(config)}, which storage drivers must be told.`,
+    `! ${wellKnownKubeletDir} is a link or has files of another kubelet; this one uses ${kubeletDir(config)}, which storage drivers must be told.`,
   );
   return config;
 }

@@ -1,5 +1,8 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { mountsBelow } from './workloads.ts';
+import { mountsBelow, removeFolder } from './workloads.ts';
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 22 0:50 / /var/lib/skiff/kubelet/pods/a/volumes/x rw - tmpfs tmpfs rw
@@ -12,4 +15,21 @@ it('lists what is mounted below a folder, deepest first, and nothing beside it',
     '/var/lib/skiff/kubelet/pods/a/volumes/x/deep er',
     '/var/lib/skiff/kubelet/pods/a/volumes/x',
   ]);
+});
+
+it('a folder behind a symbolic link: mounts are found where they are, and the link stays', () => {
+  const place = realpathSync(mkdtempSync(join(os.tmpdir(), 'workloads-')));
+  try {
+    const [real, link] = [join(place, 'real'), join(place, 'link')];
+    mkdirSync(real);
+    symlinkSync(real, link);
+    expect(mountsBelow(link, `40 22 0:50 / ${real}/pods/a/volumes/x rw - nfs4 server:/x rw\n`)).toEqual([`${real}/pods/a/volumes/x`]);
+    writeFileSync(join(real, 'file'), '');
+    removeFolder(link);
+    expect([existsSync(link), readdirSync(real)]).toEqual([true, []]);
+    removeFolder(real);
+    expect(existsSync(real)).toBe(false);
+  } finally {
+    rmSync(place, { recursive: true });
+  }
 });

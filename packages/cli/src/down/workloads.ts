@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ClusterConfig } from '../config.ts';
@@ -94,13 +94,14 @@ export async function removeImages(config: ClusterConfig): Promise<number> {
   return removed;
 }
 
-/** Mount points below `folder`, deepest first. */
+/** Mount points below `folder`, deepest first. The system names them by where they really are: the folder may be behind a symbolic link. */
 export function mountsBelow(folder: string, mountinfo: string): readonly string[] {
+  const real = existsSync(folder) ? realpathSync(folder) : folder;
   const decode = (s: string): string => s.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return mountinfo
     .split('\n')
     .map((line) => decode(line.split(' ')[4] ?? ''))
-    .filter((path) => path.startsWith(`${folder}/`))
+    .filter((path) => path.startsWith(`${real}/`))
     .sort((a, b) => b.length - a.length);
 }
 
@@ -147,10 +148,11 @@ export function removeEmptyFolders(folders: readonly string[]): void {
   }
 }
 
-/** Removes the folder; where it is itself mounted (in a container), all that is in it. */
+/** Removes the folder; where it is itself mounted (in a container) or somebody's symbolic link, all that is in it. */
 export function removeFolder(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  if (lstatSync(folder).isSymbolicLink()) return;
   try {
     rmdirSync(folder);
   } catch (error) {

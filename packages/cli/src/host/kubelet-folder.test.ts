@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -23,6 +23,11 @@ it('a folder is taken when there is more in it than what pods make before there 
   expect(isTaken(join(folder, 'config.yaml'))).toBe(true);
   writeFileSync(join(folder, 'nodes.json'), '');
   expect(isTaken(folder)).toBe(false);
+});
+
+it('a symbolic link is no place for a kubelet', () => {
+  symlinkSync(folder, join(folder, 'link'));
+  expect(isTaken(join(folder, 'link'))).toBe(true);
 });
 
 it('hosts that knew no other folder, and further nodes of a host, have it in their own', () => {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterConfig } from '../config.ts';
 
@@ -15,9 +15,13 @@ const harmless: ReadonlySet<string> = new Set(['device-plugins', 'plugins', 'plu
 /** What the kubelet knows of other nodes; no other kubelet has such a file. */
 const ownFile = 'nodes.json';
 
-/** Whether another kubelet keeps, or has kept, its pods in the folder. One of a host that lost all else of Skiff is its own. */
+/**
+ * Whether another kubelet keeps, or has kept, its pods in the folder, or it is a symbolic link, by which drivers would not find what the
+ * kubelet tells them. One of a host that lost all else of Skiff is its own.
+ */
 export function isTaken(folder: string): boolean {
   try {
+    if (lstatSync(folder).isSymbolicLink()) return true;
     const names = readdirSync(folder);
     return !names.includes(ownFile) && names.some((name) => !harmless.has(name));
   } catch (error) {
