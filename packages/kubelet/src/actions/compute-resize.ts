@@ -13,28 +13,37 @@ export type ResizeVerdict = { readonly kind: 'none' } | { readonly kind: 'update
 
 const memoryOf = (r: ContainerResources): number => (r.memoryLimitBytes === undefined ? 0 : Math.max(r.memoryLimitBytes, leastMemoryBytes));
 
-/** Whether a running container has other limits than its spec by now, and whether changing them means a restart (resizePolicy). */
-export function computeResize(pod: PodSnapshot, c: ContainerSpec, status: ContainerStatus, node: LimitFacts): ResizeVerdict {
-  const wanted = computeContainerResources(pod, c, node);
+/**
+ * Whether a running container has other limits than its spec by now, and whether changing them means a restart (resizePolicy). Nothing
+ * is restarted unless somebody asked for the change (`resizing`): a kubelet may derive other limits than the one before it.
+ */
+export function computeResize(
+  pod: PodSnapshot,
+  c: ContainerSpec,
+  status: ContainerStatus,
+  o: { readonly node: LimitFacts; readonly resizing: boolean },
+): ResizeVerdict {
+  const wanted = computeContainerResources(pod, c, o.node);
   const actual = status.resources;
   const cpu = wanted.cpuShares !== actual.cpuShares || (wanted.cpuQuotaMicros ?? 0) !== (actual.cpuQuotaMicros ?? 0);
   const restarts = (resource: string): boolean =>
     (c.resizePolicy ?? []).some((p) => p.resourceName === resource && p.restartPolicy === 'RestartContainer');
   // No limit follows from what is asked for; a program that is to be told of it by a restart is told all the same.
   const asked = status.annotations[annotationNames.memoryRequest];
-  const askedOther = asked !== undefined && asked !== (c.resources?.requests?.['memory'] ?? '');
-  const memory = memoryOf(wanted) !== memoryOf(actual) || (askedOther && restarts('memory'));
+  const askedOther = asked !== undefined && asked !== (c.resources?.requests?.['memory'] ?? '') && restarts('memory');
+  const memory = memoryOf(wanted) !== memoryOf(actual);
   // A runtime that reports nothing has nothing to compare.
-  if (Object.keys(actual).length === 0 || (!cpu && !memory)) return { kind: 'none' };
+  if (Object.keys(actual).length === 0 || (!cpu && !memory && !askedOther)) return { kind: 'none' };
   const { oomScoreAdj: _fixed, ...resources } = wanted;
-  return { kind: (cpu && restarts('cpu')) || (memory && restarts('memory')) ? 'restart' : 'update', resources };
+  const restart = askedOther || (o.resizing && ((cpu && restarts('cpu')) || (memory && restarts('memory'))));
+  return { kind: restart ? 'restart' : 'update', resources };
 }
 
 /** Whether some running container still has other limits than its spec. */
 export const resizesLeft = (pod: PodSnapshot, observed: ObservedPod, node: LimitFacts): boolean =>
   runningContainers(observed).some((status) => {
     const c = findContainer(pod, status.metadata.name)?.spec;
-    return c !== undefined && computeResize(pod, c, status, node).kind !== 'none';
+    return c !== undefined && computeResize(pod, c, status, { node, resizing: true }).kind !== 'none';
   });
 
 export type Resources = DeepReadonly<ResourceRequirements>;

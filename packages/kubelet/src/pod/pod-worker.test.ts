@@ -374,6 +374,26 @@ describe('pod worker', () => {
     expect(node.status('u')).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
   });
 
+  it('restarts nothing for limits that nobody asked for', async () => {
+    await using node = createFakeNode();
+    const resizePolicy = ['cpu', 'memory'].map((resourceName) => ({ resourceName, restartPolicy: 'RestartContainer' }));
+    const worker = node.start(
+      fakePod({
+        resources: { limits: { memory: '64Mi', cpu: '1' } },
+        containers: [{ name: 'c', image: 'fake:1', command: ['pause'], resizePolicy }],
+      }),
+    );
+    await node.settle();
+    const [container] = node.fake.containers.values();
+    const { memoryLimitBytes: _memory, cpuQuotaMicros: _cpu, ...former } = container?.resources ?? {};
+    // As the version before would have started it.
+    Object.assign(container ?? {}, { resources: former });
+    worker.invalidate();
+    await node.settle(1_100);
+    expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({ restartCount: 0, ready: true });
+    expect(container?.resources).toMatchObject({ memoryLimitBytes: 64 * 1024 ** 2, cpuQuotaMicros: 100_000 });
+  });
+
   it('tells what the whole pod has while it is to have something else', async () => {
     await using node = createFakeNode();
     const spec = (memory: string) => ({

@@ -254,6 +254,7 @@ export class PodWorker {
         failures: this.#failures,
         made: this.#made,
         resizing: this.#grant.inProgress,
+        resizeAsked: this.#grant.isAsked,
         starting: this.#starting,
         tell: (seen) => void this.#tell(seen, false),
         resizeFailed: (message) => this.#grant.failed(this.#pod, message, this.#context),
@@ -284,7 +285,7 @@ export class PodWorker {
   }
   /** A step may make the next one possible (a sidecar that runs now), and our own doing causes no event that counts. */
   #hasMoreToDo(pod: PodSnapshot, observed: ObservedPod): boolean {
-    const next = computePodActions(pod, observed, verdictsOf(this.#context, pod));
+    const next = computePodActions(pod, observed, verdictsOf(this.#context, pod, this.#grant.isAsked));
     const starts = next.initContainersToStart.length + next.containersToStart.length + next.ephemeralContainersToStart.length;
     return starts + next.containersToKill.size > 0;
   }

@@ -30,6 +30,8 @@ export class ResourceGrant {
   #wholeBefore: Resources | undefined;
   /** Granted, and not yet true of the running containers. */
   #progress: StatusInput['resize'];
+  /** That was asked for, and is no doing of the kubelet's own. */
+  #asked = false;
 
   /** Begins with what a kubelet before this one granted. */
   constructor(podUid: string, allocations: Pick<Allocations, 'get' | 'set'>) {
@@ -49,6 +51,10 @@ export class ResourceGrant {
   /** Granted, and not carried out yet. */
   get inProgress(): boolean {
     return this.#progress !== undefined;
+  }
+  /** Other resources than before were granted, and are not carried out yet. */
+  get isAsked(): boolean {
+    return this.#asked;
   }
   /** The condition of a change that could not be granted, or is not carried out. */
   get condition(): StatusInput['resize'] {
@@ -76,6 +82,7 @@ export class ResourceGrant {
       if (changed) {
         if (this.#progress === undefined) this.#wholeBefore = whole;
         this.#progress = { type: 'PodResizeInProgress' };
+        this.#asked = true;
         context.event(pod, 'Normal', 'ResizeStarted', `Pod resize started: ${summary(pod)}`);
       }
       return pod;
@@ -96,6 +103,7 @@ export class ResourceGrant {
   completed(pod: PodSnapshot, context: Pick<PodContext, 'event'>): void {
     if (this.#progress === undefined) return;
     this.#progress = undefined;
+    this.#asked = false;
     context.event(pod, 'Normal', 'ResizeCompleted', `Pod resize completed: ${summary(this.current(pod))}`);
   }
 }

@@ -40,6 +40,8 @@ export interface SyncInput {
   readonly made: Set<string>;
   /** Other resources were granted, and are not in force yet. */
   readonly resizing: boolean;
+  /** Somebody asked for that: containers may be restarted for it. */
+  readonly resizeAsked: boolean;
   /** IDs of containers whose start, with its postStart hook, is under way. */
   readonly starting: Set<string>;
   /** Says how the pod is before that is gone. */
@@ -49,8 +51,8 @@ export interface SyncInput {
 }
 
 /** What the plan needs to know of containers beside their state. */
-export const verdictsOf = (context: PodContext, pod: PodSnapshot): ProbeVerdicts => ({
-  resizeRestarts: (c, status) => computeResize(pod, c, status, context.node).kind === 'restart',
+export const verdictsOf = (context: PodContext, pod: PodSnapshot, resizing: boolean): ProbeVerdicts => ({
+  resizeRestarts: (c, status) => computeResize(pod, c, status, { node: context.node, resizing }).kind === 'restart',
   liveness: (id) => context.probes.reading(id, 'liveness'),
   startup: (id) => context.probes.reading(id, 'startup'),
 });
@@ -95,7 +97,7 @@ async function resizeContainers(o: SyncInput, actions: PodActions): Promise<bool
   const updates = runningContainers(observed).flatMap((status) => {
     const c = findContainer(pod, status.metadata.name)?.spec;
     if (c === undefined || actions.containersToKill.has(status.id)) return [];
-    const verdict = computeResize(pod, c, status, context.node);
+    const verdict = computeResize(pod, c, status, { node: context.node, resizing: o.resizeAsked });
     return verdict.kind === 'update' ? [{ status, resources: verdict.resources }] : [];
   });
   if (updates.length === 0) {
@@ -180,7 +182,7 @@ class RetryTimes {
  */
 export async function syncPod(o: SyncInput): Promise<SyncResult> {
   const { pod, observed, context, signal } = o;
-  const actions = computePodActions(pod, observed, verdictsOf(context, pod));
+  const actions = computePodActions(pod, observed, verdictsOf(context, pod, o.resizeAsked));
   if (!actions.killPod && asksToRestartAll(pod, observed)) {
     o.tell(observed);
     await removeAllContainers(pod, observed, context);
