@@ -5,6 +5,7 @@ import { FakeClock } from '@skiff/component-base';
 import { RuntimeError } from '@skiff/cri';
 import { createServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { PodSnapshot } from './pod-snapshot.ts';
+import { PodWorker } from './pod-worker.ts';
 import { createFakeNode, fakePod, snapshot } from './pod-context.fixture.ts';
 
 const condition = (status: { conditions?: { type: string; status: string; reason?: string }[] } | undefined, type: string): string =>
@@ -392,6 +393,35 @@ describe('pod worker', () => {
     await node.settle(1_100);
     expect(node.status('u')?.containerStatuses?.[0]).toMatchObject({ restartCount: 0, ready: true });
     expect(container?.resources).toMatchObject({ memoryLimitBytes: 64 * 1024 ** 2, cpuQuotaMicros: 100_000 });
+  });
+
+  it('sets what was granted when the kubelet that granted it was killed before that', async () => {
+    await using node = createFakeNode();
+    const spec = (memory: string) => ({
+      resources: { limits: { memory } },
+      containers: [{ name: 'c', image: 'fake:1', command: ['pause'], resources: { limits: { memory: '32Mi' } } }],
+    });
+    node.start(fakePod(spec('64Mi')));
+    await node.settle();
+    const set: (string | undefined)[] = [];
+    const pod = fakePod(spec('128Mi'), { generation: 2 });
+    const granted = new Map([...(node.context.allocations.get('u') ?? []), ['', { limits: { memory: '128Mi' } }]]);
+    const ensure = async (p: PodSnapshot): Promise<string> => {
+      set.push(p.spec.resources?.limits?.['memory']);
+      // The first time systemd doesn't answer.
+      if (set.length === 1) throw new Error('no answer');
+      return '/pods';
+    };
+    Object.assign(node.context, { cgroups: { ...node.context.cgroups, ensure } });
+    node.context.allocations.set('u', granted);
+    const worker = new PodWorker(snapshot(pod), { context: node.context, signal: new AbortController().signal });
+    await node.settle();
+    for (let i = 0; i < 2; i++) {
+      worker.poke();
+      await node.settle();
+    }
+    expect(set).toEqual(['128Mi', '128Mi']);
+    expect(condition(node.status('u'), 'PodResizeInProgress')).toBe('absent');
   });
 
   it('tells what the whole pod has while it is to have something else', async () => {

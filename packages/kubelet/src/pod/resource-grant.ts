@@ -33,11 +33,15 @@ export class ResourceGrant {
   /** That was asked for, and is no doing of the kubelet's own. */
   #asked = false;
 
+  /** A kubelet before this one may have been killed after it had granted something, and before it had set it for the pod as a whole. */
+  #unsure: boolean;
+
   /** Begins with what a kubelet before this one granted. */
   constructor(podUid: string, allocations: Pick<Allocations, 'get' | 'set'>) {
     this.#podUid = podUid;
     this.#allocations = allocations;
     this.#granted = new Map(allocations.get(podUid));
+    this.#unsure = this.#granted.size > 0;
   }
 
   /** For the status. */
@@ -55,6 +59,14 @@ export class ResourceGrant {
   /** Other resources than before were granted, and are not carried out yet. */
   get isAsked(): boolean {
     return this.#asked;
+  }
+  /** Whether the pod as a whole may have other limits than were granted. */
+  get isUnsure(): boolean {
+    return this.#unsure;
+  }
+  /** The pod as a whole has what was granted. */
+  noteInForce(): void {
+    this.#unsure = false;
   }
   /** The condition of a change that could not be granted, or is not carried out. */
   get condition(): StatusInput['resize'] {

@@ -12,6 +12,7 @@ import { killContainers, killOne, stopSandboxes } from './kill-pod.ts';
 import { writeManagedFiles } from './managed-files.ts';
 import type { PodContext } from './pod-context.ts';
 import { type ContainerSpec, findContainer, formatPod, isHostNetwork, isSidecar, type PodSnapshot } from './pod-snapshot.ts';
+import type { ResourceGrant } from './resource-grant.ts';
 import { removeAllContainers } from './restart-all.ts';
 import { type PreparedPod, prepareContainer, startContainer, StartFailure } from './start-container.ts';
 import { startSandbox, type StartedSandbox } from './start-sandbox.ts';
@@ -38,10 +39,7 @@ export interface SyncInput {
   readonly failures: number;
   /** IDs of what this sync makes, so that the engine's events about it are no news. */
   readonly made: Set<string>;
-  /** Other resources were granted, and are not in force yet. */
-  readonly resizing: boolean;
-  /** Somebody asked for that: containers may be restarted for it. */
-  readonly resizeAsked: boolean;
+  readonly grant: Pick<ResourceGrant, 'inProgress' | 'isAsked' | 'isUnsure' | 'noteInForce'>;
   /** IDs of containers whose start, with its postStart hook, is under way. */
   readonly starting: Set<string>;
   /** Says how the pod is before that is gone. */
@@ -97,12 +95,13 @@ async function resizeContainers(o: SyncInput, actions: PodActions): Promise<bool
   const updates = runningContainers(observed).flatMap((status) => {
     const c = findContainer(pod, status.metadata.name)?.spec;
     if (c === undefined || actions.containersToKill.has(status.id)) return [];
-    const verdict = computeResize(pod, c, status, { node: context.node, resizing: o.resizeAsked });
+    const verdict = computeResize(pod, c, status, { node: context.node, resizing: o.grant.isAsked });
     return verdict.kind === 'update' ? [{ status, resources: verdict.resources }] : [];
   });
   if (updates.length === 0) {
     // What the pod has as a whole may be all that changed.
-    if (o.resizing) await context.cgroups.ensure(pod);
+    if (o.grant.inProgress) await context.cgroups.ensure(pod);
+    else if (o.grant.isUnsure) await renewPodLimits(o);
     return false;
   }
   await checkMemoryInUse(o, updates);
@@ -110,6 +109,17 @@ async function resizeContainers(o: SyncInput, actions: PodActions): Promise<bool
   for (const { status, resources } of updates) await context.runtime.updateContainerResources(status.id, resources);
   await context.cgroups.ensure(pod);
   return true;
+}
+
+/** Once for a pod that was taken over. What fails is tried again when the pod is looked at next. */
+async function renewPodLimits({ pod, context, grant, signal }: SyncInput): Promise<void> {
+  using _slot = await context.startSlots.take(signal);
+  try {
+    await context.cgroups.ensure(pod);
+    grant.noteInForce();
+  } catch (error) {
+    context.log.warn({ err: error, pod: pod.metadata.name, namespace: pod.metadata.namespace }, 'limits of the pod could not be renewed');
+  }
 }
 
 /** A limit below what is in use would kill the container. Throws with upstream's text. */
@@ -182,7 +192,7 @@ class RetryTimes {
  */
 export async function syncPod(o: SyncInput): Promise<SyncResult> {
   const { pod, observed, context, signal } = o;
-  const actions = computePodActions(pod, observed, verdictsOf(context, pod, o.resizeAsked));
+  const actions = computePodActions(pod, observed, verdictsOf(context, pod, o.grant.isAsked));
   if (!actions.killPod && asksToRestartAll(pod, observed)) {
     o.tell(observed);
     await removeAllContainers(pod, observed, context);
