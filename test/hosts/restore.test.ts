@@ -60,8 +60,8 @@ describe('backup, disaster, restore', () => {
     const revisionBefore = Number(informer.resourceVersion);
     expect(informer.get({ namespace: 'default', name: 'late' })).toBeDefined();
 
-    // The disaster: no more etcd, with all its data.
-    await host(control).ok('sh', ['-c', 'rm -rf /var/lib/skiff/etcd/member; kill -9 $(pidof etcd)']);
+    // The disaster: no more etcd, with all its data; only empty folders are left.
+    await host(control).ok('sh', ['-c', 'rm -rf /var/lib/skiff/etcd/member/*; kill -9 $(pidof etcd)']);
     // An empty etcd would have every kubelet end its pods.
     await eventually('etcd is not started without its data', async () =>
       (await host(control).run('skiff', ['status'])).stdout.includes('✗ etcd: the data of etcd is gone'),

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@skiff/component-base';
@@ -74,19 +74,21 @@ it('kills what does not end in time', async () => {
 });
 
 it('does not start again what has lost its data, until that is back', async () => {
-  const data = { folder: join(rootDir, 'data'), marker: join(rootDir, 'had-data'), lost: 'the data is gone' };
+  const data = { folder: join(rootDir, 'data'), suffix: '.wal', marker: join(rootDir, 'had-data'), lost: 'the data is gone' };
   const stop = new AbortController();
   const running = createSupervisor({ rootDir, processes: [{ ...noting('keeper'), data }] }, { clock: systemClock, log: silentLogger }).run(
     stop.signal,
   );
   await until(() => notes().length === 1);
   mkdirSync(data.folder);
+  const file = join(data.folder, '1.wal');
+  writeFileSync(file, '');
   await until(() => existsSync(data.marker));
-  rmSync(data.folder, { recursive: true });
+  rmSync(file);
   process.kill(state('keeper')?.pid ?? 0, 'SIGKILL');
   await until(() => state('keeper')?.lastExit === 'the data is gone');
   expect(notes()).toEqual(['start keeper']);
-  mkdirSync(data.folder);
+  writeFileSync(file, '');
   await until(() => notes().length === 2);
   stop.abort();
   await running;

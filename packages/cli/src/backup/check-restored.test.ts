@@ -17,7 +17,8 @@ it('no empty cluster is begun where a restore was cut off', () => {
   mkdirSync(join(root, 'etcd.replaced-20260101T000000Z'));
   mkdirSync(join(root, 'etcd.replaced-20260102T000000Z'));
   expect(() => checkRestored(root)).toThrow(join(root, 'etcd.replaced-20260102T000000Z'));
-  mkdirSync(join(root, 'etcd/member'), { recursive: true });
+  mkdirSync(join(root, 'etcd/member/wal'), { recursive: true });
+  writeFileSync(join(root, 'etcd/member/wal/0.wal'), '');
   expect(() => checkRestored(root)).not.toThrow();
 });
 
@@ -25,6 +26,11 @@ it('nor where the data of etcd was lost', () => {
   const data = etcdData(root);
   writeFileSync(data.marker, '');
   expect(() => checkRestored(root)).toThrow(/the data of etcd is gone .*skiff restore/);
+  // A disk that came up empty, a copy that was cut off, one that an earlier restore has left something beside.
   mkdirSync(data.folder, { recursive: true });
+  expect(() => checkRestored(root)).toThrow(/the data of etcd is gone/);
+  mkdirSync(join(root, 'etcd.replaced-20260101T000000Z'));
+  expect(() => checkRestored(root)).toThrow(/the data of etcd is gone/);
+  writeFileSync(join(data.folder, '0000000000000000-0000000000000000.wal'), '');
   expect(() => checkRestored(root)).not.toThrow();
 });

@@ -42,12 +42,13 @@ export function etcdClientFlags(config: ClusterConfig): readonly string[] {
   ];
 }
 
-/** What this host's member has on disk. */
+/** What this host's member has on disk. By its log etcd knows that it is not new. */
 export function etcdData(rootDir: string): KeptData {
-  const folder = join(rootDir, 'etcd/member');
+  const folder = join(rootDir, 'etcd/member/wal');
   const marker = join(rootDir, 'etcd-was-here');
   return {
     folder,
+    suffix: '.wal',
     marker,
     lost:
       `the data of etcd is gone (${folder}), and an empty one would end all workloads. \`skiff restore\` brings a backup back; ` +

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import type { Clock } from '@skiff/component-base';
 
 /**
@@ -7,6 +7,8 @@ import type { Clock } from '@skiff/component-base';
  */
 export interface KeptData {
   readonly folder: string;
+  /** The data is there when the folder has a file whose name ends so. */
+  readonly suffix: string;
   /** A file that says that the data was there once. */
   readonly marker: string;
   /** What to tell whoever wonders why the process does not start. */
@@ -15,14 +17,23 @@ export interface KeptData {
 
 const lookAgainMs = 250;
 
-export const isLost = (data: KeptData): boolean => existsSync(data.marker) && !existsSync(data.folder);
+export function hasData(data: KeptData): boolean {
+  try {
+    return readdirSync(data.folder).some((name) => name.endsWith(data.suffix));
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+export const isLost = (data: KeptData): boolean => existsSync(data.marker) && !hasData(data);
 
 /** Writes the marker as soon as the data is there. Dispose of it when the process has ended. */
 export function rememberData(data: KeptData, clock: Clock): Disposable {
   let timer: Disposable | undefined;
   const look = (): void => {
     if (existsSync(data.marker)) return;
-    if (existsSync(data.folder)) writeFileSync(data.marker, '');
+    if (hasData(data)) writeFileSync(data.marker, '');
     else timer = clock.after(lookAgainMs, look);
   };
   look();
