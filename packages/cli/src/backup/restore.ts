@@ -5,6 +5,7 @@ import { openEtcd, reasonOf } from '../control-plane/etcd-access.ts';
 import { type ClusterConfig, defaultNodeAddress, loadConfig, saveConfig } from '../config.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
 import { ensureHost } from '../host/ensure-host.ts';
+import { isTaken } from '../host/kubelet-folder.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
 import { etcdProcess, etcdTlsFiles, isExternalEtcd } from '../supervisor/etcd-process.ts';
 import type { Steps } from '../up/steps.ts';
@@ -16,12 +17,29 @@ const writesAtOnce = 64;
 /** More than a cluster can have written between the backup and its loss, and room for clocks that were wrong. */
 const offsetStep = 1_000_000_000;
 
+/** PersistentVolumes hold paths below the kubelet's directory: another machine must have the same, and it must be nobody else's. Throws UserError. */
+export function checkKubeletDir(archived: Pick<ClusterConfig, 'rootDir' | 'kubeletDir'>, rootDir: string): void {
+  const wanted = archived.kubeletDir ?? '';
+  if (wanted === '') return;
+  if (archived.rootDir !== rootDir)
+    throw new UserError(
+      `The kubelet of the backup's host works in ${wanted}, which belongs to a cluster in ${archived.rootDir}: restore it with --root-dir ${archived.rootDir}.`,
+      'usage',
+    );
+  if (isTaken(wanted))
+    throw new UserError(
+      `The kubelet of the backup's host works in ${wanted}; here that is a link or has files of another kubelet. Move them away first.`,
+      'conflict',
+    );
+}
+
 /** The configuration that this host is to have. */
 function configFor(unpacked: string, rootDir: string, given: Partial<ClusterConfig>): ClusterConfig {
   const own = loadConfig(rootDir);
   if (own !== undefined && own.role !== 'control-plane')
     throw new UserError('This host has joined a cluster as a node; a backup is restored on a host of the control plane.', 'usage');
   const archived = JSON.parse(readFileSync(join(unpacked, configFile), 'utf8')) as ClusterConfig;
+  if (own === undefined) checkKubeletDir(archived, rootDir);
   const base = own ?? { ...archived, nodeAddress: defaultNodeAddress() };
   if (isExternalEtcd(base))
     throw new UserError(
