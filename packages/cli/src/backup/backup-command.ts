@@ -26,15 +26,16 @@ export function addBackupCommands(program: Command, o: { defaultRootDir: string;
   withRoot(program.command('restore').description('bring the cluster back to the state of a backup, on this host'))
     .argument('<file>', 'what `skiff backup` wrote')
     .option('--timeout <seconds>', 'how long to wait for the node to be Ready', '120')
+    .option('--force', 'on a host of a control plane of several: the others are gone or stopped for good')
     .addOption(new Option('--node-name <name>', 'name of this node, where it is another host than before'))
     .addOption(new Option('--node-address <ip>', 'address of this host that pods and other hosts reach'))
-    .action(async (file: string, options: { rootDir: string; timeout: string; nodeName?: string; nodeAddress?: string }) => {
+    .action(async (file: string, options: { rootDir: string; timeout: string; force?: boolean; nodeName?: string; nodeAddress?: string }) => {
       const { restore } = await import('./restore.ts');
       const given: Partial<ClusterConfig> = {
         ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
         ...(options.nodeAddress === undefined ? {} : { nodeAddress: options.nodeAddress }),
       };
-      const { config } = await restore(resolve(file), options.rootDir, steps, given);
+      const { config } = await restore(resolve(file), options.rootDir, steps, given, { force: options.force === true });
       const { up } = await import('../up/up.ts');
       await up(config, steps, { timeoutMs: Number(options.timeout) * 1000 });
       steps.line();

@@ -1,13 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { etcdData } from '../supervisor/etcd-process.ts';
+import type { ClusterConfig } from '../config.ts';
+import { etcdData, isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { hasData, isLost } from '../supervisor/kept-data.ts';
 import { UserError } from '../user-error.ts';
 
 /** A restore that was cut off leaves the old state aside and no new one, and data can be lost: starting then would begin an empty cluster. Throws UserError. */
-export function checkRestored(rootDir: string): void {
-  const data = etcdData(rootDir);
-  if (!existsSync(rootDir) || hasData(data)) return;
+export function checkRestored(config: ClusterConfig): void {
+  const { rootDir } = config;
+  const data = etcdData(config);
+  if (isExternalEtcd(config) || !existsSync(rootDir) || hasData(data)) return;
   const kept = readdirSync(rootDir)
     .filter((n) => n.startsWith('etcd.replaced-'))
     .sort()

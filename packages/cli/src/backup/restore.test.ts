@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { checkKubeletDir } from './restore.ts';
+import { checkAlone, checkKubeletDir } from './restore.ts';
 
 let place: string;
 beforeEach(() => {
@@ -19,4 +19,10 @@ it('a backup of another machine does not take over the folder of another kubelet
   writeFileSync(join(kubeletDir, 'config.yaml'), '');
   expect(() => checkKubeletDir(archived, '/var/lib/skiff')).toThrow('files of another kubelet');
   expect(() => checkKubeletDir({ ...archived, kubeletDir: '' }, '/var/lib/trial')).not.toThrow();
+});
+
+it('one of several members is not restored beside the others unless told so', () => {
+  expect(() => checkAlone({ etcdExposed: false, nodeName: 'a' }, false)).not.toThrow();
+  expect(() => checkAlone({ etcdExposed: true, nodeName: 'a' }, false)).toThrow(/members remove a.*--force/);
+  expect(() => checkAlone({ etcdExposed: true, nodeName: 'a' }, true)).not.toThrow();
 });

@@ -33,13 +33,25 @@ export function checkKubeletDir(archived: Pick<ClusterConfig, 'rootDir' | 'kubel
     );
 }
 
+/** The other members would go on with the cluster that this host leaves, under the same keys: two clusters would rule the same hosts. Throws UserError. */
+export function checkAlone(own: Pick<ClusterConfig, 'etcdExposed' | 'nodeName'>, force: boolean): void {
+  if (!own.etcdExposed || force) return;
+  throw new UserError(
+    'This host is one of several of a control plane; a restore makes it the only one, and any other that goes on has a cluster of its own. ' +
+      `While most of the others run, come back by them: \`skiff members remove ${own.nodeName}\` there, \`skiff down --wipe\` here, then join again. ` +
+      'If they are gone, or you have stopped them (skiff down) to wipe them: --force.',
+    'refused',
+  );
+}
+
 /** The configuration that this host is to have. */
-function configFor(unpacked: string, rootDir: string, given: Partial<ClusterConfig>): ClusterConfig {
+function configFor(unpacked: string, rootDir: string, given: Partial<ClusterConfig>, force: boolean): ClusterConfig {
   const own = loadConfig(rootDir);
   if (own !== undefined && own.role !== 'control-plane')
     throw new UserError('This host has joined a cluster as a node; a backup is restored on a host of the control plane.', 'usage');
   const archived = JSON.parse(readFileSync(join(unpacked, configFile), 'utf8')) as ClusterConfig;
   if (own === undefined) checkKubeletDir(archived, rootDir);
+  else checkAlone(own, force);
   const base = own ?? { ...archived, nodeAddress: defaultNodeAddress() };
   if (isExternalEtcd(base))
     throw new UserError(
@@ -139,13 +151,14 @@ async function fill(config: ClusterConfig, database: string): Promise<number> {
 
 /**
  * Makes the state of a backup this cluster's. The etcd that was here is kept beside the new one. Nothing is changed before the backup has been
- * checked and read to its end. Throws UserError.
+ * checked and read to its end. `force`: no other member of the control plane goes on. Throws UserError.
  */
 export async function restore(
   path: string,
   rootDir: string,
   steps: Steps,
   given: Partial<ClusterConfig>,
+  o: { force: boolean },
 ): Promise<{ config: ClusterConfig; manifest: Manifest }> {
   mkdirSync(rootDir, { recursive: true, mode: 0o755 });
   const unpacked = mkdtempSync(join(rootDir, '.restore-'));
@@ -159,7 +172,7 @@ export async function restore(
       note(`of ${found.node}, ${found.takenAt}, revision ${found.revision}`);
       return found;
     });
-    const config = configFor(unpacked, rootDir, given);
+    const config = configFor(unpacked, rootDir, given, o.force);
     await ensureHost(config, steps);
     restoreKeys(unpacked, rootDir);
     if (existsSync(join(rootDir, 'run'))) await stopProcesses(rootDir, steps);

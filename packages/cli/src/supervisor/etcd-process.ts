@@ -43,7 +43,8 @@ export function etcdClientFlags(config: ClusterConfig): readonly string[] {
 }
 
 /** What this host's member has on disk. By its log etcd knows that it is not new. */
-export function etcdData(rootDir: string): KeptData {
+export function etcdData(config: Pick<ClusterConfig, 'rootDir' | 'etcdExposed' | 'nodeName'>): KeptData {
+  const { rootDir } = config;
   const folder = join(rootDir, 'etcd/member/wal');
   const marker = join(rootDir, 'etcd-was-here');
   return {
@@ -51,8 +52,11 @@ export function etcdData(rootDir: string): KeptData {
     suffix: '.wal',
     marker,
     lost:
-      `the data of etcd is gone (${folder}), and an empty one would end all workloads. \`skiff restore\` brings a backup back; ` +
-      `\`skiff down --wipe\` and \`skiff up\` begin anew; without ${marker} etcd starts empty`,
+      `the data of etcd is gone (${folder}), and an empty one would end all workloads. ` +
+      (config.etcdExposed
+        ? `If other hosts of the control plane still run: \`skiff members remove ${config.nodeName}\` on one of them, \`skiff down --wipe\` here, ` +
+          'then join again (skiff token create --control-plane, there). Only if none of them has its data: `skiff restore --force` on one host brings a backup back'
+        : `\`skiff restore\` brings a backup back; \`skiff down --wipe\` and \`skiff up\` begin anew; without ${marker} etcd starts empty`),
   };
 }
 
@@ -103,6 +107,6 @@ export function etcdProcess(config: ClusterConfig): {
       '--quota-backend-bytes=4294967296',
     ],
     stopSeconds: 15,
-    data: etcdData(config.rootDir),
+    data: etcdData(config),
   };
 }

@@ -49,7 +49,7 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     throw new ConfigError(`--instance takes up to 10 lower-case letters and digits, not "${wanted.instance}"`);
   checkNodeName(wanted.nodeName);
   const moreThanBefore = checkNodeCount(wanted);
-  checkRestored(wanted.rootDir);
+  checkRestored(wanted);
   await ensureHost(wanted, steps);
   const config = await followAddress(wanted, steps);
   if (!isAlive(readState(config.rootDir)?.supervisor)) for (const warning of await checkAddresses(config)) steps.line(`! ${warning}`);
