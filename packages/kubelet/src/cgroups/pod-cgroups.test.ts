@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { snapshotPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
 import type { CgroupDriver } from './cgroup-driver.ts';
@@ -14,7 +15,7 @@ function setUp(present: readonly string[], busy: readonly string[]) {
   const driver: CgroupDriver = {
     set: async (cgroup, limits) => void set.push(`${cgroup.join('/')} ${limits.memoryBytes}`),
     remove: async (cgroup) => void there.delete(cgroup.join('/')),
-    children: async () => [],
+    children: async (cgroup) => [...there].flatMap((p) => (path.posix.dirname(p) === cgroup.join('/') ? [path.posix.basename(p)] : [])),
     parentName: (cgroup) => cgroup.join('/'),
     exists: async (cgroup) => there.has(cgroup.join('/')),
     isBusy: async (cgroup) => busy.includes(cgroup.join('/')),
@@ -39,4 +40,13 @@ describe('pods of an earlier version, which had another place', () => {
     expect(await cgroups.ensure(pod)).toBe('skiff/kubepods/burstable/podu');
     expect(set).toEqual([`skiff/kubepods/burstable/podu ${2 * 1024 ** 3}`]);
   });
+});
+
+it('lists what is to be swept, and nothing that runs: it may be of another kubelet with the same root', async () => {
+  const mine = 'skiff/kubepods';
+  const { cgroups } = setUp(
+    [`${mine}/poda`, `${mine}/burstable/podb`, `${mine}/besteffort/podc`, 'kubepods/podd'],
+    [`${mine}/burstable/podb`],
+  );
+  expect(await cgroups.listIdle()).toEqual(['a', 'c']);
 });

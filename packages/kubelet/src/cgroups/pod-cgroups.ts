@@ -8,8 +8,8 @@ export interface PodCgroups {
   ensure(pod: PodSnapshot): Promise<string>;
   /** Removes the cgroups of a pod, whatever its class was. They must be empty. */
   remove(podUid: string): Promise<void>;
-  /** UIDs that have a cgroup. */
-  list(): Promise<readonly string[]>;
+  /** UIDs that have a cgroup with nothing in it. Others below the same root (another kubelet's) may be about to end, or may not. */
+  listIdle(): Promise<readonly string[]>;
 }
 
 export interface PodCgroupConfig {
@@ -69,9 +69,15 @@ export function createPodCgroups(
         }
       }
     },
-    list: async () => {
-      const found = await Promise.all(classes.map((qos) => driver.children([...config.root, ...qos])));
-      return [...new Set(found.flat().flatMap((name) => (name.startsWith('pod') ? [name.slice(3)] : [])))];
+    listIdle: async () => {
+      const idle = new Set<string>();
+      const busy = new Set<string>();
+      for (const qos of classes) {
+        for (const name of await driver.children([...config.root, ...qos])) {
+          if (name.startsWith('pod')) ((await driver.isBusy([...config.root, ...qos, name])) ? busy : idle).add(name.slice(3));
+        }
+      }
+      return [...idle].filter((uid) => !busy.has(uid));
     },
   };
 }

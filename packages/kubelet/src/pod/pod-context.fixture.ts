@@ -159,7 +159,7 @@ export function createFakeNode(
     ),
     tokens,
     objects,
-    cgroups: { ensure: async () => '/pods', remove: async () => undefined, list: async () => [] },
+    cgroups: { ensure: async () => '/pods', remove: async () => undefined, listIdle: async () => [] },
     hostMount,
     logLinks: { link: async () => undefined, unlink: async () => undefined, sweep: async () => undefined },
     probes: createProbeManager({

@@ -151,7 +151,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
       await cgroups.remove(uid);
     };
     const onDisk = await readdir(hostMount.local(podsDirectory(context.rootDirectory))).catch(() => [] as string[]);
-    for (const uid of new Set([...onDisk, ...(await cgroups.list())])) {
+    for (const uid of new Set([...onDisk, ...(await cgroups.listIdle())])) {
       if (workers.has(uid) || uids.has(uid)) continue;
       // One that can't be removed yet (its driver is away, say) must not keep the others.
       await removeRest(uid).catch((error: unknown) => context.log.error({ err: error, uid }, 'what is left of a pod could not be removed'));
