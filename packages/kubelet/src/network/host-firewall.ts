@@ -27,8 +27,6 @@ export interface HostFirewall {
 }
 
 const checkIntervalMs = 10_000;
-/** Firewalls in tables of their own are loaded by administrators and services: seldom. */
-const foreignIntervalMs = 30_000;
 const wait = ['-w', '10'];
 
 export function createHostFirewall(
@@ -41,7 +39,6 @@ export function createHostFirewall(
   let written: { plan: FirewallPlan; chains: unknown } | undefined;
   let dirty = true;
   let refused = '';
-  let foreignDueMs = 0;
   let wake = (): void => undefined;
   /** One change of the tables at a time. */
   let last: Promise<void> = Promise.resolve();
@@ -70,13 +67,10 @@ export function createHostFirewall(
   const ensureAll = async (): Promise<void> => {
     await forward();
     await ensureIptables();
-    if (clock.monotonicMs() < foreignDueMs) return;
     // A table of someone who lets nobody else in (firewalld may own its own) is for the administrator to open: pods must run meanwhile.
     try {
-      const opened = rules;
-      await ensureForeignChains(run, names, opened);
+      await ensureForeignChains(run, names, rules);
       refused = '';
-      if (opened === rules) foreignDueMs = clock.monotonicMs() + foreignIntervalMs;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       if (text !== refused) log.warn({ err: error }, 'a packet filter of someone else could not be opened for pods');
@@ -99,7 +93,6 @@ export function createHostFirewall(
     update: (next) => {
       if (isDeepStrictEqual(next, rules)) return;
       rules = next;
-      foreignDueMs = 0;
       dirty = true;
       wake();
     },
