@@ -30,6 +30,16 @@ interface Source {
 
 const hostOf = (name: string): string => name.slice(0, name.indexOf('/'));
 
+/** What `promise` gives, or what aborts the signal first. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
 /**
  * Fetches images: `maxParallelPulls` at once, the same image once for all who want it with the same credentials; from mirrors first, in
  * their order, and from the image's own registry after them.
@@ -130,6 +140,10 @@ export function createPuller(
   };
 
   return {
-    pull: async (image, credentials, signal) => share(image, await planSources(image, credentials), signal),
+    pull: async (image, credentials, signal) => {
+      // Whoever is asked for credentials may take long.
+      const sources = await unlessAborted(planSources(image, credentials), signal);
+      return share(image, sources, signal);
+    },
   };
 }

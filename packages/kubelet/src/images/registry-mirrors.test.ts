@@ -70,6 +70,16 @@ describe('puller', () => {
   const m1 = { name: 'm1.example/a:1', originCredentials: false };
   const m2 = { name: 'm2.example/a:1', originCredentials: false };
 
+  it('lets go of a pod that ends while somebody is asked for credentials', async () => {
+    const clock = new FakeClock();
+    const { images } = createFakeRuntime({ clock, images: [] });
+    const puller = createPuller({ maxParallelPulls: 1 }, { images, sources: async () => ({ mirrors: [], origin: true }), clock });
+    const end = new AbortController();
+    const pulled = puller.pull('r.example/a:1', () => new Promise(() => undefined), end.signal);
+    end.abort(new Error('the pod ends'));
+    await expect(pulled).rejects.toThrow('the pod ends');
+  });
+
   it('asks mirrors in their order, each with credentials of its own', async () => {
     const { images, pull } = setUp([m1, m2]);
     const { used } = await pull();

@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FakeClock, silentLogger } from '@skiff/component-base';
 import { createCredentialProviders } from './credential-providers.ts';
 import { parseProviderConfig, type ProviderConfig, readProviderConfig } from './provider-config.ts';
@@ -114,6 +114,15 @@ describe('credential providers', () => {
   });
 });
 
+/** A letter as of ps; '' when there is no such process. */
+function stateOf(pid: number): string {
+  try {
+    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
+}
+
 describe('runPlugin', () => {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'plugin-'));
   const plugin = (script: string): ProviderConfig => {
@@ -134,6 +143,25 @@ echo '{"kind":"CredentialProviderResponse","apiVersion":"${protocol}","cacheKeyT
   it('says why one failed', async () => {
     const p = plugin('echo "no luck" >&2; exit 4');
     await expect(runPlugin(p, { binDirectory: directory, request: { image: 'r/a' } })).rejects.toThrow('exit status 4: no luck');
+  });
+  it('ends one that hangs together with what it started', async () => {
+    const file = path.join(directory, 'pid');
+    const p = plugin(`sleep 600 & echo $! > ${file}; wait`);
+    const o = { binDirectory: directory, request: { image: 'r/a' }, limitMs: 500 };
+    await expect(runPlugin(p, o)).rejects.toThrow('ended by SIGKILL');
+    const child = Number(readFileSync(file, 'utf8'));
+    // Gone, or waiting for somebody to take note of its end.
+    await vi.waitFor(() => expect(stateOf(child)).toMatch(/^[ZX]?$/));
+  });
+  it('does not wait for what one leaves running', async () => {
+    const file = path.join(directory, 'pid');
+    const p = plugin(
+      `sleep 600 & echo $! > ${file}
+echo '{"kind":"CredentialProviderResponse","apiVersion":"${protocol}","cacheKeyType":"Image"}'`,
+    );
+    const { cacheKeyType } = await runPlugin(p, { binDirectory: directory, request: { image: 'r/a' } });
+    process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+    expect(cacheKeyType).toBe('Image');
   });
   it.each(['secret{', '{"kind":"X","apiVersion":"credentialprovider.kubelet.k8s.io/v1"}', '{"kind":"CredentialProviderResponse"}'])(
     'refuses the answer %s without repeating it',

@@ -19,8 +19,10 @@ export interface ProviderRequest {
 }
 
 /** Upstream's. */
-const limitMs = 60_000;
+const defaultLimitMs = 60_000;
 const maxOutputBytes = 1024 * 1024;
+/** What a plugin leaves running may hold its output open: it is read for so long after the plugin's own end. */
+const drainMs = 1000;
 
 const cacheKeyTypes = ['Image', 'Registry', 'Global'] as const;
 
@@ -56,31 +58,43 @@ export function parseAnswer(text: string, apiVersion: string): ProviderAnswer {
   return { cacheKeyType, cacheMs, auth: Object.fromEntries(auth) };
 }
 
-/** Runs a plugin for one image. Throws with what it said on stderr. */
+/** Runs a plugin for one image. Throws with what it said on stderr. After `limitMs` (a minute) it is ended with all that it started. */
 export function runPlugin(
   p: ProviderConfig,
-  o: { readonly binDirectory: string; readonly request: ProviderRequest },
+  o: { readonly binDirectory: string; readonly request: ProviderRequest; readonly limitMs?: number },
 ): Promise<ProviderAnswer> {
-  const { binDirectory, request } = o;
+  const { binDirectory, request, limitMs = defaultLimitMs } = o;
   const failed = (why: string): Error => new Error(`error execing credential provider plugin ${p.name} for image ${request.image}: ${why}`);
   return new Promise((resolve, reject) => {
+    // A group of its own: ended alone, a wrapper in shell would leave what it waits for.
     const child = spawn(path.join(binDirectory, p.name), p.args, {
       env: { ...process.env, ...p.env },
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: limitMs,
-      killSignal: 'SIGKILL',
+      detached: true,
     });
+    const { pid } = child;
+    const killGroup = (): void => {
+      if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    };
+    const limit = setTimeout(killGroup, limitMs);
+    let draining: NodeJS.Timeout | undefined;
     const out: Buffer[] = [];
     let size = 0;
     let said = '';
     child.stdout.on('data', (b: Buffer) => {
       size += b.length;
       if (size <= maxOutputBytes) out.push(b);
-      else child.kill('SIGKILL');
+      else killGroup();
     });
     child.stderr.on('data', (b: Buffer) => (said = `${said}${b.toString()}`.slice(0, 4096)));
-    child.once('error', (cause) => reject(failed(cause.message)));
-    child.once('close', (code, signal) => {
+    const settle = (code: number | null, signal: NodeJS.Signals | null): void => {
+      clearTimeout(draining);
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
       if (size > maxOutputBytes) return reject(failed(`it said more than ${maxOutputBytes} bytes`));
       if (code !== 0)
         return reject(failed(`${code === null ? `ended by ${signal ?? 'a signal'}` : `exit status ${code}`}: ${said.trim()}`));
@@ -89,7 +103,16 @@ export function runPlugin(
       } catch (error) {
         reject(error as Error);
       }
+    };
+    child.once('error', (cause) => {
+      clearTimeout(limit);
+      reject(failed(cause.message));
     });
+    child.once('exit', (code, signal) => {
+      clearTimeout(limit);
+      draining = setTimeout(() => settle(code, signal), drainMs);
+    });
+    child.once('close', settle);
     // A plugin may answer without reading its question.
     child.stdin.on('error', () => undefined);
     child.stdin.end(JSON.stringify({ kind: 'CredentialProviderRequest', apiVersion: p.apiVersion, ...request }));
