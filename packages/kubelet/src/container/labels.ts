@@ -21,6 +21,8 @@ export const annotationNames = {
   preStop: 'io.kubernetes.container.preStopHandler',
   ips: 'io.skiff.pod.ips',
   hostPorts: 'io.skiff.pod.hostPorts',
+  /** Of static pods: file or http. */
+  source: 'io.skiff.pod.source',
 } as const;
 
 /** Labels that a container gets beside those of its pod: what a kubelet that has lost the pod needs to end it well. */

@@ -134,6 +134,24 @@ describe('pod manager', () => {
     expect(await podUids(node)).toEqual(['new', 'stays']);
   });
 
+  it('ends no static pod of a URL that has not said yet which ones it wants', async () => {
+    await using node = createFakeNode();
+    const before = new Source();
+    before.put(fakePod(slow, { uid: 'of-url', annotations: { 'kubernetes.io/config.source': 'http' } }));
+    before.put(fakePod(slow, { uid: 'of-file', name: 'q', annotations: { 'kubernetes.io/config.source': 'file' } }));
+    {
+      await using _kubelet = startManager(node, before);
+      await node.settle();
+    }
+    let urlAwaited = true;
+    await using _restarted = startManager(node, Object.assign(new Source(), { urlAwaited: () => urlAwaited }));
+    await node.settle(90_000);
+    expect(await podUids(node)).toEqual(['of-url']);
+    urlAwaited = false;
+    await node.settle(90_000);
+    expect(await podUids(node)).toEqual([]);
+  });
+
   it('ends nothing that runs because it would not be let in today', async () => {
     await using node = createFakeNode();
     const source = new Source();

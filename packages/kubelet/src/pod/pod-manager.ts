@@ -122,6 +122,12 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
     const { runtime, hostMount, log } = deps.context();
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(), runtime.listContainers()]);
     const uids = new Set([...sandboxes.map((s) => s.metadata.uid), ...containers.map((c) => c.labels['io.kubernetes.pod.uid'] ?? '')]);
+    // While a URL is silent nobody knows which of its pods are still wanted.
+    const undecided = new Set(
+      deps.source.urlAwaited?.() === true
+        ? sandboxes.filter((s) => s.annotations[annotationNames.source] === 'http').map((s) => s.metadata.uid)
+        : [],
+    );
     const end = async (uid: string): Promise<void> => {
       const observed = await observePod(uid, new Map(), { runtime, hostMount });
       if (isKnown(uid) || (observed.sandboxes.length === 0 && observed.containers.length === 0)) return;
@@ -130,7 +136,7 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
       startWorker(restorePod(uid, observed.sandboxes, observed.containers)).remove();
     };
     for (const uid of uids) {
-      if (uid === '' || isKnown(uid)) continue;
+      if (uid === '' || isKnown(uid) || undecided.has(uid)) continue;
       await end(uid).catch((error: unknown) => log.error({ err: error, uid }, 'containers of a pod that is gone could not be ended'));
     }
     return uids;

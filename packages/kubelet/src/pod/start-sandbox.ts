@@ -6,7 +6,7 @@ import { hostPortsOf } from '../network/host-port.ts';
 import { computeHostname, kernelHostname } from '../network/hostname.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
 import type { PodContext } from './pod-context.ts';
-import { isHostNetwork, type PodSnapshot } from './pod-snapshot.ts';
+import { isHostNetwork, isStaticPod, type PodSnapshot } from './pod-snapshot.ts';
 
 /** The sandbox is protected from the kernel's killer as upstream's is. */
 const sandboxOomScoreAdj = -998;
@@ -47,6 +47,7 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
     annotations: {
       ...(ips.length === 0 ? {} : { [annotationNames.ips]: ips.join(',') }),
       ...(hostPorts.length === 0 ? {} : { [annotationNames.hostPorts]: JSON.stringify(hostPorts) }),
+      ...(isStaticPod(pod) ? { [annotationNames.source]: pod.metadata.annotations?.['kubernetes.io/config.source'] ?? '' } : {}),
     },
     ...(ips.length === 0 ? {} : { addresses: ips }),
     runtimeHandler,

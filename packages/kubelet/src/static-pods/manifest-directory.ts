@@ -19,6 +19,8 @@ export interface ManifestSource {
   /** Calls `onChange` when `pods` are others. The first look is done when `ready` resolves. */
   run(onChange: () => void, signal: AbortSignal): Promise<void>;
   readonly ready: Promise<void>;
+  /** Whether a URL has said nothing yet that could be used, so that `pods` may lack its own. */
+  urlAwaited?(): boolean;
 }
 
 /** Several as one. Of pods with the same name the first counts. */
@@ -35,6 +37,7 @@ export function joinSources(sources: readonly ManifestSource[]): ManifestSource 
           .map((p) => [`${p.metadata.namespace}/${p.metadata.name}`, p]),
       ).values(),
     ],
+    urlAwaited: () => sources.some((s) => s.urlAwaited?.() === true),
     run: async (onChange, signal) => void (await Promise.all(sources.map((s) => s.run(onChange, signal)))),
   };
 }

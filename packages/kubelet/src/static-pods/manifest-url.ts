@@ -45,6 +45,10 @@ export function createUrlSource(config: UrlSourceConfig, deps: { readonly clock:
   const { url, nodeName, file } = config;
   let current: readonly PodSnapshot[] = [];
   let text = '';
+  /** What the file holds. */
+  let saved: string | undefined;
+  /** There was no good answer yet, of today or remembered. */
+  let awaited = true;
   let failing = false;
   let markReady: () => void = () => undefined;
   const ready = new Promise<void>((resolve) => {
@@ -54,14 +58,16 @@ export function createUrlSource(config: UrlSourceConfig, deps: { readonly clock:
     // An empty answer means that there are none, as upstream.
     current = next === '' ? [] : readManifests(next, { url, nodeName, now: formatTime(clock.now()) });
     text = next;
+    awaited = false;
   };
   const recall = async (): Promise<boolean> => {
     type Recalled = { readonly url: string; readonly text: string };
     const isUsable = (v: object): boolean => 'url' in v && 'text' in v && typeof v.text === 'string';
     const known = await readStateFile<Recalled>(file, { empty: { url: '', text: '' }, isUsable, log });
-    if (known.url !== url || known.text === '') return false;
+    if (known.url !== url) return false;
     try {
       use(known.text);
+      saved = known.text;
       return true;
     } catch (error) {
       log.error({ err: error, file }, 'the static pods that were remembered are not usable');
@@ -73,9 +79,8 @@ export function createUrlSource(config: UrlSourceConfig, deps: { readonly clock:
       const next = await download(config, signal);
       if (failing) log.info({ url }, 'the URL with static pods answers again');
       failing = false;
-      if (next === text) return false;
+      if (next === text && !awaited) return false;
       use(next);
-      await writeStateFile(file, { url, text }, 0o600);
       return true;
     } catch (error) {
       if (!signal.aborted && !failing) log.error({ err: error, url }, 'static pods could not be read from their URL; trying again');
@@ -83,9 +88,19 @@ export function createUrlSource(config: UrlSourceConfig, deps: { readonly clock:
       return false;
     }
   };
+  const remember = async (): Promise<void> => {
+    if (awaited || text === saved) return;
+    try {
+      await writeStateFile(file, { url, text }, 0o600);
+      saved = text;
+    } catch (error) {
+      log.error({ err: error, file }, 'static pods of a URL could not be written down for the next start; trying again');
+    }
+  };
   return {
     ready,
     pods: () => current,
+    urlAwaited: () => awaited,
     run: async (onChange, signal) => {
       if (await recall()) {
         onChange();
@@ -94,6 +109,7 @@ export function createUrlSource(config: UrlSourceConfig, deps: { readonly clock:
       while (!signal.aborted) {
         if (await ask(signal)) onChange();
         markReady();
+        await remember();
         await clock.sleep(config.intervalMs, signal).catch(() => undefined);
       }
     },

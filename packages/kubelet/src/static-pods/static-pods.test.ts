@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Pod } from '@skiff/api';
 import { alreadyExists } from '@skiff/apimachinery';
 import type { Client, Informer, InformerHandler } from '@skiff/client';
@@ -234,6 +234,22 @@ it('static pods of a URL: headers, lists, and the last good answer', async () =>
     answer = { code: 200, body: '' };
     await vi.waitFor(() => expect(second.changes[1]).toEqual([]));
     await second.stop();
+    // The file is damaged, and the URL silent.
+    writeFileSync(file, 'x');
+    answer = { code: 500, body: '' };
+    const third = start();
+    await third.source.ready;
+    expect(third.source.urlAwaited?.()).toBe(true);
+    expect(third.changes).toEqual([]);
+    answer = { code: 200, body: '' };
+    await vi.waitFor(() => expect(third.source.urlAwaited?.()).toBe(false));
+    // Nothing can be written any more.
+    rmSync(dirname(file), { recursive: true });
+    writeFileSync(dirname(file), '');
+    answer = { code: 200, body: manifest() };
+    await vi.waitFor(() => expect(third.changes.at(-1)).toEqual(['web-n']));
+    await third.stop();
+    rmSync(dirname(file));
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

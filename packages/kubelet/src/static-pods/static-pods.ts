@@ -21,6 +21,8 @@ export interface PodSource {
   subscribe(handler: InformerHandler<Pod>): Disposable;
   /** Resolves when the pods of the API, and static ones, are known. */
   readonly synced: Promise<void>;
+  /** Whether static pods of a URL may run here that nobody has told of yet. */
+  urlAwaited?(): boolean;
   /** Static pods alone: they run before the API was reached once. */
   readonly early?: {
     readonly ready: Promise<void>;
@@ -160,6 +162,7 @@ export function createStaticPods(
   return {
     synced: Promise.all([informer.synced, manifests.ready]).then(() => undefined),
     list: () => [...informer.list().filter((p) => !isMirror(p)), ...([...running.values()] as DeepReadonly<Pod>[])],
+    urlAwaited: () => manifests.urlAwaited?.() === true,
     early: { ready: manifests.ready, subscribe: subscribeStatic },
     subscribe: (handler) => {
       const files = subscribeStatic(handler);
