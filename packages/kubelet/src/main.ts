@@ -12,7 +12,7 @@ import {
 } from '@skiff/component-base';
 import type { ContainerRuntime } from '@skiff/cri';
 import { createDockerRuntime } from '@skiff/cri-docker';
-import { bytesOf, configOf, engineSize, type KubeletFlags, readSettings, type Settings } from './config/from-flags.ts';
+import { bytesOf, configOf, engineSize, type KubeletFlags, readSettings, type Settings, shownFlags } from './config/from-flags.ts';
 import { kubeletFlags } from './flags.ts';
 import { runCommand } from './host/run-command.ts';
 import { createKubelet, type Kubelet } from './kubelet.ts';
@@ -110,7 +110,7 @@ async function main(): Promise<void> {
         configuration: settings.configuration,
         node: {
           logs: { directory: '/var/log', files: flags['enable-system-log-handler'], query: flags['enable-system-log-query'] },
-          flags,
+          flags: shownFlags(flags),
           startedAtMs: systemClock.now(),
         },
       },

@@ -9,7 +9,7 @@ import { defaultVni } from '../network/names.ts';
 import { planGrace } from '../shutdown/shutdown-plan.ts';
 import { readProviderConfig } from '../images/providers/provider-config.ts';
 import { verificationPolicy } from '../images/verification-policy.ts';
-import { configurationFlags, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
+import { configurationFlags, masked, readConfiguration, renderConfiguration } from './kubelet-configuration.ts';
 import { nodeAllocatableOf } from './node-allocatable.ts';
 import type { KubeletConfig } from './kubelet-config.ts';
 
@@ -36,6 +36,12 @@ function parseTaint(text: string): { key: string; value: string; effect: string 
   if (match === null) throw new FlagError(`--register-with-taints takes key=value:effect, not "${text}"`);
   return { key: match[1] ?? '', value: match[2] ?? '', effect: match[3] ?? '' };
 }
+
+/** Flags as /flagz shows them: headers may hold secrets. */
+export const shownFlags = (flags: KubeletFlags): Readonly<Record<string, unknown>> => ({
+  ...flags,
+  'manifest-url-header': flags['manifest-url-header'].map((h) => h.replace(/^([^:]*:)?.*$/s, `$1${masked}`)),
+});
 
 /** `10Mi` is written in bytes for the engine, whose own units are decimal; what it knows itself stays as it is. */
 export const engineSize = (text: string): string => (/^\d+[KMGT]i$/.test(text) ? String(quantityValue(text)) : text);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytesOf, engineSize, readSettings } from './from-flags.ts';
+import { bytesOf, engineSize, readSettings, shownFlags } from './from-flags.ts';
 
 const required = ['--kubeconfig=/k', '--node-ip=10.0.0.1', '--hostname-override=n'];
 const head = 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n';
@@ -63,6 +63,14 @@ describe('the configuration file', () => {
 
   it('tells which fields have no effect', () => {
     expect(read('registryPullQPS: 100\nkubeAPIQPS: 50\n').ignored).toEqual(['registryPullQPS']);
+  });
+
+  it('shows no headers for the URL of static pods, nor do flags', () => {
+    const url = 'http://127.0.0.1/pods';
+    const { flags, configuration } = read(`staticPodURL: ${url}\nstaticPodURLHeader: { Authorization: [Bearer x:y] }\n`);
+    expect(flags['manifest-url-header']).toEqual(['Authorization:Bearer x:y']);
+    expect(shownFlags(flags)).toMatchObject({ 'manifest-url': url, 'manifest-url-header': ['Authorization:<masked>'] });
+    expect(configuration).toMatchObject({ staticPodURLHeader: { Authorization: ['<masked>'] } });
   });
 
   it('writes sizes in bytes for the engine', () => {

@@ -145,6 +145,9 @@ function formatDuration(ms: number): string {
   return `${h > 0 ? `${h}h` : ''}${h > 0 || m > 0 ? `${m}m` : ''}${s}s`;
 }
 
+/** What stands where secrets are not shown. */
+export const masked = '<masked>';
+
 function fieldValue(field: Field, flags: Readonly<Record<string, unknown>>): Json | undefined {
   if ('fixed' in field) return field.fixed as Json;
   if ('idle' in field) return field.idle as Json;
@@ -162,7 +165,7 @@ function fieldValue(field: Field, flags: Readonly<Record<string, unknown>>): Jso
   }
   // They may be secrets.
   if (field.as === 'headers' && Array.isArray(value))
-    return Object.fromEntries(value.map((h: string) => [h.slice(0, h.indexOf(':')), ['<masked>']]));
+    return Object.fromEntries(value.map((h: string) => [h.slice(0, h.indexOf(':')), [masked]]));
   if (field.as === 'graces' && Array.isArray(value)) {
     return value.map((g: string) => {
       const [priority, seconds] = g.split('=').map(Number);
