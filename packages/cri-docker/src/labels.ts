@@ -25,9 +25,9 @@ export function renderSandboxLabels(
   { metadata, labels, annotations, runtimeHandler }: PodSandboxConfig,
 ): Record<string, string> {
   return {
-    ...labels,
+    ...clientLabels(labels),
     ...prefixed(annotations),
-    ...(runtimeHandler === '' ? {} : { [labelNames.runtimeHandler]: runtimeHandler }),
+    [labelNames.runtimeHandler]: runtimeHandler,
     [labelNames.instance]: instance,
     [labelNames.type]: 'podsandbox' satisfies ObjectType,
     [labelNames.podName]: metadata.name,
@@ -47,7 +47,7 @@ export function renderContainerLabels(o: {
   annotations: Labels;
 }): Record<string, string> {
   return {
-    ...o.labels,
+    ...clientLabels(o.labels),
     ...prefixed(o.annotations),
     [labelNames.instance]: o.instance,
     [labelNames.type]: 'container' satisfies ObjectType,
@@ -61,6 +61,9 @@ export function renderContainerLabels(o: {
   };
 }
 
+/** Pods choose their labels: none of them may be taken for an annotation or for what this package notes itself. */
+const clientLabels = (labels: Labels): Record<string, string> =>
+  Object.fromEntries(Object.entries(labels).filter(([k]) => !k.startsWith(annotationPrefix) && !own.has(k)));
 const prefixed = (annotations: Labels): Record<string, string> =>
   Object.fromEntries(Object.entries(annotations).map(([k, v]) => [`${annotationPrefix}${k}`, v]));
 

@@ -49,7 +49,8 @@ function describe(c: ContainerInspectInfo): SandboxRecord {
       ...splitLabels(labels),
     },
     cgroupParent: c.HostConfig.CgroupParent ?? '',
-    runtime: labels[labelNames.runtimeHandler] ?? '',
+    // One that was made with the default says so; of others the engine knows best, whatever a label of former versions says.
+    runtime: labels[labelNames.runtimeHandler] === '' ? '' : (c.HostConfig.Runtime ?? ''),
   };
 }
 
