@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshotPod, type PodSnapshot } from '../pod/pod-snapshot.ts';
-import { hostPortsOf, renderHostPorts } from './host-port.ts';
+import { hostPortsOf, renderHostPorts, readHostPorts } from './host-port.ts';
 
 const podWith = (hostIP: string): PodSnapshot =>
   snapshotPod({
@@ -17,4 +17,14 @@ describe('host ports', () => {
     const port = { hostIP, hostPort: 8080, containerPort: 80, protocol: 'TCP' } as const;
     expect(renderHostPorts([{ address: '10.0.0.2', ports: [port] }], 'l+', '10.0.0.1').prerouting).toEqual([]);
   });
+});
+
+it.each(['x', '1', 'null', '{}', '[1]', '[{"hostPort":1}]', '[{"hostIP":"; drop","hostPort":1,"containerPort":1,"protocol":"TCP"}]'])(
+  'does not take %s for host ports',
+  (text) => expect(readHostPorts(text)).toBeUndefined(),
+);
+it('reads host ports as they were noted', () => {
+  const ports = [{ hostIP: '127.0.0.1', hostPort: 80, containerPort: 8080, protocol: 'UDP' }];
+  expect(readHostPorts(JSON.stringify(ports))).toEqual(ports);
+  expect(readHostPorts('[]')).toEqual([]);
 });

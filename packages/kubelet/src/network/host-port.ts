@@ -13,6 +13,22 @@ export interface HostPort {
 /** The API takes any text, which must not get into the packet filter's rules. */
 const isAddress = (hostIP: string): boolean => hostIP === '' || isIPv4(hostIP);
 
+const isHostPort = (o: unknown): o is HostPort => {
+  const { hostIP, hostPort, containerPort, protocol } = (o ?? {}) as Partial<HostPort>;
+  const ports = Number.isInteger(hostPort) && Number.isInteger(containerPort);
+  return ports && typeof hostIP === 'string' && isAddress(hostIP) && ['TCP', 'UDP', 'SCTP'].includes(protocol ?? '');
+};
+
+/** As they were noted (JSON) when a sandbox was made. undefined: that is not what the text says. */
+export function readHostPorts(text: string): readonly HostPort[] | undefined {
+  try {
+    const found: unknown = JSON.parse(text);
+    return Array.isArray(found) && found.every(isHostPort) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Host ports of a pod that has a network of its own. Addresses of IPv6 lead nowhere yet. Throws when a hostIP is no address. */
 export function hostPortsOf(pod: PodSnapshot): readonly HostPort[] {
   const ports = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]

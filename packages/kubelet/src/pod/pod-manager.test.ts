@@ -3,6 +3,7 @@ import type { Pod } from '@skiff/api';
 import type { DeepReadonly } from '@skiff/apimachinery';
 import type { InformerHandler } from '@skiff/client';
 import { describe, expect, it } from 'vitest';
+import type { PodSandbox } from '@skiff/cri';
 import { podPaths, podsDirectory } from '../volumes/pod-paths.ts';
 import type { PodSource } from '../static-pods/static-pods.ts';
 import { createPodManager, type PodManager } from './pod-manager.ts';
@@ -169,6 +170,25 @@ describe('pod manager', () => {
     await node.settle();
     expect(node.status('new')).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
     expect(starts(node)).toBe(1);
+  });
+
+  it('takes over its pods though what one sandbox says of itself makes no sense', async () => {
+    await using node = createFakeNode();
+    const source = new Source();
+    source.put(fakePod(slow, { uid: 'sane' }));
+    source.put(fakePod(slow, { uid: 'odd', name: 'q' }));
+    {
+      await using _kubelet = startManager(node, source);
+      await node.settle();
+    }
+    const { listPodSandbox } = node.context.runtime;
+    const odd = (s: PodSandbox): PodSandbox =>
+      s.metadata.uid === 'odd' ? { ...s, annotations: { ...s.annotations, 'io.skiff.pod.hostPorts': 'x' } } : s;
+    Object.assign(node.context.runtime, { listPodSandbox: async (f: object) => (await listPodSandbox(f)).map(odd) });
+    await using kubelet = startManager(node, source);
+    await node.settle();
+    expect(kubelet.manager.byUid('sane')?.state.phase).toBe('syncing');
+    expect([...node.fake.sandboxes.values()].filter((s) => s.config.metadata.uid === 'sane').map((s) => s.ready)).toEqual([true]);
   });
 
   it('grows old while lists of the runtime fail, however often they are tried', async () => {

@@ -1,4 +1,4 @@
-import type { HostPort } from '../network/host-port.ts';
+import { readHostPorts } from '../network/host-port.ts';
 import { readdir } from 'node:fs/promises';
 import type { Pod } from '@skiff/api';
 import type { InformerHandler } from '@skiff/client';
@@ -104,11 +104,10 @@ export function createPodManager(deps: { source: PodSource; context: () => PodCo
       sandboxes.map(async (s: PodSandbox) => {
         const ips = s.annotations[annotationNames.ips];
         if (ips === undefined || s.state !== 'ready') return;
-        const wired = await network.adopt(
-          { uid: s.metadata.uid, attempt: s.metadata.attempt },
-          { addresses: ips.split(','), hostPorts: JSON.parse(s.annotations[annotationNames.hostPorts] ?? '[]') as HostPort[] },
-        );
-        if (wired) return;
+        const hostPorts = readHostPorts(s.annotations[annotationNames.hostPorts] ?? '[]');
+        const owner = { uid: s.metadata.uid, attempt: s.metadata.attempt };
+        // One whose record can't be read is its own pod's trouble alone.
+        if (hostPorts !== undefined && (await network.adopt(owner, { addresses: ips.split(','), hostPorts }))) return;
         log.warn({ sandbox: s.id, pod: s.metadata.name }, 'a sandbox has lost its network; its pod gets a new one');
         await runtime.stopPodSandbox(s.id);
       }),
