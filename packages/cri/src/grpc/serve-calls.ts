@@ -57,11 +57,23 @@ interface ById {
   readonly containerId: string;
 }
 
-/** As the client wrote it: labels that the runtime has its own use for are kept among the annotations. */
-const clean = <T extends { readonly labels: Strings; readonly annotations: Strings }>(o: T): T => ({
-  ...o,
-  labels: { ...o.labels, ...(JSON.parse(o.annotations[labelsKey] ?? '{}') as Strings) },
-  annotations: without(o.annotations, prefix),
+type Described = { readonly labels: Strings; readonly annotations: Strings };
+
+/** As the client wrote it. */
+const clean = <T extends Described>(o: T): T => ({ ...o, annotations: without(o.annotations, prefix) });
+/** What can't be read (this server writes nothing of the kind) must not keep others from being listed. */
+function keptLabels(text: string | undefined): Strings {
+  try {
+    const found = JSON.parse(text ?? '{}') as Strings;
+    return Object.values(found).every((v) => typeof v === 'string') ? found : {};
+  } catch {
+    return {};
+  }
+}
+/** A container has labels that the runtime has its own use for: they are kept among the annotations. */
+const cleanContainer = <T extends Described>(o: T): T => ({
+  ...clean(o),
+  labels: { ...o.labels, ...keptLabels(o.annotations[labelsKey]) },
 });
 const selects = (f: Filter | null, o: PodSandbox | Container): boolean =>
   f === null || ((f.id === '' || o.id === f.id) && Object.entries(f.labelSelector).every(([k, v]) => o.labels[k] === v));
@@ -83,7 +95,7 @@ export async function servedStatus(p: ServedParts, id: string): Promise<Containe
   const status = await p.target.runtime.containerStatus(id);
   if (status.state === 'exited') await p.logs.settled(id);
   const logPath = logPathOf(status);
-  return clean({ ...status, ...(logPath === undefined ? {} : { logPath }) });
+  return cleanContainer({ ...status, ...(logPath === undefined ? {} : { logPath }) });
 }
 
 /** Sends the stop signal, waits as long as the client says, and kills. */
@@ -194,7 +206,10 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         throw new RuntimeError('invalid', 'a sandbox needs a configuration with metadata');
       const config = fromWireSandboxConfig(r.config, r.runtimeHandler);
       const logs = r.config.logDirectory === '' ? {} : { [logDirectoryKey]: r.config.logDirectory };
-      const sandbox = await runtime.runPodSandbox({ ...config, annotations: { ...config.annotations, ...logs } }, { signal });
+      const sandbox = await runtime.runPodSandbox(
+        { ...config, annotations: { ...without(config.annotations, prefix), ...logs } },
+        { signal },
+      );
       if (config.namespaces.network === 'pod') await attach(p, sandbox, r.config.portMappings);
       return { podSandboxId: sandbox.id };
     },
@@ -244,7 +259,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
       const reserved = Object.fromEntries(Object.entries(config.labels).filter(([k]) => k.startsWith('io.kubernetes.')));
       const containerId = await runtime.createContainer(r.podSandboxId, {
         ...config,
-        annotations: { ...config.annotations, ...logs, [labelsKey]: JSON.stringify(reserved) },
+        annotations: { ...without(config.annotations, prefix), ...logs, [labelsKey]: JSON.stringify(reserved) },
       });
       return { containerId };
     },
@@ -266,7 +281,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
       });
       return {
         containers: found
-          .map(clean)
+          .map(cleanContainer)
           .filter((c) => selects(f, c))
           .map(toWireContainer),
       };

@@ -1,0 +1,28 @@
+import { silentLogger, systemClock } from '@skiff/component-base';
+import { expect, it } from 'vitest';
+import { containerConfig, sandboxConfig } from '../conformance.ts';
+import { createFakeRuntime } from '../fake/index.ts';
+import { createRuntimeCalls, type ServedParts } from './serve-calls.ts';
+import { toWireSandboxConfig } from './wire-sandbox.ts';
+
+type CallByName = Record<string, (request: object, signal: AbortSignal) => Promise<object>>;
+const never = new AbortController().signal;
+
+it.each(['x', '[1]', 'null', '{"io.kubernetes.pod.uid":"other"}'])("takes no pod's annotation for its own notes: %s", async (value) => {
+  const annotations = { note: 'kept', 'io.skiff.served.labels': value, 'io.skiff.served.log-directory': '/etc' };
+  const target = createFakeRuntime({ clock: systemClock });
+  const calls = createRuntimeCalls({ target, clock: systemClock, log: silentLogger } as unknown as ServedParts) as unknown as CallByName;
+  const call = async (name: string, request: object) => (await calls[name]?.(request, never)) as { podSandboxId: string };
+
+  const config = sandboxConfig({ annotations });
+  const wire = { portMappings: [], logDirectory: '', dnsConfig: null, ...toWireSandboxConfig(config) };
+  const { podSandboxId } = await call('RunPodSandbox', { config: wire, runtimeHandler: '' });
+  const told = { annotations: { note: 'kept' }, labels: config.labels };
+  expect(await call('ListPodSandbox', { filter: null })).toMatchObject({ items: [told] });
+  expect(await call('PodSandboxStatus', { podSandboxId, verbose: false })).toMatchObject({ status: told });
+  expect((await target.runtime.podSandboxStatus(podSandboxId)).annotations).toEqual({ note: 'kept' });
+
+  // Whoever wrote it: the others are listed.
+  await target.runtime.createContainer(podSandboxId, containerConfig('fake:1', ['pause'], { annotations }));
+  expect(await call('ListContainers', { filter: null })).toMatchObject({ containers: [{ annotations: { note: 'kept' } }] });
+});
