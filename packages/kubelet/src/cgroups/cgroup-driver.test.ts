@@ -47,3 +47,18 @@ describe('a cgroup that processes are in', () => {
     expect(await driver.isBusy(['a', 'podgone'])).toBe(false);
   });
 });
+
+describe('a cgroup of the host by its name', () => {
+  const files = { 'system.slice/x': '', 'a.slice/a-b.slice/x': '', 'kube/x': '' };
+  it.each([
+    ['systemd', '/system.slice', true],
+    ['systemd', '/a.slice/a-b.slice', true],
+    ['systemd', '/a.slice/a-c.slice', false],
+    ['cgroupfs', '/system.slice', true],
+    ['cgroupfs', '/a.slice/a-b.slice', true],
+    ['cgroupfs', '/kube', true],
+  ] as const)('with %s: %s', async (kind, name, expected) => {
+    const driver = driverOf(2, kind, files);
+    expect(await driver.exists(driver.pathOf(name))).toBe(expected);
+  });
+});

@@ -15,6 +15,8 @@ export interface CgroupDriver {
   remove(cgroup: CgroupPath): Promise<void>;
   /** Names of the cgroups in one. */
   children(cgroup: CgroupPath): Promise<readonly string[]>;
+  /** The path to a cgroup that somebody names as it is found in the file system: `/system.slice`, `/a.slice/a-b.slice`. */
+  pathOf(name: string): CgroupPath;
   /** What the runtime takes as the parent of containers. */
   parentName(cgroup: CgroupPath): string;
   exists(cgroup: CgroupPath): Promise<boolean>;
@@ -142,6 +144,7 @@ function createFileDriver(version: 1 | 2, local: HostMount['local']): CgroupDriv
     children: (cgroup) => tree.list(directoryOf(cgroup)),
     exists: async (cgroup) => (await tree.list(directoryOf(cgroup.slice(0, -1)))).includes(cgroup.at(-1) ?? ''),
     isBusy: (cgroup) => tree.isBusy(directoryOf(cgroup)),
+    pathOf: (name) => name.split('/').filter((p) => p !== ''),
     parentName: directoryOf,
   };
 }
@@ -151,6 +154,13 @@ export const sliceName = (cgroup: CgroupPath): string =>
   cgroup.length === 0 ? '-.slice' : `${cgroup.map((p) => p.replaceAll('-', '_')).join('-')}.slice`;
 export const sliceDirectory = (cgroup: CgroupPath): string =>
   path.posix.join('/', ...cgroup.map((_part, i) => sliceName(cgroup.slice(0, i + 1))));
+
+const sliceParts = (name: string): CgroupPath =>
+  path.posix
+    .basename(name)
+    .replace(/\.slice$/, '')
+    .split('-')
+    .filter((p) => p !== '');
 
 const manager = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager'];
 
@@ -202,6 +212,7 @@ function createSystemdDriver(version: 1 | 2, o: { readonly local: HostMount['loc
     },
     exists: async (cgroup) => (await tree.list(sliceDirectory(cgroup.slice(0, -1)))).includes(sliceName(cgroup)),
     isBusy: (cgroup) => tree.isBusy(sliceDirectory(cgroup)),
+    pathOf: sliceParts,
     parentName: sliceName,
   };
 }

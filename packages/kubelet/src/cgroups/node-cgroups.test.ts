@@ -29,8 +29,9 @@ function setUp(o: { config?: NodeCgroupConfig; pods?: PodSnapshot[]; missing?: b
     set: async (cgroup, limits) => void set.push([cgroup.join('/'), limits]),
     remove: async () => undefined,
     children: async () => [],
+    pathOf: (name) => name.split('/').filter((p) => p !== ''),
     parentName: (cgroup) => cgroup.join('/'),
-    exists: async () => o.missing !== true,
+    exists: async (cgroup) => o.missing !== true || cgroup.join('/') === 'kube.slice',
     isBusy: async () => false,
   };
   const cgroups = createNodeCgroups(o.config ?? config(), {
@@ -71,6 +72,16 @@ describe('Node Allocatable', () => {
     stop.abort();
     await running;
   });
+});
+
+it('a reservation whose cgroup is not there keeps no other from being enforced', async () => {
+  const enforce = new Set<Enforcement>(['system-reserved', 'kube-reserved']);
+  const { set, cgroups } = setUp({ config: config({ enforce, kubeReservedCgroup: '/kube.slice' }), missing: true });
+  const stop = new AbortController();
+  const running = cgroups.run(stop.signal);
+  await expect.poll(() => set).toContainEqual(['kube.slice', { memoryBytes: gib }]);
+  stop.abort();
+  await running;
 });
 
 describe('classes', () => {

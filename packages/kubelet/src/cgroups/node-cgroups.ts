@@ -64,8 +64,6 @@ export function reservedLimits(reserved: Readonly<Record<string, string>>, compr
   };
 }
 
-const pathOf = (name: string): CgroupPath => name.split('/').filter((p) => p !== '');
-
 export function createNodeCgroups(
   config: NodeCgroupConfig,
   deps: {
@@ -103,19 +101,17 @@ export function createNodeCgroups(
     burstableShares = shares;
   };
 
-  const enforceReserved = async (): Promise<void> => {
-    const kinds = [
-      { key: 'system-reserved', label: 'System Reserved', cgroup: config.systemReservedCgroup, reserved: config.systemReserved },
-      { key: 'kube-reserved', label: 'Kube Reserved', cgroup: config.kubeReservedCgroup, reserved: config.kubeReserved },
-    ] as const;
-    for (const { key, label, cgroup, reserved } of kinds) {
-      const compressible = config.enforce.has(`${key}-compressible`);
-      if (!compressible && !config.enforce.has(key)) continue;
-      if (!(await driver.exists(pathOf(cgroup))))
-        throw new Error(`Failed to enforce ${label} Cgroup Limits on "${cgroup}": the cgroup does not exist`);
-      await driver.set(pathOf(cgroup), reservedLimits(reserved, compressible));
-      deps.event('Normal', 'NodeAllocatableEnforced', `Updated limits on ${label.toLowerCase()} cgroup ${cgroup}`);
-    }
+  const reservations = [
+    { key: 'system-reserved', label: 'System Reserved', cgroup: config.systemReservedCgroup, reserved: config.systemReserved },
+    { key: 'kube-reserved', label: 'Kube Reserved', cgroup: config.kubeReservedCgroup, reserved: config.kubeReserved },
+  ] as const;
+  const enforceReserved = async ({ key, label, cgroup, reserved }: (typeof reservations)[number]): Promise<void> => {
+    const compressible = config.enforce.has(`${key}-compressible`);
+    if (!compressible && !config.enforce.has(key)) return;
+    const at = driver.pathOf(cgroup);
+    if (!(await driver.exists(at))) throw new Error(`Failed to enforce ${label} Cgroup Limits on "${cgroup}": the cgroup does not exist`);
+    await driver.set(at, reservedLimits(reserved, compressible));
+    deps.event('Normal', 'NodeAllocatableEnforced', `Updated limits on ${label.toLowerCase()} cgroup ${cgroup}`);
   };
   const enforce = async (): Promise<void> => {
     await driver.set(config.root, allPodsLimits(deps.capacity, config));
@@ -146,7 +142,8 @@ export function createNodeCgroups(
   return {
     follow,
     run: async (signal) => {
-      await Promise.all([untilDone(enforce, signal), untilDone(enforceReserved, signal), keepFollowing(signal)]);
+      const reserved = reservations.map((r) => untilDone(() => enforceReserved(r), signal));
+      await Promise.all([untilDone(enforce, signal), ...reserved, keepFollowing(signal)]);
     },
   };
 }

@@ -16,6 +16,7 @@ function setUp(present: readonly string[], busy: readonly string[]) {
     set: async (cgroup, limits) => void set.push(`${cgroup.join('/')} ${limits.memoryBytes}`),
     remove: async (cgroup) => void there.delete(cgroup.join('/')),
     children: async (cgroup) => [...there].flatMap((p) => (path.posix.dirname(p) === cgroup.join('/') ? [path.posix.basename(p)] : [])),
+    pathOf: (name) => name.split('/').filter((p) => p !== ''),
     parentName: (cgroup) => cgroup.join('/'),
     exists: async (cgroup) => there.has(cgroup.join('/')),
     isBusy: async (cgroup) => busy.includes(cgroup.join('/')),
