@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -17,7 +17,9 @@ const driverOf = (version: 1 | 2, driver: 'cgroupfs' | 'systemd', files: Readonl
     writeFileSync(file, text);
   }
   const hostMount = { local: (p: string) => path.join(host, p) } as HostMount;
-  return createCgroupDriver({ version, driver }, { hostMount, run: async () => '' });
+  return Object.assign(createCgroupDriver({ version, driver }, { hostMount, run: async () => '' }), {
+    textOf: (name: string): string => readFileSync(path.join(host, 'sys/fs/cgroup', name), 'utf8'),
+  });
 };
 
 describe('a cgroup that processes are in', () => {
@@ -61,4 +63,13 @@ describe('a cgroup of the host by its name', () => {
     const driver = driverOf(2, kind, files);
     expect(await driver.exists(driver.pathOf(name))).toBe(expected);
   });
+});
+
+it('asks for no more controllers than are missing', async () => {
+  const driver = driverOf(2, 'cgroupfs', {
+    'cgroup.controllers': 'cpuset cpu io memory hugetlb pids rdma\n',
+    'cgroup.subtree_control': 'cpuset cpu memory pids\n',
+  });
+  await driver.set(['a'], {});
+  expect(driver.textOf('cgroup.subtree_control')).toBe('+io +hugetlb');
 });

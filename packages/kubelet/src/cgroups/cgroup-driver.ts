@@ -31,8 +31,9 @@ export interface CgroupDriverConfig {
 
 const mountPoint = '/sys/fs/cgroup';
 const controllersV1 = ['cpu', 'memory', 'pids', 'hugetlb'] as const;
-/** Those that limits here, or the engine's for containers, are about. */
-const wanted = new Set(['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids']);
+/** Controllers that limits here, or the engine’s for containers, are about, and those that a node can do without. */
+const needed = new Set(['cpuset', 'cpu', 'memory', 'pids']);
+const optional = new Set(['io', 'hugetlb']);
 
 const entriesOf = (directory: string) => readdir(directory, { withFileTypes: true }).catch(() => []);
 
@@ -76,13 +77,19 @@ function createTree(version: 1 | 2, local: HostMount['local']) {
   /** In v2 a controller works in a group only when its parent hands it down. */
   const handDown = async (directory: string): Promise<void> => {
     if (prepared.has(directory)) return;
-    const text = await readFile(path.posix.join(at('', directory), 'cgroup.controllers'), 'utf8');
-    const given = text
-      .trim()
-      .split(' ')
-      .filter((c) => wanted.has(c));
-    if (given.length > 0)
-      await writeFile(path.posix.join(at('', directory), 'cgroup.subtree_control'), given.map((c) => `+${c}`).join(' '));
+    const namesIn = async (file: string): Promise<readonly string[]> =>
+      (await readFile(path.posix.join(at('', directory), file), 'utf8')).trim().split(' ');
+    const handedDown = new Set(await namesIn('cgroup.subtree_control'));
+    const missing = (await namesIn('cgroup.controllers')).filter((c) => !handedDown.has(c));
+    const add = (names: readonly string[]): Promise<void> =>
+      names.length === 0
+        ? Promise.resolve()
+        : writeFile(path.posix.join(at('', directory), 'cgroup.subtree_control'), names.map((c) => `+${c}`).join(' '));
+    await add(missing.filter((c) => needed.has(c)));
+    // EBUSY: the root of a container, where processes are, hands down what it was made to, and no more.
+    await add(missing.filter((c) => optional.has(c))).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EBUSY') throw error;
+    });
     prepared.add(directory);
   };
   return {
