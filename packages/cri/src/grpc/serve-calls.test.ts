@@ -22,6 +22,7 @@ it.each(['x', '[1]', 'null', '{"io.kubernetes.pod.uid":"other"}'])("takes no pod
   expect(await call('PodSandboxStatus', { podSandboxId, verbose: false })).toMatchObject({ status: told });
   expect((await target.runtime.podSandboxStatus(podSandboxId)).annotations).toEqual({ note: 'kept' });
 
+  await target.images.pullImage('fake:1', undefined, never);
   // Whoever wrote it: the others are listed.
   await target.runtime.createContainer(podSandboxId, containerConfig('fake:1', ['pause'], { annotations }));
   expect(await call('ListContainers', { filter: null })).toMatchObject({ containers: [{ annotations: { note: 'kept' } }] });
