@@ -14,7 +14,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand } from './run-command.ts';
-import { belongsToGroup, giveToGroup, readFileInside, removeTree } from './safe-tree.ts';
+import { belongsToGroup, giveToGroup, openInside, readFileInside, removeTree } from './safe-tree.ts';
 
 let root: string;
 beforeEach(() => {
@@ -53,6 +53,20 @@ describe('removeTree', () => {
     symlinkSync('/', path.join(root, 'link'));
     await expect(removeTree(path.join(root, 'link'), 'tmp')).rejects.toThrow(/ENOTDIR|ELOOP/);
   });
+});
+
+it('openInside finds what is below a root that is a link, and follows none in there', async () => {
+  mkdirSync(path.join(root, 'data/log'), { recursive: true });
+  writeFileSync(path.join(root, 'data/log/a'), 'x');
+  symlinkSync('..', path.join(root, 'data/log/up'));
+  symlinkSync('data/log', path.join(root, 'log'));
+  const link = path.join(root, 'log');
+  const opened = await openInside(link, 'a');
+  expect(opened).toMatchObject({ size: 1 });
+  if (opened !== undefined && 'file' in opened) await opened.file.close();
+  expect(await openInside(link, '')).toMatchObject({ directory: [{ name: 'a' }, { name: 'up' }] });
+  expect(await openInside(link, 'up/log')).toBeUndefined();
+  expect(await openInside(path.join(root, 'none'), 'a')).toBeUndefined();
 });
 
 describe.skipIf(process.getuid?.() !== 0)('giveToGroup (as root)', () => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, chown, lchown, type FileHandle, open, readdir, readFile, rename, rmdir, unlink } from 'node:fs/promises';
+import { chmod, chown, lchown, type FileHandle, open, readdir, readFile, realpath, rename, rmdir, unlink } from 'node:fs/promises';
 
 /**
  * Walks through trees whose content somebody else may change meanwhile (pods write into their volumes). Directories are opened one below
@@ -97,14 +97,17 @@ export type OpenedInside =
   | { readonly directory: readonly { readonly name: string; readonly isDirectory: boolean }[] }
   | { readonly file: FileHandle; readonly size: number };
 
-/** A regular file or a directory below `root`; undefined when there is none, and for what only a link leads to. The caller closes the file. */
+/**
+ * A regular file or a directory below `root`; undefined when there is none, and for what only a link leads to. `root` may be one. The
+ * caller closes the file.
+ */
 export async function openInside(root: string, name: string): Promise<OpenedInside | undefined> {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..') || name.includes('\0')) return undefined;
   const last = parts.pop();
   let directory: FileHandle;
   try {
-    directory = await openDirectoryInside(root, parts, name);
+    directory = await openDirectoryInside(await realpath(root), parts, name);
   } catch {
     return undefined; // it is not there, or not reached without a link
   }
