@@ -32,6 +32,18 @@ describe('rotation of a log', () => {
     const refuse = (): Promise<void> => Promise.reject(new Error('no'));
     await expect(rotateLog(file, limits, { reopen: refuse, stamp: '1' })).rejects.toThrow('no');
     expect(await readFile(file, 'utf8')).toBe('large');
+    expect(await readdir(directory)).toEqual(['0.log']);
+  });
+
+  it('leaves a new file alone that the runtime began without saying so in time', async () => {
+    await writeFile(file, 'large');
+    const answerLate = async (): Promise<void> => {
+      await writeFile(file, 'new');
+      throw new Error('timed out');
+    };
+    await expect(rotateLog(file, limits, { reopen: answerLate, stamp: '1' })).rejects.toThrow('timed out');
+    expect(await readFile(file, 'utf8')).toBe('new');
+    expect(await readFile(`${file}.1`, 'utf8')).toBe('large');
   });
 
   it('has nothing to do without a file', async () => {

@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface LogLimits {
@@ -21,7 +21,8 @@ export async function rotatedFiles(file: string): Promise<readonly string[]> {
 
 /**
  * Puts a log aside when it has grown too large, and removes the oldest. `reopen` makes the runtime go on in a new file of the name;
- * when that fails the file is put back, and the error thrown. `stamp` orders the files: the time, in figures of a fixed width.
+ * when that fails the file is put back, unless there is a new one all the same, and the error
+ * thrown. `stamp` orders the files: the time, in figures of a fixed width.
  */
 export async function rotateLog(file: string, limits: LogLimits, o: { reopen: () => Promise<void>; stamp: string }): Promise<void> {
   const size = await stat(file).then(
@@ -34,7 +35,15 @@ export async function rotateLog(file: string, limits: LogLimits, o: { reopen: ()
   try {
     await o.reopen();
   } catch (error) {
-    await rename(aside, file);
+    // The runtime may have gone on in a new file and answered too late.
+    const restored = await link(aside, file).then(
+      () => true,
+      (cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'EEXIST') throw cause;
+        return false;
+      },
+    );
+    if (restored) await rm(aside);
     throw error;
   }
   const old = await rotatedFiles(file);
