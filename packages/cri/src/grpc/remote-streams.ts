@@ -7,6 +7,8 @@ import type { ExecProcess, PortForwarder } from '../streams.ts';
 
 const commandProtocol = 'v4.channel.k8s.io';
 const portForwardProtocol = 'portforward.k8s.io';
+/** For the whole answer to the upgrade. */
+const answerMs = 30_000;
 
 const unavailable = (message: string, cause?: Error): RuntimeError =>
   new RuntimeError('unavailable', `the runtime's streaming server: ${message}`, cause === undefined ? {} : { cause });
@@ -20,8 +22,11 @@ function dial(url: string, protocol: string): Promise<SpdyConnection> {
     const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol };
     const options = { method: 'POST', agent: false, headers } as const;
     const request: ClientRequest = url.startsWith('https:') ? https.request(url, options) : http.request(url, options);
+    const limit = setTimeout(() => request.destroy(new Error(`no answer for ${answerMs / 1000} s`)), answerMs);
+    request.once('close', () => clearTimeout(limit));
     request.once('error', (error) => reject(unavailable(error.message, error)));
     request.once('upgrade', (_response, socket: Duplex, head: Buffer) => {
+      clearTimeout(limit);
       if (head.length > 0) socket.unshift(head);
       resolve(new SpdyConnection(socket));
     });
