@@ -31,7 +31,7 @@ import { createNodeImages } from './node-images.ts';
 import { createNodePlugins } from './csi/node-plugins.ts';
 import { createDrain } from './pod/drain.ts';
 import type { PodContext } from './pod/pod-context.ts';
-import { activePods, isActive } from './pod/active-pods.ts';
+import { activePods, takesRoom } from './pod/active-pods.ts';
 import { createPodManager, type PodManager } from './pod/pod-manager.ts';
 import { containerFieldPath, type PodSnapshot } from './pod/pod-snapshot.ts';
 import { createSlots } from './pod/start-slots.ts';
@@ -323,7 +323,7 @@ export function createKubelet(
               allowedUnsafeSysctls: config.allowedUnsafeSysctls,
             }) ?? devices.admit(pod)),
       makeRoom: createRoomMaker({
-        workers: () => manager.workers().filter(isActive),
+        workers: () => manager.workers().filter(takesRoom),
         admit: (pod) => devices.admit(pod),
         event,
         metrics,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PodSpec } from '@skiff/api';
-import { choosePreempted } from './preemption.ts';
+import { choosePreempted, createRoomMaker } from './preemption.ts';
 import { fakePod, snapshot } from './pod-context.fixture.ts';
 
 const pod = (uid: string, spec: Partial<PodSpec>) => snapshot(fakePod(spec, { uid, name: uid }));
@@ -35,5 +35,29 @@ describe('room for a critical pod', () => {
     expect(() => choosePreempted(critical, [same, small], cpu(400))).toThrow(
       'no set of running pods found to reclaim resources: [(res: cpu, q: 100), ]',
     );
+  });
+});
+
+describe('making room', () => {
+  const worker = (granted: ReturnType<typeof asking>, phase = 'syncing') => {
+    const evicted: string[] = [];
+    // By now it asks for more than it was granted.
+    const wants = asking(granted.metadata.uid, { cpu: '4' });
+    const evict = (reason: string): void => void evicted.push(reason);
+    return { pod: wants, allocated: granted, state: { phase }, ended: Promise.resolve(), evicted, evict };
+  };
+  const roomMaker = (workers: readonly ReturnType<typeof worker>[]) =>
+    createRoomMaker({ workers: () => workers, admit: () => undefined, event: () => undefined, metrics: { preempted: () => undefined } });
+
+  it('counts what pods were granted, which is what their end frees', async () => {
+    const workers = [worker(small), worker(large)];
+    expect(await roomMaker(workers)(critical, cpu(600))).toBeUndefined();
+    expect(workers.map((w) => w.evicted)).toEqual([[], ['Preempting']]);
+    expect(await roomMaker([worker(small)])(critical, cpu(600))).toMatchObject({ reason: 'UnexpectedAdmissionError' });
+  });
+  it('waits for what ends anyway', async () => {
+    const ending = worker(large, 'terminating');
+    expect(await roomMaker([ending])(critical, cpu(600))).toBeUndefined();
+    expect(ending.evicted).toEqual([]);
   });
 });

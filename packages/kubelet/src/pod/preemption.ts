@@ -81,6 +81,9 @@ export function choosePreempted(
 /** What making room needs of a pod that may have to end. */
 export interface Preemptable {
   readonly pod: PodSnapshot;
+  /** The pod with the resources that the node granted it: what its end frees. */
+  readonly allocated: PodSnapshot;
+  readonly state: { readonly phase: string };
   readonly ended: Promise<void>;
   evict(
     reason: string,
@@ -100,6 +103,7 @@ const condition = {
 
 /** Ends pods in favour of a critical one. Resolves when they are gone, with why there can't be room. */
 export function createRoomMaker(deps: {
+  /** Those that take room on the node. */
   readonly workers: () => readonly Preemptable[];
   /** What is still to be looked at when there is room. */
   readonly admit: (pod: PodSnapshot) => Refusal | undefined;
@@ -107,22 +111,22 @@ export function createRoomMaker(deps: {
   readonly metrics: { preempted(signal: string): void };
 }): (pod: PodSnapshot, shortages: readonly Shortage[]) => Promise<Refusal | undefined> {
   return async (pod, shortages) => {
-    const others = deps.workers().filter((w) => w.pod.metadata.uid !== pod.metadata.uid);
-    let chosen: ReadonlySet<PodSnapshot>;
+    const others = new Map(
+      deps
+        .workers()
+        .filter((w) => w.pod.metadata.uid !== pod.metadata.uid)
+        .map((w) => [w.allocated, w]),
+    );
+    let chosen: readonly PodSnapshot[];
     try {
-      chosen = new Set(
-        choosePreempted(
-          pod,
-          others.map((w) => w.pod),
-          shortages,
-        ),
-      );
+      chosen = choosePreempted(pod, [...others.keys()], shortages);
     } catch (error) {
       const text = `Unexpected error while attempting to recover from admission failure: ${(error as Error).message}`;
       return { reason: 'UnexpectedAdmissionError', message: text };
     }
-    const victims = others.filter((w) => chosen.has(w.pod));
-    for (const victim of victims) {
+    const victims = chosen.flatMap((p) => others.get(p) ?? []);
+    // What ends anyway is only waited for.
+    for (const victim of victims.filter((v) => v.state.phase === 'syncing')) {
       deps.event(victim.pod, 'Warning', reason, message);
       victim.evict(reason, message, victim.pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds, condition);
       deps.metrics.preempted(shortages[0]?.resource ?? '');
