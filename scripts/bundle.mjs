@@ -4,7 +4,7 @@
  * packages/cli uses a bundle when nothing was built after it.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -108,18 +108,38 @@ const readSchemasLate = {
   },
 };
 
-/** Files beside a main have names by their content: a process that runs finds its own after a later build. Those of old builds go after a day. */
-function removeOld(folder) {
-  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+/** Which parts a bundle consists of: those that its main names, and those that they name. */
+function partsOf(folder) {
+  const found = new Set();
+  const visit = (name) => {
+    for (const [part] of existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').matchAll(/part-\w+\.(js|txt)/g) : []) {
+      if (found.has(part)) continue;
+      found.add(part);
+      if (part.endsWith('.js')) visit(part);
+    }
+  };
+  visit('main.js');
+  return found;
+}
+
+/**
+ * Files beside a main have names by their content: a process that runs finds its own after a later build. Those of a build go with
+ * the first one that is made more than a day after they were replaced.
+ */
+function removeOld(folder, before) {
+  const current = partsOf(folder);
+  const now = new Date();
+  for (const name of before) if (!current.has(name) && existsSync(join(folder, name))) utimesSync(join(folder, name), now, now);
+  for (const name of readdirSync(folder)) {
     const file = join(folder, name);
-    if (name.startsWith('part-') && Date.now() - statSync(file).mtimeMs > 86_400_000) rmSync(file);
+    if (name.startsWith('part-') && !current.has(name) && Date.now() - statSync(file).mtimeMs > 86_400_000) rmSync(file);
   }
 }
 
 await Promise.all(
   ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'proxy'].map(async (name) => {
     const outdir = join(root, 'packages', name, 'dist/bundle');
-    removeOld(outdir);
+    const before = partsOf(outdir);
     await build({
       entryPoints: ['main.js', ...(threads[name] ?? [])].map((file) => join(root, 'packages', name, 'dist', file)),
       outdir,
@@ -137,5 +157,6 @@ await Promise.all(
       banner: { js: banner },
       logLevel: 'error',
     });
+    removeOld(outdir, before);
   }),
 );
