@@ -68,6 +68,28 @@ describe('pod worker', () => {
     expect(node.status('u')?.phase).toBe('Running');
   });
 
+  it('waits for room no longer than it is wanted, and is not let in when none could be made', async () => {
+    const shortages = [{ resource: 'cpu', requested: 100, used: 100, capacity: 100 }];
+    const outcomes: (() => Promise<undefined>)[] = [
+      () => Promise.reject(new Error('no room could be made')),
+      () => new Promise<undefined>(() => undefined),
+    ];
+    await using node = createFakeNode({
+      admission: {
+        admit: () => ({ reason: 'OutOfcpu', message: '', shortages }),
+        makeRoom: () => outcomes.shift()?.() ?? Promise.resolve(undefined),
+      },
+    });
+    const worker = node.start(fakePod({}));
+    await node.settle();
+    expect([worker.isCounted, outcomes.length]).toEqual([false, 1]);
+    await node.settle(10_000);
+    expect([worker.isCounted, outcomes.length, node.fake.sandboxes.size]).toEqual([true, 0, 0]);
+    worker.update(snapshot(fakePod({}, { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 })));
+    await node.settle();
+    expect(node.finished).toEqual(['u']);
+  });
+
   it('restarts what crashes, later each time', async () => {
     await using node = createFakeNode();
     node.start(fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['exit', '3'] }] }));

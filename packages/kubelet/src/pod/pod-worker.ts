@@ -1,6 +1,5 @@
-import { childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
+import { aborted, childSignal, type ChildSignal, formatTime } from '@skiff/component-base';
 import type { ContainerStatus, RuntimeEvent } from '@skiff/cri';
-import { computePodActions } from '../actions/compute-pod-actions.ts';
 import { resizesLeft } from '../actions/compute-resize.ts';
 import { nothingObserved, type ObservedPod, runningContainers } from '../actions/observed-pod.ts';
 import { Deadline } from '../container/deadline.ts';
@@ -11,11 +10,13 @@ import { newTerminations } from '../status/terminations.ts';
 import { killContainers, removePod, stopSandboxes } from './kill-pod.ts';
 import { followProbes, readingsOf } from './follow-probes.ts';
 import { asNotStarted, observePod } from './observe.ts';
+import type { Refusal } from './admission.ts';
 import type { PodContext } from './pod-context.ts';
+import type { Shortage } from './resource-fit.ts';
 import { meansWork } from './pod-change.ts';
 import { ResourceGrant } from './resource-grant.ts';
 import { isHostNetwork, isTerminalPhase, type PodSnapshot } from './pod-snapshot.ts';
-import { syncPod, type SyncResult, verdictsOf } from './sync-pod.ts';
+import { hasMoreToDo, syncPod, type SyncResult } from './sync-pod.ts';
 import { WakeUp } from './wake-up.ts';
 import {
   advance,
@@ -209,13 +210,27 @@ export class PodWorker {
     if (this.#admitted) return true;
     let refusal = this.#context.admit(this.#pod);
     this.#admitted = true;
-    if (refusal?.shortages !== undefined) refusal = await this.#context.makeRoom(this.#pod, refusal.shortages);
+    if (refusal?.shortages !== undefined) refusal = await this.#makeRoom(refusal.shortages);
     if (refusal === undefined) return true;
     this.#context.metrics.admissionRejected(refusal.reason);
     this.#context.event(this.#pod, 'Warning', refusal.reason, refusal.message);
     this.#failure = { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, refused: true };
     this.#stop('rejected', 0);
     return false;
+  }
+  /** Its place is taken while others make room, as long as it isn't to stop itself. */
+  async #makeRoom(shortages: readonly Shortage[]): Promise<Refusal | undefined> {
+    using child = childSignal(this.#root);
+    this.#syncing = child;
+    const stopped = aborted(child.signal).then(() => this.#root.throwIfAborted());
+    try {
+      return (await Promise.race([this.#context.makeRoom(this.#pod, shortages), stopped])) ?? undefined;
+    } catch (error) {
+      this.#admitted = false;
+      throw error;
+    } finally {
+      this.#syncing = undefined;
+    }
   }
   #pastDeadline(): boolean {
     const seconds = this.#pod.spec.activeDeadlineSeconds;
@@ -280,13 +295,7 @@ export class PodWorker {
     this.#pastDeadline();
     this.#wakeUp.at(this.#context.tokens.nextRenewalMs(pod.metadata.uid));
     if (isTerminalPhase(phase)) this.#stop('completed', this.#graceSeconds());
-    else if (result.changed && result.retryAtMs === undefined && this.#hasMoreToDo(pod, after)) this.poke();
-  }
-  /** A step may make the next one possible (a sidecar that runs now), and our own doing causes no event that counts. */
-  #hasMoreToDo(pod: PodSnapshot, observed: ObservedPod): boolean {
-    const next = computePodActions(pod, observed, verdictsOf(this.#context, pod, this.#grant.isAsked));
-    const starts = next.initContainersToStart.length + next.containersToStart.length + next.ephemeralContainersToStart.length;
-    return starts + next.containersToKill.size > 0;
+    else if (result.changed && result.retryAtMs === undefined && hasMoreToDo(pod, after, this.#context, this.#grant.isAsked)) this.poke();
   }
   async #interimStatus(sync: ChildSignal): Promise<void> {
     if (this.#state.phase !== 'syncing') return;

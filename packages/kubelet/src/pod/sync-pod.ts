@@ -49,11 +49,18 @@ export interface SyncInput {
 }
 
 /** What the plan needs to know of containers beside their state. */
-export const verdictsOf = (context: PodContext, pod: PodSnapshot, resizing: boolean): ProbeVerdicts => ({
+const verdictsOf = (context: PodContext, pod: PodSnapshot, resizing: boolean): ProbeVerdicts => ({
   resizeRestarts: (c, status) => computeResize(pod, c, status, { node: context.node, resizing }).kind === 'restart',
   liveness: (id) => context.probes.reading(id, 'liveness'),
   startup: (id) => context.probes.reading(id, 'startup'),
 });
+
+/** A step may make the next one possible (a sidecar that runs now), and our own doing causes no event that counts. */
+export function hasMoreToDo(pod: PodSnapshot, observed: ObservedPod, context: PodContext, resizing: boolean): boolean {
+  const next = computePodActions(pod, observed, verdictsOf(context, pod, resizing));
+  const starts = next.initContainersToStart.length + next.containersToStart.length + next.ephemeralContainersToStart.length;
+  return starts + next.containersToKill.size > 0;
+}
 
 /** A container killed for its probes may have a grace of its own. */
 function graceSecondsOf(pod: PodSnapshot, c: ContainerSpec | undefined, reason: string): number {
