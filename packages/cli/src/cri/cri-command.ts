@@ -48,6 +48,7 @@ export function addCriCommand(program: Command, o: { dockerSocket: string }): vo
         places: { binDirectory: options.cniBinDir, confDirectory: options.cniConfDir },
         // As short-lived as the sandboxes' network namespaces.
         stateDirectory: join('/run/skiff-cri', options.instance),
+        log,
       });
       const onListening = (): void => log.info({ socket }, 'serving');
       await serveRuntime(docker, { socket, clock: systemClock, log, network, onListening }, processSignal());

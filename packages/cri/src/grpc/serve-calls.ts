@@ -141,10 +141,15 @@ function checkStreams(r: Streams): void {
     throw new RuntimeError('invalid', 'with a terminal there is no stderr of its own: tty and stderr exclude each other');
 }
 
-async function attach(p: ServedParts, sandbox: PodSandboxStatus, ports: WireSandboxConfig['portMappings']): Promise<void> {
+async function attach(
+  p: ServedParts,
+  sandbox: PodSandboxStatus,
+  ports: WireSandboxConfig['portMappings'],
+  signal: AbortSignal,
+): Promise<void> {
   if (p.network === undefined || sandbox.pid === undefined) return;
   try {
-    await p.network.attach({ id: sandbox.id, pid: sandbox.pid, metadata: sandbox.metadata, ports });
+    await p.network.attach({ id: sandbox.id, pid: sandbox.pid, metadata: sandbox.metadata, ports, signal });
   } catch (error) {
     await p.target.runtime.removePodSandbox(sandbox.id);
     throw error;
@@ -210,7 +215,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         { ...config, annotations: { ...without(config.annotations, prefix), ...logs } },
         { signal },
       );
-      if (config.namespaces.network === 'pod') await attach(p, sandbox, r.config.portMappings);
+      if (config.namespaces.network === 'pod') await attach(p, sandbox, r.config.portMappings, signal);
       return { podSandboxId: sandbox.id };
     },
     StopPodSandbox: async (r: ById) => {

@@ -1,7 +1,8 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '@skiff/component-base';
 import { createCniNetwork } from './serve-network.ts';
 
 /** Notes how it was called; `third` fails when it adds. */
@@ -13,6 +14,7 @@ echo "$CNI_COMMAND $name $CNI_CONTAINERID $CNI_NETNS $CNI_IFNAME $CNI_ARGS $inpu
 if [ "$name" = third ]; then echo '{"code":7,"msg":"no room","details":"all taken"}'; exit 1; fi
 echo '{"cniVersion":"1.0.0","ips":[{"address":"10.9.0.4/24"},{"address":"fd00::4/64"}],"by":"'$name'"}'
 `;
+const never = new AbortController().signal;
 const metadata = { name: 'web', namespace: 'shop', uid: 'uid-1', attempt: 0 };
 const ports = [
   { protocol: 'UDP' as const, containerPort: 53, hostPort: 5353, hostIp: '127.0.0.1' },
@@ -30,8 +32,10 @@ describe('the network of served sandboxes', () => {
     }
   });
   afterEach(() => rm(root, { recursive: true }));
-  const make = () =>
+  const make = (deadlineMs = 30_000) =>
     createCniNetwork({
+      log: silentLogger,
+      deadlineMs,
       places: { binDirectory: path.join(root, 'bin'), confDirectory: path.join(root, 'conf') },
       stateDirectory: path.join(root, 'state'),
     });
@@ -55,7 +59,7 @@ describe('the network of served sandboxes', () => {
     await configure('first', 'second');
     const network = make();
     expect(await network.status()).toEqual({ ready: true, message: '' });
-    expect(await network.attach({ id: 'abc', pid: 77, metadata, ports })).toEqual(['10.9.0.4', 'fd00::4']);
+    expect(await network.attach({ id: 'abc', pid: 77, metadata, ports, signal: never })).toEqual(['10.9.0.4', 'fd00::4']);
     // Another server takes over; the configuration is another by then.
     await rm(path.join(root, 'conf/10-net.conflist'));
     expect(await make().addresses('abc')).toEqual(['10.9.0.4', 'fd00::4']);
@@ -78,11 +82,43 @@ describe('the network of served sandboxes', () => {
   it('leaves nothing of a sandbox that a plugin refuses', async () => {
     await configure('first', 'third');
     const network = make();
-    await expect(network.attach({ id: 'abc', pid: 77, metadata, ports })).rejects.toMatchObject({
+    await expect(network.attach({ id: 'abc', pid: 77, metadata, ports, signal: never })).rejects.toMatchObject({
       kind: 'start',
       message: "failed to set up the sandbox's network: CNI plugin third failed: no room; all taken",
     });
     expect((await calls()).map(([command, name]) => `${command} ${name}`)).toEqual(['ADD first', 'ADD third', 'DEL third', 'DEL first']);
+    expect(await readdir(path.join(root, 'state'))).toEqual([]);
+  });
+
+  it('ends a plugin that hangs, with what it has started', async () => {
+    const hangs = '#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] || exit 0\nsleep 1000 &\necho $! >"${0%/*}/../child"\nwait\n';
+    await writeFile(path.join(root, 'bin/first'), hangs);
+    await configure('first');
+    const child = (): Promise<string> => readFile(path.join(root, 'child'), 'utf8');
+    const gone = async (): Promise<void> => {
+      const stat = await readFile(`/proc/${(await child()).trim()}/stat`, 'utf8').catch(() => ') Z');
+      expect(stat).toMatch(/\) Z/);
+    };
+    const late = make(500).attach({ id: 'abc', pid: 77, metadata, ports, signal: never });
+    await expect(late).rejects.toMatchObject({ kind: 'start', message: expect.stringMatching(/first did not end within 0.5 s/) as string });
+    await vi.waitFor(gone);
+    await rm(path.join(root, 'child'));
+
+    const client = new AbortController();
+    const given = make().attach({ id: 'abc', pid: 77, metadata, ports, signal: client.signal });
+    given.catch(() => undefined);
+    await vi.waitFor(async () => expect(await child()).toMatch(/\d\n/));
+    client.abort(new Error('the client gave up'));
+    await expect(given).rejects.toMatchObject({ kind: 'start', message: expect.stringMatching(/the client gave up/) as string });
+    await vi.waitFor(gone);
+    expect(await readdir(path.join(root, 'state'))).toEqual([]);
+  });
+
+  it('forgets a sandbox whose record is cut off', async () => {
+    await mkdir(path.join(root, 'state'));
+    await writeFile(path.join(root, 'state/abc.json'), '{"list":');
+    expect(await make().addresses('abc')).toEqual([]);
+    await make().detach('abc', undefined);
     expect(await readdir(path.join(root, 'state'))).toEqual([]);
   });
 

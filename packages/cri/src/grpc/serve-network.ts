@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Logger } from '@skiff/component-base';
 import { RuntimeError } from '../runtime-error.ts';
 import type { PodSandboxMetadata } from '../sandbox.ts';
 import type { CniPlaces } from './cni-plugin.ts';
@@ -22,6 +23,7 @@ export interface SandboxNetwork {
     readonly pid: number;
     readonly metadata: PodSandboxMetadata;
     readonly ports: readonly PortMapping[];
+    readonly signal: AbortSignal;
   }): Promise<readonly string[]>;
   /** Lets go of what the plugins gave it. `pid`: absent when the sandbox is gone. Idempotent. */
   detach(id: string, pid: number | undefined): Promise<void>;
@@ -48,6 +50,7 @@ interface Attachment {
 
 const interfaceName = 'eth0';
 const maxAnswerBytes = 1024 * 1024;
+const pluginDeadlineMs = 60_000;
 
 /** The first configuration by name, as all runtimes choose. undefined: there is none. */
 async function readNetworkList(confDirectory: string): Promise<NetworkList | undefined> {
@@ -69,9 +72,33 @@ async function readNetworkList(confDirectory: string): Promise<NetworkList | und
   return { name, cniVersion, plugins };
 }
 
-function run(program: string, env: NodeJS.ProcessEnv, input: string): Promise<string> {
+interface Limits {
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A plugin that takes too long, or that nobody waits for any more, is killed with all that it started. */
+function run(program: string, env: NodeJS.ProcessEnv, input: string, { deadlineMs, signal }: Limits): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [], { env: { PATH: process.env['PATH'], ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    signal?.throwIfAborted();
+    const child = spawn(program, [], { env: { PATH: process.env['PATH'], ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const stop = (why: Error): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // All of them have ended meanwhile.
+      }
+      for (const pipe of child.stdio) pipe?.destroy();
+      reject(why);
+    };
+    const late = (): void => stop(new Error(`CNI plugin ${path.basename(program)} did not end within ${deadlineMs / 1000} s`));
+    const timer = setTimeout(late, deadlineMs);
+    const abort = (): void => stop(signal?.reason as Error);
+    signal?.addEventListener('abort', abort, { once: true });
+    child.on('close', () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    });
     let out = '';
     let err = '';
     child.stdout.on('data', (b: Buffer) => (out = (out + b.toString()).slice(0, maxAnswerBytes)));
@@ -96,17 +123,30 @@ function run(program: string, env: NodeJS.ProcessEnv, input: string): Promise<st
 }
 
 /** Calls the plugins of the Container Network Interface (spec 1.0), as a CRI runtime has to. `stateDirectory` is this server's own. */
-export function createCniNetwork(config: { readonly places: CniPlaces; readonly stateDirectory: string }): SandboxNetwork {
-  const { places, stateDirectory } = config;
+export function createCniNetwork(config: {
+  readonly places: CniPlaces;
+  readonly stateDirectory: string;
+  readonly log: Logger;
+  readonly deadlineMs?: number;
+}): SandboxNetwork {
+  const { places, stateDirectory, log, deadlineMs = pluginDeadlineMs } = config;
   const fileOf = (id: string): string => path.join(stateDirectory, `${path.basename(id)}.json`);
   const load = async (id: string): Promise<Attachment | undefined> => {
     const text = await readFile(fileOf(id), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as Attachment);
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as Attachment;
+    } catch (error) {
+      // Cut off, by a power failure say. What the plugins hold is theirs to find; the sandbox must be able to end.
+      log.error({ err: error, sandbox: id }, "what is known of a sandbox's network can't be read; it is forgotten");
+      await rm(fileOf(id), { force: true });
+      return undefined;
+    }
   };
   const call = async (
     command: 'ADD' | 'DEL',
     plugin: NetworkList['plugins'][number],
-    o: { id: string; pid: number | undefined; attachment: Attachment },
+    o: { id: string; pid: number | undefined; attachment: Attachment; signal?: AbortSignal },
   ): Promise<string> => {
     const { metadata: m, ports, list, result } = o.attachment;
     const args = [
@@ -135,7 +175,7 @@ export function createCniNetwork(config: { readonly places: CniPlaces; readonly 
       CNI_PATH: places.binDirectory,
       CNI_ARGS: args.map(([k, v]) => `${k}=${v}`).join(';'),
     };
-    return run(path.join(places.binDirectory, plugin.type), env, JSON.stringify(input));
+    return run(path.join(places.binDirectory, plugin.type), env, JSON.stringify(input), { deadlineMs, signal: o.signal });
   };
   const remove = async (id: string, pid: number | undefined, attachment: Attachment): Promise<void> => {
     for (const plugin of [...attachment.list.plugins].reverse()) await call('DEL', plugin, { id, pid, attachment });
@@ -143,7 +183,7 @@ export function createCniNetwork(config: { readonly places: CniPlaces; readonly 
   };
   const keep = async (id: string, attachment: Attachment): Promise<void> => {
     await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
-    await writeFile(`${fileOf(id)}.new`, JSON.stringify(attachment));
+    await writeFile(`${fileOf(id)}.new`, JSON.stringify(attachment), { flush: true });
     await rename(`${fileOf(id)}.new`, fileOf(id));
   };
   const addressesOf = (r: Result): readonly string[] => (r.ips ?? []).map((ip) => ip.address.split('/')[0] ?? '');
@@ -160,7 +200,7 @@ export function createCniNetwork(config: { readonly places: CniPlaces; readonly 
         return { ready: false, message: (error as Error).message };
       }
     },
-    attach: async ({ id, pid, metadata, ports }) => {
+    attach: async ({ id, pid, metadata, ports, signal }) => {
       const list = await readNetworkList(places.confDirectory);
       if (list === undefined) throw new RuntimeError('start', `there is no CNI configuration in ${places.confDirectory}`);
       let attachment: Attachment = { list, metadata, ports, result: {} };
@@ -168,7 +208,7 @@ export function createCniNetwork(config: { readonly places: CniPlaces; readonly 
       await keep(id, attachment);
       try {
         for (const plugin of list.plugins)
-          attachment = { ...attachment, result: JSON.parse(await call('ADD', plugin, { id, pid, attachment })) as Result };
+          attachment = { ...attachment, result: JSON.parse(await call('ADD', plugin, { id, pid, attachment, signal })) as Result };
         await keep(id, attachment);
         return addressesOf(attachment.result);
       } catch (cause) {
