@@ -46,8 +46,9 @@ export function createContainers(o: {
 }): Containers {
   const { engine, facts, sandboxes, accounts, config } = o;
 
-  /** To be written when the container has its cgroup, with the cgroup's parent. */
+  /** To be written when the container has its cgroup, with the cgroup's parent. Those of containers that are never started grow old here. */
   const settings = new Map<string, { readonly parent: string; readonly list: readonly CgroupSetting[] }>();
+  const maxSettings = 10_000;
 
   /** The image's accounts are needed where the engine's own reading of them is not Kubernetes'. */
   const userOf = async (container: ContainerConfig): Promise<{ user: string; groups: readonly number[] }> => {
@@ -81,7 +82,10 @@ export function createContainers(o: {
     });
     const made = async (): Promise<string> => {
       const { id } = await docker.createContainer(body);
-      settings.set(id, { parent: sandbox.cgroupParent, list: cgroupSettings(container.resources, f.cgroupVersion) });
+      const list = cgroupSettings(container.resources, f.cgroupVersion);
+      if (list.length > 0) settings.set(id, { parent: sandbox.cgroupParent, list });
+      const oldest = settings.keys().next();
+      if (settings.size > maxSettings && oldest.done !== true) settings.delete(oldest.value);
       return id;
     };
     try {
