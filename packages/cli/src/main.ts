@@ -6,7 +6,7 @@ import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, typ
 import { addCriCommand } from './cri/cri-command.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
 import { ensureHost } from './host/ensure-host.ts';
-import { isTaken, kubeletDir, wellKnownKubeletDir } from './host/kubelet-folder.ts';
+import { checkForContainers, isTaken, kubeletDir, wellKnownKubeletDir } from './host/kubelet-folder.ts';
 import { findProgram } from './host/requirements.ts';
 import { CommandFailed } from './host/run.ts';
 import { addJoinCommand } from './join/join-command.ts';
@@ -220,6 +220,7 @@ for (const [flags, , help] of clusterOptions) pkiCommand.addOption(new Option(fl
 pkiCommand.option('--export-kubeconfig <path>', 'copy of the administrator’s kubeconfig');
 pkiCommand.action(async (options: Record<string, unknown>) => {
   const config = configFrom(options);
+  checkForContainers(config);
   saveConfig(config);
   mkdirSync(join(config.rootDir, 'run'), { recursive: true });
   const kubeconfig = await preparePki(config, (options['name'] as string[] | undefined) ?? []);
