@@ -29,18 +29,20 @@ export function addBackupCommands(program: Command, o: { defaultRootDir: string;
     .option('--force', 'on a host of a control plane of several: the others are gone or stopped for good')
     .addOption(new Option('--node-name <name>', 'name of this node, where it is another host than before'))
     .addOption(new Option('--node-address <ip>', 'address of this host that pods and other hosts reach'))
-    .action(async (file: string, options: { rootDir: string; timeout: string; force?: boolean; nodeName?: string; nodeAddress?: string }) => {
-      const { restore } = await import('./restore.ts');
-      const given: Partial<ClusterConfig> = {
-        ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
-        ...(options.nodeAddress === undefined ? {} : { nodeAddress: options.nodeAddress }),
-      };
-      const { config } = await restore(resolve(file), options.rootDir, steps, given, { force: options.force === true });
-      const { up } = await import('../up/up.ts');
-      await up(config, steps, { timeoutMs: Number(options.timeout) * 1000 });
-      steps.line();
-      steps.line('The cluster is as it was when the backup was taken.');
-      if (config.etcdExposed)
-        steps.line('Other hosts of its control plane: `skiff down --wipe` there, then join again (skiff token create --control-plane).');
-    });
+    .action(
+      async (file: string, options: { rootDir: string; timeout: string; force?: boolean; nodeName?: string; nodeAddress?: string }) => {
+        const { restore } = await import('./restore.ts');
+        const given: Partial<ClusterConfig> = {
+          ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
+          ...(options.nodeAddress === undefined ? {} : { nodeAddress: options.nodeAddress }),
+        };
+        const { config } = await restore(resolve(file), options.rootDir, steps, given, { force: options.force === true });
+        const { up } = await import('../up/up.ts');
+        await up(config, steps, { timeoutMs: Number(options.timeout) * 1000 });
+        steps.line();
+        steps.line('The cluster is as it was when the backup was taken.');
+        if (config.etcdExposed)
+          steps.line('Other hosts of its control plane: `skiff down --wipe` there, then join again (skiff token create --control-plane).');
+      },
+    );
 }
