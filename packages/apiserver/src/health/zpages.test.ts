@@ -7,6 +7,7 @@ const table = createPathTable(
     flags: {
       'secure-port': 6443,
       'redis-url': 'redis://user:secret@host/0',
+      'other-url': 'redis://:p@ss:w@host:6379',
       'anonymous-auth': true,
       'etcd-servers': ['a', 'b'],
       missing: undefined,
@@ -29,6 +30,7 @@ it('tell the flags, without passwords', async () => {
     'anonymous-auth true',
     'etcd-servers [a,b]',
     'missing ',
+    'other-url redis://:***@host:6379',
     'redis-url redis://user:***@host/0',
     'secure-port 6443',
   ]);

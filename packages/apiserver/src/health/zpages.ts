@@ -6,8 +6,8 @@ const notice =
 
 const page = (name: string, lines: readonly string[]): string => `\napiserver ${name}\n${notice}\n\n${lines.join('\n')}\n`;
 
-/** Of URLs with a password in them. */
-const withoutPassword = (text: string): string => text.replace(/(:\/\/[^/\s@]*:)[^/\s@]*@/g, '$1***@');
+/** Of URLs with a password in them, which goes from the first colon to the last `@`. */
+const withoutPassword = (text: string): string => text.replace(/(:\/\/[^/\s:]*:)[^/\s]*@/g, '$1***@');
 
 function duration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
