@@ -1,6 +1,18 @@
-import type { Logger } from '@skiff/component-base';
+import type { Logger, SavedTables } from '@skiff/component-base';
 import { CommandFailed, type RunCommand } from './command.ts';
-import type { UdpTarget } from './plan.ts';
+import type { IptablesPlan, UdpTarget } from './plan.ts';
+
+/** Where rules that an earlier run has written lead datagrams. */
+export function udpTargetsIn(saved: SavedTables, plan: IptablesPlan): readonly UdpTarget[] {
+  return Object.keys(plan.chains.nat)
+    .flatMap((chain) => saved['nat']?.[chain] ?? [])
+    .flatMap((rule) => {
+      const port = /-p udp .*--dport (\d+) /.exec(rule)?.[1];
+      const endpoint = / --to-destination ([\d.]+):/.exec(rule)?.[1];
+      const address = /(?:^| )-d ([\d.]+)\/32 /.exec(rule)?.[1];
+      return port === undefined || endpoint === undefined ? [] : [{ address, port: Number(port), endpoint }];
+    });
+}
 
 /**
  * Clients that keep one source port are led elsewhere with their next datagram. Needs the program `conntrack`; without it they stay

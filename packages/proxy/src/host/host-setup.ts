@@ -3,7 +3,7 @@ import { childSignal, type Clock, forwardChain, type Logger, missingJumps, type 
 import type { RunCommand } from './command.ts';
 import { applyIptables, canLeaveUntracked, saveTables, withoutRaw } from './iptables.ts';
 import { answeredAddresses, ensureNamespace, releaseAddresses } from './namespace.ts';
-import { forgetConnections } from './connection-tracking.ts';
+import { forgetConnections, udpTargetsIn } from './connection-tracking.ts';
 import { renderIptables, type HostConfig, type IptablesPlan, type UdpTarget } from './plan.ts';
 
 export type HostInputs = Pick<HostConfig, 'serviceCidrs' | 'nodeAddress' | 'extraAddresses' | 'peerAddresses' | 'rules'>;
@@ -41,7 +41,7 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
     markReady = resolve;
   });
   let untracked: boolean | undefined;
-  let translated: readonly UdpTarget[] = [];
+  let translated: readonly UdpTarget[] | undefined;
   let written: { plan: IptablesPlan; chains: unknown } | undefined;
 
   async function ensureRoutes(desired: HostConfig): Promise<void> {
@@ -69,12 +69,13 @@ export function createHostSetup(config: Omit<HostConfig, keyof HostInputs> & { i
     if (same && missing.length === 0) return;
     if (written !== undefined && isDeepStrictEqual(written.plan, plan))
       log.warn({ jumps: missing.length }, 'packet filter rules were removed by someone; writing them again');
+    const before = (translated ??= udpTargetsIn(saved, plan));
     await applyIptables(run, plan, missing);
     if (desired.rules !== undefined) {
       const { udpTargets } = desired.rules;
       await forgetConnections(
         run,
-        translated.filter((t) => !udpTargets.some((u) => isDeepStrictEqual(t, u))),
+        before.filter((t) => !udpTargets.some((u) => isDeepStrictEqual(t, u))),
         log,
       );
       translated = udpTargets;
