@@ -8,9 +8,16 @@ import type { ApiRequest, ApiResponse } from '../src/contract.ts';
 import { createComponentStatuses } from '../src/reviews/component-statuses.ts';
 
 let server: Server;
+/** One that nobody listens on any more. */
+let closedPort = 0;
+const listen = (s: Server): Promise<void> => new Promise((resolve) => s.listen(0, '127.0.0.1', resolve));
 beforeAll(async () => {
   server = createServer((r, response) => response.writeHead(r.url === '/well' ? 200 : 500).end('ok'));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await listen(server);
+  const closed = createServer();
+  await listen(closed);
+  closedPort = (closed.address() as AddressInfo).port;
+  await new Promise((resolve) => closed.close(resolve));
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 
@@ -20,7 +27,7 @@ function statuses() {
     {
       'controller-manager': new URL(`http://127.0.0.1:${port}/well`),
       scheduler: new URL(`http://127.0.0.1:${port}/ill`),
-      gone: new URL('http://127.0.0.1:9/healthz'),
+      gone: new URL(`http://127.0.0.1:${closedPort}/healthz`),
     },
     { store: { ping: () => Promise.reject(new Error('no etcd')) }, clock: systemClock },
   ).create(componentStatus as never);
@@ -40,13 +47,14 @@ it('tells of the processes beside it, and of the store', async () => {
   const list = JSON.parse(await statuses().list()) as { metadata: object; items: object[] };
   expect(list).toMatchObject({ kind: 'ComponentStatusList', apiVersion: 'v1' });
   expect(list.metadata).toEqual({});
+  const gone = `127.0.0.1:${closedPort}`;
   const healthy = { type: 'Healthy', status: 'False' };
   expect(list.items).toEqual([
     { metadata: { name: 'controller-manager' }, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] },
     { metadata: { name: 'scheduler' }, conditions: [{ ...healthy, message: 'HTTP probe failed with statuscode: 500' }] },
     {
       metadata: { name: 'gone' },
-      conditions: [{ ...healthy, message: 'Get "http://127.0.0.1:9/healthz": dial tcp 127.0.0.1:9: connect: connection refused' }],
+      conditions: [{ ...healthy, message: `Get "http://${gone}/healthz": dial tcp ${gone}: connect: connection refused` }],
     },
     { metadata: { name: 'etcd-0' }, conditions: [{ ...healthy, error: 'no etcd' }] },
   ]);
