@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import type { Clock } from '@skiff/component-base';
+import type { Clock, Logger } from '@skiff/component-base';
 
 /**
  * What a process writes at its first start and must find at every further one. An etcd whose data is gone would begin an empty cluster, and
@@ -29,12 +29,24 @@ export function hasData(data: KeptData): boolean {
 export const isLost = (data: KeptData): boolean => existsSync(data.marker) && !hasData(data);
 
 /** Writes the marker as soon as the data is there. Dispose of it when the process has ended. */
-export function rememberData(data: KeptData, clock: Clock): Disposable {
+export function rememberData(data: KeptData, deps: { readonly clock: Clock; readonly log: Logger }): Disposable {
   let timer: Disposable | undefined;
+  let saidWhy = false;
+  const remember = (): boolean => {
+    try {
+      if (existsSync(data.marker)) return true;
+      if (!hasData(data)) return false;
+      writeFileSync(data.marker, '');
+      return true;
+    } catch (error) {
+      // A full disk, say, which must not end the supervisor.
+      if (!saidWhy) deps.log.warn({ err: error, file: data.marker }, 'it can not be noted that there is data; trying again');
+      saidWhy = true;
+      return false;
+    }
+  };
   const look = (): void => {
-    if (existsSync(data.marker)) return;
-    if (hasData(data)) writeFileSync(data.marker, '');
-    else timer = clock.after(lookAgainMs, look);
+    if (!remember()) timer = deps.clock.after(lookAgainMs, look);
   };
   look();
   return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };

@@ -61,16 +61,19 @@ export function createSupervisor(config: { rootDir: string; processes: readonly 
     let saidLost = false;
     while (!signal.aborted) {
       if (data !== undefined && isLost(data)) {
-        if (!saidLost) deps.log.error({ process: definition.name }, data.lost);
+        if (!saidLost) {
+          deps.log.error({ process: definition.name }, data.lost);
+          states.set(definition.name, { startedAtMs: 0, restarts: 0, ...states.get(definition.name), lastExit: data.lost });
+          save();
+        }
         saidLost = true;
-        states.set(definition.name, { startedAtMs: 0, restarts: 0, ...states.get(definition.name), lastExit: data.lost });
-        save();
         await deps.clock.sleep(lostDataCheckMs, signal).catch(() => undefined);
         continue;
       }
+      saidLost = false;
       const startedMs = deps.clock.monotonicMs();
       const child = start(definition, states.get(definition.name));
-      const remembering = data && rememberData(data, deps.clock);
+      const remembering = data && rememberData(data, deps);
       const exit = await new Promise<string>((resolve) => {
         child.once('error', (error) => resolve(error.message));
         child.once('exit', (code, name) => resolve(name === null ? `exit code ${code}` : `signal ${name}`));
