@@ -11,6 +11,8 @@ export interface DockerRuntimeConfig {
   readonly pullProgressDeadlineMs: number;
   /** So long the engine may take for an answer, before it counts as away. */
   readonly requestTimeoutMs: number;
+  /** Told of what failed without keeping a container from running. */
+  readonly warn?: (error: unknown, message: string) => void;
 }
 
 export const defaultDockerRuntimeConfig = {

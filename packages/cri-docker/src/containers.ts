@@ -137,12 +137,18 @@ export function createContainers(o: {
       settings.delete(id);
       try {
         await docker.getContainer(id).start();
-        if (own !== undefined) await applyCgroupSettings(own.list, { id, parent: own.parent, facts: await facts.get() });
       } catch (error) {
         const message = engineMessage(error);
         if (isOomScoreRefusal(message)) facts.noteOomScoreRefused();
         if (engineStatusCode(error) === undefined || /No such container/i.test(message)) throw asRuntimeError(error);
         throw asRuntimeError(error, 'start');
+      }
+      if (own === undefined) return;
+      // It runs: whoever is told that it does not would neither use nor end it.
+      try {
+        await applyCgroupSettings(own.list, { id, parent: own.parent, facts: await facts.get() });
+      } catch (error) {
+        config.warn?.(error, `container ${id} runs without limits that the engine has no setting for`);
       }
     },
     signalContainer: async (id, signalName) => {

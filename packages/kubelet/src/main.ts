@@ -45,6 +45,7 @@ async function createRuntime(flags: KubeletFlags, log: Logger): Promise<OwnRunti
     logMaxFiles: flags['container-log-max-files'],
     pullProgressDeadlineMs: flags['image-pull-progress-deadline'],
     requestTimeoutMs: flags['runtime-request-timeout'],
+    warn: (error, message) => log.warn({ err: error }, message),
   });
 }
 

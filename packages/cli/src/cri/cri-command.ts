@@ -36,13 +36,14 @@ export function addCriCommand(program: Command, o: { dockerSocket: string }): vo
         import('@skiff/cri-docker'),
         import('@skiff/cri/grpc'),
       ]);
+      const log = createLogger('cri', options.v);
       const docker = createDockerRuntime({
         ...defaultDockerRuntimeConfig,
         socketPath: options.dockerSocket,
         instance: options.instance,
         ...(options.podInfraContainerImage === undefined ? {} : { pauseImage: options.podInfraContainerImage }),
+        warn: (error, message) => log.warn({ err: error }, message),
       });
-      const log = createLogger('cri', options.v);
       await mkdir(dirname(socket), { recursive: true });
       const network = createCniNetwork({
         places: { binDirectory: options.cniBinDir, confDirectory: options.cniConfDir },
