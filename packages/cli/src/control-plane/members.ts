@@ -1,5 +1,6 @@
 import type { EtcdMember } from '@skiff/storage';
-import { apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
+import { hostAccess } from '../cluster/api-request.ts';
+import { deleteNode } from '../cluster/delete-node.ts';
 import type { ClusterConfig } from '../config.ts';
 import { UserError } from '../user-error.ts';
 import { openEtcd, ownPeerUrl, reasonOf, whenSettled } from './etcd-access.ts';
@@ -70,17 +71,12 @@ export async function removeMember(config: ClusterConfig, which: string, o: { de
   }
   if (o.deleteNode && found.member.name !== '') {
     const { name } = found.member;
-    const failed = (why: string): UserError =>
-      new UserError(
+    const why = await deleteNode(hostAccess(config), name);
+    if (why !== undefined)
+      throw new UserError(
         `The member is out, but its node could not be deleted: ${why}. Delete it with: kubectl delete node ${name}`,
         'unreachable',
       );
-    const answer = await apiRequest(hostAccess(config), { method: 'DELETE', path: `/api/v1/nodes/${name}`, timeoutMs: 30_000 }).catch(
-      (error: unknown) => {
-        throw failed(reasonOf(error));
-      },
-    );
-    if (answer.code >= 300 && answer.code !== 404) throw failed(messageOf(answer));
   }
   return nameOf(found.member);
 }

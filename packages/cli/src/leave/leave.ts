@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ApiAccess, apiRequest, hostAccess, messageOf } from '../cluster/api-request.ts';
+import { type ApiAccess, hostAccess } from '../cluster/api-request.ts';
+import { deleteNode } from '../cluster/delete-node.ts';
 import { moreNodes } from '../cluster/more-nodes.ts';
 import { type ClusterConfig, loadConfig } from '../config.ts';
 import { removeTraces } from '../down/down.ts';
@@ -35,13 +36,10 @@ async function attempt(o: LeaveOptions, steps: Steps, work: () => Promise<void>)
   }
 }
 
-async function deleteNode(access: ApiAccess, nodeName: string): Promise<void> {
-  const answer = await apiRequest(access, { method: 'DELETE', path: `/api/v1/nodes/${nodeName}` });
-  if (answer.code >= 300 && answer.code !== 404)
-    throw new UserError(
-      `Node ${nodeName} can't be deleted: ${messageOf(answer)}. Delete it with: kubectl delete node ${nodeName}`,
-      'refused',
-    );
+async function deleteOwnNode(access: ApiAccess, nodeName: string): Promise<void> {
+  const why = await deleteNode(access, nodeName, { withinMs: 10_000 });
+  if (why !== undefined)
+    throw new UserError(`Node ${nodeName} can't be deleted: ${why}. Delete it with: kubectl delete node ${nodeName}`, 'refused');
 }
 
 /** Data of claims (class local-path) that lies on this host alone, and would go with it. Throws unless that is accepted. */
@@ -90,6 +88,6 @@ export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Pro
   // A running kubelet would do its node's work to the end, and could register it again.
   await stopProcesses(rootDir, steps);
   for (const { nodeName } of nodes)
-    await attempt(o, steps, () => steps.run(`Deleting node ${nodeName}`, () => deleteNode(others, nodeName)));
+    await attempt(o, steps, () => steps.run(`Deleting node ${nodeName}`, () => deleteOwnNode(others, nodeName)));
   await removeTraces(config, steps, { wipe: true });
 }
