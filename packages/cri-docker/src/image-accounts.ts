@@ -163,8 +163,10 @@ export function createImageAccounts(o: {
   /** An image can only be read through a container, which is never started. */
   const read = async (id: string): Promise<ImageAccounts> => {
     const docker = await o.engine.docker();
-    // Once, before there is anything of this process's own. A leftover that can't be removed keeps nobody from reading.
-    swept ??= sweep().catch(() => undefined);
+    // Once, before there is anything of this process's own. A leftover that can't be removed keeps nobody from reading, and is looked for again.
+    swept ??= sweep().catch(() => {
+      swept = undefined;
+    });
     await swept;
     const name = `${prefix}${id.replace('sha256:', '').slice(0, 12)}`;
     const create = (): Promise<Docker.Container> =>

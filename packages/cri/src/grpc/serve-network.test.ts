@@ -122,6 +122,11 @@ describe('the network of served sandboxes', () => {
     expect(await readdir(path.join(root, 'state'))).toEqual([]);
   });
 
+  it('does not take a record that can not be read now for none', async () => {
+    await mkdir(path.join(root, 'state/abc.json'), { recursive: true });
+    await expect(make().detach('abc', undefined)).rejects.toThrow('EISDIR');
+  });
+
   it.each([
     ['no configuration', undefined, /no CNI configuration/],
     ['nonsense', '{', /10-net.conflist/],

@@ -132,7 +132,11 @@ export function createCniNetwork(config: {
   const { places, stateDirectory, log, deadlineMs = pluginDeadlineMs } = config;
   const fileOf = (id: string): string => path.join(stateDirectory, `${path.basename(id)}.json`);
   const load = async (id: string): Promise<Attachment | undefined> => {
-    const text = await readFile(fileOf(id), 'utf8').catch(() => undefined);
+    const text = await readFile(fileOf(id), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      // Without the record nothing would be given back: who can't read it now is asked again.
+      if (error.code !== 'ENOENT') throw error;
+      return undefined;
+    });
     if (text === undefined) return undefined;
     try {
       return JSON.parse(text) as Attachment;
