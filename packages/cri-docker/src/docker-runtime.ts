@@ -3,7 +3,7 @@ import type { DockerRuntimeConfig } from './config.ts';
 import { createContainers } from './containers.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createEngineFacts } from './engine-facts.ts';
-import { engineMessage } from './engine-error.ts';
+import { asRuntimeError } from './engine-error.ts';
 import { followEvents } from './events.ts';
 import { createExec } from './exec.ts';
 import { createImageAccounts } from './image-accounts.ts';
@@ -37,12 +37,10 @@ export function createDockerRuntime(config: DockerRuntimeConfig): DockerRuntime 
     },
     status: async () => {
       const f = await facts.get();
-      try {
-        await (await engine.docker()).ping();
-        return { ...f, ready: true, message: '' };
-      } catch (error) {
-        return { ...f, ready: false, message: engineMessage(error) };
-      }
+      await (await engine.docker()).ping().catch((error: unknown) => {
+        throw asRuntimeError(error);
+      });
+      return { ...f, ready: true, message: '' };
     },
     portForward: createPortForward(sandboxes),
     containerLogs: createLogReader(engine),

@@ -69,6 +69,7 @@ export type RuntimeEvent =
  */
 export interface RuntimeService {
   version(): Promise<RuntimeVersion>;
+  /** `ready` is the runtime's own word; one that doesn't answer is a failure. */
   status(): Promise<RuntimeStatus>;
 
   /**

@@ -1,8 +1,8 @@
-import type { Node } from '@skiff/api';
+import type { Node, NodeStatus } from '@skiff/api';
 import { StatusError } from '@skiff/apimachinery';
 import type { Client, Informer, InformerHandler } from '@skiff/client';
 import { FakeClock, silentLogger } from '@skiff/component-base';
-import type { ImageService, RuntimeService } from '@skiff/cri';
+import type { ImageService, RuntimeService, RuntimeStatus } from '@skiff/cri';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { createApiContact } from './api-contact.ts';
@@ -10,8 +10,19 @@ import { computeNodeConditions } from './conditions.ts';
 import { inTime } from '../host/in-time.ts';
 import { createNodeReporter } from './node-reporter.ts';
 
+const runtimeDown: RuntimeStatus = {
+  ready: false,
+  message: '',
+  cgroupVersion: 2,
+  cgroupDriver: 'cgroupfs',
+  handlers: [''],
+  recursiveReadOnlyMounts: false,
+  supplementalGroupsPolicy: false,
+  liveRestore: true,
+};
+
 /** An API with one Node, and an informer that hears of it at once. */
-function startReporter() {
+function startReporter(runtimeStatus: RuntimeService['status'] = async () => runtimeDown) {
   const clock = new FakeClock();
   const contact = createApiContact(40_000, clock);
   let stored: Node | undefined;
@@ -25,8 +36,11 @@ function startReporter() {
       return stored;
     },
     get: async () => stored,
-    patch: async () => {
+    patch: async (_r: unknown, _key: unknown, { body }: { body: { status?: NodeStatus } }) => {
       if (stored === undefined) throw new StatusError('NotFound', 'nodes "n" not found');
+      const told = body.status?.conditions ?? [];
+      const kept = (stored.status?.conditions ?? []).filter((c) => !told.some((t) => t.type === c.type));
+      stored = { ...stored, status: { ...stored.status, conditions: [...kept, ...told] } };
       return stored;
     },
   } as unknown as Client;
@@ -56,10 +70,11 @@ function startReporter() {
       runtime: {
         status: async () => {
           looks += 1;
-          return { ready: false, message: '', liveRestore: true, handlers: [''], recursiveReadOnlyMounts: false };
+          return runtimeStatus();
         },
+        version: async () => ({ runtimeName: 'fake', runtimeVersion: '1', apiVersion: '1' }),
       } as unknown as RuntimeService,
-      images: {} as ImageService,
+      images: { listImages: async () => [] } as unknown as ImageService,
       network: { status: () => ({ ready: true, message: '' }), routes: () => [] } as unknown as PodNetwork,
       events: { event: () => undefined },
       clock,
@@ -85,6 +100,7 @@ function startReporter() {
       stored = undefined;
       if (old !== undefined) handler.onDelete?.(old);
     },
+    ready: () => stored?.status?.conditions?.find((c) => c.type === 'Ready'),
     /** How often the node's state was looked at, as before each write. */
     looks: () => looks,
     stop: async () => {
@@ -157,5 +173,53 @@ describe('a Node that is deleted', () => {
       expect(r.creates()).toBe(2);
     });
     expect(r.reporter.current()?.metadata?.uid).toBe('uid-2');
+  });
+});
+
+describe('a runtime that does not answer', () => {
+  const silent = new Error('connect ENOENT /var/run/docker.sock');
+  const look = async (liveRestore: boolean) => {
+    let away = false;
+    const r = startReporter(async () => {
+      if (away) throw silent;
+      return { ...runtimeDown, ready: true, liveRestore };
+    });
+    /** Begins another look; the one before has ended then. */
+    const lookOn = async () => {
+      const looks = r.looks();
+      r.reporter.poke();
+      await vi.waitFor(() => expect(r.looks()).toBeGreaterThan(looks), { timeout: 20_000 });
+    };
+    const after = async (ms: number) => {
+      await r.clock.advance(ms);
+      await lookOn();
+      await lookOn();
+      return r.ready();
+    };
+    await vi.waitFor(() => expect(r.creates()).toBe(1), { timeout: 20_000 });
+    expect(await after(0)).toMatchObject({ status: 'True' });
+    return { r, after, goAway: () => void (away = true), comeBack: () => void (away = false) };
+  };
+
+  it('is only restarting for half a minute, if its containers run on: the node stays ready, and its pods in service', async () => {
+    const { r, after, goAway, comeBack } = await look(true);
+    goAway();
+    expect(await after(10_000)).toMatchObject({ status: 'True' });
+    expect(await after(10_000)).toMatchObject({ status: 'True' });
+    comeBack();
+    expect(await after(10_000)).toMatchObject({ status: 'True' });
+    goAway();
+    expect(await after(29_999)).toMatchObject({ status: 'True' });
+    expect(await after(1)).toMatchObject({ status: 'False', message: `[container runtime is down: ${silent.message}]` });
+    comeBack();
+    expect(await after(10_000)).toMatchObject({ status: 'True' });
+    await r.stop();
+  });
+
+  it('takes its containers along where they end with it: the node is not ready at once', async () => {
+    const { r, after, goAway } = await look(false);
+    goAway();
+    expect(await after(10_000)).toMatchObject({ status: 'False' });
+    await r.stop();
   });
 });

@@ -2,7 +2,7 @@ import { node as nodes, type Node, type NodeStatus } from '@skiff/api';
 import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
 import type { Client, EventRecorder, Informer } from '@skiff/client';
 import { childSignal, type Clock, formatTime, type Logger } from '@skiff/component-base';
-import type { ImageService, RuntimeService } from '@skiff/cri';
+import type { ImageService, RuntimeService, RuntimeStatus } from '@skiff/cri';
 import type { PressureCondition } from '../eviction/signals.ts';
 import { inTime } from '../host/in-time.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
@@ -49,6 +49,8 @@ export const isRemovedOnPurpose = (o: { inContactSinceMs: number; nowMs: number;
 export const nodeReference = (name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } });
 
 const runtimePatienceMs = 10_000;
+/** Upstream's: a runtime that was heard so lately is only restarting; its containers run on. */
+const runtimeSilenceMs = 30_000;
 const imagesIntervalMs = 300_000;
 
 export function createNodeReporter(
@@ -84,6 +86,7 @@ export function createNodeReporter(
   let reportedAtMs = Number.NEGATIVE_INFINITY;
   let told: DeepReadonly<NodeStatus> | undefined;
   let info: Awaited<ReturnType<typeof readSystemInfo>> | undefined;
+  let heard: { readonly status: RuntimeStatus; readonly atMs: number } | undefined;
 
   /** The Node was there and is not: somebody deleted it. */
   let deleted = false;
@@ -124,15 +127,20 @@ export function createNodeReporter(
 
   /** A runtime that hangs must not keep the node from saying so. */
   const asked = <T>(what: string, answer: Promise<T>): Promise<T> => inTime(answer, { what, patienceMs: runtimePatienceMs, clock });
+  /** While a runtime whose containers outlive it is silent for a moment, what it said last holds. */
+  const readRuntime = async (): Promise<Omit<RuntimeStatus, 'cgroupVersion' | 'cgroupDriver'>> => {
+    try {
+      const status = await asked('status', runtime.status());
+      heard = { status, atMs: clock.monotonicMs() };
+      return status;
+    } catch (error) {
+      if (heard?.status.liveRestore === true && clock.monotonicMs() - heard.atMs < runtimeSilenceMs) return heard.status;
+      const unknown = { liveRestore: true, handlers: [''], recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false };
+      return { ...(heard?.status ?? unknown), ready: false, message: error instanceof Error ? error.message : String(error) };
+    }
+  };
   const computeStatus = async (previous: DeepReadonly<NodeStatus>): Promise<NodeStatus> => {
-    const status = await asked('status', runtime.status()).catch((error: Error) => ({
-      ready: false,
-      message: error.message,
-      liveRestore: true,
-      handlers: [''],
-      recursiveReadOnlyMounts: false,
-      supplementalGroupsPolicy: false,
-    }));
+    const status = await readRuntime();
     if (status.ready && info === undefined) info = await readSystemInfo(await asked('version', runtime.version()));
     if (status.ready && clock.monotonicMs() - imagesAtMs > imagesIntervalMs) {
       images = await asked('images', deps.images.listImages()).then(renderImages, () => images);
