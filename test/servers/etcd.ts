@@ -1,10 +1,18 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { unpackUnstable } from '../../scripts/install-kubectl.mjs';
 import { ensureImage, hasDocker } from './image.ts';
 import { startServer, type ServerContainer } from './server.ts';
 
-/** Put there by `scripts/fetch-etcd-3.5.sh`. */
-const fetched35 = fileURLToPath(new URL('../../node_modules/.cache/skiff/etcd-3.5/usr/bin/etcd', import.meta.url));
+/** Debian unstable's, unpacked and not installed; undefined where there is no Debian archive. */
+function unstableEtcd(): string | undefined {
+  try {
+    return join(unpackUnstable('etcd-server'), 'usr/bin/etcd');
+  } catch (error) {
+    console.warn(`no etcd 3.5 from Debian unstable: ${String(error).slice(0, 200)}`);
+    return undefined;
+  }
+}
 
 const firstExisting = (...paths: (string | undefined)[]): string | undefined => paths.find((p) => p !== undefined && existsSync(p));
 
@@ -21,7 +29,7 @@ export async function findEtcdImages(): Promise<{ version: string; image: string
     {
       version: '3.5',
       published: 'quay.io/coreos/etcd:v3.5.24',
-      binary: firstExisting(process.env['SKIFF_ETCD_35'], fetched35),
+      binary: firstExisting(process.env['SKIFF_ETCD_35']) ?? unstableEtcd(),
       madeAs: 'skiff-test/etcd-3.5',
     },
   ];
@@ -29,7 +37,7 @@ export async function findEtcdImages(): Promise<{ version: string; image: string
   for (const candidate of candidates) {
     const image = await ensureImage(candidate);
     if (image !== undefined) found.push({ version: candidate.version, image });
-    else if (candidate.version === '3.5') console.warn('SKIPPED: etcd 3.5; scripts/fetch-etcd-3.5.sh gets a binary, or set SKIFF_ETCD_35');
+    else console.warn(`SKIPPED: etcd ${candidate.version}; SKIFF_ETCD_${candidate.version.replace('.', '')} may name a binary`);
   }
   return found;
 }
