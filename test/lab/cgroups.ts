@@ -32,8 +32,8 @@ export const renderHierarchies = (): string =>
     .map((h) => `${h.point} ${h.type} ${h.options}`)
     .join('\n');
 
-/** The name of all groups of labs; below it one group for each lab, and in it one for each host. */
-const top = 'skiff-lab';
+/** The group of a lab in a hierarchy; below it is one for each host. No group is shared: labs come and go beside each other. */
+export const labGroup = (point: string, lab: string): string => join(point, `skiff-lab-${lab}`);
 /** Where a host's own processes are in v2: a group that hands controllers down may hold none itself. */
 export const ownGroup = 'init';
 
@@ -58,15 +58,14 @@ export function makeHostGroups(lab: string, host: string): { readonly enter: rea
   const enter: string[] = [];
   const enterOwn: string[] = [];
   for (const hierarchy of hierarchies()) {
-    let parent = hierarchy.point;
-    for (const part of [top, lab, host]) {
-      prepare(hierarchy, join(parent, part), parent);
-      parent = join(parent, part);
-    }
-    enter.push(join(parent, 'cgroup.procs'));
+    const ofLab = labGroup(hierarchy.point, lab);
+    const ofHost = join(ofLab, host);
+    prepare(hierarchy, ofLab, hierarchy.point);
+    prepare(hierarchy, ofHost, ofLab);
+    enter.push(join(ofHost, 'cgroup.procs'));
     if (hierarchy.type === 'cgroup2') {
-      mkdirSync(join(parent, ownGroup), { recursive: true });
-      enterOwn.push(join(parent, ownGroup, 'cgroup.procs'));
+      mkdirSync(join(ofHost, ownGroup), { recursive: true });
+      enterOwn.push(join(ofHost, ownGroup, 'cgroup.procs'));
     }
   }
   return { enter, enterOwn };
@@ -78,15 +77,20 @@ function removeTree(folder: string): void {
   rmdirSync(folder);
 }
 
+/** Processes in a group and those below it. */
+function processesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  const below = readdirSync(folder, { withFileTypes: true }).filter((e) => e.isDirectory());
+  const own = readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n');
+  return [...own.filter((pid) => pid !== ''), ...below.flatMap((e) => processesIn(join(folder, e.name)))];
+}
+
+/** What still runs in the groups of a lab. */
+export const processesOfLab = (lab: string): readonly string[] => [
+  ...new Set(hierarchies().flatMap(({ point }) => processesIn(labGroup(point, lab)))),
+];
+
 /** Removes the groups of a lab, or of one of its hosts. No process may be left in them. Throws EBUSY if one is. */
 export function removeGroups(lab: string, host?: string): void {
-  for (const { point } of hierarchies()) {
-    removeTree(join(point, top, lab, host ?? ''));
-    if (
-      host === undefined &&
-      existsSync(join(point, top)) &&
-      !readdirSync(join(point, top), { withFileTypes: true }).some((e) => e.isDirectory())
-    )
-      rmdirSync(join(point, top));
-  }
+  for (const { point } of hierarchies()) removeTree(join(labGroup(point, lab), host ?? ''));
 }

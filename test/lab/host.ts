@@ -222,7 +222,7 @@ export class Host {
         if (service.child.exitCode !== null) throw new Error(await this.ok('tail', ['-n', '5', '/var/log/dockerd.log']));
         return this.docker.ping().then(() => true);
       },
-      30_000,
+      120_000,
     );
   }
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { busyboxImage } from '@skiff/testing/host-image';
 import { eventually, lines } from '../e2e/support/cluster.ts';
 import { testImages } from '../e2e/support/images.ts';
-import { hierarchies } from './cgroups.ts';
+import { hierarchies, labGroup } from './cgroups.ts';
 import type { Host } from './host.ts';
 import { fullName, startLab, type Lab } from './lab.ts';
 
@@ -18,12 +18,17 @@ async function serve(host: Host): Promise<void> {
 }
 
 /** The source address that `to` saw, or why nothing came back. */
-async function reach(from: Host, to: Host): Promise<string> {
+async function answer(from: Host, to: Host, withinMs: number): Promise<string> {
   const program = `const s = require('net').connect({ host: '${to.address}', port: 7000 });
-    s.setTimeout(400, () => { console.log('silence'); process.exit(); });
-    s.on('data', (d) => console.log(String(d).replace('::ffff:', ''))).on('error', (e) => console.log(e.code));`;
+    s.setTimeout(${withinMs}, () => { console.log('silence'); process.exit(); });
+    s.on('data', (d) => console.log(String(d).replace('::ffff:', '')));
+    s.on('error', (e) => console.log(e.code === 'EHOSTUNREACH' ? 'silence' : e.code));`;
   return (await from.ok('node', ['-e', program])).trim();
 }
+/** Where an answer is to come, it may take its time. */
+const reach = (from: Host, to: Host): Promise<string> => answer(from, to, 30_000);
+/** Where none is to come, nobody waits long. */
+const reachCut = (from: Host, to: Host): Promise<string> => answer(from, to, 400);
 
 /** What a lab could leave on the machine. */
 const traces = (): readonly string[] => [
@@ -33,8 +38,8 @@ const traces = (): readonly string[] => [
   ...lines('ip', ['-o', 'link', 'show']).filter((l) => /p-h\d/.test(l)),
   ...lines('ps', ['-eo', 'args']).filter((l) => l.includes(`/lab/${fullName(name)}/`) || l.startsWith(`skiff-lab ${fullName(name)}`)),
   ...hierarchies()
-    .filter((h) => existsSync(`${h.point}/skiff-lab/${fullName(name)}`))
-    .map((h) => h.point),
+    .map((h) => labGroup(h.point, fullName(name)))
+    .filter((group) => existsSync(group)),
   ...(existsSync(`/var/cache/skiff/lab/${fullName(name)}`) ? ['folder'] : []),
 ];
 
@@ -77,7 +82,12 @@ describe('a lab', () => {
     expect(((await a.docker.info()) as { ID: string }).ID).toBe(ids[0]);
     await a.stopEngine();
     await a.startEngine();
-    expect((await a.ok('ps', ['ax'])).includes('defunct')).toBe(false);
+    // Nobody's remains stay; an engine that has just started may not have looked after its last program yet.
+    await eventually('no remains of processes', async () => {
+      const remains = (await a.ok('ps', ['ax'])).split('\n').filter((l) => l.includes('defunct'));
+      if (remains.length > 0) throw new Error(remains.join('\n'));
+      return true;
+    });
   });
 
   it('runs the newer engine', async () => {
@@ -95,11 +105,11 @@ describe('a lab', () => {
       expect(await reach(a, b)).toBe(a.address);
       expect(await reach(far, a)).toBe(far.address);
       expect(await reach(hidden, a)).toBe('10.200.0.1');
-      expect(await reach(a, hidden)).toBe('silence');
+      expect(await reachCut(a, hidden)).toBe('silence');
 
       await lab.partition(a, b);
       await lab.partition(a, far);
-      expect(await Promise.all([reach(a, b), reach(b, a), reach(far, a), reach(b, far)])).toEqual([
+      expect(await Promise.all([reachCut(a, b), reachCut(b, a), reachCut(far, a), reach(b, far)])).toEqual([
         'silence',
         'silence',
         'silence',
@@ -107,7 +117,7 @@ describe('a lab', () => {
       ]);
       await lab.heal();
       await lab.isolate(b);
-      expect(await Promise.all([reach(a, b), reach(b, far), reach(a, far)])).toEqual(['silence', 'silence', a.address]);
+      expect(await Promise.all([reachCut(a, b), reachCut(b, far), reach(a, far)])).toEqual(['silence', 'silence', a.address]);
       await lab.heal();
       expect(await reach(b, a)).toBe(b.address);
     });
@@ -126,7 +136,8 @@ describe('a lab', () => {
       // 800 kbit at 1 Mbit/s, less what the burst lets through.
       expect(ms).toBeGreaterThan(600);
       await lab.heal();
-      expect((await transfer())[1]).toBeLessThan(600);
+      // A busy machine may be slow by itself, but a limited link is never this fast.
+      await eventually('the link is fast again', async () => ((await transfer())[1] ?? Infinity) < 600);
     });
 
     it('is reached from the test', async () => {
@@ -159,7 +170,8 @@ describe('a lab', () => {
     await expect(startLab({ name, hosts: 1 })).rejects.toThrow(/in use by process/);
     child.kill('SIGKILL');
     for (const pid of pids.toString().trim().split(' '))
-      await eventually(`process ${pid} has ended`, async () => !existsSync(`/proc/${pid}`), 10_000);
+      await eventually(`process ${pid} has ended`, async () => !existsSync(`/proc/${pid}`));
+    // In the same place at once: what is still ending is waited for.
     const again = await startLab({ name, hosts: 1, engine: 'none' });
     expect(await again.host(0).ok('ls', ['/var/lib'])).not.toContain('docker');
     await again.close();

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostImage } from '@skiff/testing/host-image';
-import { repositoryRoot } from '../e2e/support/cluster.ts';
-import { removeGroups } from './cgroups.ts';
+import { eventually, repositoryRoot } from '../e2e/support/cluster.ts';
+import { processesOfLab, removeGroups } from './cgroups.ts';
 import type { EngineVersion } from './engine.ts';
 import { Host, skiffScripts } from './host.ts';
 import { startSwitch, type Faults, type Segment, type Switch } from './switch.ts';
@@ -51,19 +51,29 @@ const folderOf = (name: string): string => join(labsFolder, name);
 /** What a host has its own of; a checkout there would not be seen inside. */
 const covered = ['/run/', '/var/lib/', '/var/log/', '/dev/shm/'];
 
-const alive = (pid: number): boolean => existsSync(`/proc/${pid}`);
-/** Field 22 of /proc/<pid>/stat: tells a process from a later one with the same number. */
-const startTime = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').split(' ')[20] ?? '';
+/** Field 22 of /proc/<pid>/stat: tells a process from a later one with the same number. Empty when there is none, or only its remains. */
+function startTime(pid: number): string {
+  try {
+    const [, state = '', ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').split(' ');
+    return state === 'Z' || state === 'X' ? '' : (fields[18] ?? '');
+  } catch (error) {
+    // It ends while it is looked at: ENOENT before the file is open, ESRCH after.
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+}
 
 /** Takes the lab's folder, after removing what a crashed run left there. Throws when a running test has it. */
-function claim(name: string): string {
+async function claim(name: string): Promise<string> {
   const folder = folderOf(name);
   const owner = join(folder, 'owner');
   if (existsSync(owner)) {
     const [pid = '0', since] = readFileSync(owner, 'utf8').split(' ');
-    if (Number(pid) !== process.pid && alive(Number(pid)) && startTime(Number(pid)) === since)
+    if (Number(pid) !== process.pid && since !== '' && startTime(Number(pid)) === since)
       throw new Error(`the lab "${name}" is in use by process ${pid}`);
   }
+  // Hosts end with the process that made them, but one after the other.
+  await eventually(`what ran in the earlier lab "${name}" has ended`, async () => processesOfLab(name).length === 0);
   sweep(name);
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   writeFileSync(owner, `${process.pid} ${startTime(process.pid)}`);
@@ -105,7 +115,7 @@ export async function startLab(o: LabOptions): Promise<Lab> {
   const hiddenBy = covered.find((c) => `${repositoryRoot}/`.startsWith(c));
   if (hiddenBy !== undefined) throw new Error(`hosts of a lab have their own ${hiddenBy}; the checkout can't be there`);
   const name = fullName(o.name ?? 'lab');
-  const folder = claim(name);
+  const folder = await claim(name);
   const scripts = join(folder, 'bin');
   skiffScripts(scripts);
   const { hosts: wanted, segments } = plan(o);
