@@ -7,7 +7,7 @@ import { openEtcd, ownPeerUrl, reasonOf, whenSettled } from './etcd-access.ts';
 
 export const nameOf = (m: EtcdMember): string => (m.name === '' ? `(not started) ${m.id}` : m.name);
 
-interface MemberHealth {
+export interface MemberHealth {
   readonly member: EtcdMember;
   readonly state: string;
 }
@@ -24,7 +24,7 @@ export async function askMembers(config: ClusterConfig): Promise<readonly Member
         const role = status.isLearner ? 'learner' : status.leaderId === member.id ? 'leader' : 'member';
         return {
           member,
-          state: status.leaderId === '0' ? 'without a leader' : `${role}, revision ${status.revision}, etcd ${status.version}`,
+          state: status.leaderId === '0' ? withoutLeader : `${role}, revision ${status.revision}, etcd ${status.version}`,
         };
       } catch (error) {
         return { member, state: `does not answer (${reasonOf(error)})` };
@@ -35,7 +35,24 @@ export async function askMembers(config: ClusterConfig): Promise<readonly Member
   );
 }
 
-const isWell = (m: MemberHealth): boolean => !m.state.startsWith('does not') && !m.state.startsWith('without');
+const withoutLeader = 'without a leader';
+const isWell = (m: MemberHealth): boolean => !m.state.startsWith('does not') && m.state !== withoutLeader;
+
+const electionMs = 15_000;
+const electionPollMs = 250;
+
+/** Asks until whoever answers has a leader: after the loss of the last one an election takes a second or two, in which no member looks well. */
+export async function askElected(
+  ask: () => Promise<readonly MemberHealth[]>,
+  o: { readonly withinMs?: number } = {},
+): Promise<readonly MemberHealth[]> {
+  const endMs = performance.now() + (o.withinMs ?? electionMs);
+  for (;;) {
+    const all = await ask();
+    if (!all.some((m) => m.state === withoutLeader) || performance.now() > endMs) return all;
+    await new Promise((r) => setTimeout(r, electionPollMs));
+  }
+}
 
 /** Throws UserError where the rest could not go on. */
 function checkRemoval(all: readonly MemberHealth[], wanted: EtcdMember): void {
@@ -52,7 +69,7 @@ function checkRemoval(all: readonly MemberHealth[], wanted: EtcdMember): void {
 
 /** Takes a member out of etcd, and its node out of the cluster. For a host that is gone for good, or about to leave. Throws UserError. */
 export async function removeMember(config: ClusterConfig, which: string, o: { deleteNode: boolean }): Promise<string> {
-  const all = await askMembers(config);
+  const all = await askElected(() => askMembers(config));
   const found = all.find(
     ({ member: m }) => m.name === which || m.id === which || m.peerUrls.some((url) => new URL(url).hostname === which),
   );

@@ -101,6 +101,8 @@ export function etcdProcess(config: ClusterConfig): {
             '--peer-client-cert-auth=true',
           ]
         : []),
+      // A member that comes back from being cut off must not depose the leader that the others have; not the default before etcd 3.5.
+      '--pre-vote=true',
       '--logger=zap',
       '--log-level=warn',
       '--max-request-bytes=3145728',
