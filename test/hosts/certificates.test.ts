@@ -47,7 +47,7 @@ it('a cluster outlives its certificates: each is renewed several times, no proce
   timeout: 400_000,
 }, async () => {
   await cluster.apply(deployment('web', 4));
-  await cluster.kubectl('rollout status deployment/web --timeout=60s');
+  await cluster.kubectl('rollout status deployment/web --timeout=150s', { timeoutMs: 170_000 });
   const before = [processesOf(h1), processesOf(h2), await runningPods(h2, 'web')];
   const started = Date.now();
   const seen = new Map<string, Set<number>>();
@@ -89,7 +89,7 @@ it('a cluster outlives its certificates: each is renewed several times, no proce
   // Watches of all: a new replica is made, placed, run, and served.
   const scaled = performance.now();
   await cluster.kubectl('scale deployment/web --replicas=6');
-  await cluster.kubectl('rollout status deployment/web --timeout=30s');
+  await cluster.kubectl('rollout status deployment/web --timeout=150s', { timeoutMs: 170_000 });
   figure('scaled up afterwards in', seconds(performance.now() - scaled));
   expect([processesOf(h1), processesOf(h2)]).toEqual(before.slice(0, 2));
   expect(await runningPods(h2, 'web')).toEqual(expect.arrayContaining(before[2] as string[]));

@@ -11,7 +11,7 @@ import { deployment } from './support/workloads.ts';
 
 const archive = '/var/lib/skiff/backups/story.tar';
 
-describe('backup, disaster, restore', () => {
+describe('backup, disaster, restore', { timeout: 400_000 }, () => {
   let cluster: HostsCluster;
   let [control, worker]: Host[] = [];
   beforeAll(async () => {
@@ -35,13 +35,15 @@ describe('backup, disaster, restore', () => {
     return all.flat().toSorted();
   };
   const uids = (pods: readonly Pod[]): readonly string[] => pods.map((p) => p.metadata?.uid ?? '').toSorted();
-  const settled = (app: string): Promise<string> => cluster.kubectl(`rollout status deployment/${app} --timeout=60s`);
+  const settled = (app: string): Promise<string> =>
+    cluster.kubectl(`rollout status deployment/${app} --timeout=150s`, { timeoutMs: 170_000 });
 
   it('brings objects back, keeps what runs running, and nobody holds on to the lost future', async () => {
     await cluster.apply(deployment('kept', 4));
     await settled('kept');
     await cluster.client.create(configMap, { metadata: { name: 'deleted-later', namespace: 'default' } });
     const [containersBefore, podsBefore] = [await containers('kept'), uids(await podsOf(cluster, 'kept'))];
+    expect([containersBefore.length, podsBefore.length]).toEqual([4, 4]);
     await host(control).ok('skiff', ['backup', '--output', archive]);
 
     // The future that will be lost: a workload, an object, and an object less.
@@ -63,9 +65,11 @@ describe('backup, disaster, restore', () => {
     // The disaster: no more etcd, with all its data; only empty folders are left.
     await host(control).ok('sh', ['-c', 'rm -rf /var/lib/skiff/etcd/member/*; kill -9 $(pidof etcd)']);
     // An empty etcd would have every kubelet end its pods.
-    await eventually('etcd is not started without its data', async () =>
-      (await host(control).run('skiff', ['status'])).stdout.includes('✗ etcd: the data of etcd is gone'),
-    );
+    await eventually('etcd is not started without its data', async () => {
+      const { stdout } = await host(control).run('skiff', ['status']);
+      if (stdout.includes('✗ etcd: the data of etcd is gone')) return true;
+      throw new Error(stdout);
+    });
     const started = performance.now();
     await host(control).ok('skiff', ['restore', archive]);
     figure('restore, until the node is Ready', seconds(performance.now() - started));
@@ -81,8 +85,9 @@ describe('backup, disaster, restore', () => {
     await following;
 
     await eventually('the lost workload is gone from both hosts', async () => {
-      const left = await Promise.all(cluster.nodes.map((h) => runningPods(h, 'late')));
-      return left.flat().length === 0;
+      const left = (await Promise.all(cluster.nodes.map((h) => runningPods(h, 'late')))).flat();
+      if (left.length === 0) return true;
+      throw new Error(`still there: ${left.join(', ')}`);
     });
     figure('restore, until the lost workload is gone', seconds(performance.now() - started));
     await settled('kept');
@@ -94,8 +99,9 @@ describe('backup, disaster, restore', () => {
   });
 
   it('refuses what is torn, and then changes nothing', async () => {
-    await host(control).ok('sh', ['-c', `head -c 300000 ${archive} > /tmp/torn.tar`]);
-    const refused = await host(control).run('skiff', ['restore', '/tmp/torn.tar']);
+    const torn = '/var/lib/skiff/backups/torn.tar';
+    await host(control).ok('sh', ['-c', `head -c $(($(stat -c %s ${archive}) / 2)) ${archive} > ${torn}`]);
+    const refused = await host(control).run('skiff', ['restore', torn]);
     expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(/is torn|is damaged/)]);
     await settled('kept');
   });

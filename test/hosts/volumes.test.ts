@@ -31,7 +31,7 @@ const pod = (name: string, claimName: string, node?: string): object => ({
   },
 });
 
-describe('volumes on several hosts', () => {
+describe('volumes on several hosts', { timeout: 400_000 }, () => {
   let cluster: HostsCluster;
   let [, h2]: Host[] = [];
   beforeAll(async () => {
@@ -41,7 +41,8 @@ describe('volumes on several hosts', () => {
   afterAll(async () => {
     await cluster?.close();
   });
-  const ready = (name: string): Promise<string> => cluster.kubectl(`wait pod/${name} --for=condition=Ready --timeout=60s`);
+  const ready = (name: string): Promise<string> =>
+    cluster.kubectl(`wait pod/${name} --for=condition=Ready --timeout=150s`, { timeoutMs: 170_000 });
   const volumeOf = async (name: string): Promise<string> =>
     (await cluster.client.get(persistentVolumeClaim, { namespace: 'default', name })).spec?.volumeName ?? '';
 
