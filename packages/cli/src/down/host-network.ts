@@ -7,6 +7,11 @@ import { clusterProcesses } from '../supervisor/processes.ts';
  * proxy-data with its sockets, packet filter chains, links, routes, the services namespace.
  */
 export async function removeHostNetwork(config: ClusterConfig): Promise<void> {
-  const cleaners = clusterProcesses(config, { redis: false }).filter((p) => p.name === 'proxy' || p.name.startsWith('kubelet'));
-  await Promise.all(cleaners.map((p) => runOk(p.command, [...p.args, '--cleanup'])));
+  const processes = clusterProcesses(config, { redis: false });
+  const cleanUp = (p: (typeof processes)[number]): Promise<string> => runOk(p.command, [...p.args, '--cleanup']);
+  // Nodes of one host have routes in common: one after the other.
+  const nodes = async (): Promise<void> => {
+    for (const p of processes) if (p.name.startsWith('kubelet')) await cleanUp(p);
+  };
+  await Promise.all([nodes(), ...processes.filter((p) => p.name === 'proxy').map(cleanUp)]);
 }

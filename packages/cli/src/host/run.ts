@@ -31,7 +31,12 @@ export class CommandFailed extends Error {}
 export async function runOk(command: string, args: readonly string[], o: Parameters<typeof run>[2] = {}): Promise<string> {
   const result = await run(command, args, o);
   if (result.code !== 0) {
-    const said = (result.stderr || result.stdout).trim().split('\n').slice(-6).join('\n  ');
+    // Where in its program something failed tells nobody what failed.
+    const lines = (result.stderr || result.stdout).trim().split('\n');
+    const said = lines
+      .filter((line) => !/^\s+at /.test(line))
+      .slice(-6)
+      .join('\n  ');
     throw new CommandFailed(`${command} ${args.join(' ')} failed (exit code ${result.code}):\n  ${said}`);
   }
   return result.stdout;

@@ -4,7 +4,7 @@ import { networkNames, podLink } from './names.ts';
 import { renderFirewall } from './firewall-plan.ts';
 import { planForeignChains } from './foreign-chains.ts';
 import { renderHostPorts } from './host-port.ts';
-import { podMac, renderHostWire, renderPodWire } from './wiring.ts';
+import { podMac, removeUnreachable, renderHostWire, renderPodWire } from './wiring.ts';
 
 /** Whatever the table. */
 const foreignLines = (...o: Parameters<typeof planForeignChains>): readonly string[] => [...planForeignChains(...o).values()].flat();
@@ -24,6 +24,21 @@ describe('pod wiring', () => {
     expect(podMac(wire.address)).toBe('0a:58:0a:01:02:03');
     expect(renderHostWire(wire, { nodeAddress: '192.168.0.9' })).toContain('route replace 10.1.2.3/32 dev x scope link src 192.168.0.9');
     expect(renderPodWire(wire, { mtu: 1400, hostPid: 1 })).toContain('address add 10.1.2.3/32 dev eth0');
+  });
+
+  it('takes back its unreachable ranges, also when another node of the host takes back the same', async () => {
+    const deleted: string[] = [];
+    const shown =
+      'unreachable 10.1.0.0/24 metric 4278198272 \nunreachable 10.1.1.0/24 metric 4278198272 \nunreachable 10.1.2.0/24 metric 7 \n';
+    const runFailingWith = (message: string) => async (_: string, args: readonly string[]) => {
+      if (args[1] === 'show') return shown;
+      deleted.push(args[3] ?? '');
+      if (args[3] === '10.1.0.0/24') throw new Error(message);
+      return '';
+    };
+    await removeUnreachable(runFailingWith('RTNETLINK answers: No such process'), '10.1.0.0/16');
+    expect(deleted).toEqual(['10.1.0.0/24', '10.1.1.0/24']);
+    await expect(removeUnreachable(runFailingWith('Operation not permitted'), '10.1.0.0/16')).rejects.toThrow('not permitted');
   });
 
   const rules = {

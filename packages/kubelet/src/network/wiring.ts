@@ -107,12 +107,14 @@ const unreachableMetric = '4278198272';
 export const ensureUnreachable = (run: RunCommand, cidr: string): Promise<unknown> =>
   run('ip', ['route', 'replace', 'unreachable', cidr, 'metric', unreachableMetric]);
 
-/** Takes back what `ensureUnreachable` made for ranges within `cidr`. */
+/** Takes back what `ensureUnreachable` made for ranges within `cidr`, which may be shared: a route that another node just took back is gone. */
 export async function removeUnreachable(run: RunCommand, cidr: string): Promise<void> {
   const routes = (await run('ip', ['route', 'show', 'type', 'unreachable', 'root', cidr])).split('\n');
   for (const route of routes) {
     const range = route.trim().split(' ')[1];
-    if (range !== undefined && route.includes(`metric ${unreachableMetric}`))
-      await run('ip', ['route', 'delete', 'unreachable', range, 'metric', unreachableMetric]);
+    if (range === undefined || !route.includes(`metric ${unreachableMetric}`)) continue;
+    await run('ip', ['route', 'delete', 'unreachable', range, 'metric', unreachableMetric]).catch((error: Error) => {
+      if (!error.message.includes('No such process')) throw error;
+    });
   }
 }
