@@ -107,10 +107,10 @@ describe('@kubernetes/client-node', () => {
       });
     });
     expect([await status, await text(stdout), await text(stderr)]).toEqual(['3', 'out\n', 'err\n']);
+    // A container runs before it has written anything.
+    await eventually('the log', async () => (await core.readNamespacedPodLog({ name: 'worker', namespace: ns })) === 'started\n');
     const log = new PassThrough();
     await new Log(config).log(ns, 'worker', 'c', log, { tailLines: 1 });
     expect(await text(log)).toBe('started\n');
-    const podLog = await core.readNamespacedPodLog({ name: 'worker', namespace: ns });
-    expect(podLog).toBe('started\n');
   });
 });

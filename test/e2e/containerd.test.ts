@@ -44,7 +44,7 @@ const withClass = (name: string, runtimeClassName: string): object => {
 
 describe.skipIf(missing !== undefined)('a node on containerd', () => {
   let root = '';
-  let containerd: Awaited<ReturnType<typeof startContainerd>>;
+  let containerd: Awaited<ReturnType<typeof startContainerd>> | undefined;
   beforeAll(async () => {
     // Sockets have short paths.
     root = await mkdtemp('/var/lib/skiff-ctrd-');
@@ -53,17 +53,17 @@ describe.skipIf(missing !== undefined)('a node on containerd', () => {
   });
   afterAll(async () => {
     await skiff(['down', `--root-dir=${place.rootDir}`, '--wipe']);
-    await containerd.stop();
+    await containerd?.stop();
     await rm(root, { recursive: true, force: true });
   });
 
   it('runs pods in the pod network, by runtime classes, and goes without a trace', async () => {
-    const result = await skiff(['up', ...place.flags, `--container-runtime-endpoint=${containerd.endpoint}`]);
+    const result = await skiff(['up', ...place.flags, `--container-runtime-endpoint=${containerd?.endpoint}`]);
     expect(result.stdout + result.stderr).toContain('Skiff is up');
     const cluster = connect(place);
     const items = [...objects, withClass('classy', 'other'), withClass('lost', 'none')];
     await cluster.kubectl('apply -f -', { input: JSON.stringify({ kind: 'List', apiVersion: 'v1', items }) });
-    await cluster.kubectl('wait --for=condition=Ready pod/web --timeout=60s');
+    await cluster.kubectl('wait --for=condition=Ready pod/web --timeout=120s');
     expect(await cluster.kubectl('get nodes -o jsonpath={.items[0].status.nodeInfo.containerRuntimeVersion}')).toMatch(/^containerd:/);
 
     // The image has no resolver.
@@ -73,7 +73,7 @@ describe.skipIf(missing !== undefined)('a node on containerd', () => {
       return code === 0 && stdout !== '' ? stdout : undefined;
     });
     expect(said).toBe('hello from containerd\n');
-    expect(await cluster.kubectl('logs web')).toBe('started\n');
+    await eventually('the log', async () => (await cluster.kubectl('logs web')) === 'started\n');
     // The end of the input reaches the process, whose output goes on.
     expect(await cluster.kubectl('exec -i web -- cat', { input: 'to and fro' })).toBe('to and fro');
 
@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined)('a node on containerd', () => {
     });
     expect(crashed.lastState.terminated?.exitCode).toBe(3);
 
-    await cluster.kubectl('wait --for=jsonpath={.status.phase}=Succeeded pod/classy --timeout=30s');
+    await cluster.kubectl('wait --for=jsonpath={.status.phase}=Succeeded pod/classy --timeout=120s');
     const refused = await eventually('a refusal', async () => {
       const events = await cluster.kubectl('get events --field-selector involvedObject.name=lost,reason=FailedCreatePodSandBox -o name');
       return events === '' ? undefined : await cluster.kubectl('get events --field-selector involvedObject.name=lost');
@@ -95,7 +95,7 @@ describe.skipIf(missing !== undefined)('a node on containerd', () => {
     const down = await skiff(['down', `--root-dir=${place.rootDir}`, '--wipe']);
     expect(down.stdout + down.stderr).toContain('Removing containers');
     expect(down.code).toBe(0);
-    expect(await containerd.list()).toEqual([]);
+    expect(await containerd?.list()).toEqual([]);
     expect(await readdir(join(root, 'cni/conf'))).toEqual([]);
     expect(await readdir(join(root, 'cni/bin'))).toEqual([]);
   });

@@ -38,7 +38,8 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     expect(await kubectl('get nodes -o wide')).toMatch(/Ready\s+.*docker:\/\//);
     expect(await kubectl('auth can-i create pods')).toBe('yes\n');
     expect(await kubectl('explain deployment.spec.replicas')).toMatch(/replicas/);
-    expect(await kubectl('top node')).toMatch(/^\S+\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/m);
+    // A node whose kubelet was just started anew has no figures yet.
+    await eventually('figures of the node', async () => /^\S+\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/m.test(await kubectl('top node')));
     const denied = await cluster.tryKubectl(`auth can-i create pods --as=system:serviceaccount:${ns}:default`, { binary });
     expect(denied.stdout.trim()).toBe('no');
   });
@@ -91,31 +92,36 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     expect(await kubectl(`create deployment web -n ${ns} --image=${testImages.web1} --replicas=2 --port=8080`)).toBe(
       'deployment.apps/web created\n',
     );
-    expect(await kubectl(`rollout status -n ${ns} deployment/web --timeout=60s`)).toMatch(/successfully rolled out/);
+    expect(await kubectl(`rollout status -n ${ns} deployment/web --timeout=120s`)).toMatch(/successfully rolled out/);
     expect(await kubectl(`get deployment -n ${ns} web --no-headers`)).toMatch(/^web\s+2\/2\s+2\s+2\s+\d+s/);
     expect(await kubectl(`scale -n ${ns} deployment/web --replicas=3`)).toMatch(/scaled/);
-    await kubectl(`wait -n ${ns} deployment/web --for=jsonpath={.status.readyReplicas}=3 --timeout=60s`);
+    await kubectl(`wait -n ${ns} deployment/web --for=jsonpath={.status.readyReplicas}=3 --timeout=120s`);
     expect(await kubectl(`expose deployment web -n ${ns} --port=80 --target-port=8080`)).toMatch(/exposed/);
     expect(await kubectl(`set image -n ${ns} deployment/web web=${testImages.web2}`)).toMatch(/image updated/);
-    await kubectl(`rollout status -n ${ns} deployment/web --timeout=90s`);
+    await kubectl(`rollout status -n ${ns} deployment/web --timeout=120s`);
     expect(await kubectl(`rollout history -n ${ns} deployment/web`)).toMatch(/REVISION\s+CHANGE-CAUSE\n1\s+<none>\n2\s+<none>/);
     await kubectl(`rollout undo -n ${ns} deployment/web`);
-    await kubectl(`rollout status -n ${ns} deployment/web --timeout=90s`);
+    await kubectl(`rollout status -n ${ns} deployment/web --timeout=120s`);
     await kubectl(`rollout restart -n ${ns} deployment/web`);
-    await kubectl(`rollout status -n ${ns} deployment/web --timeout=90s`);
+    await kubectl(`rollout status -n ${ns} deployment/web --timeout=120s`);
     expect(await kubectl(`describe deployment -n ${ns} web`)).toMatch(/NewReplicaSet:\s+web-/);
-    expect(await kubectl(`describe pod -n ${ns} -l app=web --show-events=true`)).toMatch(
-      /Controlled By:\s+ReplicaSet\/web-[\s\S]*Started\s+\d+s[\s\S]*kubelet/,
-    );
+    // Events come after what they tell of, and later still when an apiserver was away in between.
+    const described = await eventually('a pod’s events', async () => {
+      const said = await kubectl(`describe pod -n ${ns} -l app=web --show-events=true`);
+      return /Started\s+\d+[sm][\s\S]*kubelet/.test(said) ? said : undefined;
+    });
+    expect(described).toMatch(/Controlled By:\s+ReplicaSet\/web-/);
     expect(await kubectl(`get all -n ${ns}`)).toMatch(/service\/web\s+ClusterIP/);
-    expect(await kubectl(`get events -n ${ns} --field-selector reason=Scheduled`)).toMatch(/Successfully assigned/);
+    await eventually('the scheduler’s events', async () =>
+      /Successfully assigned/.test(await kubectl(`get events -n ${ns} --field-selector reason=Scheduled`)),
+    );
   });
 
   it('reads logs, runs commands, attaches, copies and forwards ports', async () => {
     await kubectl(
       `run -n ${ns} shell --image=${testImages.busybox} --command -- sh -c 'for i in 1 2 3; do echo line $i; done; sleep 3600'`,
     );
-    await kubectl(`wait -n ${ns} pod/shell --for=condition=Ready --timeout=60s`);
+    await kubectl(`wait -n ${ns} pod/shell --for=condition=Ready --timeout=120s`);
     await eventually('three lines', async () => (await kubectl(`logs -n ${ns} shell`)) === 'line 1\nline 2\nline 3\n');
     expect(await kubectl(`logs -n ${ns} shell --tail=1`)).toBe('line 3\n');
     expect(await kubectl(`logs -n ${ns} shell --timestamps --tail=1`)).toMatch(/^\d{4}-\d\d-\d\dT\S+Z line 3\n$/);
@@ -127,7 +133,7 @@ describe.each(versions.map((binary, i) => ({ name: basename(binary), binary, ns:
     await kubectl(`cp ${join(folder, 'copied')} ${ns}/shell:/tmp/copied`);
     expect(await kubectl(`exec -n ${ns} shell -- cat /tmp/copied`)).toBe('content of a file\n');
     await kubectl(`run -n ${ns} once --image=${testImages.busybox} --restart=Never --command -- sh -c 'echo done'`);
-    await kubectl(`wait -n ${ns} pod/once --for=jsonpath={.status.phase}=Succeeded --timeout=60s`);
+    await kubectl(`wait -n ${ns} pod/once --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
     expect(
       await kubectl(
         `run -n ${ns} attached -i --rm --quiet --image=${testImages.busybox} --restart=Never --command -- sh -c 'sleep 2; echo from attached'`,

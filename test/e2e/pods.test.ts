@@ -39,8 +39,12 @@ describe('a pod', () => {
         ],
       },
     });
-    await cluster.kubectl(`wait -n ${ns} pod/pair --for=condition=Ready --timeout=60s`);
-    expect((await cluster.kubectl(`exec -n ${ns} pair -c client -- nc -w 2 127.0.0.1 7000`)).trim()).toBe('hello');
+    await cluster.kubectl(`wait -n ${ns} pod/pair --for=condition=Ready --timeout=120s`);
+    // The server runs before it listens.
+    await eventually(
+      'an answer on localhost',
+      async () => (await cluster.kubectl(`exec -n ${ns} pair -c client -- nc -w 5 127.0.0.1 7000`)).trim() === 'hello',
+    );
     expect((await cluster.kubectl(`exec -n ${ns} pair -c client -- cat /from-server/name`)).trim()).toBe('pair');
     expect((await cluster.kubectl(`exec -n ${ns} pair -c client -- hostname`)).trim()).toBe('pair');
     const row = await cluster.kubectl(`get pod -n ${ns} pair --no-headers`);
@@ -90,7 +94,7 @@ describe('a pod', () => {
         ],
       },
     });
-    await cluster.kubectl(`wait -n ${ns} pod/settings --for=jsonpath={.status.phase}=Succeeded --timeout=60s`);
+    await cluster.kubectl(`wait -n ${ns} pod/settings --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
     const log = await cluster.kubectl(`logs -n ${ns} settings`);
     const podIP = await cluster.kubectl(`get pod -n ${ns} settings -o jsonpath={.status.podIP}`);
     expect(log).toBe(`prepared\ncontenttier="test"\ngreen s3cret ${podIP} hello-green\n1234\n`);
@@ -110,7 +114,7 @@ describe('a pod', () => {
         ],
       },
     });
-    await cluster.kubectl(`wait -n ${ns} pod/live --for=condition=Ready --timeout=60s`);
+    await cluster.kubectl(`wait -n ${ns} pod/live --for=condition=Ready --timeout=120s`);
     expect(await cluster.kubectl(`exec -n ${ns} live -- cat /config/value`)).toBe('one');
     await cluster.kubectl(`patch configmap -n ${ns} live -p '{"data":{"value":"two"}}'`);
     await eventually(
@@ -129,7 +133,9 @@ describe('a pod', () => {
     await eventually('CrashLoopBackOff is shown', async () => /CrashLoopBackOff/.test(await cluster.kubectl(`get pod -n ${ns} crash`)));
     const pod = JSON.parse(await cluster.kubectl(`get pod -n ${ns} crash -o json`));
     expect(pod.status.containerStatuses[0].lastState.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
-    expect(await cluster.kubectl(`describe pod -n ${ns} crash`)).toMatch(/Back-off restarting failed container/);
+    await eventually('an event says so', async () =>
+      /Back-off restarting failed container/.test(await cluster.kubectl(`describe pod -n ${ns} crash`)),
+    );
   });
 
   it('is Ready only while its readiness probe passes', async () => {
@@ -148,9 +154,9 @@ describe('a pod', () => {
         ],
       },
     });
-    await cluster.kubectl(`wait -n ${ns} pod/probed --for=condition=Ready --timeout=60s`);
+    await cluster.kubectl(`wait -n ${ns} pod/probed --for=condition=Ready --timeout=120s`);
     await cluster.kubectl(`exec -n ${ns} probed -- rm /tmp/ok`);
-    await cluster.kubectl(`wait -n ${ns} pod/probed --for=condition=Ready=false --timeout=30s`);
+    await cluster.kubectl(`wait -n ${ns} pod/probed --for=condition=Ready=false --timeout=120s`);
   });
 
   it('that writes more than its limits allow is evicted, and says for what', async () => {
@@ -174,8 +180,10 @@ describe('a pod', () => {
       message: 'Usage of EmptyDir volume "cache" exceeds the limit "4Mi". ',
     });
     expect((await status('greedy')).message).toBe('Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ');
-    expect((await status('modest')).phase).toBe('Running');
-    expect(await cluster.kubectl(`get events -n ${ns} --field-selector reason=Evicted`)).toMatch(/pod\/greedy/);
+    await eventually('an event says so', async () =>
+      /pod\/greedy/.test(await cluster.kubectl(`get events -n ${ns} --field-selector reason=Evicted`)),
+    );
+    await cluster.kubectl(`wait -n ${ns} pod/modest --for=condition=Ready --timeout=120s`);
   });
 
   it('with an image that is not there waits with a clear reason', async () => {

@@ -45,14 +45,14 @@ afterAll(async () => {
 async function expectWhole(name: string): Promise<void> {
   await eventually('the node is Ready', async () => /\sReady\s/.test(await cluster.kubectl('get nodes')));
   await cluster.kubectl(`run -n ${ns} after-${name} --image=${testImages.busybox} --restart=Never -- true`);
-  await cluster.kubectl(`wait -n ${ns} pod/after-${name} --for=jsonpath={.status.phase}=Succeeded --timeout=60s`);
-  await cluster.kubectl(`delete -n ${ns} pod/after-${name} --timeout=60s`);
+  await cluster.kubectl(`wait -n ${ns} pod/after-${name} --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
+  await cluster.kubectl(`delete -n ${ns} pod/after-${name} --timeout=120s`);
   expect((await get(url)).length).toBe(3);
 }
 
 /** Exactly these containers run, none of them started anew. The sandbox of a finished pod may outlive its object by a moment. */
 async function expectRunning(before: readonly Running[]): Promise<void> {
-  await eventually('nothing else runs', async () => (await running()).length === before.length, 10_000);
+  await eventually('nothing else runs', async () => (await running()).length === before.length);
   expect(await running()).toEqual(before);
 }
 
@@ -153,7 +153,7 @@ it('a kubelet that is killed again and again while pods start and end leaves not
     }),
   });
   for (let i = 0; i < 2; i++) await killSoon(1500);
-  await cluster.kubectl(`rollout status -n ${ns} deployment/churn --timeout=60s`);
+  await cluster.kubectl(`rollout status -n ${ns} deployment/churn --timeout=120s`);
   const { items } = JSON.parse(await cluster.kubectl(`get pods -n ${ns} -l app=churn -o json`)) as { items: readonly Pod[] };
   // A pod that an early kill made fail may still stand beside its replacement.
   const live = items.filter((p) => p.status?.phase === 'Running' && p.metadata?.deletionTimestamp === undefined);
@@ -164,10 +164,14 @@ it('a kubelet that is killed again and again while pods start and end leaves not
   expect((await tracesOf(uids)).length).toBeGreaterThan(12);
   await cluster.kubectl(`delete -n ${ns} deployment/churn`);
   for (let i = 0; i < 2; i++) await killSoon(1500);
-  await cluster.kubectl(`wait -n ${ns} pods -l app=churn --for=delete --timeout=60s`);
+  // Not `kubectl wait`, which fails when they are gone before it looks.
+  await eventually('the pods are gone', async () => (await cluster.kubectl(`get pods -n ${ns} -l app=churn -o name`)) === '');
   await eventually('nothing of them is left', async () => {
-    const left = await cluster.docker.listContainers({ all: true, filters: { label: ['app=churn'] } });
-    return left.length === 0 && (await tracesOf(uids)).length === 0 && (await podRoutes()).every((r) => routesBefore.includes(r));
+    const containers = await cluster.docker.listContainers({ all: true, filters: { label: ['app=churn'] } });
+    const routes = (await podRoutes()).filter((r) => !routesBefore.includes(r));
+    const left = [...containers.flatMap((c) => c.Names), ...(await tracesOf(uids)), ...routes];
+    if (left.length > 0) throw new Error(`there are still: ${left.join('\n')}`);
+    return true;
   });
 });
 
@@ -209,14 +213,17 @@ it('what is secret stays out of all logs and events, of pods that fail too', asy
     pod('canary-image', { image: 'localhost:1/private:1' }),
   ];
   await cluster.kubectl('create -f -', { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) });
-  await cluster.kubectl(`wait -n ${ns} pod/canary-reads --for=jsonpath={.status.phase}=Succeeded --timeout=60s`);
-  await cluster.kubectl(`wait -n ${ns} pod/canary-fails --for=jsonpath={.status.phase}=Failed --timeout=60s`);
+  await cluster.kubectl(`wait -n ${ns} pod/canary-reads --for=jsonpath={.status.phase}=Succeeded --timeout=120s`);
+  await cluster.kubectl(`wait -n ${ns} pod/canary-fails --for=jsonpath={.status.phase}=Failed --timeout=120s`);
   await eventually('the image can not be had', async () =>
     /ErrImagePull|ImagePullBackOff/.test(await cluster.kubectl(`get pod -n ${ns} canary-image --no-headers`)),
   );
   const secrets = [canary, Buffer.from(canary).toString('base64'), auths['localhost:1'].auth];
-  const [logs, events] = [join(cluster.place.rootDir, 'log'), await cluster.kubectl(`get events -n ${ns} -o yaml`)];
-  expect(events).toContain('canary-image');
+  const logs = join(cluster.place.rootDir, 'log');
+  const events = await eventually('events of all three', async () => {
+    const said = await cluster.kubectl(`get events -n ${ns} -o yaml`);
+    return ['canary-reads', 'canary-fails', 'canary-image'].every((name) => said.includes(`name: ${name}\n`)) ? said : undefined;
+  });
   expect((await command('grep', ['-rlF', 'kubelet', logs])).stdout).not.toBe('');
   for (const text of secrets) {
     expect(events).not.toContain(text);
@@ -226,6 +233,10 @@ it('what is secret stays out of all logs and events, of pods that fail too', asy
 
 it('deleting a namespace leaves nothing of it in Docker', async () => {
   await cluster.kubectl(`delete namespace ${ns} --timeout=120s`, { timeoutMs: 130_000 });
-  const left = await cluster.docker.listContainers({ all: true, filters: { label: [`io.kubernetes.pod.namespace=${ns}`] } });
-  expect(left.map((c) => c.Names)).toEqual([]);
+  // A pod's object goes when its containers have ended, and its sandbox a moment later.
+  await eventually('nothing is left', async () => {
+    const left = await cluster.docker.listContainers({ all: true, filters: { label: [`io.kubernetes.pod.namespace=${ns}`] } });
+    if (left.length > 0) throw new Error(`there are still: ${left.flatMap((c) => c.Names).join(' ')}`);
+    return true;
+  });
 });

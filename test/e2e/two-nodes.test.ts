@@ -32,8 +32,8 @@ for (const url of process.argv.slice(1)) await fetch(url, { signal: AbortSignal.
 beforeAll(async () => {
   await skiff(['down', `--root-dir=${place.rootDir}`, '--wipe']);
   const result = await skiff(['up', ...place.flags, '--nodes=2']);
-  expect(result.stdout + result.stderr).toContain('Skiff is up');
-  expect(result.code).toBe(0);
+  expect(result.code, result.stdout + result.stderr).toBe(0);
+  expect(result.stdout).toContain('Skiff is up');
 });
 afterAll(() => skiff(['down', `--root-dir=${place.rootDir}`, '--wipe']));
 
@@ -44,7 +44,7 @@ it('`up --nodes 2` makes two nodes of one host, whose pods reach each other and 
   expect((await skiff(['status', `--root-dir=${place.rootDir}`])).stdout.match(/is Ready/g)).toHaveLength(2);
 
   await cluster.kubectl('apply -f -', { input: JSON.stringify({ kind: 'List', apiVersion: 'v1', items: [daemonSet, service] }) });
-  await cluster.kubectl('rollout status daemonset/web --timeout=60s');
+  await cluster.kubectl('rollout status daemonset/web --timeout=120s');
   const pods = JSON.parse(await cluster.kubectl('get pods -l app=web -o json')) as {
     items: { metadata: { name: string }; spec: { nodeName: string }; status: { podIP: string } }[];
   };
@@ -66,7 +66,8 @@ it('takes no node away, and leaves nothing of either', async () => {
   const fewer = await skiff(['up', ...place.flags, '--nodes=1']);
   expect(fewer.code).not.toBe(0);
   expect(fewer.stdout + fewer.stderr).toContain('which can’t become fewer');
-  expect((await skiff(['down', `--root-dir=${place.rootDir}`, '--wipe'])).code).toBe(0);
+  const down = await skiff(['down', `--root-dir=${place.rootDir}`, '--wipe']);
+  expect(down.code, down.stdout + down.stderr).toBe(0);
   const docker = new Docker({ socketPath: '/var/run/docker.sock' });
   for (const instance of [place.instance, `${place.instance}n2`]) {
     const label = `io.skiff.instance=${instance}`;

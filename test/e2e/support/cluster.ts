@@ -102,7 +102,7 @@ export function connect(place: ClusterPlace): RunningCluster {
   const tryKubectl: RunningCluster['tryKubectl'] = (args, o = {}) =>
     command(o.binary ?? kubectls()[0] ?? 'kubectl', ['--kubeconfig', kubeconfig, ...splitWords(args)], {
       ...(o.input === undefined ? {} : { input: o.input }),
-      timeoutMs: o.timeoutMs ?? 90_000,
+      timeoutMs: o.timeoutMs ?? 150_000,
     });
   return {
     place,
@@ -129,8 +129,8 @@ export function splitWords(text: string): readonly string[] {
   return [...text.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? '');
 }
 
-/** Polls `check` until it returns something other than undefined/false. Throws what `check` last threw, or `what`. */
-export async function eventually<T>(what: string, check: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
+/** Polls `check` until it returns something other than undefined/false. Throws `what`, caused by what `check` last threw. */
+export async function eventually<T>(what: string, check: () => Promise<T | undefined | false>, timeoutMs = 120_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   for (;;) {
