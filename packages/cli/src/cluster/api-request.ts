@@ -76,7 +76,8 @@ function callServer(access: ApiAccess, server: string, call: ApiCall): Promise<A
         // A connection of its own: another call may trust differently.
         agent: false,
         ...access.certificate,
-        signal: AbortSignal.timeout(timeoutMs),
+        // It takes whole milliseconds only.
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         headers: {
           accept: 'application/json',
           'user-agent': 'skiff',
