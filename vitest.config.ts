@@ -47,8 +47,8 @@ export default defineConfig({
         test: {
           name: 'hosts',
           include: ['test/lab/**/*.test.ts', 'test/hosts/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 400_000,
+          hookTimeout: 400_000,
           // Stories wait a good part of their time (for leases to run out, say), and each has hosts of its own.
           maxWorkers: 2,
         },

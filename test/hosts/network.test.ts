@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pod as podResource, service as serviceResource } from '@skiff/api';
+import { service as serviceResource } from '@skiff/api';
 import { eventually } from '../e2e/support/cluster.ts';
 import type { Host } from '../lab/host.ts';
 import { startCluster, type HostsCluster } from './support/cluster.ts';
-import { figure, seconds } from './support/observe.ts';
-import { expectAll, parseTally, requestArguments, type Tally } from './support/requests.ts';
+import { figure, readyPods, seconds, untilRolledOut } from './support/observe.ts';
+import { expectAll, parseTally, requestArguments, untilServed, type Tally } from './support/requests.ts';
 import { daemonSet, deployment, service } from './support/workloads.ts';
 
 const replicas = 10;
@@ -34,28 +34,25 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
       service('web-local', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'web' } }),
       service('web-headless', { clusterIP: 'None', selector: { app: 'web' } }),
     );
-    await cluster.kubectl('rollout status deployment/web --timeout=60s');
-    await cluster.kubectl('rollout status daemonset/client --timeout=60s');
-    const { items } = await cluster.client.list(podResource, 'default');
+    await untilRolledOut(cluster, 'deployment/web');
+    await untilRolledOut(cluster, 'daemonset/client');
+    const [web, client] = await Promise.all([readyPods(cluster, 'web', replicas), readyPods(cluster, 'client', cluster.nodes.length)]);
     const hostOf = (name: string | undefined): Host => cluster.lab.host(name ?? '');
-    clients = items
-      .filter((p) => p.metadata?.labels?.['app'] === 'client')
-      .map((p) => ({ name: p.metadata?.name ?? '', address: p.status?.podIP ?? '', host: hostOf(p.spec?.nodeName) }));
-    webOn = Object.fromEntries(
-      cluster.nodes.map((h) => [h.name, items.filter((p) => p.metadata?.labels?.['app'] === 'web' && p.spec?.nodeName === h.name).length]),
-    );
+    clients = client.map((p) => ({ name: p.metadata?.name ?? '', address: p.status?.podIP ?? '', host: hostOf(p.spec?.nodeName) }));
+    webOn = Object.fromEntries(cluster.nodes.map((h) => [h.name, web.filter((p) => p.spec?.nodeName === h.name).length]));
     const known = await eventually('addresses of the load balancers', async () => {
-      const [web, local] = await Promise.all(
+      const [all, local] = await Promise.all(
         ['web', 'web-local'].map((name) => cluster.client.get(serviceResource, { namespace: 'default', name })),
       );
-      const [a, b] = [web, local].map((s) => s?.status?.loadBalancer?.ingress?.[0]?.ip);
-      return a === undefined || b === undefined ? undefined : { web, local, a, b };
+      const [a, b] = [all, local].map((s) => s?.status?.loadBalancer?.ingress?.[0]?.ip);
+      return a === undefined || b === undefined ? undefined : { all, local, a, b };
     });
-    addresses.clusterIP = known.web?.spec?.clusterIP ?? '';
-    addresses.nodePort = known.web?.spec?.ports?.[0]?.nodePort ?? 0;
+    addresses.clusterIP = known.all?.spec?.clusterIP ?? '';
+    addresses.nodePort = known.all?.spec?.ports?.[0]?.nodePort ?? 0;
     addresses.localNodePort = known.local?.spec?.ports?.[0]?.nodePort ?? 0;
     addresses.loadBalancer = known.a;
     addresses.localLoadBalancer = known.b;
+    await untilAllKnowAll();
   });
   afterAll(() => cluster?.close());
 
@@ -63,6 +60,30 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
     parseTally(await host.ok('node', requestArguments({ count }, urls)));
   const fromPod = async (pod: string, count: number, urls: readonly string[]): Promise<Tally> =>
     parseTally(await cluster.control.ok('kubectl', ['exec', pod, '--', 'node', ...requestArguments({ count }, urls)]));
+  /** Every host has heard of the Services and all their pods, names included, and routes lead to all pods. */
+  const untilAllKnowAll = async (): Promise<void> => {
+    const everywhere = [...nodePorts(addresses.nodePort), `http://${addresses.loadBalancer}/`];
+    const local = [...nodePorts(addresses.localNodePort), `http://${addresses.localLoadBalancer}/`];
+    const node = (host: Host) => (args: readonly string[]) => host.ok('node', args);
+    await Promise.all([
+      untilServed('outside', node(outside), { urls: everywhere, pods: replicas }),
+      untilServed('outside', node(outside), { urls: local }),
+      ...cluster.nodes.flatMap((host) => [
+        untilServed(host.name, node(host), { urls: [`http://${addresses.clusterIP}/`], pods: replicas }),
+        untilServed(host.name, node(host), { urls: everywhere }),
+      ]),
+      ...clients.flatMap((c) => {
+        const exec = (args: readonly string[]) => cluster.control.ok('kubectl', ['exec', c.name, '--', 'node', ...args]);
+        return [
+          untilServed(c.name, exec, { urls: ['http://web/', ...clients.map((to) => `http://${to.address}:8080/`)] }),
+          eventually(`${c.name} knows all pods of web-headless`, async () => {
+            const resolve = "require('dns').promises.resolve4('web-headless.default.svc.cluster.local').then((a) => console.log(a.length))";
+            return Number(await exec(['-e', resolve])) === replicas;
+          }),
+        ];
+      }),
+    ]);
+  };
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
   const nodePorts = (port: number): readonly string[] => cluster.nodes.map((h) => `http://${h.address}:${port}/`);
 

@@ -6,8 +6,8 @@ import { testImages } from '../e2e/support/images.ts';
 import type { Host } from '../lab/host.ts';
 import type { InsideProcess } from '../lab/inside.ts';
 import { joinHost, startCluster, type HostsCluster } from './support/cluster.ts';
-import { figure, isReady, podsOf, timed } from './support/observe.ts';
-import { expectAll, failures, followLoad, requestArguments } from './support/requests.ts';
+import { figure, podsOf, readyPods, timed, untilRolledOut } from './support/observe.ts';
+import { expectAll, failures, followLoad, parseTally, requestArguments, untilServed } from './support/requests.ts';
 import { daemonSet, deployment, service } from './support/workloads.ts';
 
 /** What a program has printed so far; `until` resolves once it contains a text. */
@@ -16,7 +16,7 @@ function listen(started: InsideProcess): { text(): string; until(what: string): 
   for (const stream of [started.child.stdout, started.child.stderr]) stream.on('data', (d: Buffer) => (text += d.toString()));
   return {
     text: () => text,
-    until: async (what) => void (await eventually(`${JSON.stringify(what)} is printed`, async () => text.includes(what), 20_000)),
+    until: async (what) => void (await eventually(`${JSON.stringify(what)} is printed`, async () => text.includes(what), 60_000)),
   };
 }
 
@@ -53,8 +53,8 @@ describe('a host behind NAT, which nobody can connect to', () => {
     await cluster.lab.host('second').ok(program, args);
     await joinHost(control, hidden);
     await cluster.apply(talker(hidden.name), deployment('web', 1, { nodeName: hidden.name }), service('web'));
-    await cluster.kubectl('rollout status deployment/web --timeout=60s');
-    await cluster.kubectl('wait --for=condition=Ready pod/talker --timeout=60s');
+    await untilRolledOut(cluster, 'deployment/web');
+    await readyPods(cluster, 'talker', 1);
     web = (await podsOf(cluster, 'web'))[0]?.metadata?.name ?? '';
   });
   afterAll(() => cluster?.close());
@@ -80,8 +80,7 @@ describe('a host behind NAT, which nobody can connect to', () => {
       expect(await ok(['logs', web])).toContain('serving 1');
       const following = control.spawn(kubectl, ['logs', '-f', '--tail=1', 'talker']);
       const heard = listen(following);
-      await heard.until('line');
-      const n = Number(/line (\d+)/.exec(heard.text())?.[1]);
+      const n = Number(await eventually('a line', async () => /line (\d+)\n/.exec(heard.text())?.[1]));
       await heard.until(`line ${n + 2}`);
       following.kill();
       await following.ended;
@@ -122,12 +121,7 @@ describe('a host behind NAT, which nobody can connect to', () => {
       const forward = control.spawn(kubectl, ['port-forward', 'service/web', '18080:80']);
       const said = listen(forward);
       await said.until('Forwarding from 127.0.0.1:18080');
-      const tally = JSON.parse(
-        (await control.ok('node', [...requestArguments({ count: 40, atOnce: 8 }, ['http://127.0.0.1:18080/'])]))
-          .trim()
-          .split('\n')
-          .at(-1) ?? '',
-      ) as { answered: number; failed: object };
+      const tally = parseTally(await control.ok('node', requestArguments({ count: 40, atOnce: 8 }, ['http://127.0.0.1:18080/'])));
       expect(tally).toMatchObject({ answered: 40, failed: {} });
       forward.kill();
       await forward.ended;
@@ -185,10 +179,8 @@ describe('a host behind NAT, which nobody can connect to', () => {
   it('is reached from every apiserver, by a tunnel to each', async () => {
     const second = cluster.lab.host('second');
     for (const host of [control, second])
-      await eventually(
-        `${host.name} has the tunnel`,
-        async () => /"node":"hidden".*a node has opened its tunnel/.test(await host.ok('cat', ['/var/lib/skiff/log/apiserver.log'])),
-        30_000,
+      await eventually(`${host.name} has the tunnel`, async () =>
+        /"node":"hidden".*a node has opened its tunnel/.test(await host.ok('cat', ['/var/lib/skiff/log/apiserver.log'])),
       );
     for (const host of [control, second]) {
       const server = `--server=https://${host.address}:6443`;
@@ -218,7 +210,7 @@ describe('a host behind NAT, which nobody can connect to', () => {
       processes: Record<string, { pid: number }>;
     };
     await control.ok('kill', ['-9', String(processes['apiserver']?.pid)]);
-    const ms = await timed('logs', async () => (await control.run('kubectl', ['logs', web])).code === 0, 30_000);
+    const ms = await timed('logs', async () => (await control.run('kubectl', ['logs', web])).code === 0);
     figure('apiserver killed, logs from a hidden node after', `${Math.round(ms)} ms`);
   });
 });
@@ -228,7 +220,7 @@ describe('a rollout under load, over three hosts', () => {
   beforeAll(async () => {
     cluster = await startCluster({ name: 'rollout', hosts: 3 });
     await cluster.apply(deployment('web', 6), daemonSet('client'), service('web', { type: 'NodePort' }));
-    for (const name of ['deployment/web', 'daemonset/client']) await cluster.kubectl(`rollout status ${name} --timeout=60s`);
+    for (const name of ['deployment/web', 'daemonset/client']) await untilRolledOut(cluster, name);
   });
   afterAll(() => cluster?.close());
 
@@ -236,31 +228,29 @@ describe('a rollout under load, over three hosts', () => {
     const { spec } = await cluster.client.get(serviceResource, { namespace: 'default', name: 'web' });
     const nodePort = spec?.ports?.find((p) => p.name === 'http')?.nodePort ?? 0;
     const urls = [`http://${spec?.clusterIP}/`, ...cluster.nodes.map((h) => `http://${h.address}:${nodePort}/`)];
-    const clients = await podsOf(cluster, 'client');
+    const clients = (await readyPods(cluster, 'client', cluster.nodes.length)).map((p) => p.metadata?.name ?? '');
+    const inside = [urls[0] ?? '', 'http://web/'];
+    // The story begins when all clients know the Service.
+    await Promise.all([
+      ...cluster.nodes.map((h) => untilServed(h.name, (args) => h.ok('node', args), { urls })),
+      ...clients.map((name) =>
+        untilServed(name, (args) => cluster.control.ok('kubectl', ['exec', name, '--', 'node', ...args]), { urls: inside }),
+      ),
+    ]);
     const loads = await Promise.all([
       ...cluster.nodes.map((h) => followLoad(h.spawn('node', requestArguments({ count: 0, atOnce: 16, perSecond: 60 }, urls)))),
-      ...clients.map((p) =>
-        followLoad(
-          cluster.control.spawn('kubectl', [
-            'exec',
-            '-i',
-            p.metadata?.name ?? '',
-            '--',
-            'node',
-            ...requestArguments({ count: 0, atOnce: 16, perSecond: 60 }, [urls[0] ?? '', 'http://web/']),
-          ]),
-        ),
-      ),
+      ...clients.map((name) => {
+        const load = requestArguments({ count: 0, atOnce: 16, perSecond: 60 }, inside);
+        return followLoad(cluster.control.spawn('kubectl', ['exec', '-i', name, '--', 'node', ...load]));
+      }),
     ]);
     const times: number[] = [];
     for (const image of [testImages.web2, testImages.web1]) {
       const started = performance.now();
       await cluster.kubectl(`set image deployment/web main=${image}`);
-      await cluster.kubectl('rollout status deployment/web --timeout=120s');
-      await eventually('the old pods are gone', async () => {
-        const pods = await podsOf(cluster, 'web');
-        return pods.length === 6 && pods.every(isReady);
-      });
+      await untilRolledOut(cluster, 'deployment/web');
+      // The old ones are gone then.
+      await readyPods(cluster, 'web', 6);
       times.push(Math.round(performance.now() - started));
     }
     const tallies = await Promise.all(loads.map((l) => l.end()));
@@ -279,16 +269,15 @@ describe('a rollout under load, over three hosts', () => {
     const container = { name: 'main', image: testImages.web1, command: ['node', '-e', program] };
     const rude = { ...container, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } };
     await cluster.apply(deployment('rude', 6, { terminationGracePeriodSeconds: 30, containers: [rude] }), service('rude'));
-    await cluster.kubectl('rollout status deployment/rude --timeout=120s');
+    await untilRolledOut(cluster, 'deployment/rude');
     const { spec } = await cluster.client.get(serviceResource, { namespace: 'default', name: 'rude' });
-    const arguments_ = requestArguments({ count: 0, atOnce: 16, perSecond: 50 }, [`http://${spec?.clusterIP}/`]);
+    const urls = [`http://${spec?.clusterIP}/`];
+    await Promise.all(cluster.nodes.map((h) => untilServed(h.name, (args) => h.ok('node', args), { urls })));
+    const arguments_ = requestArguments({ count: 0, atOnce: 16, perSecond: 50 }, urls);
     const loads = await Promise.all(cluster.nodes.map((h) => followLoad(h.spawn('node', arguments_))));
     await cluster.kubectl('rollout restart deployment/rude');
-    await cluster.kubectl('rollout status deployment/rude --timeout=120s');
-    await eventually('the old pods are gone', async () => {
-      const pods = await podsOf(cluster, 'rude');
-      return pods.length === 6 && pods.every(isReady);
-    });
+    await untilRolledOut(cluster, 'deployment/rude');
+    await readyPods(cluster, 'rude', 6);
     const tallies = await Promise.all(loads.map((l) => l.end()));
     figure(
       'rollout of a program that dies at SIGTERM',

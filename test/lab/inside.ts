@@ -111,3 +111,15 @@ export async function runInside(
     clearTimeout(timer);
   }
 }
+
+/** What a program prints first. Throws with its errors when it ends before it says a word. */
+export function firstWords({ child, ended }: InsideProcess): Promise<string> {
+  let errors = '';
+  child.stderr.on('data', (d: Buffer) => {
+    errors += d.toString();
+  });
+  return new Promise((resolve, reject) => {
+    child.stdout.once('data', (d: Buffer) => resolve(d.toString()));
+    ended.then((code) => reject(new Error(`${child.spawnargs.slice(-3).join(' ')} ended with ${code}: ${errors}`)), reject);
+  });
+}

@@ -1,7 +1,8 @@
+import { node as nodeResource } from '@skiff/api';
 import { createClient, parseKubeconfig, type Client } from '@skiff/client';
 import { busyboxImage, nodeImage, type HostImage } from '@skiff/testing/host-image';
 import { testImages, webProgram } from '../../e2e/support/images.ts';
-import { splitWords, type CommandResult } from '../../e2e/support/cluster.ts';
+import { eventually, splitWords, type CommandResult } from '../../e2e/support/cluster.ts';
 import type { Host } from '../../lab/host.ts';
 import type { RunOptions } from '../../lab/inside.ts';
 import { startLab, type Lab, type LabOptions } from '../../lab/lab.ts';
@@ -90,6 +91,13 @@ export async function startCluster(o: ClusterOptions): Promise<HostsCluster> {
       },
       [Symbol.asyncDispose]: () => cluster.close(),
     };
+    // A node is Ready a little before pods may go there.
+    await eventually('pods may be placed on all nodes', async () => {
+      const { items } = await client.list(nodeResource);
+      const taints = items.flatMap((n) => (n.spec?.taints ?? []).map((t) => `${n.metadata?.name} ${t.key}`));
+      if (items.length === nodes.length && !taints.some((t) => t.includes('node.kubernetes.io/'))) return true;
+      throw new Error(`${items.length} nodes; taints: ${taints.join(', ')}`);
+    });
     return cluster;
   } catch (error) {
     await lab.close();

@@ -14,6 +14,35 @@ export async function podsOf(cluster: HostsCluster, app: string): Promise<readon
 export const isReady = (pod: Pod): boolean =>
   pod.metadata?.deletionTimestamp === undefined && pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
+const describePod = ({ metadata, spec, status }: Pod): string => {
+  const ready = status?.conditions?.find((c) => c.type === 'Ready');
+  const deleted = metadata?.deletionTimestamp === undefined ? '' : ', being deleted';
+  const containers = JSON.stringify(
+    (status?.containerStatuses ?? []).map((c) => ({ ready: c.ready, restarts: c.restartCount, ...c.state })),
+  );
+  return `${metadata?.name} on ${spec?.nodeName}${deleted}: Ready ${ready?.status} ${ready?.message ?? ''}${containers}`;
+};
+
+/** The app's pods, once there are so many, all of them ready. The error tells how they are. */
+export const readyPods = (cluster: HostsCluster, app: string, count: number): Promise<readonly Pod[]> =>
+  eventually(
+    `${count} pods of ${app} are ready`,
+    async () => {
+      const pods = await podsOf(cluster, app);
+      if (pods.length === count && pods.every(isReady)) return pods;
+      throw new Error(`there are ${pods.length}: ${pods.map(describePod).join('; ')}`);
+    },
+    120_000,
+  );
+
+/** `rollout status` of a workload that is named like its app. The error tells how its pods are. */
+export async function untilRolledOut(cluster: HostsCluster, workload: string): Promise<void> {
+  const done = await cluster.tryKubectl(`rollout status ${workload} --timeout=150s`, { timeoutMs: 160_000 });
+  if (done.code === 0) return;
+  const pods = await podsOf(cluster, workload.split('/')[1] ?? '');
+  throw new Error(`${workload}: ${done.stdout}${done.stderr}${pods.map(describePod).join('; ')}`);
+}
+
 /** Addresses that the app's EndpointSlices offer for new connections on a host. */
 export async function readyEndpoints(cluster: HostsCluster, app: string, host: Host): Promise<readonly string[]> {
   const { items } = await cluster.client.list(endpointSlice, 'default', { labelSelector: `kubernetes.io/service-name=${app}` });

@@ -1,3 +1,4 @@
+import { eventually } from '../../e2e/support/cluster.ts';
 import type { InsideProcess } from '../../lab/inside.ts';
 
 /** What came of many requests, each on a connection of its own to the stories' web server. */
@@ -17,18 +18,18 @@ export interface Tally {
 
 /**
  * A program for `node -e`: arguments are the number of requests (0: until its input ends), how many at a time, how many a second
- * (0: as fast as it goes), and URLs, taken in turn. Prints `on`, then the tally as JSON. An answer is `version pod client`.
+ * (0: as fast as it goes), after how many ms of silence a request has failed, and URLs, taken in turn. Prints `on`, then the tally as JSON. An answer is `version pod client`.
  */
 export const requestsProgram = `
 const http = require('http');
-const [count, atOnce, perSecond, ...urls] = process.argv.slice(1).map((a, i) => (i < 3 ? Number(a) : a));
+const [count, atOnce, perSecond, timeout, ...urls] = process.argv.slice(1).map((a, i) => (i < 4 ? Number(a) : a));
 const began = performance.now();
 const tally = { answered: 0, failed: {}, pods: {}, clients: {}, ms: 0, slowestMs: 0, failedAtMs: [] };
 const add = (table, key) => { table[key] = (table[key] || 0) + 1; };
 const one = (url) => new Promise((done) => {
   const from = performance.now();
   const fail = (why) => { add(tally.failed, why); if (tally.failedAtMs.length < 100) tally.failedAtMs.push(Math.round(from - began)); done(); };
-  const request = http.request(url, { agent: false, timeout: 10000 }, (answer) => {
+  const request = http.request(url, { agent: false, timeout }, (answer) => {
     let text = '';
     answer.on('data', (d) => { text += d; });
     answer.on('error', (e) => fail(e.code || e.message));
@@ -67,16 +68,49 @@ Promise.all(Array.from({ length: atOnce }, worker)).then(() => {
 });
 `;
 
-export const requestArguments = (o: { count: number; atOnce?: number; perSecond?: number }, urls: readonly string[]): readonly string[] => [
-  '-e',
-  requestsProgram,
-  String(o.count),
-  String(o.atOnce ?? 16),
-  String(o.perSecond ?? 0),
-  ...urls,
-];
+interface RequestOptions {
+  readonly count: number;
+  readonly atOnce?: number;
+  readonly perSecond?: number;
+  /** Default 10 s. */
+  readonly timeoutMs?: number;
+}
 
-export const parseTally = (output: string): Tally => JSON.parse(output.trim().split('\n').at(-1) ?? '') as Tally;
+/** Arguments of `node`. Throws when there is no URL to ask. */
+export function requestArguments(o: RequestOptions, urls: readonly string[]): readonly string[] {
+  if (urls.length === 0) throw new Error('requests need a URL');
+  return ['-e', requestsProgram, ...[o.count, o.atOnce ?? 16, o.perSecond ?? 0, o.timeoutMs ?? 10_000].map(String), ...urls];
+}
+
+/** Throws with what was printed instead of a tally. */
+export function parseTally(output: string): Tally {
+  const last = output.trim().split('\n').at(-1) ?? '';
+  if (!last.startsWith('{')) throw new Error(`no tally of requests, but ${JSON.stringify(output.slice(-500))}`);
+  return JSON.parse(last) as Tally;
+}
+
+/**
+ * Resolves once every URL answers a client, and so many pods do: what a host knows of Services comes a little after the API's word.
+ * `ask` runs `node` with these arguments at the client and resolves with what it printed.
+ */
+export const untilServed = (
+  client: string,
+  ask: (nodeArguments: readonly string[]) => Promise<string>,
+  o: { readonly urls: readonly string[]; readonly pods?: number },
+): Promise<true> =>
+  eventually(
+    `${client}: ${o.urls.join(', ')} answer`,
+    async () => {
+      const pods = o.pods ?? 1;
+      const count = Math.max(o.urls.length, pods === 1 ? 1 : pods * 12);
+      const tally = parseTally(await ask(requestArguments({ count, timeoutMs: 2_000 }, o.urls)));
+      expectAll(tally, client);
+      const seen = Object.keys(tally.pods).length;
+      if (seen < pods) throw new Error(`${count} requests were answered by ${seen} of ${pods} pods`);
+      return true;
+    },
+    120_000,
+  );
 
 /** Throws, with what failed and when, unless every request was answered. */
 export function expectAll(tally: Tally, what: string): void {
@@ -111,7 +145,8 @@ export async function followLoad(started: InsideProcess): Promise<Load> {
   return {
     async end() {
       started.child.stdin.end();
-      await started.ended;
+      const code = await started.ended;
+      if (code !== 0) throw new Error(`the load ended with ${code}: ${errors}${output.slice(-500)}`);
       return parseTally(output);
     },
   };
