@@ -89,7 +89,7 @@ it('lets any number wait for containers, and still asks for their end', async ()
       if (request.url?.includes('/kill') === true) for (const w of waiting) w.end('{"StatusCode":0}');
     }
   });
-  const { runtime } = runtimeAt(engine.socketPath, 5000);
+  const { runtime } = runtimeAt(engine.socketPath, 60_000);
   const waits = Array.from({ length: 150 }, (_, i) => runtime.waitContainer(`c${i}`, notAborted()));
   while (waiting.length < waits.length) await new Promise((resolve) => setTimeout(resolve, 5));
   await runtime.signalContainer('c0', 'SIGTERM');
