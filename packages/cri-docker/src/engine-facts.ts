@@ -47,6 +47,7 @@ export function createEngineFacts(engine: Engine): EngineFactsReader {
       handlers: ['', ...Object.keys(info.Runtimes ?? {})],
       recursiveReadOnlyMounts: Number(info.ServerVersion.split('.')[0]) >= 25,
       supplementalGroupsPolicy: true,
+      imageMounts: false,
       cdi: (info.CDISpecDirs ?? []).length > 0,
       liveRestore: info.LiveRestoreEnabled ?? false,
       rootDirectory: info.DockerRootDir,

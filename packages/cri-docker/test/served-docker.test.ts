@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -30,7 +30,9 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
     directory = await mkdtemp(path.join(os.tmpdir(), 'skiff-cri-'));
     const socket = path.join(directory, 'cri.sock');
     await new Promise<void>((resolve, reject) => {
-      served = serveRuntime(docker, { socket, clock: systemClock, log: silentLogger, onListening: resolve }, stop.signal);
+      const imageDirectory = path.join(directory, 'images');
+      const config = { socket, imageDirectory, clock: systemClock, log: silentLogger, onListening: resolve };
+      served = serveRuntime(docker, config, stop.signal);
       served.catch(reject);
     });
     const config = { endpoint: `unix://${socket}`, instance: 'test', podLogsDirectory: path.join(directory, 'logs') };
@@ -61,9 +63,28 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
   }));
 
   it('tells what the CRI has no fields for', async () => {
-    expect(await remote.runtime.status()).toEqual(await docker.runtime.status());
+    // The engine has no mounts of images, the server has.
+    expect(await remote.runtime.status()).toEqual({ ...(await docker.runtime.status()), imageMounts: true });
     expect(await remote.runtime.version()).toMatchObject({ runtimeName: 'docker' });
     expect(await remote.images.imageStatus(image)).toMatchObject({ repoTags: [image] });
+  });
+
+  it('mounts images, and keeps what they hold only as long as there is a container', async () => {
+    const sandbox = await remote.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+    const id = (await remote.images.imageStatus(image))?.id ?? '';
+    const mount = { containerPath: '/image', hostPath: '', image: { id, reference: image, subPath: 'bin' }, readOnly: true } as const;
+    const command = ['sh', '-c', 'touch /image/x; /image/busybox echo from the image'];
+    const config = containerConfig(image, command, { mounts: [{ ...mount, propagation: 'private' }] });
+    const container = await remote.runtime.createContainer(sandbox.id, config);
+    await remote.runtime.startContainer(container);
+    await remote.runtime.waitContainer(container, never);
+    const said: string[] = [];
+    for await (const line of remote.runtime.containerLogs(container, { follow: true, signal: never })) said.push(line.line.toString());
+    expect(said.sort()).toEqual([expect.stringContaining('from the image'), expect.stringContaining('Read-only file system')]);
+    expect(await readdir(path.join(directory, 'images'))).toEqual([id.replace('sha256:', '')]);
+    await remote.runtime.removeContainer(container);
+    expect(await readdir(path.join(directory, 'images'))).toEqual([]);
+    await remote.runtime.removePodSandbox(sandbox.id);
   });
 
   it('forwards ports and resizes terminals', async () => {

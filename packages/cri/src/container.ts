@@ -10,8 +10,10 @@ export type MountPropagation = 'private' | 'host-to-container' | 'bidirectional'
 
 export interface Mount {
   readonly containerPath: string;
-  /** Path on the node, as the runtime sees it. It exists. */
+  /** Path on the node, as the runtime sees it. It exists. '' where `image` says what is mounted. */
   readonly hostPath: string;
+  /** The root file system of an image, or what is at `subPath` in it, always read-only. A runtime without `imageMounts` throws `invalid`. */
+  readonly image?: { readonly id: string; readonly reference: string; readonly subPath?: string };
   readonly readOnly: boolean;
   /** Sub-mounts are read-only too. A runtime that can't throws `invalid`. */
   readonly recursiveReadOnly?: boolean;

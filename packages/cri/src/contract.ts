@@ -37,6 +37,8 @@ export interface RuntimeStatus {
   readonly recursiveReadOnlyMounts: boolean;
   /** `strict` is heeded, and containers tell their user. */
   readonly supplementalGroupsPolicy: boolean;
+  /** Mounts may name images; elsewhere `extractImage` is for that. */
+  readonly imageMounts: boolean;
   /** Containers keep running while the runtime's daemon restarts. */
   readonly liveRestore: boolean;
   /** The daemon's process in the node's PID namespace, where it is known. */

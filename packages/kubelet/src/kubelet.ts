@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Node, node as nodes, pod as pods, runtimeClass as runtimeClasses, service as services } from '@skiff/api';
-import { type DeepReadonly, hasReason } from '@skiff/apimachinery';
+import { hasReason } from '@skiff/apimachinery';
 import { type Client, createEventRecorder, createInformer } from '@skiff/client';
 import { aborted, childSignal, type Clock, type Logger, supervise } from '@skiff/component-base';
 import type { ContainerRuntime, Image } from '@skiff/cri';
@@ -14,13 +14,12 @@ import { BackOff } from './images/back-off.ts';
 import { createKubeletMetrics } from './metrics/kubelet-metrics.ts';
 import { measureRuntime } from './metrics/measured-runtime.ts';
 import { followNodes, runningSandboxes } from './network/nodes/follow-nodes.ts';
-import { podCidrsOf } from './network/nodes/peer.ts';
 import { createPodNetwork } from './network/pod-network.ts';
 import { readHostDns } from './network/resolv-conf.ts';
 import { createApiContact } from './node/api-contact.ts';
-import { renewNodeLease } from './node/lease.ts';
 import { readUsage } from './node/machine.ts';
 import { createNodeReporter, nodeReference, type NodeReporter } from './node/node-reporter.ts';
+import { createRegistration } from './node/registration.ts';
 import { createPodObjects } from './objects/pod-objects.ts';
 import { createAllocations } from './pod/allocations.ts';
 import { checkFit } from './pod/resource-fit.ts';
@@ -152,15 +151,10 @@ export function createKubelet(
         volumesInUse: () => volumesInUse(),
       },
     );
-    const learnCidr = (n: DeepReadonly<Node>): void => {
-      const cidrs = config.podCidrs.length > 0 ? config.podCidrs : podCidrsOf(n);
-      if (cidrs.length === 0) return;
-      const ready = network.status().ready;
-      network.setPodCidrs(cidrs);
-      if (!ready) node.poke();
-    };
-    if (config.podCidrs.length > 0) learnCidr({});
-    nodeInformer.subscribe({ onAdd: learnCidr, onUpdate: learnCidr });
+    const registration = createRegistration(
+      { nodeName: config.nodeName, podCidrs: config.podCidrs, leaseDurationMs },
+      { client, informer: nodeInformer, node, network, events, contact, clock, log },
+    );
 
     const staticPods = staticPodsOf(config, {
       informer: podInformer,
@@ -179,6 +173,7 @@ export function createKubelet(
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
     const nodeImages = createNodeImages(config, {
       images,
+      imageMounts: status.imageMounts,
       client,
       objects,
       tokens,
@@ -237,6 +232,7 @@ export function createKubelet(
       hostMount,
       workers: () => manager.workers(),
       pullRecords: nodeImages.records,
+      volumeImages: () => nodeImages.volumes.inUse(),
       metrics,
       events,
       onChange: () => node.poke(),
@@ -337,36 +333,13 @@ export function createKubelet(
       node.imagesChanged();
       garbage.notePulled(image).catch((error: unknown) => log.error({ err: error }, 'a fetched image could not be recorded'));
     };
-    const lease = (s: AbortSignal): Promise<void> =>
-      renewNodeLease(
-        {
-          nodeName: config.nodeName,
-          nodeUid: () => node.current()?.metadata?.uid,
-          durationSeconds: config.leaseDurationSeconds,
-          renewIntervalMs: leaseDurationMs / 4,
-          renewed: () => contact.noteAnswer(),
-        },
-        { client, clock, log },
-        s,
-      );
-    const register = async (s: AbortSignal): Promise<void> => {
-      learnCidr(await node.register(s));
-      events.event(nodeReference(config.nodeName), 'Normal', 'Starting', 'Starting kubelet.');
-      // Once the network is up, say so without waiting for the next turn.
-      void watchReadiness(s);
-      await Promise.all([node.run(s), lease(s)]);
-    };
-    const watchReadiness = async (s: AbortSignal): Promise<void> => {
-      while (!s.aborted && !network.status().ready) await clock.sleep(20, s).catch(() => undefined);
-      node.poke();
-    };
     return {
       parts: { pods: manager, context, node, runtime: deps.runtime, localVolumes, claimStats, stats },
       loops: [
         ['informers', async () => void (await Promise.all(informing))],
         ['events', (s) => events.run(s)],
         ['network', (s) => network.run(s)],
-        ['node', register],
+        ['node', (s) => registration.run(s)],
         ['pods', (s) => manager.run(s)],
         ['plugins', (s) => plugins.run(s)],
         ['allocations', (s) => allocations.run(s, manager.adopted, () => manager.workers().map((w) => w.pod.metadata.uid))],

@@ -77,6 +77,8 @@ export function createNodeGuards(
     readonly hostMount: HostMount;
     readonly workers: () => readonly PodWorker[];
     readonly pullRecords: PullRecords;
+    /** IDs of images that pods mount. */
+    readonly volumeImages: () => readonly string[];
     readonly metrics: KubeletMetrics;
     readonly events: EventRecorder;
     /** The node's conditions may be others now. */
@@ -95,13 +97,14 @@ export function createNodeGuards(
     { file: path.join(config.rootDirectory, 'pulled-images.json'), ...config.imageGarbage },
     { images, clock, log },
   );
+  const inUse = async (): Promise<ReadonlySet<string>> => new Set([...(await imagesInUse(runtime)), ...deps.volumeImages()]);
   const eviction = createEvictionManager(config.eviction, {
     usage: () => stats.node(),
     workers,
     measure: (list, what) => stats.measure(list, what),
     reclaimDisk: async () => {
       await removeDeadContainers(workers(), { runtime, log });
-      await garbage.reclaim(await imagesInUse(runtime));
+      await garbage.reclaim(await inUse());
     },
     event: (pod, message, annotations) => events.event(pod, 'Warning', 'Evicted', message, { annotations }),
     nodeEvent: (reason, message) => events.event(nodeReference(config.nodeName), 'Warning', reason, message),
@@ -124,7 +127,7 @@ export function createNodeGuards(
     while (!s.aborted) {
       await clock.sleep(imageGarbageIntervalMs, s).catch(() => undefined);
       if (s.aborted) return;
-      deps.metrics.imagesRemoved(await garbage.collect(await imagesInUse(runtime)));
+      deps.metrics.imagesRemoved(await garbage.collect(await inUse()));
       await deps.pullRecords.forgetGone(async () => new Set((await images.listImages()).map((i) => i.id)));
     }
   };

@@ -34,6 +34,8 @@ export function createNodeImages(
   config: KubeletConfig,
   deps: {
     readonly images: ImageService;
+    /** The runtime takes mounts that name images. */
+    readonly imageMounts: boolean;
     readonly client: Client;
     readonly objects: PodObjects;
     readonly tokens: ServiceAccountTokens;
@@ -77,6 +79,6 @@ export function createNodeImages(
     manager,
     records,
     credentials,
-    volumes: createImageVolumes({ rootDirectory }, { manager, images, hostMount, credentials, event }),
+    volumes: createImageVolumes({ rootDirectory }, { manager, images, runtimeMounts: deps.imageMounts, hostMount, credentials, event }),
   };
 }

@@ -51,8 +51,9 @@ export function addCriCommand(program: Command, o: { dockerSocket: string }): vo
         stateDirectory: join('/run/skiff-cri', options.instance),
         log,
       });
+      const imageDirectory = join('/var/lib/skiff-cri', options.instance, 'images');
       const onListening = (): void => log.info({ socket }, 'serving');
-      await serveRuntime(docker, { socket, clock: systemClock, log, network, onListening }, processSignal());
+      await serveRuntime(docker, { socket, clock: systemClock, log, network, imageDirectory, onListening }, processSignal());
       docker.close();
     });
 }

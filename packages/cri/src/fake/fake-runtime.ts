@@ -97,6 +97,7 @@ export function createFakeRuntime(o: {
       handlers: [''],
       recursiveReadOnlyMounts: false,
       supplementalGroupsPolicy: false,
+      imageMounts: false,
       liveRestore: true,
     }),
     runPodSandbox: async (config, { onCreated }) => {

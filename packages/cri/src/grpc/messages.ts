@@ -92,9 +92,15 @@ export interface WireMount {
   readonly readonly: boolean;
   readonly propagation: 'PROPAGATION_PRIVATE' | 'PROPAGATION_HOST_TO_CONTAINER' | 'PROPAGATION_BIDIRECTIONAL';
   readonly recursiveReadOnly: boolean;
+  readonly image: WireImageSpec | null;
+  readonly imageSubPath: string;
 }
 export interface WireImageSpec {
   readonly image: string;
+  /** As the pod spells it. */
+  readonly userSpecifiedImage: string;
+  /** What the image is known by, in statuses. */
+  readonly imageRef: string;
 }
 export interface WireContainerMetadata {
   readonly name: string;

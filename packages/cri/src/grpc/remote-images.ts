@@ -83,7 +83,7 @@ export function createRemoteImages(channel: CriChannel): ImageService {
     extractImage: async (id) => {
       throw new RuntimeError(
         'invalid',
-        `the CRI has no call that unpacks an image (${id}) into a directory: image volumes need Docker Engine`,
+        `this container runtime can't mount images (${id}): image volumes need Docker Engine, containerd 2.1 or CRI-O 1.31`,
       );
     },
   };

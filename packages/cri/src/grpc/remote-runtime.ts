@@ -1,12 +1,11 @@
-import { access } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock, Logger } from '@skiff/component-base';
 import type { Container } from '../container.ts';
-import type { ContainerRuntime, RuntimeService, RuntimeStatus } from '../contract.ts';
+import type { ContainerRuntime, RuntimeService } from '../contract.ts';
 import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
 import type { PodSandboxConfig } from '../sandbox.ts';
 import { type CallOptions, createCriChannel } from './channel.ts';
-import { cniPlacesOf, installCniPlugin, removeCniPlugin, withSandboxAddress } from './cni-plugin.ts';
+import { withSandboxAddress } from './cni-plugin.ts';
 import { readLogFile, removeLogFile } from './log-file.ts';
 import { type LogLimits, rotateLog } from './log-rotation.ts';
 import type {
@@ -21,8 +20,8 @@ import type {
 } from './messages.ts';
 import { followRemoteEvents } from './remote-events.ts';
 import { createRemoteImages } from './remote-images.ts';
+import { createRemoteStatus } from './remote-status.ts';
 import { createRemotePortForwarder, dialProcess } from './remote-streams.ts';
-import { runtimeInfoKey } from './runtime-info.ts';
 import {
   fromWireContainer,
   fromWireContainerStatus,
@@ -66,15 +65,6 @@ const names = {
 /** A stop signal goes out with the longest grace there is; whoever wants it sooner sends SIGKILL. */
 const rotationMs = 10_000;
 const graceSeconds = 365 * 24 * 3600;
-
-interface StatusAnswer {
-  readonly status: {
-    readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[];
-  } | null;
-  readonly info: Strings;
-  readonly features: { readonly supplementalGroupsPolicy: boolean } | null;
-  readonly runtimeHandlers: readonly { readonly name: string; readonly features: { readonly recursiveReadOnlyMounts: boolean } | null }[];
-}
 
 /**
  * A container runtime behind a CRI v1 endpoint (containerd, CRI-O, or `serveRuntime`). Beyond the contract:
@@ -185,35 +175,12 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     };
     await rotateLog(logPath, limits, { reopen, stamp: new Date(deps.clock.now()).toISOString().replace(/\D/g, '') });
   };
-  const askStatus = (): Promise<StatusAnswer> => call<StatusAnswer>('Status', { verbose: true }, read);
-  let networkPrepared = false;
-  const status: RuntimeService['status'] = async () => {
-    let answer = await askStatus();
-    // Skiff's own end may leave the network alone.
-    if (answer.info[runtimeInfoKey] !== undefined && answer.info['config'] === undefined) return readStatus(answer);
-    if (!networkPrepared || !conditionOf(answer, 'NetworkReady').ready) {
-      try {
-        await installCniPlugin(cniPlacesOf(answer.info['config']));
-        networkPrepared = true;
-      } catch (error) {
-        return { ...(await readStatus(answer)), ready: false, message: error instanceof Error ? error.message : String(error) };
-      }
-      // The runtime sees the new configuration within moments.
-      for (let left = 40; left > 0 && !conditionOf(answer, 'NetworkReady').ready; left--) {
-        await deps.clock.sleep(50, closed.signal);
-        answer = await askStatus();
-      }
-    }
-    return readStatus(answer);
-  };
+  const { version, status, removeTraces } = createRemoteStatus({ call, clock: deps.clock, closed: closed.signal });
   /** The streaming calls answer with a URL on this host. */
   const urlOf = async (method: string, request: object): Promise<string> => (await call<{ url: string }>(method, request)).url;
 
   const runtime: RuntimeService = {
-    version: async () => {
-      const v = await call<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }>('Version', { version: 'v1' }, read);
-      return { runtimeName: v.runtimeName, runtimeVersion: v.runtimeVersion, apiVersion: v.runtimeApiVersion };
-    },
+    version,
     status,
     runPodSandbox: async (sandbox, { signal, onCreated }) => {
       const wire = renderSandbox(sandbox);
@@ -361,39 +328,10 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
         await deps.clock.sleep(rotationMs, signal).catch(() => undefined);
       }
     },
-    removeTraces: async () => removeCniPlugin(cniPlacesOf((await askStatus()).info['config'])),
+    removeTraces,
     close: () => {
       closed.abort();
       channel.close();
     },
-  };
-}
-
-function conditionOf(answer: StatusAnswer, type: 'RuntimeReady' | 'NetworkReady'): { ready: boolean; message: string } {
-  const found = answer.status?.conditions.find((c) => c.type === type);
-  if (found === undefined) return { ready: false, message: `the runtime tells no condition ${type}` };
-  return { ready: found.status, message: found.message };
-}
-
-async function readStatus(answer: StatusAnswer): Promise<RuntimeStatus> {
-  const conditions = [conditionOf(answer, 'RuntimeReady'), conditionOf(answer, 'NetworkReady')];
-  const bad = conditions.find((c) => !c.ready);
-  const told = answer.info[runtimeInfoKey] === undefined ? {} : (JSON.parse(answer.info[runtimeInfoKey]) as Partial<RuntimeStatus>);
-  const unified = await access('/sys/fs/cgroup/cgroup.controllers').then(
-    () => true,
-    () => false,
-  );
-  const configured = answer.info['config'] ?? '';
-  return {
-    ready: bad === undefined,
-    message: bad?.message ?? '',
-    cgroupVersion: unified ? 2 : 1,
-    cgroupDriver: /"SystemdCgroup":\s*true/.test(configured) ? 'systemd' : 'cgroupfs',
-    handlers: [...new Set(['', ...answer.runtimeHandlers.map((h) => h.name)])],
-    recursiveReadOnlyMounts: answer.runtimeHandlers.find((h) => h.name === '')?.features?.recursiveReadOnlyMounts ?? false,
-    supplementalGroupsPolicy: answer.features?.supplementalGroupsPolicy ?? false,
-    // Shims keep containers running while the daemon is away.
-    liveRestore: true,
-    ...told,
   };
 }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { containerConfig, sandboxConfig } from '../conformance.ts';
 import { createFakeRuntime } from '../fake/index.ts';
 import { createRuntimeCalls, type ServedParts } from './serve-calls.ts';
+import { createImageMounts } from './serve-image-mounts.ts';
 import { toWireSandboxConfig } from './wire-sandbox.ts';
 
 type CallByName = Record<string, (request: object, signal: AbortSignal) => Promise<object>>;
@@ -11,7 +12,12 @@ const never = new AbortController().signal;
 it.each(['x', '[1]', 'null', '{"io.kubernetes.pod.uid":"other"}'])("takes no pod's annotation for its own notes: %s", async (value) => {
   const annotations = { note: 'kept', 'io.skiff.served.labels': value, 'io.skiff.served.log-directory': '/etc' };
   const target = createFakeRuntime({ clock: systemClock });
-  const calls = createRuntimeCalls({ target, clock: systemClock, log: silentLogger } as unknown as ServedParts) as unknown as CallByName;
+  const calls = createRuntimeCalls({
+    target,
+    clock: systemClock,
+    log: silentLogger,
+    imageMounts: createImageMounts(target, undefined),
+  } as unknown as ServedParts) as unknown as CallByName;
   const call = async (name: string, request: object) => (await calls[name]?.(request, never)) as { podSandboxId: string };
 
   const config = sandboxConfig({ annotations });

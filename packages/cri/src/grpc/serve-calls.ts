@@ -2,20 +2,11 @@ import { type Clock, childSignal } from '@skiff/component-base';
 import path from 'node:path';
 import type { Container, ContainerStatus } from '../container.ts';
 import type { ContainerRuntime } from '../contract.ts';
-import type { Image } from '../image.ts';
 import { isRuntimeError, RuntimeError } from '../runtime-error.ts';
 import type { PodSandbox, PodSandboxStatus } from '../sandbox.ts';
-import type {
-  Outgoing,
-  Strings,
-  WireContainerConfig,
-  WireContainerState,
-  WireImage,
-  WireResources,
-  WireSandboxConfig,
-  WireSandboxState,
-} from './messages.ts';
+import type { Strings, WireContainerConfig, WireContainerState, WireResources, WireSandboxConfig, WireSandboxState } from './messages.ts';
 import { runtimeInfoKey } from './runtime-info.ts';
+import { type ImageMounts, withImagesNamed } from './serve-image-mounts.ts';
 import type { LogFiles } from './serve-logs.ts';
 import type { SandboxNetwork } from './serve-network.ts';
 import type { StreamingServer } from './serve-streams.ts';
@@ -27,7 +18,7 @@ import {
   toWireContainerStatus,
   toWireStats,
 } from './wire-container.ts';
-import { fromWireSandboxConfig, nanosOf, toWireSandbox, toWireSandboxStatus, without } from './wire-sandbox.ts';
+import { fromWireSandboxConfig, toWireSandbox, toWireSandboxStatus, without } from './wire-sandbox.ts';
 
 const prefix = 'io.skiff.served.';
 const logDirectoryKey = `${prefix}log-directory`;
@@ -41,6 +32,7 @@ export interface ServedParts {
   readonly logs: LogFiles;
   readonly streaming: StreamingServer;
   readonly clock: Clock;
+  readonly imageMounts: ImageMounts;
   /** Absent: sandboxes stay without a network, which is their user's business. */
   readonly network?: SandboxNetwork;
 }
@@ -77,14 +69,6 @@ const cleanContainer = <T extends Described>(o: T): T => ({
 });
 const selects = (f: Filter | null, o: PodSandbox | Container): boolean =>
   f === null || ((f.id === '' || o.id === f.id) && Object.entries(f.labelSelector).every(([k, v]) => o.labels[k] === v));
-const toWireImage = (i: Image): Outgoing<WireImage> => ({
-  id: i.id,
-  repoTags: i.repoTags,
-  repoDigests: i.repoDigests,
-  size: i.sizeBytes,
-  uid: i.uid === undefined ? undefined : { value: i.uid },
-  username: i.username,
-});
 const logPathOf = (c: Container): string | undefined => c.annotations[logPathKey];
 
 /** Where the container's log goes; known from its annotations, so that it survives a restart of the server. */
@@ -95,7 +79,8 @@ export async function servedStatus(p: ServedParts, id: string): Promise<Containe
   const status = await p.target.runtime.containerStatus(id);
   if (status.state === 'exited') await p.logs.settled(id);
   const logPath = logPathOf(status);
-  return cleanContainer({ ...status, ...(logPath === undefined ? {} : { logPath }) });
+  const mounts = withImagesNamed(status.mounts ?? [], status.annotations);
+  return cleanContainer({ ...status, mounts, ...(logPath === undefined ? {} : { logPath }) });
 }
 
 /** Sends the stop signal, waits as long as the client says, and kills. */
@@ -195,7 +180,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
         },
         info: r.verbose
           ? {
-              [runtimeInfoKey]: JSON.stringify(s),
+              [runtimeInfoKey]: JSON.stringify({ ...s, imageMounts: p.imageMounts.available }),
               ...(places === undefined
                 ? {}
                 : { config: JSON.stringify({ cni: { binDir: places.binDirectory, confDir: places.confDirectory } }) }),
@@ -226,6 +211,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     RemovePodSandbox: async (r: ById) => {
       await detach(p, r.podSandboxId);
       await runtime.removePodSandbox(r.podSandboxId);
+      await p.imageMounts.sweep();
       return {};
     },
     PodSandboxStatus: async (r: ById & { verbose: boolean }) => {
@@ -251,21 +237,23 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
       };
     },
 
-    CreateContainer: async (r: { podSandboxId: string; config: WireContainerConfig | null }) => {
+    CreateContainer: async (r: { podSandboxId: string; config: WireContainerConfig | null }, signal: AbortSignal) => {
       if (r.config === null || r.config.metadata === null)
         throw new RuntimeError('invalid', 'a container needs a configuration with metadata');
-      const { annotations } = await runtime.podSandboxStatus(r.podSandboxId);
-      const directory = annotations[logDirectoryKey];
+      const sandbox = await runtime.podSandboxStatus(r.podSandboxId);
+      const directory = sandbox.annotations[logDirectoryKey];
       const logs = directory === undefined || r.config.logPath === '' ? {} : { [logPathKey]: path.join(directory, r.config.logPath) };
       const config = fromWireContainerConfig(r.config);
       const { runAsUser, runAsUsername, runAsGroup } = config.securityContext;
       if (runAsGroup !== undefined && runAsUser === undefined && (runAsUsername ?? '') === '')
         throw new RuntimeError('invalid', 'run_as_group needs run_as_user or run_as_username');
       const reserved = Object.fromEntries(Object.entries(config.labels).filter(([k]) => k.startsWith('io.kubernetes.')));
-      const containerId = await runtime.createContainer(r.podSandboxId, {
-        ...config,
-        annotations: { ...without(config.annotations, prefix), ...logs, [labelsKey]: JSON.stringify(reserved) },
-      });
+      const annotations = { ...without(config.annotations, prefix), ...logs, [labelsKey]: JSON.stringify(reserved) };
+      const containerId = await p.imageMounts.with(
+        config.mounts,
+        (mounts, notes) => runtime.createContainer(r.podSandboxId, { ...config, mounts, annotations: { ...annotations, ...notes } }),
+        signal,
+      );
       return { containerId };
     },
     StartContainer: async (r: ById) => {
@@ -276,7 +264,11 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
       return {};
     },
     StopContainer: (r: ById & { timeout: number }, signal: AbortSignal) => stopContainer(p, r, signal).then(() => ({})),
-    RemoveContainer: async (r: ById) => runtime.removeContainer(r.containerId).then(() => ({})),
+    RemoveContainer: async (r: ById) => {
+      await runtime.removeContainer(r.containerId);
+      await p.imageMounts.sweep();
+      return {};
+    },
     ListContainers: async ({ filter: f }: { filter: (Filter & { state: { state: WireContainerState } | null }) | null }) => {
       const podUid = f?.labelSelector[podUidLabel];
       const found = await runtime.listContainers({
@@ -327,60 +319,6 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     },
     // The pod CIDR: addresses are the business of whoever wires the sandboxes.
     UpdateRuntimeConfig: async () => ({}),
-  };
-  return calls satisfies Record<string, Call>;
-}
-
-/** The ImageService's calls. */
-export function createImageCalls(p: ServedParts): Record<string, Call> {
-  const { images } = p.target;
-  let removing: Promise<void> = Promise.resolve();
-  interface Named {
-    readonly image: { readonly image: string } | null;
-  }
-  interface Auth {
-    readonly username: string;
-    readonly password: string;
-    readonly auth: string;
-    readonly serverAddress: string;
-    readonly identityToken: string;
-  }
-  const credentials = (a: Auth | null) => {
-    if (a === null) return undefined;
-    const [username = '', ...password] = a.auth === '' ? [a.username, a.password] : Buffer.from(a.auth, 'base64').toString().split(':');
-    const identity = a.identityToken === '' ? {} : { identityToken: a.identityToken };
-    return { username, password: password.join(':'), serverAddress: a.serverAddress, ...identity };
-  };
-  const calls = {
-    ListImages: async ({ filter }: { filter: Named | null }) => {
-      const name = filter?.image?.image ?? '';
-      const found = name === '' ? await images.listImages() : [await images.imageStatus(name)].filter((i) => i !== undefined);
-      return { images: found.map(toWireImage) };
-    },
-    ImageStatus: async (r: Named & { verbose: boolean }) => {
-      const image = await images.imageStatus(r.image?.image ?? '');
-      if (image === undefined) return {};
-      const config = { Volumes: Object.fromEntries(image.volumes.map((v) => [v, {}])) };
-      return { image: toWireImage(image), info: r.verbose ? { info: JSON.stringify({ imageSpec: { config } }) } : {} };
-    },
-    PullImage: async (r: Named & { auth: Auth | null }, signal: AbortSignal) => ({
-      imageRef: (await images.pullImage(r.image?.image ?? '', credentials(r.auth), signal)).id,
-    }),
-    // One after the other: whoever is answered that an image is gone finds it gone, not going.
-    RemoveImage: async (r: Named) => {
-      const removal = removing.then(async () => {
-        const image = await images.imageStatus(r.image?.image ?? '');
-        if (image !== undefined) await images.removeImage(image.id);
-      });
-      removing = removal.catch(() => undefined);
-      await removal;
-      return {};
-    },
-    ImageFsInfo: async () => {
-      const fs = await images.imageFilesystem();
-      const usage = { timestamp: nanosOf(p.clock.now()), fsId: { mountpoint: fs.mountpoint }, usedBytes: { value: fs.usedBytes } };
-      return { imageFilesystems: [usage], containerFilesystems: [usage] };
-    },
   };
   return calls satisfies Record<string, Call>;
 }

@@ -12,7 +12,9 @@ import { type Clock, childSignal, type Logger } from '@skiff/component-base';
 import type { ContainerRuntime } from '../contract.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { loadCriDefinition } from './definition.ts';
-import { type Call, createImageCalls, createRuntimeCalls, type ServedParts, servedLogPath, servedStatus } from './serve-calls.ts';
+import { createImageCalls } from './serve-image-calls.ts';
+import { type Call, createRuntimeCalls, type ServedParts, servedLogPath, servedStatus } from './serve-calls.ts';
+import { createImageMounts } from './serve-image-mounts.ts';
 import { createLogFiles } from './serve-logs.ts';
 import type { SandboxNetwork } from './serve-network.ts';
 import { startStreamingServer } from './serve-streams.ts';
@@ -27,6 +29,8 @@ export interface ServeRuntimeConfig {
   readonly log: Logger;
   /** Gives sandboxes their network; absent: that stays with the runtime's user. */
   readonly network?: SandboxNetwork;
+  /** Where images are unpacked that containers mount; absent: they can't. */
+  readonly imageDirectory?: string;
   readonly onListening?: () => void;
 }
 
@@ -47,7 +51,8 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
   const logs = createLogFiles({ runtime: target.runtime, clock: config.clock, log: config.log, signal: own.signal });
   const streaming = await startStreamingServer(target.runtime, () => config.clock.monotonicMs());
   const { network } = config;
-  const parts: ServedParts = { target, logs, streaming, clock: config.clock, ...(network === undefined ? {} : { network }) };
+  const imageMounts = createImageMounts(target, config.imageDirectory);
+  const parts: ServedParts = { target, logs, streaming, imageMounts, clock: config.clock, ...(network === undefined ? {} : { network }) };
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024, 'grpc.max_send_message_length': 64 * 1024 * 1024 });
   server.addService(definition.RuntimeService, {
     ...handlersOf(createRuntimeCalls(parts), own.signal),
@@ -62,7 +67,7 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
       );
     });
     await chmod(config.socket, 0o600);
-    await resumeLogs(parts);
+    await Promise.all([resumeLogs(parts), imageMounts.sweep()]);
     config.onListening?.();
     await new Promise<void>((resolve) => {
       if (own.signal.aborted) return resolve();

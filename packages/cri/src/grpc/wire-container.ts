@@ -102,12 +102,32 @@ const toWireMount = (m: Mount): Outgoing<WireMount> => ({
   readonly: m.readOnly,
   propagation: propagations[m.propagation],
   recursiveReadOnly: m.recursiveReadOnly,
+  ...(m.image === undefined
+    ? {}
+    : {
+        image: { image: m.image.id, userSpecifiedImage: m.image.reference },
+        imageSubPath: m.image.subPath,
+      }),
 });
+/** Says by what the image is known, too (KEP-5365). */
+function toWireStatusMount(m: Mount): Outgoing<WireMount> {
+  const mount = toWireMount(m);
+  return m.image === undefined ? mount : { ...mount, image: { ...mount.image, imageRef: m.image.id } };
+}
 const fromWireMount = (m: WireMount): Mount => ({
   containerPath: m.containerPath,
   hostPath: m.hostPath,
   readOnly: m.readonly,
   ...(m.recursiveReadOnly ? { recursiveReadOnly: true } : {}),
+  ...(m.image === null || m.image.image === ''
+    ? {}
+    : {
+        image: {
+          id: m.image.image,
+          reference: m.image.userSpecifiedImage || m.image.image,
+          ...(m.imageSubPath === '' ? {} : { subPath: m.imageSubPath }),
+        },
+      }),
   propagation: (Object.keys(propagations) as Mount['propagation'][]).find((p) => propagations[p] === m.propagation) ?? 'private',
 });
 
@@ -255,7 +275,7 @@ export const toWireContainerStatus = (c: ContainerStatus): Outgoing<WireContaine
   labels: c.labels,
   annotations: c.annotations,
   logPath: c.logPath,
-  mounts: (c.mounts ?? []).map(toWireMount),
+  mounts: (c.mounts ?? []).map(toWireStatusMount),
   resources: { linux: toWireResources(c.resources) },
   user: c.user === undefined ? undefined : { linux: c.user },
   stopSignal: toWireSignal(c.stopSignal),

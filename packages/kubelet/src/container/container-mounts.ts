@@ -61,6 +61,12 @@ export async function makeMounts(o: MountInput): Promise<readonly Mount[]> {
     const volume = o.volumes.get(mount.name);
     if (volume === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container "${o.container.name}"`);
     const subPath = subPathOf(mount, o.env);
+    const containerPath = mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`;
+    if (volume.image !== undefined) {
+      const image = { ...volume.image, ...(subPath === '' ? {} : { subPath }) };
+      mounts.push({ containerPath, hostPath: '', image, readOnly: true, propagation: 'private' });
+      continue;
+    }
     let hostPath = volume.path;
     if (subPath !== '') {
       hostPath = o.paths.subPath(mount.name, o.container.name, index);
@@ -72,7 +78,7 @@ export async function makeMounts(o: MountInput): Promise<readonly Mount[]> {
       });
     }
     mounts.push({
-      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+      containerPath,
       hostPath,
       readOnly: mount.readOnly === true || volume.readOnly,
       ...(recursive(mount, o.recursiveReadOnlySupported) ? { recursiveReadOnly: true } : {}),

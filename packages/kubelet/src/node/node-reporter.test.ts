@@ -18,6 +18,7 @@ const runtimeDown: RuntimeStatus = {
   handlers: [''],
   recursiveReadOnlyMounts: false,
   supplementalGroupsPolicy: false,
+  imageMounts: false,
   liveRestore: true,
 };
 

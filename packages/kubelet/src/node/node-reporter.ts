@@ -135,7 +135,8 @@ export function createNodeReporter(
       return status;
     } catch (error) {
       if (heard?.status.liveRestore === true && clock.monotonicMs() - heard.atMs < runtimeSilenceMs) return heard.status;
-      const unknown = { liveRestore: true, handlers: [''], recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false };
+      const can = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false, imageMounts: false };
+      const unknown = { liveRestore: true, handlers: [''], ...can };
       return { ...(heard?.status ?? unknown), ready: false, message: error instanceof Error ? error.message : String(error) };
     }
   };

@@ -146,7 +146,7 @@ export function createFakeNode(
         hostMount,
         objects,
         tokens,
-        imageVolumes: { path: async () => '/', release: async () => undefined },
+        imageVolumes: { mount: async () => ({ path: '/' }), release: async () => undefined, inUse: () => [] },
         persistent: {
           mount: async () => Promise.reject(new Error('there are no claims here')),
           mountInline: async () => Promise.reject(new Error('there are no drivers here')),

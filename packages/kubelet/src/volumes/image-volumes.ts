@@ -5,6 +5,7 @@ import type { HostMount } from '../host/host-mount.ts';
 import type { ImageManager } from '../images/image-manager.ts';
 import type { CredentialLookup } from '../images/puller.ts';
 import type { PodSnapshot } from '../pod/pod-snapshot.ts';
+import type { MountedVolume } from './volume-plugin.ts';
 
 /** The image of a volume can't be had; becomes the waiting reason of the containers that mount it. */
 export class ImageVolumeFailure extends Error {
@@ -17,11 +18,19 @@ export class ImageVolumeFailure extends Error {
   }
 }
 
-/** Root filesystems of images, unpacked once for all pods that mount them (KEP-4639), and removed with the last of them. */
+/**
+ * Root filesystems of images (KEP-4639): for the runtime to mount where it can, else unpacked once for all pods that mount them, and
+ * removed with the last of them.
+ */
 export interface ImageVolumes {
-  /** Fetches as the policy says, and returns the directory. Throws ImageVolumeFailure. */
-  path(pod: PodSnapshot, o: { readonly reference: string; readonly policy: string; readonly signal: AbortSignal }): Promise<string>;
+  /** Fetches as the policy says. Throws ImageVolumeFailure. */
+  mount(
+    pod: PodSnapshot,
+    o: { readonly reference: string; readonly policy: string; readonly signal: AbortSignal },
+  ): Promise<Pick<MountedVolume, 'path' | 'image'>>;
   release(podUid: string): Promise<void>;
+  /** IDs of images that pods mount. */
+  inUse(): readonly string[];
 }
 
 export function createImageVolumes(
@@ -29,12 +38,16 @@ export function createImageVolumes(
   deps: {
     readonly manager: ImageManager;
     readonly images: ImageService;
+    /** The runtime takes mounts that name images. */
+    readonly runtimeMounts: boolean;
     readonly hostMount: HostMount;
     readonly credentials: (pod: PodSnapshot) => CredentialLookup;
     readonly event: (pod: PodSnapshot, type: 'Normal' | 'Warning', reason: string, message: string) => void;
   },
 ): ImageVolumes {
   const base = path.join(config.rootDirectory, 'image-volumes');
+  const directoryOf = (id: string): string => path.join(base, id.replace(/^sha256:/, ''));
+  /** Of images, by ID: the pods. */
   const users = new Map<string, Set<string>>();
   const unpacking = new Map<string, Promise<void>>();
 
@@ -54,7 +67,7 @@ export function createImageVolumes(
   };
 
   return {
-    path: async (pod, { reference, policy, signal }) => {
+    mount: async (pod, { reference, policy, signal }) => {
       const found = await deps.manager.ensure({
         podUid: pod.metadata.uid,
         image: reference,
@@ -65,23 +78,25 @@ export function createImageVolumes(
       });
       if (!found.ok) throw new ImageVolumeFailure(found.reason, found.message, found.retryAtMs);
       const { id } = found.image;
-      const target = path.join(base, id.replace(/^sha256:/, ''));
-      const mine = users.get(target) ?? new Set<string>();
-      users.set(target, mine.add(pod.metadata.uid));
+      const mine = users.get(id) ?? new Set<string>();
+      users.set(id, mine.add(pod.metadata.uid));
+      if (deps.runtimeMounts) return { path: '', image: { id, reference } };
+      const target = directoryOf(id);
       let work = unpacking.get(target);
       if (work === undefined) {
         work = unpack(id, target, signal).finally(() => unpacking.delete(target));
         unpacking.set(target, work);
       }
       await work;
-      return target;
+      return { path: target };
     },
     release: async (podUid) => {
-      for (const [target, mine] of users) {
+      for (const [id, mine] of users) {
         if (!mine.delete(podUid) || mine.size > 0) continue;
-        users.delete(target);
-        await rm(deps.hostMount.local(target), { recursive: true, force: true });
+        users.delete(id);
+        if (!deps.runtimeMounts) await rm(deps.hostMount.local(directoryOf(id)), { recursive: true, force: true });
       }
     },
+    inUse: () => [...users.keys()],
   };
 }

@@ -40,6 +40,8 @@ export interface MountedVolume {
   readonly readOnly: boolean;
   /** `path` is a block device. */
   readonly isDevice?: boolean;
+  /** The runtime mounts this image; there is no path. */
+  readonly image?: { readonly id: string; readonly reference: string };
 }
 
 /**

@@ -7,11 +7,11 @@ export const image: VolumePlugin<ImageVolumeSource> = {
   refreshes: false,
   setUp: async (source, context) => {
     const reference = source.reference ?? '';
-    const path = await context.imageVolumes.path(context.pod, {
+    const mounted = await context.imageVolumes.mount(context.pod, {
       reference,
       policy: source.pullPolicy ?? 'IfNotPresent',
       signal: context.signal,
     });
-    return { path, readOnly: true };
+    return { ...mounted, readOnly: true };
   },
 };
