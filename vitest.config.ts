@@ -6,6 +6,9 @@ const source = {
   ssr: { resolve: { conditions: ['skiff-source', 'module', 'node', 'development|production'] } },
 };
 
+/** What is awaited may come late on a busy machine; where it comes, the bound costs nothing. */
+const patience = { expect: { poll: { timeout: 20_000 } } };
+
 export default defineConfig({
   test: {
     reporters: process.env['CI'] ? ['default'] : ['default'],
@@ -13,21 +16,23 @@ export default defineConfig({
       {
         ...source,
         test: {
+          ...patience,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
           globalSetup: ['test/support/temporary-folder.ts'],
           isolate: false,
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {
         ...source,
         test: {
+          ...patience,
           name: 'integration',
           include: ['packages/*/test/**/*.test.ts', 'test/model/**/*.test.ts'],
           globalSetup: ['test/support/temporary-folder.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
           fileParallelism: false,
         },
       },

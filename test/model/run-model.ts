@@ -84,7 +84,7 @@ async function breakThings(config: ModelConfig, random: Random, calm: AbortSigna
 
 /** Progress: when nothing is broken any more, everybody gets to the end. */
 async function waitForWatchers(run: Run, store: RevisionedStore): Promise<string[]> {
-  const deadlineMs = performance.now() + 15_000;
+  const deadlineMs = performance.now() + 60_000;
   const target = await store.currentRevision();
   for (;;) {
     const newest = new Map(run.history.segments.map((s) => [s.watcher, s]));

@@ -55,7 +55,7 @@ const sharedStore = (store: RevisionedStore): RevisionedStore => ({
 const etcdImages = await findEtcdImages();
 const redisImage = await findRedisImage();
 
-describe('a revisioned store under random load and faults', { timeout: durationMs + 60_000 }, () => {
+describe('a revisioned store under random load and faults', { timeout: durationMs + 180_000 }, () => {
   it('memory', async () => {
     await using store = createMemoryStore();
     await check({ open: () => sharedStore(store) });

@@ -1,5 +1,4 @@
 import { createServer } from 'node:net';
-import { type AddressInfo } from 'node:net';
 
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
 const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
@@ -30,7 +29,7 @@ export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
     .withCommand(spec.command)
     .withLabels({ 'io.skiff.test': 'server' })
     .withWaitStrategy(Wait.forLogMessage(spec.readyLog))
-    .withStartupTimeout(60_000)
+    .withStartupTimeout(120_000)
     .start();
   const runtime = await getContainerRuntimeClient();
   const handle = runtime.container.getById(container.getId());
@@ -52,10 +51,20 @@ export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
   };
 }
 
+/**
+ * One below those that the kernel gives to clients (from 32768 on) and to node ports: while the server is down, no connection of
+ * anybody's takes its port.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const listens = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '0.0.0.0', () => resolve(true));
+    });
+    if (!listens) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }

@@ -316,13 +316,13 @@ describe('API aggregation', () => {
     const of = async (path: string): Promise<string[]> =>
       (await lines()).filter((l) => l.requestURI === `/apis/${group}/v1/${path}`).map((l) => `${l.stage} ${l.responseStatus?.code ?? ''}`);
     await server.fetch(`/apis/${group}/v1/trouts/recorded`);
-    expect(await of('trouts/recorded')).toEqual(['RequestReceived ', 'ResponseComplete 200']);
+    await expect.poll(() => of('trouts/recorded')).toEqual(['RequestReceived ', 'ResponseComplete 200']);
     await expect.poll(() => of('trouts?watch=true')).toEqual(['RequestReceived ', 'ResponseStarted 200', 'ResponseComplete 200']);
   });
 
   it('lets go of what is deleted', async () => {
     await server.fetch(`/apis/apiregistration.k8s.io/v1/apiservices/v1.${group}`, { method: 'DELETE' });
-    expect((await server.fetch(`/apis/${group}/v1/trouts`)).code).toBe(404);
-    expect((await server.fetch(`/apis/${group}`)).code).toBe(404);
+    for (const path of [`/apis/${group}/v1/trouts`, `/apis/${group}`])
+      await expect.poll(async () => (await server.fetch(path)).code).toBe(404);
   });
 });

@@ -21,18 +21,22 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** Long enough for a machine that is busy; what these would cost if nothing bounded them is far more. */
+/** Of CPU, which others on the machine do not stretch as they do the clock; unbounded, these would cost far more. */
 const boundMs = 3000;
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 
 describe('requests that mean no good are answered as upstream does, in bounded time', () => {
   it.each(attacks.map((a) => [a.name, a] as const))('%s', async (_, { method, path, headers, body, code, says }) => {
-    const started = performance.now();
+    const started = cpuMs();
     // The product raises node's bound for headers over HTTP/1.1 with a flag of the process.
     const r =
       path.length > 8000
         ? await h2Request(session, { ...headers, ':method': method, ':path': path })
         : await server.fetch(path, { method, headers: { ...headers }, ...(body === undefined ? {} : { body: body() }) });
-    const tookMs = performance.now() - started;
+    const tookMs = cpuMs() - started;
     expect([r.code, r.text.slice(0, 500)]).toEqual([code, expect.any(String)]);
     if (code >= 400) {
       const status = JSON.parse(r.text) as { kind: string; code: number; message: string };

@@ -25,7 +25,7 @@ for (const { version, image } of await findEtcdImages()) {
               (error: unknown) => error,
             );
           },
-          { timeout: 10_000 },
+          { timeout: 60_000 },
         )
         .toBeInstanceOf(CompactedError);
       stop.abort();

@@ -7,18 +7,16 @@ import { h2Request, startTestServer, type TestServer } from './test-server.ts';
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer(createRegistry, { requestTimeoutMs: 1000 });
+  server = await startTestServer(createRegistry);
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-const openSocket = (alpn: string): Promise<TLSSocket> =>
+const openSocket = (alpn: string, to = server): Promise<TLSSocket> =>
   new Promise((resolve, reject) => {
-    const { key, cert } = server.admin;
-    const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: server.pki.ca, key, cert, ALPNProtocols: [alpn] }, () =>
-      resolve(socket),
-    );
+    const { key, cert } = to.admin;
+    const socket = connectTls({ host: '127.0.0.1', port: to.port, ca: to.pki.ca, key, cert, ALPNProtocols: [alpn] }, () => resolve(socket));
     socket.once('error', reject);
     socket.on('error', () => undefined);
   });
@@ -26,8 +24,8 @@ const closed = (socket: TLSSocket): Promise<void> =>
   new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())));
 
 /** Writes `text` and resolves with all that comes back until the server closes. */
-async function rawHttp1(text: string | Buffer): Promise<string> {
-  const socket = await openSocket('http/1.1');
+async function rawHttp1(text: string | Buffer, to = server): Promise<string> {
+  const socket = await openSocket('http/1.1', to);
   const pieces: Buffer[] = [];
   socket.on('data', (p: Buffer) => pieces.push(p));
   socket.write(text);
@@ -35,16 +33,22 @@ async function rawHttp1(text: string | Buffer): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-/** How long others wait meanwhile, at worst. */
+/** Milliseconds of CPU, which other processes on the machine do not stretch as they do the clock. */
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+/** How long others wait meanwhile, at worst: while this process, which is server and attacker, works. */
 async function othersWait<T>(work: () => Promise<T>): Promise<{ result: T; longestMs: number }> {
   let over = false;
   let longestMs = 0;
   const others = (async () => {
     const session = server.session();
     while (!over) {
-      const started = performance.now();
+      const started = cpuMs();
       expect((await h2Request(session, { ':path': '/livez' })).code).toBe(200);
-      longestMs = Math.max(longestMs, performance.now() - started);
+      longestMs = Math.max(longestMs, cpuMs() - started);
       await pass(2);
     }
     session.destroy();
@@ -54,7 +58,7 @@ async function othersWait<T>(work: () => Promise<T>): Promise<{ result: T; longe
   await others;
   return { result, longestMs };
 }
-/** With room for a busy machine: unbounded, each of these would take seconds. */
+/** Unbounded, each of these would take seconds. */
 const patienceMs = 1000;
 
 describe('HTTP/1.1', () => {
@@ -88,7 +92,8 @@ describe('HTTP/1.1', () => {
 
   it('answers a body that never comes when its time is over, and lets go of the connection', async () => {
     const slow = 'POST /api/v1/namespaces HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"metadata"';
-    const answer = await rawHttp1(slow);
+    await using impatient = await startTestServer(createRegistry, { requestTimeoutMs: 1000 });
+    const answer = await rawHttp1(slow, impatient);
     expect(answer).toMatch(/^HTTP\/1.1 504 /);
     expect(answer).toContain('"reason":"Timeout"');
   });
@@ -114,7 +119,7 @@ const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), 
 const [settings, ping, continuation, headers, windowUpdate] = [4, 6, 9, 1, 8];
 
 /** Sends frames until the server has had enough, or `times` of them are out. True: it closed the connection. */
-async function flood(make: (i: number) => Buffer, times: number): Promise<boolean> {
+async function flood(make: (i: number) => Buffer, times: number, patientlyMs: number): Promise<boolean> {
   const socket = await openSocket('h2');
   socket.resume();
   socket.write(preface);
@@ -122,7 +127,7 @@ async function flood(make: (i: number) => Buffer, times: number): Promise<boolea
   for (let i = 0; i < times && !socket.destroyed; i++) {
     if (!socket.write(make(i))) await Promise.race([gone, new Promise((resolve) => socket.once('drain', resolve))]);
   }
-  const ended = await Promise.race([gone.then(() => true), pass(1500).then(() => false)]);
+  const ended = await Promise.race([gone.then(() => true), pass(patientlyMs, undefined, { ref: false }).then(() => false)]);
   socket.destroy();
   return ended;
 }
@@ -138,8 +143,9 @@ describe('HTTP/2', () => {
     ['PING', () => frame(ping, 0, 0, Buffer.alloc(8)), 200_000],
     ['a window beyond its bounds', () => frame(windowUpdate, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff])), 10],
   ])('bounds a flood of %s', async (name, make, times) => {
-    const { result, longestMs } = await othersWait(() => flood(make, times));
-    if (name !== 'SETTINGS' && name !== 'PING') expect(result).toBe(true);
+    const mayGoOn = name === 'SETTINGS' || name === 'PING';
+    const { result, longestMs } = await othersWait(() => flood(make, times, mayGoOn ? 1500 : 30_000));
+    if (!mayGoOn) expect(result).toBe(true);
     expect(longestMs).toBeLessThan(patienceMs);
   });
 
@@ -192,7 +198,7 @@ describe('HTTP/2', () => {
         expect(made.code).toBe(201);
       }
       writer.destroy();
-      for (let tries = 0; events < 900 * 20 && tries < 500; tries++) await pass(20);
+      for (const endMs = performance.now() + 60_000; events < 900 * 20 && performance.now() < endMs; ) await pass(20);
     };
     const { longestMs } = await othersWait(work);
     for (const session of sessions) session.destroy();

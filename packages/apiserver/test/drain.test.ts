@@ -13,7 +13,7 @@ const leaseOf = (name: string, ageMs: number): Lease => ({
   apiVersion: 'coordination.k8s.io/v1',
   kind: 'Lease',
   metadata: { namespace: 'kube-node-lease', name },
-  spec: { leaseDurationSeconds: 40, renewTime: new Date(Date.now() - ageMs).toISOString() },
+  spec: { leaseDurationSeconds: 1000, renewTime: new Date(Date.now() - ageMs).toISOString() },
 });
 const podNamed = (name: string, o: { hostNetwork?: boolean } = {}): Pod => ({
   apiVersion: 'v1',
@@ -40,7 +40,7 @@ const drain = (podName: string, o: { uid?: string; chooseTimeoutMs?: number; lin
       podNamespace: 'a',
       podName,
       podUid: o.uid ?? `uid-${podName}`,
-      chooseTimeoutMs: o.chooseTimeoutMs ?? 3000,
+      chooseTimeoutMs: o.chooseTimeoutMs ?? 15_000,
       lingerMs: o.lingerMs ?? 0,
     },
     20_000,
@@ -64,7 +64,7 @@ beforeAll(async () => {
   for (const [name, ageMs] of [
     ['n1', 0],
     ['n2', 1000],
-    ['stale', 60_000],
+    ['stale', 1_001_000],
   ] as const)
     await server.objects.create(lease, leaseOf(name, ageMs));
   for (const name of ['web', 'alone', 'late', 'slow', 'open']) await server.objects.create(pod, podNamed(name));
@@ -112,7 +112,7 @@ describe('a drain', () => {
     expect(await drain('slow', { chooseTimeoutMs: 300 })).toEqual({ inService: true, openConnections: 0 });
     const tookMs = performance.now() - startedMs;
     expect(tookMs).toBeGreaterThan(280);
-    expect(tookMs).toBeLessThan(2500);
+    expect(tookMs).toBeLessThan(15_000);
   });
 
   it('tells how many connections are left', async () => {

@@ -1,4 +1,7 @@
-/** A client on a thread of its own: sends requests until it is told to stop, then says how long each took (ms) and what it got. */
+/**
+ * A client on a thread of its own: sends requests until it is told to stop, then says how long each took (ms) and what it got.
+ * Told a number, it begins to count anew, and says when it was answered so often.
+ */
 import { connect } from 'node:http2';
 import { parentPort, workerData } from 'node:worker_threads';
 
@@ -6,6 +9,7 @@ const { port, tls, user, sessions, streams, pauseMs, body } = workerData;
 const latencies = [];
 const codes = {};
 let over = false;
+let wanted = Infinity;
 
 function once(session) {
   return new Promise((resolve, reject) => {
@@ -24,6 +28,7 @@ function once(session) {
     stream.on('end', () => {
       latencies.push(performance.now() - started);
       codes[code] = (codes[code] ?? 0) + 1;
+      if (latencies.length === wanted) parentPort.postMessage('served');
       resolve();
     });
     stream.resume();
@@ -41,8 +46,9 @@ async function run(session) {
 const open = Array.from({ length: sessions }, () => connect(`https://127.0.0.1:${port}`, tls));
 const work = open.flatMap((session) => Array.from({ length: streams }, () => run(session)));
 parentPort.on('message', (message) => {
-  if (message === 'clear') {
+  if (typeof message === 'number') {
     latencies.length = 0;
+    wanted = message;
     return;
   }
   over = true;

@@ -161,7 +161,7 @@ function connectTo(dial: Dial, channel: TunnelChannel, send?: Send): void {
 
 /** Resolves once the server counts the node's tunnel. */
 export async function joined(server: TunnelServer, name: string): Promise<void> {
-  const deadlineMs = Date.now() + 5000;
+  const deadlineMs = Date.now() + 20_000;
   while (!server.tunnels.has(name)) {
     if (Date.now() > deadlineMs) throw new Error(`${name} has not joined`);
     await new Promise((resolve) => setImmediate(resolve));

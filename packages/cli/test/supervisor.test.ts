@@ -19,14 +19,14 @@ const noting = (name: string, o: { ignoresTerm?: boolean } = {}): ProcessDefinit
   command: 'sh',
   args: [
     '-c',
-    `echo start ${name} >> ${rootDir}/notes; trap '${o.ignoresTerm ? '' : `echo stop ${name} >> ${rootDir}/notes; exit 0`}' TERM; while :; do sleep 0.05; done`,
+    `trap '${o.ignoresTerm ? '' : `echo stop ${name} >> ${rootDir}/notes; exit 0`}' TERM; echo start ${name} >> ${rootDir}/notes; while :; do sleep 0.05; done`,
   ],
-  stopSeconds: 1,
+  stopSeconds: o.ignoresTerm ? 1 : 30,
 });
 const notes = (): readonly string[] => readFileSync(join(rootDir, 'notes'), 'utf8').trim().split('\n');
 
 async function until<T>(check: () => T | undefined | false): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 40_000;
   for (;;) {
     try {
       const value = check();
@@ -34,11 +34,13 @@ async function until<T>(check: () => T | undefined | false): Promise<T> {
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
-    if (Date.now() > deadline) throw new Error('not within 10 s');
+    if (Date.now() > deadline) throw new Error('not within 40 s');
     await new Promise((r) => setTimeout(r, 10));
   }
 }
 const state = (name: string): ProcessState | undefined => readState(rootDir)?.processes[name];
+/** Once the supervisor has written it down. */
+const pidOf = (name: string): Promise<number> => until(() => state(name)?.pid);
 
 it('starts in order, starts again what is killed, stops in reverse order', async () => {
   const stop = new AbortController();
@@ -46,11 +48,11 @@ it('starts in order, starts again what is killed, stops in reverse order', async
     stop.signal,
   );
   await until(() => notes().length === 2);
-  const first = state('a');
-  process.kill(first?.pid ?? 0, 'SIGKILL');
+  const first = await pidOf('a');
+  process.kill(first, 'SIGKILL');
   const second = await until(() => {
     const now = state('a');
-    return now?.pid !== undefined && now.pid !== first?.pid && isAlive(now) && now;
+    return now?.pid !== undefined && now.pid !== first && isAlive(now) && now;
   });
   expect(second.restarts).toBe(1);
   await until(() => notes().length === 3);
@@ -67,6 +69,7 @@ it('kills what does not end in time', async () => {
     { clock: systemClock, log: silentLogger },
   ).run(stop.signal);
   await until(() => notes().length === 1);
+  await pidOf('deaf');
   const deaf = state('deaf');
   stop.abort();
   await running;
@@ -85,7 +88,7 @@ it('does not start again what has lost its data, until that is back', async () =
   writeFileSync(file, '');
   await until(() => existsSync(data.marker));
   rmSync(file);
-  process.kill(state('keeper')?.pid ?? 0, 'SIGKILL');
+  process.kill(await pidOf('keeper'), 'SIGKILL');
   await until(() => state('keeper')?.lastExit === 'the data is gone');
   expect(notes()).toEqual(['start keeper']);
   writeFileSync(file, '');

@@ -16,9 +16,9 @@ it('hands over what a file says when it says something else, and goes on after w
       }),
   } as unknown as Clock;
   const turn = async (): Promise<void> => {
-    await vi.waitFor(() => expect(sleepers).toHaveLength(1));
+    await vi.waitFor(() => expect(sleepers).toHaveLength(1), 20_000);
     sleepers.pop()?.();
-    await vi.waitFor(() => expect(sleepers).toHaveLength(1));
+    await vi.waitFor(() => expect(sleepers).toHaveLength(1), 20_000);
   };
   writeFileSync(file, 'one');
   const used: string[] = [];

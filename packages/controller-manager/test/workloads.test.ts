@@ -81,7 +81,8 @@ describe('Deployment', () => {
       [0, '2', undefined],
       [3, '3', '1'],
     ]);
-    expect(images((await client.list(pods, namespace)).items)).toEqual(['one', 'one', 'one']);
+    // Those that ended are counted no more before they are gone.
+    await until(client, pods, { namespace, holds: (all) => images(all).join() === 'one,one,one' });
   });
 
   it('scales in proportion in the middle of a rollout that is stuck', async () => {
@@ -178,6 +179,8 @@ describe('StatefulSet', () => {
       namespace,
       holds: (all) => all[0]?.status?.currentRevision === first?.status?.currentRevision && all[0]?.status?.updatedReplicas === 3,
     });
+    // The other watch may be behind.
+    await expect.poll(() => order.length).toBe(9);
     stop.abort();
     await watching;
     expect(order).toEqual(['db-0', 'db-1', 'db-2', 'db-2', 'db-1', 'db-0', 'db-2', 'db-1', 'db-0']);

@@ -101,7 +101,7 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
       socket.end('through the namespace');
       return text(socket).catch(() => '');
     };
-    await expect.poll(ask, { timeout: 5000 }).toBe('through the namespace');
+    await expect.poll(ask, { timeout: 40_000 }).toBe('through the namespace');
     forwarder.close();
 
     const untilSized = 'until [ "$(stty size 2>/dev/null)" != "" ]; do sleep 0.05; done; stty size';

@@ -61,13 +61,13 @@ describe.skipIf(missing !== undefined)('containerd', () => {
     await runtime.startContainer(id);
     const { logPath = '' } = await runtime.containerStatus(id);
     const size = async (): Promise<number> => (await stat(logPath)).size;
-    await expect.poll(size, { timeout: 10_000 }).toBeGreaterThan(1000);
+    await expect.poll(size, { timeout: 60_000 }).toBeGreaterThan(1000);
     const keeping = remote.keepLogs({ maxBytes: 1000, maxFiles: 2 }, stop.signal);
-    await expect.poll(async () => (await readdir(path.dirname(logPath))).length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(async () => (await readdir(path.dirname(logPath))).length, { timeout: 60_000 }).toBe(2);
     stop.abort();
     await keeping;
     const before = await size();
-    await expect.poll(size, { timeout: 10_000 }).toBeGreaterThan(before);
+    await expect.poll(size, { timeout: 60_000 }).toBeGreaterThan(before);
     await runtime.removePodSandbox(sandbox.id);
   });
 });

@@ -81,7 +81,7 @@ export async function startContainerd(root: string, image: string): Promise<Priv
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const socket = `${root}/containerd.sock`;
   const ctr = (...args: string[]): Promise<{ stdout: string }> => run('ctr', ['--address', socket, '-n', 'k8s.io', ...args]);
-  for (let left = 100; ; left--) {
+  for (let left = 600; ; left--) {
     try {
       await ctr('version');
       break;

@@ -26,6 +26,7 @@ describe.skipIf(!root)('host mounts', () => {
     chmodSync(volume, 0o750);
     mkdirSync(path.join(volume, '..v1'));
     mkdirSync(outside);
+    chmodSync(outside, 0o755);
     writeFileSync(path.join(outside, 'secret'), 'secret');
     writeFileSync(path.join(volume, '..v1', 'key'), 'one');
     symlinkSync('..v1', path.join(volume, '..data'));

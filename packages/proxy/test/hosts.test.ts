@@ -19,6 +19,14 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
   const clients = (answers: readonly string[]): readonly string[] => [
     ...new Set(answers.map((a) => (a.split(' ')[1] ?? '').replace('::ffff:', ''))),
   ];
+  const all = ['p1', 'p2', 'p3'];
+  /** Asks until all endpoints have served: they are chosen at random. */
+  const spread = async (place: string, host = web, port = 80): Promise<readonly string[]> => {
+    const answers: string[] = [];
+    while (answers.length < 200 && all.some((p) => !servers(answers).includes(p))) answers.push(await request(place, host, port));
+    expect(servers(answers), place).toEqual(all);
+    return answers;
+  };
   const settle = (place: string, what: string, accept: (answer: string) => boolean, host = web, port = 80): Promise<unknown> =>
     eventually(what, async () => accept(await request(place, host, port)));
   const addresses = (): readonly string[] => lab.hosts.map((h) => h.address);
@@ -59,35 +67,36 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
 
   it('answer on every host with endpoints on others, which see the client pod itself', async () => {
     for (const client of ['c1', 'c3', 'p2']) {
-      const answers = await requests(30, client);
-      expect(servers(answers)).toEqual(['p1', 'p2', 'p3']);
+      const answers = await spread(client);
       const remote = answers.filter((a) => !a.startsWith(client));
       expect(clients(remote)).toEqual([client === 'c1' ? '10.198.1.9' : client === 'c3' ? '10.198.3.9' : '10.198.2.1']);
     }
   });
   it('answer hosts, which are seen under their own addresses', async () => {
     for (const [i, place] of places.entries()) {
-      const answers = await requests(30, place);
-      expect(servers(answers)).toEqual(['p1', 'p2', 'p3']);
+      const answers = await spread(place);
       expect(clients(answers)).toEqual([addresses()[i]]);
     }
   });
   it('answer at the node ports of every host, to the segment and to pods', async () => {
     for (const [i, address] of addresses().entries()) {
-      const answers = await requests(20, 'client', address, 30_080);
-      expect(servers(answers)).toEqual(['p1', 'p2', 'p3']);
+      await settle('client', 'its node port is open', (a) => a.startsWith('p'), address, 30_080);
+      const answers = await spread('client', address, 30_080);
       expect(clients(answers)).toEqual([addresses()[i]]);
-      expect(servers(await requests(20, 'c1', address, 30_080))).toEqual(['p1', 'p2', 'p3']);
+      await spread('c1', address, 30_080);
     }
   });
   it('carry UDP over hosts, answers coming from the address that was asked', async () => {
     const seen = new Set<string>();
-    for (let i = 0; i < 30; i++) {
+    await eventually('UDP is carried', async () =>
+      String(await lab.in('c1', 'datagram', { host: web, port: 80, text: 'hi', patienceMs: 2_000 })).startsWith(web),
+    );
+    for (let i = 0; i < 200 && seen.size < all.length; i++) {
       const answer = String(await lab.in('c1', 'datagram', { host: web, port: 80, text: 'hi' }));
       expect(answer).toMatch(/^10\.199\.0\.50:80 p[123] 10\.198\.1\.9 hi$/);
       seen.add(answer.split(' ')[1] ?? '');
     }
-    expect([...seen].sort()).toEqual(['p1', 'p2', 'p3']);
+    expect([...seen].sort()).toEqual(all);
     const [, second = ''] = addresses();
     expect(await lab.in('client', 'datagram', { host: second, port: 30_080, text: 'hi' })).toMatch(
       new RegExp(`^${second}:30080 p[123] [0-9.]+ hi$`),
@@ -108,7 +117,7 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     expect(servers(await requests(20, 'c1', '10.199.0.53'))).toEqual(['p1']);
     await settle('c3', 'the own host serves', (a) => a.startsWith('p3'), '10.199.0.53');
     expect(servers(await requests(20, 'c3', '10.199.0.53'))).toEqual(['p3']);
-    expect(await request('p2', '10.199.0.53')).toBe('ECONNREFUSED');
+    await settle('p2', 'nobody serves where there is no endpoint', (a) => a === 'ECONNREFUSED', '10.199.0.53');
   });
   it('show clients of the segment to pods with externalTrafficPolicy Local, and drop where there is none', async () => {
     lab.putService('local', {
@@ -122,11 +131,13 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     await settle('client', 'the client is seen', (a) => a.includes(lab.segmentAddress(100)), second, 30_090);
     // Whoever accepts first in the filter table.
     lab.run('iptables', '-I', 'INPUT', '1', '-i', 'eth0', '-j', 'ACCEPT');
-    const refused = await lab.in('host2', 'request', { host: first, port: 30_090, patienceMs: 1_000 });
-    expect(refused).toBe('TIMEOUT');
-    expect(await lab.in('client', 'request', { host: first, port: 30_090, patienceMs: 1_000 })).toBe('TIMEOUT');
+    for (const place of ['host2', 'client'])
+      await eventually(
+        `${place} is dropped`,
+        async () => (await lab.in(place, 'request', { host: first, port: 30_090, patienceMs: 1_000 })) === 'TIMEOUT',
+      );
     // Pods and hosts get an answer anywhere.
-    expect(await request('c1', first, 30_090)).toContain('p2');
+    await settle('c1', 'a pod is answered', (a) => a.includes('p2'), first, 30_090);
   });
   it('let go on with externalTrafficPolicy Local what is open when the endpoint becomes unready, and drop what is new', async () => {
     const spec = {
@@ -163,7 +174,7 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     put('192.0.2.0/24');
     await eventually('the client is dropped', async () => (await attempt(vip, 80)) === 'TIMEOUT');
     // Node ports have no ranges.
-    expect(await attempt(lab.hosts[1]?.address ?? '', 30_092)).toContain(`p2 ::ffff:${client}`);
+    await settle('client', 'the node port answers', (a) => a.includes(`p2 ::ffff:${client}`), lab.hosts[1]?.address ?? '', 30_092);
     put('192.0.2.0/24', `${client}/32`);
     await settle('client', 'the client is let in again', (a) => a.includes(client), vip);
   });
@@ -177,7 +188,7 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     const holder = await eventually('a host announces it', async () => holderOf(vip));
     for (const place of ['client', 'c1', 'c3', 'host', 'host2', 'host3']) {
       await settle(place, `${place} reaches it`, (a) => a.startsWith('p'), vip);
-      expect(servers(await requests(20, place, vip)), place).toEqual(['p1', 'p2', 'p3']);
+      await spread(place, vip);
     }
     expect(clients(await requests(5, 'c3', vip))).toEqual(['10.198.3.9']);
 
@@ -185,12 +196,12 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
     const index = lab.hosts.findIndex((h) => h.name === holder);
     const cutMs = performance.now();
     lab.hosts[index]?.setLink('down');
-    await eventually('another host announces it', async () => holderOf(vip) !== holder, 20_000);
+    await eventually('another host announces it', async () => holderOf(vip) !== holder, 60_000);
     const movedMs = performance.now() - cutMs;
     await settle('client', 'the client reaches it again', (a) => a.startsWith('p'), vip);
     const reachedMs = performance.now() - cutMs;
     console.info(`the address moved after ${movedMs.toFixed(0)} ms, the client reached it after ${reachedMs.toFixed(0)} ms`);
-    expect(movedMs).toBeLessThan(15_000);
+    expect(movedMs).toBeLessThan(30_000);
     const next = holderOf(vip);
     lab.hosts[index]?.setLink('up');
     // It comes back and leaves the address where it is.
@@ -200,7 +211,7 @@ describe.skipIf(!canRun)('Services on three hosts', () => {
         const neighbours = lab.hosts[index]?.run('ip', 'neighbour', 'show', 'proxy') ?? '';
         return !neighbours.includes(vip);
       },
-      20_000,
+      60_000,
     );
     expect(holderOf(vip)).toBe(next);
     // The pod of the host that was away comes back little by little.

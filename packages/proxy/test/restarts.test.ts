@@ -104,7 +104,7 @@ describe.skipIf(!canRun)('open connections', () => {
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
     const startedMs = performance.now();
     await eventually('it answers again', async () => (await request()).startsWith('p1'));
-    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
     await eventually('at the node port too', async () => (await request('host', '127.0.0.1', 30_080)).startsWith('p1'));
   });
 
@@ -113,13 +113,13 @@ describe.skipIf(!canRun)('open connections', () => {
     await eventually(
       'what is known was written down',
       async () => (await readFile(memory, 'utf8').catch(() => '')).includes('"10.198.1.1"'),
-      30_000,
+      90_000,
     );
     lab.cutApi();
     await lab.stopProxy('SIGKILL');
     for (const pid of findDataProcesses(lab.instance)) process.kill(pid, 'SIGKILL');
     const started = lab.startProxy();
-    await eventually('it answers again', async () => (await request()).startsWith('p1'), 20_000);
+    await eventually('it answers again', async () => (await request()).startsWith('p1'), 90_000);
     const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name: 'web.ns.svc.cluster.local' }] });
     const answer = await lab.in('p3', 'datagram', { host: dnsAddress, port: 53, text: question.toString('hex'), hex: true });
     expect(decode(Buffer.from(String(answer), 'hex')).answers).toMatchObject([{ type: 'A', data: web }]);
@@ -132,7 +132,7 @@ describe.skipIf(!canRun)('open connections', () => {
     lab.run('iptables', '-F', 'FORWARD');
     lab.run('iptables', '-F', 'INPUT');
     for (const rule of ['-i lo', '-i eth0', '-i skp+']) lab.run('iptables', '-A', 'INPUT', ...rule.split(' '), '-j', 'ACCEPT');
-    await eventually('the way is open again', async () => (await request()).startsWith('p1'), 30_000);
+    await eventually('the way is open again', async () => (await request()).startsWith('p1'), 90_000);
   });
 });
 

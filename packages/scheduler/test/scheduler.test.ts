@@ -121,6 +121,6 @@ describe('scheduler', () => {
     await expect.poll(() => bindings()).toHaveLength(1);
     server.dropConnections();
     addPod({ name: 'b' });
-    await expect.poll(() => bindings(), { timeout: 10_000 }).toContain(`POST ${pods}/b/binding`);
+    await expect.poll(() => bindings()).toContain(`POST ${pods}/b/binding`);
   });
 });

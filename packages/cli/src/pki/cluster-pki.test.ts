@@ -3,14 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readCertificateFile } from '@skiff/component-base';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultConfig } from '../config.ts';
 import { ensureClusterPki } from './cluster-pki.ts';
 
-const rootDir = mkdtempSync(join(tmpdir(), 'skiff-pki-'));
-afterAll(() => rmSync(rootDir, { recursive: true }));
-const request = {
-  rootDir,
+let rootDir: string;
+const parts = {
   nodeName: 'node-1',
   apiserverNames: ['kubernetes', 'localhost'],
   apiserverAddresses: ['127.0.0.1', '10.96.0.1'],
@@ -19,6 +17,12 @@ const request = {
   lifetimeMs: defaultConfig().certificateLifetimeMs,
   nowMs: Date.now(),
 };
+let request: typeof parts & { rootDir: string };
+beforeEach(() => {
+  rootDir = mkdtempSync(join(tmpdir(), 'skiff-pki-'));
+  request = { ...parts, rootDir };
+});
+afterEach(() => rmSync(rootDir, { recursive: true }));
 const certificate = (name: string): X509Certificate => new X509Certificate(readFileSync(join(rootDir, 'pki', `${name}.crt`)));
 
 describe('ensureClusterPki', () => {
@@ -39,6 +43,7 @@ describe('ensureClusterPki', () => {
   });
 
   it('keeps what is good and makes anew what expires soon or lacks a name', async () => {
+    await ensureClusterPki(request);
     const before = certificate('apiserver').fingerprint256;
     await ensureClusterPki(request);
     expect(certificate('apiserver').fingerprint256).toBe(before);

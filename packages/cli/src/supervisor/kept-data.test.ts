@@ -17,7 +17,7 @@ it('a marker that can not be written is tried again, and ends nothing', async ()
   writeFileSync(join(data.folder, '1.wal'), '');
   using _ = rememberData(data, { clock: systemClock, log: silentLogger });
   mkdirSync(join(place, 'absent'));
-  await vi.waitFor(() => expect(existsSync(data.marker)).toBe(true), 5_000);
+  await vi.waitFor(() => expect(existsSync(data.marker)).toBe(true), 20_000);
   rmSync(data.folder, { recursive: true });
   expect(isLost(data)).toBe(true);
 });

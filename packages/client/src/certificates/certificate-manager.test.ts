@@ -124,7 +124,7 @@ describe('with a signer', () => {
     );
     const stop = new AbortController();
     const running = manager.run(stop.signal);
-    await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(1));
+    await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(1), 20_000);
     const first = readCertificateFile(file)?.pem;
     // The file is dated by the machine's clock, which stands where the fake one began.
     utimesSync(file, clock.now() / 1000, clock.now() / 1000);
@@ -132,7 +132,7 @@ describe('with a signer', () => {
     expect(signer.requests.length).toBe(1);
     signer.state.refuse = 'not now';
     await clock.advance(3_600_000);
-    await vi.waitFor(() => expect(signer.requests.length).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(signer.requests.length).toBeGreaterThan(1), 20_000);
     expect(changed).toHaveBeenCalledTimes(1);
     signer.state.refuse = undefined;
     // The longest wait between two tries is a minute and a fifth of it.

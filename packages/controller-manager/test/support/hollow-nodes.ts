@@ -59,11 +59,14 @@ export async function runHollowNodes(client: Client, names: readonly string[], s
     const id = `${pod.metadata?.uid ?? ''} ${stage}`;
     if (started.has(id)) return;
     started.add(id);
-    const work = step(pod)
-      .catch((error: unknown) => {
-        if (!signal.aborted && !hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) failures.push(error);
-      })
-      .finally(() => running.delete(work));
+    // As a kubelet does, until nobody else wrote at the same time. A pod of that UID may be gone.
+    const persistently = (): Promise<void> =>
+      step(pod).catch((error: unknown) => {
+        if (signal.aborted || hasReason(error, 'NotFound')) return undefined;
+        if (hasReason(error, 'Conflict') && stage !== 'ends' && stage !== 'waits') return persistently();
+        if (!hasReason(error, 'Conflict')) failures.push(error);
+      });
+    const work = persistently().finally(() => running.delete(work));
     running.add(work);
   };
   informer.subscribe({ onAdd: handle, onUpdate: handle });

@@ -8,7 +8,7 @@ export async function until<T extends KubeObject>(
   resource: ResourceRef<T>,
   o: { namespace?: string; holds: (objects: readonly T[]) => boolean; timeoutMs?: number },
 ): Promise<readonly T[]> {
-  using limit = childSignal(new AbortController().signal, o.timeoutMs ?? 20_000);
+  using limit = childSignal(new AbortController().signal, o.timeoutMs ?? 60_000);
   const objects = new Map<string, T>();
   let complete = false;
   const key = (object: KubeObject): string => `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;

@@ -116,10 +116,10 @@ describe('device plugins', () => {
     plugin = await startPluginWhenServed();
   };
   const startPluginWhenServed = async (): Promise<Awaited<ReturnType<typeof startPlugin>>> => {
-    await vi.waitFor(() => expect(existsSync(path.join(dir, 'kubelet.sock'))).toBe(true));
+    await vi.waitFor(() => expect(existsSync(path.join(dir, 'kubelet.sock'))).toBe(true), 20_000);
     const p = await startPlugin(dir);
-    await vi.waitFor(() => p.register(), 5000);
-    await vi.waitFor(() => expect(manager.counts().get(resource)?.capacity).toBe(4));
+    await vi.waitFor(() => p.register(), 20_000);
+    await vi.waitFor(() => expect(manager.counts().get(resource)?.capacity).toBe(4), 20_000);
     return p;
   };
   const end = async (): Promise<void> => {
@@ -163,7 +163,7 @@ describe('device plugins', () => {
     expect(manager.health('p', 'c')).toEqual([{ name: resource, resources: [{ resourceID: 'a', health: 'Healthy' }] }]);
     touched = [];
     plugin.send([{ ID: 'a', health: 'Unhealthy' }, ...['b', 'c', 'd'].map((ID) => ({ ID, health: 'Healthy' }))]);
-    await vi.waitFor(() => expect(touched).toEqual(['p']));
+    await vi.waitFor(() => expect(touched).toEqual(['p']), 20_000);
     expect(manager.health('p', 'c')[0]?.resources?.[0]).toEqual({ resourceID: 'a', health: 'Unhealthy' });
     expect(manager.health('q', 'c')[0]?.resources?.[0]?.health).toBe('Healthy');
   });
@@ -188,7 +188,7 @@ describe('device plugins', () => {
 
   it('are not forgotten before their plugin comes back after a restart', async () => {
     const file = path.join(dir, 'kubelet_internal_checkpoint');
-    await vi.waitFor(() => expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ resources: [resource], allocations: [] }));
+    await vi.waitFor(() => expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ resources: [resource], allocations: [] }), 20_000);
     const restarted = async (): Promise<DeviceManager> => {
       const later = createDeviceManager(
         { directory: dir, stateDirectory: dir },
@@ -235,9 +235,9 @@ describe('device plugins', () => {
       { ID: 'a', health: 'Healthy' },
       { ID: 'b', health: 'Unhealthy' },
     ]);
-    await vi.waitFor(() => expect(manager.counts().get(resource)).toEqual({ capacity: 2, allocatable: 1 }));
+    await vi.waitFor(() => expect(manager.counts().get(resource)).toEqual({ capacity: 2, allocatable: 1 }), 20_000);
     plugin.stop();
-    await vi.waitFor(() => expect(manager.counts().get(resource)).toEqual({ capacity: 2, allocatable: 0 }));
+    await vi.waitFor(() => expect(manager.counts().get(resource)).toEqual({ capacity: 2, allocatable: 0 }), 20_000);
   });
 
   it.each([

@@ -153,7 +153,7 @@ describe('a Node that is deleted', () => {
 
   it('stays deleted while its kubelet is in contact', async () => {
     r = startReporter();
-    await vi.waitFor(() => expect(r.creates()).toBe(1));
+    await vi.waitFor(() => expect(r.creates()).toBe(1), 20_000);
     await stay(60_000);
     r.deleteNode();
     const looks = r.looks();
@@ -165,14 +165,14 @@ describe('a Node that is deleted', () => {
 
   it('is made anew by a kubelet that was cut off', async () => {
     r = startReporter();
-    await vi.waitFor(() => expect(r.creates()).toBe(1));
+    await vi.waitFor(() => expect(r.creates()).toBe(1), 20_000);
     await stay(60_000);
     await r.clock.advance(400_000);
     r.deleteNode();
     await vi.waitFor(async () => {
       await stay(10_000);
       expect(r.creates()).toBe(2);
-    });
+    }, 20_000);
     expect(r.reporter.current()?.metadata?.uid).toBe('uid-2');
   });
 });

@@ -115,27 +115,27 @@ describe('static pods', () => {
     const stop = new AbortController();
     const running = statics.run(stop.signal);
     const mirrorOf = (): Pod | undefined => w.stored.get('default/web-n');
-    await vi.waitFor(() => expect(mirrorOf()).toBeDefined());
+    await vi.waitFor(() => expect(mirrorOf()).toBeDefined(), 20_000);
     expect(told).toEqual(['+web-n busybox:1']);
     const [first] = statics.list();
     expect(mirrorOf()?.metadata).toMatchObject({
       annotations: { 'kubernetes.io/config.mirror': first?.metadata?.uid },
       ownerReferences: [{ kind: 'Node', name: 'n', uid: 'node-uid', controller: true }],
     });
-    await vi.waitFor(() => expect(mirrors.get(first?.metadata?.uid ?? '')?.metadata.uid).toBe(mirrorOf()?.metadata?.uid));
+    await vi.waitFor(() => expect(mirrors.get(first?.metadata?.uid ?? '')?.metadata.uid).toBe(mirrorOf()?.metadata?.uid), 20_000);
 
     const before = mirrorOf()?.metadata?.uid;
     await w.client.delete({} as never, { namespace: 'default', name: 'web-n' });
-    await vi.waitFor(() => expect(mirrorOf()?.metadata?.uid).not.toBe(before));
+    await vi.waitFor(() => expect(mirrorOf()?.metadata?.uid).not.toBe(before), 20_000);
     expect(mirrorOf()).toBeDefined();
     expect(told).toHaveLength(1);
 
     writeFileSync(join(dir, 'd/web.yaml'), manifest('', 'busybox:2'));
-    await vi.waitFor(() => expect(told).toEqual(['+web-n busybox:1', '-web-n busybox:1', '+web-n busybox:2']), 10_000);
-    await vi.waitFor(() => expect(mirrorOf()?.spec?.containers[0]?.image).toBe('busybox:2'));
+    await vi.waitFor(() => expect(told).toEqual(['+web-n busybox:1', '-web-n busybox:1', '+web-n busybox:2']), 20_000);
+    await vi.waitFor(() => expect(mirrorOf()?.spec?.containers[0]?.image).toBe('busybox:2'), 20_000);
 
     rmSync(join(dir, 'd/web.yaml'));
-    await vi.waitFor(() => expect(mirrorOf()).toBeUndefined(), 10_000);
+    await vi.waitFor(() => expect(mirrorOf()).toBeUndefined(), 20_000);
     expect(told.at(-1)).toBe('-web-n busybox:2');
     stop.abort(new Error('the test is over'));
     await running;
@@ -170,7 +170,7 @@ describe('static pods', () => {
       ready: Promise.resolve(),
       pods: () => [],
       run: async () => {
-        await vi.waitFor(() => expect(w.handlers.size).toBe(1));
+        await vi.waitFor(() => expect(w.handlers.size).toBe(1), 20_000);
         throw new Error('no watches left');
       },
     };
@@ -222,17 +222,17 @@ it('static pods of a URL: headers, lists, and the last good answer', async () =>
     expect(first.source.pods()[0]?.metadata.annotations?.['kubernetes.io/config.source']).toBe('http');
     expect(seen[0]).toBe('me');
     answer = { code: 200, body: manifest() };
-    await vi.waitFor(() => expect(first.changes[1]).toEqual(['web-n']));
+    await vi.waitFor(() => expect(first.changes[1]).toEqual(['web-n']), 20_000);
     answer = { code: 500, body: '' };
     const { length } = seen;
-    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(length + 1));
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(length + 1), 20_000);
     expect(first.changes).toHaveLength(2);
     await first.stop();
     const second = start();
     await second.source.ready;
     expect(second.changes).toEqual([['web-n']]);
     answer = { code: 200, body: '' };
-    await vi.waitFor(() => expect(second.changes[1]).toEqual([]));
+    await vi.waitFor(() => expect(second.changes[1]).toEqual([]), 20_000);
     await second.stop();
     // The file is damaged, and the URL silent.
     writeFileSync(file, 'x');
@@ -242,12 +242,12 @@ it('static pods of a URL: headers, lists, and the last good answer', async () =>
     expect(third.source.urlAwaited?.()).toBe(true);
     expect(third.changes).toEqual([]);
     answer = { code: 200, body: '' };
-    await vi.waitFor(() => expect(third.source.urlAwaited?.()).toBe(false));
+    await vi.waitFor(() => expect(third.source.urlAwaited?.()).toBe(false), 20_000);
     // Nothing can be written any more.
     rmSync(dirname(file), { recursive: true });
     writeFileSync(dirname(file), '');
     answer = { code: 200, body: manifest() };
-    await vi.waitFor(() => expect(third.changes.at(-1)).toEqual(['web-n']));
+    await vi.waitFor(() => expect(third.changes.at(-1)).toEqual(['web-n']), 20_000);
     await third.stop();
     rmSync(dirname(file));
   } finally {

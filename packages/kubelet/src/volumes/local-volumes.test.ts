@@ -41,7 +41,7 @@ describe('local volumes', () => {
     used.clear();
     await volumes().remove('pvc-1');
     expect(existsSync(made)).toBe(false);
-    await vi.waitFor(() => expect(readdirSync(path.join(root, 'local-volumes'))).toEqual([]));
+    await vi.waitFor(() => expect(readdirSync(path.join(root, 'local-volumes'))).toEqual([]), 20_000);
     await volumes().remove('pvc-1');
   });
   it('are completed by the next kubelet when their removal was cut off', async () => {

@@ -33,7 +33,7 @@ const operations: Record<string, (o: never) => Promise<unknown>> = {
   podCidrs: async (cidrs: readonly string[]) => network().setPodCidrs(cidrs),
   peers: async (peers: readonly Peer[]) => network().setPeers(peers),
   attach: async ({ owner, pid, hostPorts }: { owner: NetworkOwner; pid: number; hostPorts: readonly HostPort[] }) => {
-    await network().waitReady(5_000, new AbortController().signal);
+    await network().waitReady(60_000, new AbortController().signal);
     const addresses = network().allocate(owner);
     await network().attach(owner, { pid, addresses, hostPorts });
     pids.set(owner.uid, { owner, pid });

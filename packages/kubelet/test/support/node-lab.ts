@@ -154,7 +154,7 @@ export async function eventually<T>(
   what: string,
   probe: () => Promise<T> | T,
   holds: (value: T) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 45_000,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {

@@ -9,7 +9,7 @@ createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => undefined);
 }).listen(8080, '0.0.0.0', () => process.send({ id: 0 }));
 
-const ask = ({ host, port = 8080, localAddress, bytes = 1, patienceMs = 2_000 }) =>
+const ask = ({ host, port = 8080, localAddress, bytes = 1, patienceMs = 15_000 }) =>
   new Promise((resolve) => {
     const socket = connect({ host, port, localAddress, allowHalfOpen: true });
     let got = '';

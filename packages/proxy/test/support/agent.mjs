@@ -33,7 +33,7 @@ udp.bind(8082);
 
 const operations = {
   /** Sends, finishes, returns all that comes back. */
-  request: ({ host, port, text = 'x', localAddress, patienceMs = 8_000 }) =>
+  request: ({ host, port, text = 'x', localAddress, patienceMs = 20_000 }) =>
     new Promise((resolve) => {
       const socket = connect({ host, port, allowHalfOpen: true, ...(localAddress === undefined ? {} : { localAddress }) });
       let got = '';
@@ -103,7 +103,7 @@ const operations = {
       socket.end();
     }),
   /** One datagram and its answer: `from-address:port text`. The socket of a key is kept. */
-  datagram: ({ key, host, port, text = 'x', hex = false }) =>
+  datagram: ({ key, host, port, text = 'x', hex = false, patienceMs = 10_000 }) =>
     new Promise((resolve) => {
       const socket = open.get(key)?.socket ?? createSocket('udp4');
       if (key !== undefined) open.set(key, { socket });
@@ -113,7 +113,7 @@ const operations = {
         if (key === undefined) socket.close();
         resolve(value);
       };
-      const timer = setTimeout(() => settle('no answer'), 2_000);
+      const timer = setTimeout(() => settle('no answer'), patienceMs);
       socket.once('message', (message, from) => settle(hex ? message.toString('hex') : `${from.address}:${from.port} ${message}`));
       socket.once('error', (error) => settle(error.code));
       socket.send(hex ? Buffer.from(text, 'hex') : text, port, host);

@@ -66,7 +66,7 @@ const run = (command: string, ...args: string[]): string =>
   execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** Asks again until it holds; what it says at the end is the error. */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, timeoutMs = 10_000): Promise<T> {
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, timeoutMs = 40_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
     const value = await probe();
@@ -256,7 +256,7 @@ async function addHost(base: Base, index: number, o: { tmp: string; kubeconfig: 
       await eventually(
         `the proxy has synced:\n${readFileSync(proxyLog, 'utf8')}`,
         async () => readFileSync(proxyLog, 'utf8').split('"synced"').length > before,
-        30_000,
+        90_000,
       );
       await eventually('healthy', async () => String(await ask('GET /healthz HTTP/1.0\r\n\r\n')).includes('200 OK'));
     },

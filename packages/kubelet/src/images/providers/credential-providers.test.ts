@@ -151,7 +151,7 @@ echo '{"kind":"CredentialProviderResponse","apiVersion":"${protocol}","cacheKeyT
     await expect(runPlugin(p, o)).rejects.toThrow('ended by SIGKILL');
     const child = Number(readFileSync(file, 'utf8'));
     // Gone, or waiting for somebody to take note of its end.
-    await vi.waitFor(() => expect(stateOf(child)).toMatch(/^[ZX]?$/));
+    await vi.waitFor(() => expect(stateOf(child)).toMatch(/^[ZX]?$/), 20_000);
   });
   it('does not wait for what one leaves running', async () => {
     const file = path.join(directory, 'pid');
