@@ -237,7 +237,8 @@ withRoot(program.command('run').description('run one process of the cluster in t
 
 withRoot(program.command('healthy').description('succeed when the apiserver is ready')).action(async (options: { rootDir: string }) => {
   const config = loadConfig(options.rootDir);
-  const answer = config === undefined ? undefined : await apiRequest(hostAccess(config), { path: '/readyz' }).catch(() => undefined);
+  const answer =
+    config === undefined ? undefined : await apiRequest(hostAccess(config), { path: '/readyz', timeoutMs: 3_000 }).catch(() => undefined);
   process.exitCode = answer?.code === 200 ? 0 : 1;
 });
 

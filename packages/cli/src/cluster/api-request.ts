@@ -53,8 +53,13 @@ interface ApiCall {
   /** GET when absent. */
   readonly method?: string;
   readonly body?: unknown;
+  /** For the whole answer of one server. Default 15 s: a machine on which everything starts at once may be slow. */
   readonly timeoutMs?: number;
 }
+
+const answerMs = 15_000;
+/** Where there are others to turn to, a server that can't be reached is soon given up. */
+const connectMs = 3_000;
 
 const answerLimitBytes = 8 * 1024 * 1024;
 
@@ -65,8 +70,8 @@ class NoAnswer extends Error {
   }
 }
 
-function callServer(access: ApiAccess, server: string, call: ApiCall): Promise<ApiAnswer> {
-  const timeoutMs = call.timeoutMs ?? 3000;
+function callServer(access: ApiAccess, server: string, call: ApiCall & { readonly connectMs?: number }): Promise<ApiAnswer> {
+  const timeoutMs = call.timeoutMs ?? answerMs;
   return new Promise((resolve, reject) => {
     const req = request(
       `${server}${call.path}`,
@@ -106,6 +111,13 @@ function callServer(access: ApiAccess, server: string, call: ApiCall): Promise<A
         res.on('error', reject);
       },
     );
+    if (call.connectMs !== undefined) {
+      const { connectMs: ms } = call;
+      req.once('socket', (socket) => {
+        const timer = setTimeout(() => req.destroy(new NoAnswer(ms)), ms);
+        for (const event of ['secureConnect', 'close']) socket.once(event, () => clearTimeout(timer));
+      });
+    }
     req.on('error', (error) => reject(error.name === 'TimeoutError' || error.name === 'AbortError' ? new NoAnswer(timeoutMs) : error));
     req.end(call.body === undefined ? undefined : JSON.stringify(call.body));
   });
@@ -117,14 +129,41 @@ function callServer(access: ApiAccess, server: string, call: ApiCall): Promise<A
  */
 export async function apiRequest(access: ApiAccess, call: ApiCall): Promise<ApiAnswer> {
   let failure: unknown;
-  for (const server of access.servers) {
+  for (const [i, server] of access.servers.entries()) {
+    const isLast = i === access.servers.length - 1;
     try {
-      return await callServer(access, server, call);
+      return await callServer(access, server, { ...call, ...(isLast ? {} : { connectMs }) });
     } catch (error) {
       failure ??= error;
     }
   }
   throw failure instanceof Error ? failure : new Error(String(failure));
+}
+
+const againMs = 1_000;
+const tryMs = 10_000;
+
+/**
+ * As `apiRequest`, for what may well be done twice: asked again for `withinMs` while nobody answers or the servers have trouble (5xx, 429). Beside
+ * a host that has just gone, an apiserver may wait for that host's etcd and not know what came of a write.
+ */
+export async function persistentRequest(
+  access: ApiAccess,
+  call: ApiCall,
+  o: { readonly withinMs?: number; readonly request?: typeof apiRequest } = {},
+): Promise<ApiAnswer> {
+  const { withinMs = 30_000, request: ask = apiRequest } = o;
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const left = endMs - performance.now();
+    try {
+      const answer = await ask(access, { ...call, timeoutMs: Math.max(Math.min(left, tryMs), againMs) });
+      if ((answer.code < 500 && answer.code !== 429) || left < againMs) return answer;
+    } catch (error) {
+      if (left < againMs) throw error;
+    }
+    await new Promise((r) => setTimeout(r, againMs));
+  }
 }
 
 /** Who this host is to the API by itself: the administrator on a control plane, else its kubelet. */
@@ -145,11 +184,14 @@ interface NodeFacts {
   status?: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
 }
 
+/** One of many looks. */
+const lookMs = 3_000;
+
 /** Whether the node of this host is Ready, with what it says if not. What it said before `sinceMs` does not count. */
 export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise<{ ready: boolean; why: string }> {
   let answer: ApiAnswer;
   try {
-    answer = await apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}` });
+    answer = await apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}`, timeoutMs: lookMs });
   } catch (error) {
     return { ready: false, why: `the apiserver does not answer yet (${error instanceof Error ? error.message : String(error)})` };
   }

@@ -4,11 +4,11 @@ import { deleteNode } from './delete-node.ts';
 
 const access = { servers: ['https://127.0.0.1:1'], ca: undefined };
 /** Gives the answers one after the other, the last one again and again. */
-const answering = (...codes: number[]): { asked: () => number; call: () => Promise<ApiAnswer> } => {
+const answering = (...codes: number[]): { asked: () => number; request: () => Promise<ApiAnswer> } => {
   let asked = 0;
   return {
     asked: () => asked,
-    call: () => {
+    request: () => {
       const code = codes[Math.min(asked++, codes.length - 1)] ?? 0;
       if (code === 0) return Promise.reject(new Error('cut'));
       return Promise.resolve({ code, body: JSON.stringify({ message: `status ${code}` }), server: '', serverTimeMs: 0, localAddress: '' });

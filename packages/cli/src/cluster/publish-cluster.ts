@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterConfig } from '../config.ts';
 import { renderKubeconfig } from '../pki/kubeconfig.ts';
-import { apiRequest, type ApiAccess, hostAccess, messageOf } from './api-request.ts';
+import { type ApiAccess, hostAccess, messageOf, persistentRequest } from './api-request.ts';
 import { renderSettings, settingsMap } from './cluster-settings.ts';
 
 export const clusterInfo = { namespace: 'kube-public', name: 'cluster-info' } as const;
@@ -25,15 +25,19 @@ async function ensureMap(
 ): Promise<void> {
   const collection = `/api/v1/namespaces/${key.namespace}/configmaps`;
   for (let tries = 0; ; tries++) {
-    const found = await apiRequest(access, { path: `${collection}/${key.name}` });
+    const found = await persistentRequest(access, { path: `${collection}/${key.name}` });
     if (found.code !== 200 && found.code !== 404) throw new Error(`${key.namespace}/${key.name}: ${messageOf(found)}`);
     const current = found.code === 200 ? (JSON.parse(found.body) as Partial<MapObject>) : undefined;
     const data = { ...adjust(current?.data ?? {}) };
     if (current !== undefined && isDeepStrictEqual(current.data ?? {}, data)) return;
     const written =
       current === undefined
-        ? await apiRequest(access, { method: 'POST', path: collection, body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: key, data } })
-        : await apiRequest(access, { method: 'PUT', path: `${collection}/${key.name}`, body: { ...current, data } });
+        ? await persistentRequest(access, {
+            method: 'POST',
+            path: collection,
+            body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: key, data },
+          })
+        : await persistentRequest(access, { method: 'PUT', path: `${collection}/${key.name}`, body: { ...current, data } });
     if (written.code < 300) return;
     // Somebody else was faster: look again.
     if (written.code !== 409 || tries > 5) throw new Error(`${key.namespace}/${key.name}: ${messageOf(written)}`);
@@ -42,7 +46,7 @@ async function ensureMap(
 
 /**
  * Writes what a host needs to know to join: how to reach the apiserver and whom to trust (kube-public/cluster-info, as kubeadm
- * writes it), and the cluster's settings (kube-system/skiff-config). Throws when the API does not answer.
+ * writes it), and the cluster's settings (kube-system/skiff-config). Throws when the API does not answer for half a minute.
  */
 export async function publishCluster(config: ClusterConfig): Promise<void> {
   const access = hostAccess(config);

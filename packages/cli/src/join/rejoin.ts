@@ -31,7 +31,7 @@ function checkCertificate(config: ClusterConfig): void {
 
 /** Asks the cluster about this host's node; undefined when nobody answers, as while the control plane is away. */
 async function askNode(config: ClusterConfig): Promise<ApiAnswer | undefined> {
-  return apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}` }).catch(() => undefined);
+  return apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}`, timeoutMs: 5_000 }).catch(() => undefined);
 }
 
 /** What changed since the node last ran here: where the control plane is (`endpoint`), and this host's own address. */
