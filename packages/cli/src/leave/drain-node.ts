@@ -15,21 +15,23 @@ interface DrainOrder {
   readonly force: boolean;
 }
 
+type Call = typeof apiRequest;
+
 function expectSuccess(answer: ApiAnswer, what: string): ApiAnswer {
   if (answer.code >= 300) throw new UserError(`${what}: ${messageOf(answer)}`, 'refused');
   return answer;
 }
 
 /** No new pods come to the node; an administrator's `kubectl uncordon` undoes it. Resolves with whether the cluster has the node. */
-export async function cordon(access: ApiAccess, nodeName: string): Promise<boolean> {
+export async function cordon(access: ApiAccess, nodeName: string, call: Call = apiRequest): Promise<boolean> {
   const path = `/api/v1/nodes/${nodeName}`;
   for (let tries = 0; ; tries++) {
-    const found = await apiRequest(access, { path });
+    const found = await call(access, { path });
     if (found.code === 404) return false;
     expectSuccess(found, 'The node can’t be read');
     const node = JSON.parse(found.body) as { spec?: { unschedulable?: boolean } };
     if (node.spec?.unschedulable === true) return true;
-    const answer = await apiRequest(access, { method: 'PUT', path, body: { ...node, spec: { ...node.spec, unschedulable: true } } });
+    const answer = await call(access, { method: 'PUT', path, body: { ...node, spec: { ...node.spec, unschedulable: true } } });
     // The kubelet and controllers write the Node as well.
     if (answer.code === 409 && tries < 10) continue;
     expectSuccess(answer, 'The node can’t be cordoned');
@@ -37,23 +39,29 @@ export async function cordon(access: ApiAccess, nodeName: string): Promise<boole
   }
 }
 
-async function listPods(access: ApiAccess, nodeName: string): Promise<readonly DrainedPod[]> {
+/** Of the servers, and over in a while; anything else is what they mean. */
+const isTrouble = (answer: ApiAnswer): boolean => answer.code === 429 || answer.code >= 500;
+
+/** Throws UserError when that is refused, any other error when asking again may help. */
+async function listPods(access: ApiAccess, nodeName: string, call: Call): Promise<readonly DrainedPod[]> {
   const selector = encodeURIComponent(`spec.nodeName=${nodeName}`);
-  const answer = expectSuccess(await apiRequest(access, { path: `/api/v1/pods?fieldSelector=${selector}` }), 'Its pods can’t be listed');
+  const answer = await call(access, { path: `/api/v1/pods?fieldSelector=${selector}` });
+  if (isTrouble(answer)) throw new Error(messageOf(answer));
+  expectSuccess(answer, 'Its pods can’t be listed');
   return (JSON.parse(answer.body) as { items?: DrainedPod[] }).items ?? [];
 }
 
 /** undefined when the pod goes; else why it doesn't yet. */
-async function evict(access: ApiAccess, pod: DrainedPod): Promise<string | undefined> {
+async function evict(access: ApiAccess, pod: DrainedPod, call: Call): Promise<string | undefined> {
   const { namespace, name, uid } = pod.metadata;
-  const answer = await apiRequest(access, {
+  const answer = await call(access, {
     method: 'POST',
     path: `/api/v1/namespaces/${namespace}/pods/${name}/eviction`,
     body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions: { preconditions: { uid } } },
   });
   // Gone, or replaced by one of the same name elsewhere.
   if (answer.code < 300 || answer.code === 404 || answer.code === 409) return undefined;
-  if (answer.code === 429) return messageOf(answer);
+  if (isTrouble(answer)) return messageOf(answer);
   throw new UserError(`Pod ${nameOf(pod)} can't be evicted: ${messageOf(answer)}`, 'refused');
 }
 
@@ -61,10 +69,15 @@ async function evict(access: ApiAccess, pod: DrainedPod): Promise<string | undef
  * Cordons the node and evicts its pods, honouring PodDisruptionBudgets; resolves when they are gone, with how many there were, or
  * undefined when the cluster has no such node any more. Throws UserError when that does not happen in time.
  */
-export async function drainNode(access: ApiAccess, o: DrainOrder, note: (text: string) => void): Promise<number | undefined> {
-  if (!(await cordon(access, o.nodeName))) return undefined;
+export async function drainNode(
+  access: ApiAccess,
+  o: DrainOrder,
+  note: (text: string) => void,
+  call: Call = apiRequest,
+): Promise<number | undefined> {
+  if (!(await cordon(access, o.nodeName, call))) return undefined;
   const deadline = Date.now() + o.timeoutMs;
-  const first = planDrain(await listPods(access, o.nodeName));
+  const first = planDrain(await listPods(access, o.nodeName, call));
   if (first.evict.length > 0 && !o.isRunning) {
     if (o.force) return first.evict.length;
     throw new UserError(
@@ -81,12 +94,24 @@ export async function drainNode(access: ApiAccess, o: DrainOrder, note: (text: s
   const gone = new Set<string>();
   const triedAtMs = new Map<string, number>();
   const refusals = new Map<string, string>();
-  for (let left = first.evict; left.length > 0; left = planDrain(await listPods(access, o.nodeName)).evict) {
+  // Servers that are silent for a moment don't end what has begun: it is done again, until the time is over.
+  const lookAgain = async (before: readonly DrainedPod[]): Promise<readonly DrainedPod[]> => {
+    try {
+      return planDrain(await listPods(access, o.nodeName, call)).evict;
+    } catch (error) {
+      if (error instanceof UserError || Date.now() > deadline) throw error;
+      return before;
+    }
+  };
+  for (let left = first.evict; left.length > 0; left = await lookAgain(left)) {
     for (const pod of left) {
       const { uid } = pod.metadata;
       if (gone.has(uid) || Date.now() - (triedAtMs.get(uid) ?? 0) < retryMs) continue;
       triedAtMs.set(uid, Date.now());
-      const refused = await evict(access, pod);
+      const refused = await evict(access, pod, call).catch((error: unknown) => {
+        if (error instanceof UserError) throw error;
+        return error instanceof Error ? error.message : String(error);
+      });
       if (refused === undefined) gone.add(uid);
       else refusals.set(uid, refused);
     }
