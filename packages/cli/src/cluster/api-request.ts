@@ -179,16 +179,48 @@ export function messageOf(answer: ApiAnswer): string {
   }
 }
 
-interface NodeFacts {
-  metadata: { name: string };
-  status?: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
+export interface NodeFacts {
+  readonly spec?: { readonly taints?: readonly { readonly key: string; readonly effect: string }[] };
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+      readonly lastHeartbeatTime?: string;
+    }[];
+  };
+}
+export interface NodeReadiness {
+  readonly ready: boolean;
+  readonly why: string;
+}
+export interface ReadinessOrder {
+  /** What the node said before does not count; milliseconds since the epoch, 0: whatever it said. */
+  readonly sinceMs?: number;
+  /** Ready is not enough: the control plane has to have seen it, so that pods may be placed there. */
+  readonly forPods?: boolean;
 }
 
 /** One of many looks. */
 const lookMs = 3_000;
+/** Taints that say what the Ready condition said when the controller-manager last looked. */
+const readinessTaints: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']);
 
-/** Whether the node of this host is Ready, with what it says if not. What it said before `sinceMs` does not count. */
-export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise<{ ready: boolean; why: string }> {
+/** What a Node says of itself. */
+export function judgeNode(node: NodeFacts, { sinceMs = 0, forPods = false }: ReadinessOrder): NodeReadiness {
+  const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
+  if (ready?.status !== 'True') return { ready: false, why: ready?.message ?? 'the node has no Ready condition yet' };
+  // Heartbeats are whole seconds, by this host's clock; a kubelet that starts sends one with its first report.
+  const reportedMs = Date.parse(ready.lastHeartbeatTime ?? '');
+  if (sinceMs > 0 && !(reportedMs >= Math.floor(sinceMs / 1000) * 1000)) return { ready: false, why: 'the kubelet has not reported yet' };
+  const taint = forPods ? node.spec?.taints?.find((t) => readinessTaints.has(t.key)) : undefined;
+  if (taint !== undefined)
+    return { ready: false, why: `the controller-manager has not taken away its taint ${taint.key}:${taint.effect} yet` };
+  return { ready: true, why: ready.message ?? '' };
+}
+
+/** Whether the node of this host is Ready, with what it says if not. */
+export async function nodeReadiness(config: ClusterConfig, o: ReadinessOrder = {}): Promise<NodeReadiness> {
   let answer: ApiAnswer;
   try {
     answer = await apiRequest(hostAccess(config), { path: `/api/v1/nodes/${config.nodeName}`, timeoutMs: lookMs });
@@ -198,11 +230,5 @@ export async function nodeReadiness(config: ClusterConfig, sinceMs = 0): Promise
   if (answer.code === 404)
     return { ready: false, why: 'the cluster has no such node: it was deleted, or the kubelet has not registered it yet' };
   if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
-  const node = JSON.parse(answer.body) as NodeFacts;
-  const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
-  // Heartbeats are whole seconds, by this host's clock; a kubelet that starts sends one with its first report.
-  const reportedMs = Date.parse(ready?.lastHeartbeatTime ?? '');
-  if (ready?.status === 'True' && !(reportedMs >= Math.floor(sinceMs / 1000) * 1000) && sinceMs > 0)
-    return { ready: false, why: 'the kubelet has not reported yet' };
-  return { ready: ready?.status === 'True', why: ready?.message ?? 'the node has no Ready condition yet' };
+  return judgeNode(JSON.parse(answer.body) as NodeFacts, o);
 }

@@ -57,8 +57,9 @@ export async function exposeEtcd(config: ClusterConfig, steps: Steps): Promise<C
     saveConfig(next);
     const { supervisor } = readState(config.rootDir) ?? {};
     if (isAlive(supervisor)) await stopProcess(supervisor, 90);
+    const startedMs = Date.now();
     ensureSupervisor(next);
-    await waitReady(next, note, { timeoutMs: 60_000 });
+    await waitReady(next, note, { timeoutMs: 60_000, sinceMs: startedMs });
   });
   return next;
 }

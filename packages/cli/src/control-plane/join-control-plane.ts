@@ -92,6 +92,7 @@ export async function promoteMember(config: ClusterConfig, note: (text: string) 
 
 /** The whole of `skiff join --control-plane`. Safe to repeat after a failure. Throws UserError. */
 export async function joinControlPlane(order: JoinOrder & { readonly certificateKey: string }, steps: Steps): Promise<ClusterConfig> {
+  const startedMs = Date.now();
   const proved = await proveCluster(order, steps);
   const received = await steps.run('Certificates of the control plane', () => receiveCertificates(proved.access, order.certificateKey));
   let config = configOf({ ...order, config: { ...order.config, nodeAddress: proved.nodeAddress } }, proved.settings, received);
@@ -126,6 +127,6 @@ export async function joinControlPlane(order: JoinOrder & { readonly certificate
     saveConfig(config);
     ensureSupervisor(config);
   });
-  await steps.run('Node is Ready', (note) => waitReady(config, note, order));
+  await steps.run('Node is Ready', (note) => waitReady(config, note, { timeoutMs: order.timeoutMs, sinceMs: startedMs, forPods: true }));
   return config;
 }

@@ -144,7 +144,7 @@ export async function join(order: JoinOrder, steps: Steps): Promise<ClusterConfi
   return config;
 }
 
-/** Starts kubelet and proxy and waits until the control plane sees a Ready node. */
+/** Starts kubelet and proxy and waits until the control plane sees a Ready node, and pods may come. */
 export async function startNode(config: ClusterConfig, steps: Steps, timeoutMs: number): Promise<void> {
   const startedMs = Date.now();
   let isRunning = false;
@@ -152,5 +152,5 @@ export async function startNode(config: ClusterConfig, steps: Steps, timeoutMs: 
     isRunning = ensureSupervisor(config);
     if (isRunning) note('they run already');
   });
-  await steps.run('Node is Ready', (note) => waitReady(config, note, { timeoutMs, sinceMs: isRunning ? 0 : startedMs }));
+  await steps.run('Node is Ready', (note) => waitReady(config, note, { timeoutMs, sinceMs: isRunning ? 0 : startedMs, forPods: true }));
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeReadiness } from '../cluster/api-request.ts';
+import { nodeReadiness, type ReadinessOrder } from '../cluster/api-request.ts';
 import type { ClusterConfig } from '../config.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import { UserError } from '../user-error.ts';
@@ -22,16 +22,15 @@ function startSupervisor(config: ClusterConfig): void {
   spawn(process.execPath, [main, 'supervise', '--root-dir', config.rootDir], { detached: true, stdio: ['ignore', log, log] }).unref();
 }
 
-/** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time.
- * `sinceMs`: what the node said before does not count. */
+/** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time. */
 export async function waitReady(
   config: ClusterConfig,
   note: (text: string) => void,
-  o: { timeoutMs: number; sinceMs?: number },
+  o: ReadinessOrder & { readonly timeoutMs: number },
 ): Promise<void> {
   const deadline = Date.now() + o.timeoutMs;
   for (;;) {
-    const { ready, why } = await nodeReadiness(config, o.sinceMs);
+    const { ready, why } = await nodeReadiness(config, o);
     if (ready) return note(config.nodeName);
     note(why);
     if (Date.now() > deadline)

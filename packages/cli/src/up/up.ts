@@ -64,6 +64,7 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
   }
   if (moreThanBefore && isAlive(readState(config.rootDir)?.supervisor)) await stopProcesses(config.rootDir, steps);
   let alreadyRunning = false;
+  const startedMs = Date.now();
   await steps.run('Starting etcd, Redis, apiserver, controller-manager, scheduler, kubelet, proxy', async (note) => {
     alreadyRunning = ensureSupervisor(config);
     if (alreadyRunning) note('they run already');
@@ -74,9 +75,11 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     await steps.run('Member of etcd', (note) => promoteMember(config, note));
     saveConfig({ ...config, etcdPromoted: true });
   }
-  await steps.run('Node is Ready', (note) => waitReady(config, note, o));
+  // After a restart the Node still says what it said before.
+  const ready = { timeoutMs: o.timeoutMs, sinceMs: alreadyRunning ? 0 : startedMs };
+  await steps.run('Node is Ready', (note) => waitReady(config, note, ready));
   for (const { nodeName } of moreNodes(config)) {
-    await steps.run(`Node ${nodeName} is Ready`, (note) => waitReady({ ...config, nodeName }, note, o));
+    await steps.run(`Node ${nodeName} is Ready`, (note) => waitReady({ ...config, nodeName }, note, ready));
   }
   if (o.encryptSecrets === true) await encryptExisting(config, steps);
   await publishCluster(config);
