@@ -1,11 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { node as nodeResource } from '@skiff/api';
+import { node as nodeResource, type Pod } from '@skiff/api';
 import { hasReason } from '@skiff/apimachinery';
 import { eventually, splitWords } from '../e2e/support/cluster.ts';
 import { testImages } from '../e2e/support/images.ts';
 import type { Host } from '../lab/host.ts';
 import { joinHost, startCluster, type HostsCluster } from './support/cluster.ts';
-import { figure, isReady, nodeReady, podsOf, runningPods, seconds } from './support/observe.ts';
+import {
+  describePod,
+  figure,
+  isReady,
+  nodeReady,
+  podsOf,
+  readyPods,
+  runningPods,
+  seconds,
+  uids,
+  untilRolledOut,
+} from './support/observe.ts';
 import { deployment } from './support/workloads.ts';
 
 describe('hosts join and leave', () => {
@@ -34,7 +45,6 @@ describe('hosts join and leave', () => {
         return true;
       },
     );
-  const rolledOut = (name: string): Promise<string> => cluster.kubectl(`rollout status deployment/${name} --timeout=60s`);
   /** Replicas that run, by node. */
   const placed = async (app: string): Promise<Readonly<Record<string, number>>> => {
     const nodes = (await podsOf(cluster, app)).filter(isReady).map((p) => p.spec?.nodeName ?? '');
@@ -74,16 +84,17 @@ describe('hosts join and leave', () => {
         PIN: `--discovery-token-ca-cert-hash ${pin}`,
       };
       h1.spawn('node', ['-e', "require('http').createServer((q, a) => a.end('hello')).listen(8080)"]);
-      await eventually(
-        'the expired token is gone',
-        async () => !(await h1.ok('skiff', ['token', 'list'])).includes(expired.split('.')[0] ?? ''),
-      );
+      const expiredId = expired.split('.')[0] ?? '';
+      await eventually('the expired token is gone, and what was signed with it', async () => {
+        const known = await h1.ok('skiff', ['token', 'list']);
+        return !`${known}${await cluster.kubectl('get configmap -n kube-public cluster-info -o yaml')}`.includes(expiredId);
+      });
       await eventually('plain HTTP answers', async () => (await h2.run('curl', ['-s', 'http://10.200.0.11:8080'])).stdout === 'hello');
     });
 
     it.each(cases)('%s', async (_what, line, code, said) => {
       const args = line.replace(/[A-Z]{3,}/g, (word) => tokens[word] ?? word);
-      const result = await h2.run('skiff', ['join', ...splitWords(args)], { timeoutMs: 20_000 });
+      const result = await h2.run('skiff', ['join', ...splitWords(args)], { timeoutMs: 60_000 });
       expect(`${result.stdout}${result.stderr}`).toMatch(said);
       expect(result.code).toBe(code);
     });
@@ -114,25 +125,34 @@ describe('hosts join and leave', () => {
     expect(again.stderr).toContain('This host is in a cluster already');
     expect(again.code).toBe(5);
     await cluster.apply(deployment('web', 6));
-    await rolledOut('web');
+    await untilRolledOut(cluster, 'deployment/web');
     expect(Object.keys(await placed('web'))).toEqual(['h1', 'h2', 'h3']);
   });
 
   it('kubectl cordons, drains and uncordons it', async () => {
-    await cluster.kubectl('drain h3 --ignore-daemonsets --timeout=60s');
-    await rolledOut('web');
+    await cluster.kubectl('drain h3 --ignore-daemonsets --timeout=80s');
+    await readyPods(cluster, 'web', 6);
     expect(Object.keys(await placed('web'))).toEqual(['h1', 'h2']);
     expect(await runningPods(h3, 'web')).toEqual([]);
     await cluster.kubectl('uncordon h3');
   });
 
   it('comes back after a power cut with one command', async () => {
+    const onH2 = async (): Promise<readonly Pod[]> => (await podsOf(cluster, 'web')).filter((p) => p.spec?.nodeName === 'h2');
+    const before = uids(await onH2());
     await h2.kill();
     await h2.start();
     const { ms } = await h2.runOk('skiff', ['join']);
     figure('start again after a reboot', seconds(ms));
     expect(await nodeReady(cluster, h2)).toBe(true);
-    await eventually('its pods run', async () => ((await placed('web'))['h2'] ?? 0) > 0);
+    let there: readonly Pod[] = [];
+    await eventually('its pods run again', async () => {
+      there = await onH2();
+      return there.length > 0 && there.every((p) => isReady(p) && (p.status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
+    }).catch((error: unknown) => {
+      throw new Error(`its pods don't run again:\n${there.map(describePod).join('; ')}`, { cause: error });
+    });
+    expect(uids(there)).toEqual(before);
   });
 
   it('a Node that was deleted stays so until its host is started anew', async () => {
@@ -159,23 +179,23 @@ describe('hosts join and leave', () => {
       async () => (await cluster.tryKubectl('get --raw /api/v1/nodes/h3/proxy/healthz')).stdout === 'ok',
     );
     expect(await cluster.kubectl('get node h3 -o jsonpath={.status.addresses[0].address}')).toBe('10.200.0.33');
-    const serving = await h3.ok('openssl', ['x509', '-noout', '-ext', 'subjectAltName', '-in', '/var/lib/skiff/pki/kubelet-serving.pem']);
-    expect(serving).toContain('IP Address:10.200.0.33');
+    const serving = ['x509', '-noout', '-ext', 'subjectAltName', '-in', '/var/lib/skiff/pki/kubelet-serving.pem'];
+    await eventually('its certificate is for it', async () => (await h3.ok('openssl', serving)).includes('IP Address:10.200.0.33'));
     await cluster.kubectl('scale deployment/web --replicas=9');
-    await rolledOut('web');
+    await untilRolledOut(cluster, 'deployment/web');
     expect((await placed('web'))['h3']).toBeGreaterThan(0);
   });
 
   it('a host that lost its folder joins under its name and takes over what runs', async () => {
     const before = await engineIds(h3);
-    await h3.ok('skiff', ['down']);
-    await h3.ok('sh', [
-      '-c',
-      'for m in $(cut -d" " -f5 /proc/self/mountinfo | grep ^/var/lib/skiff/); do umount $m; done; rm -rf /var/lib/skiff',
-    ]);
     const [program = '', ...args] = splitWords(await token('--print-join-command'));
-    const refused = await h3.run(program, args);
+    // At once: nobody hears of its node any more, and it counts as lost after 20 s.
+    const refused = await h3.run('sh', [
+      '-ec',
+      `skiff down; for m in $(cut -d" " -f5 /proc/self/mountinfo | grep ^/var/lib/skiff/); do umount $m; done; rm -rf /var/lib/skiff; ${[program, ...args].join(' ')}`,
+    ]);
     expect(refused.stderr).toContain('has a node "h3" already, and it is Ready');
+    expect(refused.code).toBe(5);
     await eventually('the node counts as lost', async () => !(await nodeReady(cluster, h3)), 90_000);
     await h3.ok(program, args);
     expect(await nodeReady(cluster, h3)).toBe(true);
@@ -187,7 +207,7 @@ describe('hosts join and leave', () => {
     await cluster.kubectl(
       `run alone --image=${testImages.busybox} --overrides={"spec":{"nodeName":"h3","terminationGracePeriodSeconds":0}} -- sleep 3600`,
     );
-    await cluster.kubectl('wait --for=condition=Ready pod/alone --timeout=30s');
+    await cluster.kubectl('wait --for=condition=Ready pod/alone --timeout=80s');
     const refused = await h3.run('skiff', ['leave']);
     expect(refused.stderr).toContain('--force gives them up: default/alone');
     expect(refused.code).toBe(5);
@@ -196,7 +216,7 @@ describe('hosts join and leave', () => {
     const { ms } = await h3.runOk('skiff', ['leave']);
     figure('leave with pods under a budget', seconds(ms));
     expect(await isGone('h3')).toBe(true);
-    await rolledOut('web');
+    await readyPods(cluster, 'web', 9);
     expect(Object.keys(await placed('web'))).toEqual(['h1', 'h2']);
     expect(await h3.docker.listContainers({ all: true })).toEqual([]);
     const left = await h3.ok('sh', [
@@ -212,7 +232,8 @@ describe('hosts join and leave', () => {
     expect(nodes.trim().split('\n').sort()).toEqual(['node/h1', 'node/h2', 'node/other']);
   });
 
-  it('a control plane that has another address is found there; nothing that runs is touched', async () => {
+  it('a control plane that has another address is found there; nothing that runs is touched', { timeout: 400_000 }, async () => {
+    await readyPods(cluster, 'web', 9);
     const before = await Promise.all([h1, h2, h3].map(engineIds));
     await h1.ok('skiff', ['down']);
     await h1.ok('sh', ['-c', 'ip addr flush dev eth0 && ip addr add 10.200.0.51/24 dev eth0 && ip route add default via 10.200.0.1']);

@@ -3,7 +3,18 @@ import { node as nodeResource, type Node, type Pod } from '@skiff/api';
 import { eventually } from '../e2e/support/cluster.ts';
 import type { Host } from '../lab/host.ts';
 import { startCluster, type HostsCluster } from './support/cluster.ts';
-import { figure, isReady, nodeReady, podsOf, readyEndpoints, runningPods, seconds, timed } from './support/observe.ts';
+import {
+  figure,
+  isReady,
+  nodeReady,
+  podsOf,
+  readyEndpoints,
+  runningPods,
+  seconds,
+  timed,
+  uids,
+  untilRolledOut,
+} from './support/observe.ts';
 import { deployment, service, statefulSet } from './support/workloads.ts';
 
 const graceSeconds = 9;
@@ -61,7 +72,7 @@ describe('nodes that fall silent', () => {
     cluster = await startCluster({ name: 'silence', hosts: 3, up });
     [h1, h2, h3] = cluster.nodes;
     await cluster.apply(deployment('web', replicas), statefulSet('db', 1, pinned), service('web'), service('db', { clusterIP: 'None' }));
-    for (const name of ['deployment/web', 'statefulset/db']) await cluster.kubectl(`rollout status ${name} --timeout=60s`);
+    for (const name of ['deployment/web', 'statefulset/db']) await untilRolledOut(cluster, name);
   });
   afterAll(() => cluster?.close());
 
@@ -69,7 +80,6 @@ describe('nodes that fall silent', () => {
     if (h === undefined) throw new Error('the cluster did not start');
     return h;
   };
-  const uids = (pods: readonly Pod[]): readonly string[] => pods.map((p) => p.metadata?.uid ?? '').sort();
   const restarts = (pods: readonly Pod[]): number => pods.reduce((n, p) => n + (p.status?.containerStatuses?.[0]?.restartCount ?? 0), 0);
 
   it('are not blamed for the silence of the apiserver, or of the controller', async () => {

@@ -11,10 +11,12 @@ export async function podsOf(cluster: HostsCluster, app: string): Promise<readon
   return (await cluster.client.list(podResource, 'default', { labelSelector: `app=${app}` })).items;
 }
 
+export const uids = (pods: readonly Pod[]): readonly string[] => pods.map((p) => p.metadata?.uid ?? '').sort();
+
 export const isReady = (pod: Pod): boolean =>
   pod.metadata?.deletionTimestamp === undefined && pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
-const describePod = ({ metadata, spec, status }: Pod): string => {
+export const describePod = ({ metadata, spec, status }: Pod): string => {
   const ready = status?.conditions?.find((c) => c.type === 'Ready');
   const deleted = metadata?.deletionTimestamp === undefined ? '' : ', being deleted';
   const containers = JSON.stringify(
