@@ -36,6 +36,7 @@ export async function readContainerStats(engine: Engine, id: string): Promise<Co
       memoryRssBytes: field(details, 'total_rss', 'anon'),
       pageFaults: field(details, 'total_pgfault', 'pgfault'),
       majorPageFaults: field(details, 'total_pgmajfault', 'pgmajfault'),
+      ...(raw.pids_stats?.current === undefined ? {} : { processCount: raw.pids_stats.current }),
     };
   } catch (error) {
     throw asRuntimeError(error);

@@ -155,4 +155,6 @@ export interface ContainerStats {
   readonly memoryRssBytes: number;
   readonly pageFaults: number;
   readonly majorPageFaults: number;
+  /** Processes and threads, where the runtime counts them. */
+  readonly processCount?: number;
 }

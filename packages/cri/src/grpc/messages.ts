@@ -171,7 +171,12 @@ export interface WireContainerStatus extends Omit<WireContainer, 'podSandboxId'>
   readonly stopSignal: string;
 }
 export interface WireContainerStats {
-  readonly attributes: { readonly id: string; readonly metadata: WireContainerMetadata | null } | null;
+  readonly attributes: {
+    readonly id: string;
+    readonly metadata: WireContainerMetadata | null;
+    readonly labels: Strings;
+    readonly annotations: Strings;
+  } | null;
   readonly cpu: { readonly timestamp: number; readonly usageCoreNanoSeconds: Int64Value | null } | null;
   readonly memory: {
     readonly timestamp: number;

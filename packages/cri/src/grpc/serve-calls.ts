@@ -10,14 +10,7 @@ import { type ImageMounts, withImagesNamed } from './serve-image-mounts.ts';
 import type { LogFiles } from './serve-logs.ts';
 import type { SandboxNetwork } from './serve-network.ts';
 import type { StreamingServer } from './serve-streams.ts';
-import {
-  fromWireContainerConfig,
-  fromWireResources,
-  fromWireState,
-  toWireContainer,
-  toWireContainerStatus,
-  toWireStats,
-} from './wire-container.ts';
+import { fromWireContainerConfig, fromWireResources, fromWireState, toWireContainer, toWireContainerStatus } from './wire-container.ts';
 import { fromWireSandboxConfig, toWireSandbox, toWireSandboxStatus, without } from './wire-sandbox.ts';
 
 const prefix = 'io.skiff.served.';
@@ -39,12 +32,12 @@ export interface ServedParts {
 /** Answers one call; `signal` aborts when the client gave up. */
 export type Call<Q = never> = (request: Q, signal: AbortSignal) => Promise<object>;
 
-interface Filter {
+export interface Filter {
   readonly id: string;
   readonly podSandboxId?: string;
   readonly labelSelector: Strings;
 }
-interface ById {
+export interface ById {
   readonly podSandboxId: string;
   readonly containerId: string;
 }
@@ -52,7 +45,7 @@ interface ById {
 type Described = { readonly labels: Strings; readonly annotations: Strings };
 
 /** As the client wrote it. */
-const clean = <T extends Described>(o: T): T => ({ ...o, annotations: without(o.annotations, prefix) });
+export const clean = <T extends Described>(o: T): T => ({ ...o, annotations: without(o.annotations, prefix) });
 /** What can't be read (this server writes nothing of the kind) must not keep others from being listed. */
 function keptLabels(text: string | undefined): Strings {
   try {
@@ -63,11 +56,11 @@ function keptLabels(text: string | undefined): Strings {
   }
 }
 /** A container has labels that the runtime has its own use for: they are kept among the annotations. */
-const cleanContainer = <T extends Described>(o: T): T => ({
+export const cleanContainer = <T extends Described>(o: T): T => ({
   ...clean(o),
   labels: { ...o.labels, ...keptLabels(o.annotations[labelsKey]) },
 });
-const selects = (f: Filter | null, o: PodSandbox | Container): boolean =>
+export const selects = (f: Filter | null, o: PodSandbox | Container): boolean =>
   f === null || ((f.id === '' || o.id === f.id) && Object.entries(f.labelSelector).every(([k, v]) => o.labels[k] === v));
 const logPathOf = (c: Container): string | undefined => c.annotations[logPathKey];
 
@@ -287,16 +280,6 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     UpdateContainerResources: async (r: ById & { linux: WireResources | null }) =>
       runtime.updateContainerResources(r.containerId, fromWireResources(r.linux)).then(() => ({})),
     ReopenContainerLog: async (r: ById) => p.logs.reopen(r.containerId).then(() => ({})),
-    ContainerStats: async (r: ById) => {
-      const stats = await runtime.containerStats(r.containerId);
-      if (stats === undefined) throw new RuntimeError('not-found', `no statistics of container ${r.containerId}`);
-      return { stats: toWireStats(stats, await runtime.containerFilesystem(r.containerId)) };
-    },
-    ListContainerStats: async ({ filter: f }: { filter: Filter | null }) => {
-      const running = await runtime.listContainers({ state: 'running', ...(f?.podSandboxId ? { podSandboxId: f.podSandboxId } : {}) });
-      const all = await Promise.all(running.filter((c) => selects(f, c)).map((c) => runtime.containerStats(c.id)));
-      return { stats: all.filter((s) => s !== undefined).map((s) => toWireStats(s)) };
-    },
 
     ExecSync: async (r: ById & { cmd: readonly string[]; timeout: number }, signal: AbortSignal) =>
       runtime.execSync(r.containerId, r.cmd, { timeoutMs: r.timeout > 0 ? r.timeout * 1000 : unlimitedMs, signal }),

@@ -17,6 +17,7 @@ import { type Call, createRuntimeCalls, type ServedParts, servedLogPath, servedS
 import { createImageMounts } from './serve-image-mounts.ts';
 import { createLogFiles } from './serve-logs.ts';
 import type { SandboxNetwork } from './serve-network.ts';
+import { createStatsCalls } from './serve-stats-calls.ts';
 import { startStreamingServer } from './serve-streams.ts';
 import { toWireError } from './wire-error.ts';
 import { toWireContainerStatus } from './wire-container.ts';
@@ -55,7 +56,7 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
   const parts: ServedParts = { target, logs, streaming, imageMounts, clock: config.clock, ...(network === undefined ? {} : { network }) };
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024, 'grpc.max_send_message_length': 64 * 1024 * 1024 });
   server.addService(definition.RuntimeService, {
-    ...handlersOf(createRuntimeCalls(parts), own.signal),
+    ...handlersOf({ ...createRuntimeCalls(parts), ...createStatsCalls(parts) }, own.signal),
     GetContainerEvents: (call: ServerWritableStream<object, object>) => void streamEvents(parts, call, own.signal),
   });
   server.addService(definition.ImageService, handlersOf(createImageCalls(parts), own.signal));

@@ -297,10 +297,10 @@ export function fromWireContainerStatus(c: WireContainerStatus, podSandboxId: st
   };
 }
 
-export function toWireStats(s: ContainerStats, written?: ContainerFilesystem): Outgoing<WireContainerStats> {
+/** CPU and memory, of a container or of a pod. */
+export function toWireUsage(s: ContainerStats): Pick<Outgoing<WireContainerStats>, 'cpu' | 'memory'> {
   const timestamp = nanosOf(s.timestampMs);
   return {
-    attributes: { id: s.id, metadata: { name: s.name } },
     cpu: { timestamp, usageCoreNanoSeconds: { value: s.cpuUsageNanoSeconds } },
     memory: {
       timestamp,
@@ -310,6 +310,14 @@ export function toWireStats(s: ContainerStats, written?: ContainerFilesystem): O
       pageFaults: { value: s.pageFaults },
       majorPageFaults: { value: s.majorPageFaults },
     },
+  };
+}
+
+/** `container`: whose they are. */
+export function toWireStats(s: ContainerStats, container: Container, written?: ContainerFilesystem): Outgoing<WireContainerStats> {
+  return {
+    attributes: { id: s.id, metadata: container.metadata, labels: container.labels, annotations: container.annotations },
+    ...toWireUsage(s),
     ...(written === undefined
       ? {}
       : {
