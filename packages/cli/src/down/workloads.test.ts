@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, 
 import os from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { mountsBelow, removeFolder } from './workloads.ts';
+import { mountsBelow, removeFolder, untilGone } from './workloads.ts';
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 22 0:50 / /var/lib/skiff/kubelet/pods/a/volumes/x rw - tmpfs tmpfs rw
@@ -32,4 +32,19 @@ it('a folder behind a symbolic link: mounts are found where they are, and the li
   } finally {
     rmSync(place, { recursive: true });
   }
+});
+
+it('a container that is being removed already is waited for', async () => {
+  const engine = (...codes: readonly number[]): { asked: () => number; remove: () => Promise<void> } => {
+    let asked = 0;
+    return {
+      asked: () => asked,
+      remove: () => Promise.reject(Object.assign(new Error('refused'), { statusCode: codes[Math.min(asked++, codes.length - 1)] })),
+    };
+  };
+  const going = engine(409, 409, 404);
+  await untilGone(going.remove);
+  expect(going.asked()).toBe(3);
+  await expect(untilGone(engine(500).remove)).rejects.toThrow('refused');
+  await expect(untilGone(engine(409).remove, 150)).rejects.toThrow('refused');
 });

@@ -27,23 +27,34 @@ async function removeRemoteWorkloads(config: ClusterConfig): Promise<number> {
   }
 }
 
+const goingPollMs = 100;
+
+/**
+ * Removes a container. One that somebody else has just asked the engine to remove (409) holds its image and is listed until it is
+ * gone: that is waited for. Throws what the engine says when it refuses, or is not done with it in time.
+ */
+export async function untilGone(remove: () => Promise<unknown>, withinMs = 30_000): Promise<void> {
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    try {
+      await remove();
+      return;
+    } catch (error) {
+      const code = (error as { statusCode?: number }).statusCode;
+      if (code === 404) return;
+      if (code !== 409 || performance.now() > endMs) throw error;
+    }
+    await new Promise((r) => setTimeout(r, goingPollMs));
+  }
+}
+
 /** Removes every container of this cluster with the links to its log, and nothing else of the runtime. Returns how many there were. */
 export async function removeWorkloads(config: ClusterConfig): Promise<number> {
   if (config.containerRuntimeEndpoint !== '') return removeRemoteWorkloads(config);
   const docker = new Docker({ socketPath: config.dockerSocket });
   const filters = { label: [`${instanceLabel}=${config.instance}`] };
   const containers = await docker.listContainers({ all: true, filters });
-  await Promise.all(
-    containers.map(async (c) => {
-      try {
-        await docker.getContainer(c.Id).remove({ force: true, v: true });
-      } catch (error) {
-        // Gone or just going: what was wanted.
-        const code = (error as { statusCode?: number }).statusCode;
-        if (code !== 404 && code !== 409) throw error;
-      }
-    }),
-  );
+  await Promise.all(containers.map((c) => untilGone(() => docker.getContainer(c.Id).remove({ force: true, v: true }))));
   removeLogLinks(containers.map((c) => c.Labels));
   return containers.length;
 }
