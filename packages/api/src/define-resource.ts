@@ -37,7 +37,6 @@ const kindsOfAnyFinalizer: ReadonlySet<string> = new Set([
   'Lease',
   'MutatingWebhookConfiguration',
   'PodDisruptionBudget',
-  'ResourceClaimTemplate',
   'RuntimeClass',
   'ValidatingWebhookConfiguration',
 ]);

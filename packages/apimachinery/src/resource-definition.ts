@@ -16,6 +16,8 @@ export interface ExpressionChecks {
 export interface StrategyContext {
   /** Kinds are pure structure: who stores them brings the compiler. `params`: there are parameters; `variables`: there may be variables. */
   readonly expressions?: (o: { readonly params: boolean; readonly variables: boolean }) => ExpressionChecks;
+  /** What is wrong with an expression that selects devices: it does not compile, or it may cost too much. */
+  readonly deviceSelector?: (expression: string) => { readonly invalid?: string; readonly forbidden?: string };
   /**
    * Checks the rules (`x-kubernetes-validations`) of a custom kind's schema, also against its defaults, in steps; `structural`: the schema
    * itself is in order.

@@ -28,7 +28,7 @@ export function compile(expression: string, environment: Environment, expect?: r
     program: undefined,
     error: `compilation failed: ${formatIssues(expression, issues)}`,
   });
-  const parsed = parse(expression);
+  const parsed = parse(expression, { bindings: environment.bindings === true });
   if (parsed.expr === undefined) return failed(parsed.issues);
   const { checked, issues } = check(parsed.expr, environment);
   if (issues.length > 0) return failed(issues);

@@ -38,6 +38,8 @@ export interface Environment {
   readonly types: ReadonlyMap<string, CelType>;
   /** Types made by their names; asked for what `types` does not have. */
   readonly structs?: ((name: string) => StructDefinition | undefined) | undefined;
+  /** Whether there is `cel.bind(name, value, expression)`. */
+  readonly bindings?: boolean | undefined;
 }
 
 /** `base` with more variables (which hide those of the same name), functions (whose overloads are added) and types. */
@@ -48,6 +50,7 @@ export function extendEnvironment(
     readonly functions?: readonly FunctionDeclaration[] | undefined;
     readonly types?: Readonly<Record<string, CelType>> | undefined;
     readonly structs?: Environment['structs'];
+    readonly bindings?: Environment['bindings'];
   },
 ): Environment {
   return {
@@ -55,6 +58,7 @@ export function extendEnvironment(
     functions: more.functions === undefined ? base.functions : mergeFunctions(base.functions, more.functions),
     types: more.types === undefined ? base.types : new Map([...base.types, ...Object.entries(more.types)]),
     structs: more.structs ?? base.structs,
+    bindings: more.bindings ?? base.bindings,
   };
 }
 

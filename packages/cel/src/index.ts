@@ -3,6 +3,7 @@ export { type Compiled, compile, type Program } from './compile.ts';
 export { type EstimateSize, estimateCost } from './cost-estimate.ts';
 export type { Range } from './cost-numbers.ts';
 export { declare } from './declare.ts';
+export { checkDeviceSelector } from './device-selector.ts';
 export {
   type CallContext,
   type Environment,

@@ -134,6 +134,14 @@ const optional =
     return call(at, '_?_:_', hasValue, value, call(at, 'optional.none'));
   };
 
+/** `cel.bind(v, value, expr)`: expr with the value bound to v. */
+const bind = (at: number, args: readonly Expr[]): Expr => {
+  const name = variable(args[0]!, 'cel.bind() variable names must be simple identifiers');
+  const step: Expr = { kind: 'ident', at, name };
+  const unused = { does: 'bind', range: list(at), iterVar: '#unused', condition: literal(at, false) } as const;
+  return { kind: 'comprehension', at, ...unused, accuVar: name, init: args[1]!, step, result: args[2]! };
+};
+
 const sortInput = '@__sortBy_input__';
 /** `list.sortBy(x, key)`: the list bound to a name, sorted by the keys made of its elements. */
 const sortBy: Expand = (at, target, args) => {
@@ -179,7 +187,12 @@ const receiverMacros = new Map<string, Expand>([
 ]);
 
 /** What a call stands for if it is a macro; undefined if it is a plain call. Throws MacroError. */
-export function expandMacro(at: number, name: string, target: Expr | undefined, args: readonly Expr[]): Expr | undefined {
+export function expandMacro(
+  at: number,
+  { name, target, args }: { readonly name: string; readonly target: Expr | undefined; readonly args: readonly Expr[] },
+  o: { readonly bindings: boolean },
+): Expr | undefined {
+  if (o.bindings && name === 'bind' && args.length === 3 && target?.kind === 'ident' && target.name === 'cel') return bind(at, args);
   if (target !== undefined) return receiverMacros.get(`${name}/${args.length}`)?.(at, target, args);
   if (name !== 'has' || args.length !== 1) return undefined;
   const [e] = args as [Expr];

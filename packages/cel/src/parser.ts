@@ -22,15 +22,15 @@ export type ParseResult =
   | { readonly expr: Expr; readonly issues: readonly [] }
   | { readonly expr: undefined; readonly issues: readonly Issue[] };
 
-/** Parses an expression and expands its macros. */
-export function parse(text: string): ParseResult {
+/** Parses an expression and expands its macros, `cel.bind` among them only if there are `bindings`. */
+export function parse(text: string, macros: { readonly bindings: boolean }): ParseResult {
   const issues: Issue[] = [];
   const size = text.length > maxCodePoints ? Array.from(text).length : text.length;
   if (size > maxCodePoints) {
     const message = `expression code point size exceeds limit: size: ${size}, limit ${maxCodePoints}`;
     return { expr: undefined, issues: [{ at: -1, message }] };
   }
-  const parser = new Parser(tokenize(text, issues), issues);
+  const parser = new Parser(tokenize(text, issues), issues, macros);
   try {
     const expr = parser.start();
     if (issues.length === 0) return { expr, issues: [] };
@@ -46,10 +46,12 @@ const relationNames: Readonly<Record<string, string>> = { in: '@in' };
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #issues: Issue[];
+  readonly #macros: { readonly bindings: boolean };
   #at = 0;
   readonly #depth = { expr: 0, relation: 0, calc: 0, member: 0 };
 
-  constructor(tokens: readonly Token[], issues: Issue[]) {
+  constructor(tokens: readonly Token[], issues: Issue[], macros: { readonly bindings: boolean }) {
+    this.#macros = macros;
     this.#tokens = tokens;
     this.#issues = issues;
   }
@@ -252,7 +254,7 @@ class Parser {
       this.#expect(')');
     }
     try {
-      return expandMacro(open.at, name, target, args) ?? { kind: 'call', at: open.at, name, target, args };
+      return expandMacro(open.at, { name, target, args }, this.#macros) ?? { kind: 'call', at: open.at, name, target, args };
     } catch (e) {
       if (!(e instanceof MacroError)) throw e;
       return this.#report(e.issue.at, e.issue.message);

@@ -97,9 +97,10 @@ export function objectType(name: string, fields: Readonly<Record<string, CelType
 }
 
 export const isOptional = (t: CelType): t is OpaqueType => t.kind === 'opaque' && t.name === 'optional_type';
-export const isDynOrError = (t: CelType): boolean => t.kind === 'dyn' || t.kind === 'error';
+/** What is known at run time only fits everything. */
+export const isDynOrError = (t: CelType): boolean => t.kind === 'dyn' || t.kind === 'any' || t.kind === 'error';
 
-const scalarNames: Partial<Record<CelType['kind'], string>> = { error: '!error!' };
+const scalarNames: Partial<Record<CelType['kind'], string>> = { error: '!error!', any: 'google.protobuf.Any' };
 
 /** A type as messages spell it: `list(string)`, `optional_type(int)`. */
 export function formatType(t: CelType): string {

@@ -42,10 +42,10 @@ export async function storeNew(w: WriteContext, object: KubeObject): Promise<Sto
 async function storeOnce(w: WriteContext, draft: KubeObject): Promise<StoredEntry | undefined> {
   const { resource } = w;
   const meta = metadataOf(draft);
+  ensureNamespace(meta, resource.definition, w.namespace);
   const finish = await w.hooks?.beforeCreate?.(draft, { dryRun: w.dryRun });
   let stored: StoredEntry | undefined;
   try {
-    ensureNamespace(meta, resource.definition, w.namespace);
     await prepareCreate(w, draft, meta);
     await w.admission?.validate(admissionRequest(w, 'CREATE', { name: meta.name ?? '', object: draft, old: undefined }), w.lifetime);
     if (meta.resourceVersion) throw new StatusError('', 'resourceVersion should not be set on objects to be created');

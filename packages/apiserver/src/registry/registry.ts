@@ -24,6 +24,7 @@ import { createServiceAllocation } from './allocators/service-allocation.ts';
 import type { KindLookup } from './body-kind.ts';
 import { customResourceHooks } from './custom-resource-hooks.ts';
 import { createEndpoint, createSubresourceEndpoint } from './endpoints.ts';
+import { createDeviceHooks } from './device-hooks.ts';
 import { jobHooks } from './job-hooks.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
 import { createLeaderGuard, type LeaderGuard, parseLeaderClaim } from './leader-guard.ts';
@@ -142,6 +143,12 @@ export function createRegistry(config: RegistryConfig, deps: RegistryDeps): Reso
     const crd = crds && objects.get(crds, '', `${d.plural}.${d.group}`);
     return crd && JSON.stringify(crd);
   }
+  const devices = createDeviceHooks((name) => {
+    const namespaces = definition('', 'namespaces');
+    return namespaces && objects.get(namespaces, '', name)?.metadata?.labels;
+  });
+  hooks['resource.k8s.io/resourceclaims'] = devices.claims;
+  hooks['resource.k8s.io/resourceclaimtemplates'] = devices.templates;
   const services = createServiceAllocation(config, { objects, clock, log, store: deps.store, definition });
   if (services !== undefined) hooks['/services'] = services.hooks;
   const leaderGuard = (claim: string): LeaderGuard => {

@@ -13,7 +13,7 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from '@skiff/apimachinery';
-import { checkSchemaRules } from '@skiff/cel';
+import { checkDeviceSelector, checkSchemaRules } from '@skiff/cel';
 import type { AdmissionChain, AdmissionOperation, AdmissionRequest, AuditAnnotations, Lifetime, UserInfo } from '../contract.ts';
 import { createExpressionChecks } from './expression-checks.ts';
 import type { LeaderGuard } from './leader-guard.ts';
@@ -64,6 +64,7 @@ export const strategyContext = (w: WriteContext): StrategyContext => ({
   user: w.user,
   warn: (text) => warn(w, [text]),
   expressions: createExpressionChecks,
+  deviceSelector: checkDeviceSelector,
   schemaRules: checkSchemaRules,
 });
 

@@ -1,5 +1,6 @@
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { specStrategy } from '../../spec-and-status.ts';
+import { checkSelectors } from './check-selectors.ts';
 import { validateDeviceClassSpec } from './validate-claim.ts';
 import { defineResource } from '../../define-resource.ts';
 import type { DeviceClass } from '../../generated/types/resource-v1.ts';
@@ -21,6 +22,8 @@ export const deviceClass = defineResource<DeviceClass>({
       validateName: nameIsDNSSubdomain,
       validate: (c, errors) => validateDeviceClassSpec(c.spec ?? {}, errors),
       validateUpdate: (c, _old, errors) => validateDeviceClassSpec(c.spec ?? {}, errors),
+      validateInSteps: (c, _old, errors, context) =>
+        checkSelectors([{ selectors: c.spec?.selectors, path: 'spec.selectors' }], errors, context),
     },
   ),
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),

@@ -1,4 +1,5 @@
 import { defaultClaimRequests } from './claim-defaults.ts';
+import { checkSelectors, selectorsOfClaim } from './check-selectors.ts';
 import { validateDeviceClaim } from './validate-claim.ts';
 import { validateTemplateUpdate } from './validate.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
@@ -24,6 +25,8 @@ export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
       validateName: nameIsDNSSubdomain,
       validate: (template, errors) => validateDeviceClaim(template.spec?.spec?.devices ?? {}, 'spec.spec.devices', errors),
       validateUpdate: validateTemplateUpdate,
+      validateInSteps: (template, _old, errors, context) =>
+        checkSelectors(selectorsOfClaim(template.spec?.spec?.devices, 'spec.spec.devices'), errors, context),
     },
   ),
   table: defineTable([nameColumn, 'Age'], (o, nowMs) => [nameOf(o), age(o, nowMs)]),

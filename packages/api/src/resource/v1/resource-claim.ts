@@ -1,6 +1,8 @@
 import { defaultClaimRequests } from './claim-defaults.ts';
+import { checkSelectors, selectorsOfClaim } from './check-selectors.ts';
 import { validateDeviceClaim } from './validate-claim.ts';
-import { validateClaimStatusUpdate, validateClaimUpdate } from './validate.ts';
+import { validateClaimUpdate } from './validate.ts';
+import { validateClaimStatusUpdate } from './validate-claim-status.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
@@ -25,6 +27,9 @@ export const resourceClaim = defineResource<ResourceClaim>({
       validateName: nameIsDNSSubdomain,
       validate: (claim, errors) => validateDeviceClaim(claim.spec?.devices ?? {}, 'spec.devices', errors),
       validateUpdate: validateClaimUpdate,
+      // Later, the spec is what it was.
+      validateInSteps: (claim, old, errors, context) =>
+        checkSelectors(old === undefined ? selectorsOfClaim(claim.spec?.devices, 'spec.devices') : [], errors, context),
     },
   ),
   table: defineTable([nameColumn, 'State', 'Age'], (c, nowMs) => {

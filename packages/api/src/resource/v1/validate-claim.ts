@@ -18,6 +18,8 @@ import type {
   ExactDeviceRequest,
 } from '../../generated/types/resource-v1.ts';
 import { dnsLabel, invalidEach } from '../../validation.ts';
+import { isExtendedResource } from '../../core/v1/resource-requirements.ts';
+import { eachItem } from './each-item.ts';
 import { driverName, fullyQualifiedName } from './names.ts';
 
 const max = {
@@ -28,35 +30,13 @@ const max = {
   alternatives: 8,
   tolerations: 16,
   parameters: 10 * 1024,
-  expression: 10 * 1024,
 };
 
-/** Each item by `check`, unless there are too many. `keyOf`: no two with the same. */
-function each<T>(
-  errors: FieldErrors,
-  path: string,
-  items: readonly T[] | null | undefined,
-  o: { readonly max: number; readonly keyOf?: (item: T) => string; readonly check: (item: T, path: string) => void },
-): void {
-  const list = items ?? [];
-  if (list.length > o.max) return errors.tooMany(path, list.length, o.max);
-  const seen = new Set<string>();
-  for (const [i, item] of list.entries()) {
-    o.check(item, `${path}[${i}]`);
-    const key = o.keyOf?.(item);
-    if (key === undefined) continue;
-    if (seen.has(key)) errors.duplicate(`${path}[${i}]`, key);
-    seen.add(key);
-  }
-}
-
-/** Expressions are taken as they are: nothing allocates devices here. */
 function validateSelectors(selectors: readonly DeepReadonly<DeviceSelector>[] | undefined, path: string, errors: FieldErrors): void {
-  each(errors, path, selectors, {
+  eachItem(errors, path, selectors, {
     max: max.selectors,
     check: ({ cel }, at) => {
       if (cel === undefined) errors.required(`${at}.cel`);
-      else if (cel.expression.length > max.expression) errors.tooLong(`${at}.cel.expression`, max.expression);
     },
   });
 }
@@ -95,7 +75,7 @@ function validateRequest(r: DeepReadonly<DeviceRequest>, path: string, errors: F
   const one = 'exactly one of `exactly` or `firstAvailable` is required';
   if (alternatives.length > 0 && r.exactly !== undefined) errors.invalid(path, null, `${one}, but multiple fields are set`);
   else if (alternatives.length > 0) {
-    each(errors, `${path}.firstAvailable`, alternatives, {
+    eachItem(errors, `${path}.firstAvailable`, alternatives, {
       max: max.alternatives,
       keyOf: (a) => a.name ?? '',
       check: (a, at) => {
@@ -108,20 +88,28 @@ function validateRequest(r: DeepReadonly<DeviceRequest>, path: string, errors: F
 }
 
 /** The names by which a claim's requests and their alternatives can be meant: `request`, `request/alternative`. */
-const namesOf = (claim: DeepReadonly<DeviceClaim>): ReadonlySet<string> =>
+export const requestNames = (claim: DeepReadonly<DeviceClaim>): ReadonlySet<string> =>
   new Set((claim.requests ?? []).flatMap((r) => [r.name, ...(r.firstAvailable ?? []).map((a) => `${r.name}/${a.name}`)]));
 
-function validateReferences(requests: readonly string[] | undefined, known: ReadonlySet<string>, path: string, errors: FieldErrors): void {
+/** The name of one of a claim's requests, or of an alternative of it. */
+export function validateReference(name: string, known: ReadonlySet<string>, path: string, errors: FieldErrors): void {
   const wrong = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
-  each(errors, path, requests, {
+  const parts = name.split('/');
+  if (parts.length > 2) return errors.invalid(path, name, wrong);
+  for (const part of parts) invalidEach(errors, path, part, isDNS1123Label(part));
+  if (!known.has(name)) errors.invalid(path, name, wrong);
+}
+
+export function validateReferences(
+  requests: readonly string[] | undefined,
+  known: ReadonlySet<string>,
+  path: string,
+  errors: FieldErrors,
+): void {
+  eachItem(errors, path, requests, {
     max: max.requests,
     keyOf: (name) => name,
-    check: (name, at) => {
-      const parts = name.split('/');
-      if (parts.length > 2) return errors.invalid(at, name, wrong);
-      for (const part of parts) invalidEach(errors, at, part, isDNS1123Label(part));
-      if (!known.has(name)) errors.invalid(at, name, wrong);
-    },
+    check: (name, at) => validateReference(name, known, at, errors),
   });
 }
 
@@ -132,29 +120,31 @@ function validateConstraint(c: DeepReadonly<DeviceConstraint>, known: ReadonlySe
   else errors.required(path, 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set');
 }
 
-function validateOpaque(opaque: DeepReadonly<DeviceClaimConfiguration>['opaque'], path: string, errors: FieldErrors): void {
+export function validateOpaque(opaque: DeepReadonly<DeviceClaimConfiguration>['opaque'], path: string, errors: FieldErrors): void {
   if (opaque === undefined) return errors.required(path);
   driverName(errors, `${path}.driver`, opaque.driver);
-  const parameters = opaque.parameters as unknown as Json | undefined;
-  if (parameters === undefined || parameters === null) errors.required(`${path}.parameters`);
-  else if (JSON.stringify(parameters).length > max.parameters) errors.tooLong(`${path}.parameters`, max.parameters);
-  else if (typeof parameters !== 'object' || Array.isArray(parameters)) {
-    errors.invalid(`${path}.parameters`, '<value omitted>', 'must be a valid JSON object');
-  }
+  validateFreeObject(opaque.parameters, `${path}.parameters`, errors);
+}
+
+/** An object of a driver's own, of no more than 10 KiB. */
+export function validateFreeObject(value: DeepReadonly<Json> | undefined, path: string, errors: FieldErrors): void {
+  if (value === undefined || value === null) errors.required(path);
+  else if (Buffer.byteLength(JSON.stringify(value)) > max.parameters) errors.tooLong(path, max.parameters);
+  else if (typeof value !== 'object' || Array.isArray(value)) errors.invalid(path, '<value omitted>', 'must be a valid JSON object');
 }
 
 export function validateDeviceClaim(claim: DeepReadonly<DeviceClaim>, path: string, errors: FieldErrors): void {
-  const known = namesOf(claim);
-  each(errors, `${path}.requests`, claim.requests, {
+  const known = requestNames(claim);
+  eachItem(errors, `${path}.requests`, claim.requests, {
     max: max.requests,
     keyOf: (r) => r.name ?? '',
     check: (r, at) => validateRequest(r, at, errors),
   });
-  each(errors, `${path}.constraints`, claim.constraints, {
+  eachItem(errors, `${path}.constraints`, claim.constraints, {
     max: max.constraints,
     check: (c, at) => validateConstraint(c, known, at, errors),
   });
-  each(errors, `${path}.config`, claim.config, {
+  eachItem(errors, `${path}.config`, claim.config, {
     max: max.config,
     check: (c, at) => {
       validateReferences(c.requests, known, `${at}.requests`, errors);
@@ -165,5 +155,9 @@ export function validateDeviceClaim(claim: DeepReadonly<DeviceClaim>, path: stri
 
 export function validateDeviceClassSpec(spec: DeepReadonly<DeviceClassSpec>, errors: FieldErrors): void {
   validateSelectors(spec.selectors, 'spec.selectors', errors);
-  each(errors, 'spec.config', spec.config, { max: max.config, check: (c, at) => validateOpaque(c.opaque, `${at}.opaque`, errors) });
+  eachItem(errors, 'spec.config', spec.config, { max: max.config, check: (c, at) => validateOpaque(c.opaque, `${at}.opaque`, errors) });
+  const name = spec.extendedResourceName;
+  if (name !== undefined && !isExtendedResource(name)) {
+    errors.invalid('spec.extendedResourceName', name, 'must be a valid extended resource name');
+  }
 }

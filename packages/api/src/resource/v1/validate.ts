@@ -25,19 +25,3 @@ export const validateTemplateUpdate = (
 /** A slice stays one of its driver's pool, on its node. */
 export const validateSliceUpdate = (slice: DeepReadonly<ResourceSlice>, old: DeepReadonly<ResourceSlice>, errors: FieldErrors): void =>
   validateSlice(slice, errors, old);
-
-/** Who has a claim is told of in full, and what was allocated stays until it is given back. */
-export function validateClaimStatusUpdate(claim: DeepReadonly<ResourceClaim>, old: DeepReadonly<ResourceClaim>, errors: FieldErrors): void {
-  const { reservedFor = [], allocation } = claim.status ?? {};
-  for (const [i, consumer] of reservedFor.entries()) {
-    for (const field of ['resource', 'name', 'uid'] as const) if (!consumer[field]) errors.required(`status.reservedFor[${i}].${field}`);
-  }
-  if (reservedFor.length > 0 && allocation === undefined) {
-    errors.forbidden('status.reservedFor', 'may not be specified when `allocated` is not set');
-  }
-  const before = old.status?.allocation;
-  const struct = 'io.k8s.api.resource.v1.AllocationResult';
-  if (allocation !== undefined && before !== undefined && !semanticEqual(struct, allocation, before)) {
-    errors.invalid('status.allocation', goValue(struct, allocation), fieldImmutableError);
-  }
-}
