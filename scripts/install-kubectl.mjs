@@ -7,6 +7,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameS
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** A machine that has just come up looks for its own updates for a while, and a mirror fails to answer now and then. */
+export const patientApt = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=5'];
+
 const cache = process.env.SKIFF_CACHE ?? '/var/cache/skiff';
 
 function sh(command, args, cwd) {
@@ -49,8 +52,18 @@ export function unpackUnstable(name) {
     ['Dir::Cache::srcpkgcache', ''],
     ['APT::Sandbox::User', 'root'],
   ].flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-  if (readdirSync(join(apt, 'lists')).length < 3) sh('apt-get', [...options, 'update'], apt);
-  sh('apt-get', [...options, 'download', `${name}/unstable`], apt);
+  const known = readdirSync(join(apt, 'lists')).length >= 3;
+  const download = () => sh('apt-get', [...options, ...patientApt, 'download', `${name}/unstable`], apt);
+  const update = () => sh('apt-get', [...options, ...patientApt, 'update'], apt);
+  if (!known) update();
+  try {
+    download();
+  } catch (error) {
+    // Lists of another day may name what the mirror has no more.
+    if (!known) throw error;
+    update();
+    download();
+  }
   const deb = readdirSync(apt).find((f) => f.startsWith(`${name}_`) && f.endsWith('.deb'));
   if (deb === undefined) throw new Error(`apt-get downloaded no package ${name}`);
   const fresh = `${target}.new`;

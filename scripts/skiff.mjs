@@ -44,7 +44,7 @@ export function prepare() {
   const installed = join(root, 'node_modules/.package-lock.json');
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
     // Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms.
-    step('Installing packages', 'npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund']);
+    step('Installing packages', 'npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--fetch-retries=5']);
   }
   const stamp = join(root, 'node_modules/.skiff-built');
   const packages = join(root, 'packages');

@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { prepare, root } from './skiff.mjs';
-import { ensureKubectl, otherKubectls, unpackUnstable } from './install-kubectl.mjs';
+import { ensureKubectl, otherKubectls, patientApt, unpackUnstable } from './install-kubectl.mjs';
 
 const vitest = (project) => [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project];
 const parts = {
@@ -48,10 +48,11 @@ if (chosen.some(([, part]) => part.host)) {
 /** Programs that only tests need, with the Debian packages that have them. */
 for (const [program, debianPackage] of chosen.flatMap(([, part]) => Object.entries(part.packages ?? {}))) {
   if (spawnSync('which', [program]).status === 0) continue;
-  const install = () => spawnSync('apt-get', ['install', '-y', '--no-install-recommends', debianPackage], { stdio: 'inherit' });
+  const apt = (...args) =>
+    spawnSync('apt-get', [...patientApt, ...args], { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const install = () => apt('install', '-y', '--no-install-recommends', debianPackage);
   // A new machine's lists may be empty or old.
-  const installed =
-    install().status === 0 || (spawnSync('apt-get', ['update'], { stdio: 'inherit' }).status === 0 && install().status === 0);
+  const installed = install().status === 0 || (apt('update').status === 0 && install().status === 0);
   if (!installed) throw new Error(`the tests need ${program} (Debian package ${debianPackage})`);
 }
 // Once, before several tests at a time ask for them.

@@ -97,7 +97,7 @@ describe("reading an image's accounts", () => {
   it('keeps nobody waiting for an answer that does not come, and asks anew only after a while', async () => {
     const { engine, calls, unread } = await play(() => undefined);
     await using _engine = engine;
-    const reader = readerAt(engine.socketPath, { soonMs: 50, readMs: 200 });
+    const reader = readerAt(engine.socketPath, { soonMs: 50, readMs: 1_000 });
     const first = expect(reader.get('sha256:1')).rejects.toThrow();
     expect(await reader.soon('sha256:1')).toBeUndefined();
     await first;

@@ -49,7 +49,7 @@ export function writeEngineConfiguration(): void {
   writeFileSync('/etc/docker/daemon.json', `${JSON.stringify({ 'live-restore': true }, null, 2)}\n`);
 }
 
-/** Starts dockerd through systemd where it runs, else as a detached process; resolves when the API answers. Throws when it doesn't within 30 s. */
+/** Starts dockerd through systemd where it runs, else as a detached process; resolves when the API answers. Throws when it doesn't within two minutes. */
 export async function startEngine(socketPath: string): Promise<EngineFacts> {
   if (hasSystemd()) {
     await runOk('systemctl', ['enable', '--now', 'docker']);
@@ -66,12 +66,14 @@ export async function startEngine(socketPath: string): Promise<EngineFacts> {
     const child = spawn(dockerd, ['-p', '/run/docker.pid'], { detached: true, stdio: ['ignore', log, log], env });
     child.unref();
   }
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const facts = await engineFacts(socketPath);
     if (facts !== undefined) return facts;
     if (Date.now() > deadline)
-      throw new Error('Docker Engine was started but does not answer within 30 s; see /var/log/dockerd.log or `journalctl -u docker`');
+      throw new Error(
+        'Docker Engine was started but does not answer within two minutes; see /var/log/dockerd.log or `journalctl -u docker`',
+      );
     await new Promise((r) => setTimeout(r, 100));
   }
 }

@@ -97,7 +97,7 @@ describe('environment', () => {
     const text = `# A=no\nA = "a b" \n B='\nC=x=y\nno line\n=none\nword${spaces}word\nD=d${spaces}e\n`;
     const keys = ['A', 'B', 'C', 'D'];
     const env = keys.map((key) => ({ name: key, valueFrom: { fileKeyRef: { volumeName: 'v', path: 'f', key } } }));
-    const before = performance.now();
+    const before = process.cpuUsage();
     const found = await makeEnvironment({
       pod,
       addresses,
@@ -107,7 +107,8 @@ describe('environment', () => {
       container: { name: 'c', env },
       readVolumeFile: async () => text,
     });
-    expect(performance.now() - before).toBeLessThan(500);
+    // Of CPU, which others on the machine do not stretch as they do the clock.
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
     expect(Object.fromEntries(found)).toEqual({ A: 'a b', B: "'", C: 'x=y', D: `d${spaces}e` });
   });
 });

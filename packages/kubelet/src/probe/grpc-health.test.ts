@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkGrpcHealth } from './grpc-health.ts';
 
 /** Starts a server that answers every call as told, asks it, and stops it. */
-async function ask(answer: (stream: http2.ServerHttp2Stream, request: Buffer) => void, timeoutMs = 5_000): Promise<string | undefined> {
+async function ask(answer: (stream: http2.ServerHttp2Stream, request: Buffer) => void, timeoutMs = 20_000): Promise<string | undefined> {
   const server = http2.createServer();
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on('session', (s) => sessions.add(s));

@@ -49,7 +49,7 @@ describe('runProbe', () => {
     server.closeAllConnections();
     server.close();
   });
-  const run = (probe: Probe, timeoutMs = 1000) =>
+  const run = (probe: Probe, timeoutMs = 20_000) =>
     runProbe(
       probe,
       { container: { name: 'c', ports: [{ name: 'web', containerPort: port }] }, containerId: 'x', podIP: '127.0.0.1' },

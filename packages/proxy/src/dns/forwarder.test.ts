@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { decode, encode } from 'dns-packet';
 import { systemClock } from '@skiff/component-base';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -33,7 +33,8 @@ function respond(server: Nameserver, message: Buffer): Buffer | undefined {
 
 async function start(answers: Readonly<Record<string, Answer>>): Promise<{ forwarder: Forwarder; servers: Record<string, Nameserver> }> {
   const servers: Record<string, Nameserver> = {};
-  let port = 0;
+  // Below those that the kernel gives away: nobody else has it, at none of the addresses.
+  const port = 20_000 + Math.floor(Math.random() * 10_000);
   for (const [address, answer] of Object.entries(answers)) {
     const server: Nameserver = { asked: 0, answer };
     servers[address] = server;
@@ -48,7 +49,6 @@ async function start(answers: Readonly<Record<string, Answer>>): Promise<{ forwa
       });
     });
     await new Promise<void>((resolve) => tcp.listen(port, address, resolve));
-    port = (tcp.address() as AddressInfo).port;
     const udp = createSocket('udp4');
     udp.on('message', (message, from) => {
       const reply = respond(server, message);

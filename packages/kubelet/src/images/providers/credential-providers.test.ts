@@ -147,7 +147,7 @@ echo '{"kind":"CredentialProviderResponse","apiVersion":"${protocol}","cacheKeyT
   it('ends one that hangs together with what it started', async () => {
     const file = path.join(directory, 'pid');
     const p = plugin(`sleep 600 & echo $! > ${file}; wait`);
-    const o = { binDirectory: directory, request: { image: 'r/a' }, limitMs: 500 };
+    const o = { binDirectory: directory, request: { image: 'r/a' }, limitMs: 2_000 };
     await expect(runPlugin(p, o)).rejects.toThrow('ended by SIGKILL');
     const child = Number(readFileSync(file, 'utf8'));
     // Gone, or waiting for somebody to take note of its end.
