@@ -156,6 +156,8 @@ describe('HTTP/2', () => {
       session.on('error', () => undefined);
       let sent = 0;
       const gone = new Promise<void>((resolve) => session.once('close', () => resolve()));
+      // What is reset before is not sent at all.
+      await new Promise((resolve) => session.once('connect', resolve));
       while (!session.closed && !session.destroyed && sent < 20_000) {
         for (let i = 0; i < 100 && !session.closed && !session.destroyed; i++, sent++) {
           const stream = session.request({ ':path': '/api/v1/pods' });
