@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import {
   adapt,
   CelError,
@@ -65,6 +65,22 @@ test.each<[string, unknown]>([
   ['self.m["nothing"]', new CelError('no such key: nothing')],
 ])('%s is evaluated', (expression, value) => {
   expect(compile(expression, environment).program!.evaluate({ self }, 1_000_000).value).toEqual(value);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+test.each([
+  ['goes on while the machine is busy with something else', 0, true],
+  ['ends when it has kept the processor for long', 10_000_000, undefined],
+])('an evaluation %s', (_name, cpuPerLook, value) => {
+  let [nowMs, cpu] = [0, 0];
+  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 10_000));
+  vi.spyOn(process, 'cpuUsage').mockImplementation(() => ({ user: (cpu += cpuPerLook), system: 0 }));
+  const { program } = compile('self.l.all(x, x != "")', environment);
+  const evaluate = (): unknown => program?.evaluate({ self }, 1_000_000).value;
+  if (value === undefined) expect(evaluate).toThrow(CostLimitExceeded);
+  else expect(evaluate()).toBe(value);
 });
 
 /** A list that counts how often it is looked into. */
