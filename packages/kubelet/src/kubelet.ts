@@ -171,6 +171,10 @@ export function createKubelet(
     const event: PodContext['event'] = (pod, type, reason, message, container) =>
       events.event(pod, type, reason, message, container === undefined ? {} : { fieldPath: containerFieldPath(pod, container) });
     const appArmorEnabled = (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N')).startsWith('Y');
+    const seLinuxEnabled = await readFile('/sys/fs/selinux/enforce').then(
+      () => true,
+      () => false,
+    );
     const nodeImages = createNodeImages(config, {
       images,
       imageMounts: status.imageMounts,
@@ -286,7 +290,7 @@ export function createKubelet(
       }),
       status: createStatusManager({ client, clock, log, signal }),
       crashBackOff: new BackOff({ initialMs: Math.min(10_000, config.maxContainerRestartMs), maxMs: config.maxContainerRestartMs, clock }),
-      security: { seccompDirectory: path.join(config.rootDirectory, 'seccomp'), seccompDefault: config.seccompDefault },
+      security: { seccompDirectory: path.join(config.rootDirectory, 'seccomp'), seccompDefault: config.seccompDefault, seLinuxEnabled },
       dns: { cluster: { servers: config.clusterDns, domain: config.clusterDomain }, host: () => readHostDns(config.resolvConf) },
       event,
       metrics,

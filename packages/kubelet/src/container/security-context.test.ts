@@ -2,7 +2,7 @@ import type { Image } from '@skiff/cri';
 import type { Container, PodSpec } from '@skiff/api';
 import { describe, expect, it } from 'vitest';
 import { fakePod, snapshot } from '../pod/pod-context.fixture.ts';
-import { computeSecurityContext } from './security-context.ts';
+import { computeSecurityContext, ignoredSELinuxOptions } from './security-context.ts';
 
 const image = (user: Pick<Image, 'uid' | 'username'>): Image => ({
   id: 'sha256:1',
@@ -19,7 +19,12 @@ const compute = (
 ) => {
   const c: Container = { name: 'c', image: 'i:1', ...(own === undefined ? {} : { securityContext: own }) };
   const pod = snapshot(fakePod({ containers: [c], ...(o.shared === undefined ? {} : { securityContext: o.shared }) }));
-  return computeSecurityContext(pod, c, { seccompDirectory: '/profiles', seccompDefault: false, image: image(o.user ?? {}) });
+  return computeSecurityContext(pod, c, {
+    seccompDirectory: '/profiles',
+    seccompDefault: false,
+    seLinuxEnabled: true,
+    image: image(o.user ?? {}),
+  });
 };
 
 // CVE-2019-11245: such a container ran as root from its second start on.
@@ -58,4 +63,19 @@ describe('a profile of the node', () => {
       localhostPath: '/profiles/a/b.json',
     });
   });
+});
+
+it('SELinux options where the host has no SELinux are not ignored in silence', () => {
+  const seLinuxOptions = { level: 's0:c1' };
+  const told = (shared: PodSpec['securityContext'], own: Container['securityContext'], seLinuxEnabled = false) => {
+    const containers = [
+      { name: 'c', image: 'i:1', securityContext: own ?? {} },
+      { name: 'd', image: 'i:1' },
+    ];
+    return ignoredSELinuxOptions(snapshot(fakePod({ containers, securityContext: shared ?? {} })), { seLinuxEnabled });
+  };
+  expect(told({ seLinuxOptions }, {})).toBe('seLinuxOptions have no effect: SELinux is not enabled on the host');
+  expect(told({}, { seLinuxOptions })).toBe('seLinuxOptions of c have no effect: SELinux is not enabled on the host');
+  expect(told({}, {})).toBeUndefined();
+  expect(told({ seLinuxOptions }, {}, true)).toBeUndefined();
 });

@@ -7,6 +7,18 @@ export interface SecurityDefaults {
   readonly seccompDirectory: string;
   /** RuntimeDefault instead of Unconfined where a pod names no profile. */
   readonly seccompDefault: boolean;
+  /** Whether the host's kernel enforces SELinux. */
+  readonly seLinuxEnabled: boolean;
+}
+
+/** What of a pod's SELinux options is not carried out, for its owner to know; undefined: nothing, or there are none. */
+export function ignoredSELinuxOptions(pod: PodSnapshot, o: Pick<SecurityDefaults, 'seLinuxEnabled'>): string | undefined {
+  if (o.seLinuxEnabled) return undefined;
+  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const named = containers.filter((c) => c.securityContext?.seLinuxOptions !== undefined).map((c) => c.name);
+  if (pod.spec.securityContext?.seLinuxOptions === undefined && named.length === 0) return undefined;
+  const whose = pod.spec.securityContext?.seLinuxOptions === undefined ? ` of ${named.join(', ')}` : '';
+  return `seLinuxOptions${whose} have no effect: SELinux is not enabled on the host`;
 }
 
 /** A profile that is not named must never become none at all, nor a name lead elsewhere. */

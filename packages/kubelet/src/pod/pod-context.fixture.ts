@@ -180,7 +180,7 @@ export function createFakeNode(
       idle: async () => undefined,
     },
     crashBackOff: new BackOff({ initialMs: 10_000, maxMs: 300_000, clock }),
-    security: { seccompDirectory: rootDirectory, seccompDefault: false },
+    security: { seccompDirectory: rootDirectory, seccompDefault: false, seLinuxEnabled: false },
     dns: { cluster: { servers: ['10.96.0.10'], domain: 'cluster.local' }, host: async () => ({ servers: [], searches: [], options: [] }) },
     event,
     metrics: createKubeletMetrics({ nodeName: 'node', startedAtMs: 0 }),

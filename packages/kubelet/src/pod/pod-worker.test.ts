@@ -36,6 +36,14 @@ describe('pod worker', () => {
     expect(worker.state.phase).toBe('syncing');
   });
 
+  it('tells of SELinux options that the host does not carry out', async () => {
+    await using node = createFakeNode();
+    node.start(fakePod({ securityContext: { seLinuxOptions: { level: 's0:c1' } } }));
+    await node.settle();
+    expect(node.status('u')?.phase).toBe('Running');
+    expect(node.events[0]).toMatch(/^Warning SELinuxNotEnabled .*seLinuxOptions have no effect/);
+  });
+
   it('tells of a pod that was refused nothing but that', async () => {
     await using node = createFakeNode({ admission: { admit: () => ({ reason: 'OutOfcpu', message: 'no CPU' }) } });
     const worker = node.start(fakePod({}));

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { PodSandboxConfig, PodSandboxStatus } from '@skiff/cri';
 import { annotationNames } from '../container/labels.ts';
-import { computeSeccomp, sandboxNamespaces } from '../container/security-context.ts';
+import { computeSeccomp, ignoredSELinuxOptions, sandboxNamespaces } from '../container/security-context.ts';
 import { hostPortsOf } from '../network/host-port.ts';
 import { computeHostname, kernelHostname } from '../network/hostname.ts';
 import { podPaths } from '../volumes/pod-paths.ts';
@@ -37,6 +37,8 @@ export async function startSandbox(pod: PodSnapshot, attempt: number, context: P
       : context.runtimeHandler(pod.spec.runtimeClassName, signal),
     mkdir(context.hostMount.local(podPaths(context.rootDirectory, uid).root), { recursive: true }),
   ]);
+  const ignored = ignoredSELinuxOptions(pod, context.security);
+  if (ignored !== undefined) context.event(pod, 'Warning', 'SELinuxNotEnabled', ignored);
   const seccomp = computeSeccomp(pod, undefined, context.security);
   // Last: what has addresses is either connected or gives them back.
   const ips = hostNetwork ? [] : network.allocate(owner);

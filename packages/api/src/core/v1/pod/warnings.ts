@@ -33,6 +33,9 @@ export function podWarnings(pod: PodLike, prefix: string): string[] {
     ...duplicateWarnings(spec, path),
     ...['memory', 'ephemeral-storage'].flatMap((name) => fractionWarnings(spec.overhead?.[name], `${path}.overhead[${name}]`)),
     ...profileWarnings(spec, annotations, prefix),
+    ...bandwidthAnnotations
+      .filter((key) => annotations[key] !== undefined)
+      .map((key) => `${prefix}metadata.annotations[${key}]: not supported; bandwidth is not limited`),
     ...containersWithPaths(spec, path).flatMap((c) => [...containerProfileWarnings(c, spec, annotations, prefix), ...containerWarnings(c)]),
     ...portWarnings(containersWithPaths(spec, path)),
     ...((spec.terminationGracePeriodSeconds ?? 0) < 0
@@ -146,6 +149,7 @@ function duplicateWarnings(spec: Spec, path: string): string[] {
   ];
 }
 
+const bandwidthAnnotations = ['kubernetes.io/ingress-bandwidth', 'kubernetes.io/egress-bandwidth'];
 const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
 const seccompContainer = 'container.seccomp.security.alpha.kubernetes.io/';
 const useSeccompField = 'non-functional in v1.27+; use the "seccompProfile" field instead';
