@@ -81,6 +81,9 @@ export function spawnInside(
   };
 }
 
+/** More than commands take before they tell what they wait for in vain: `up` and `join` have two minutes. */
+const patienceMs = 180_000;
+
 /** Runs a program in the namespaces of `pid` to its end; never throws for an exit code. */
 export async function runInside(
   pid: number,
@@ -90,6 +93,7 @@ export async function runInside(
   o: RunOptions = {},
 ): Promise<CommandResult> {
   const started = performance.now();
+  const { timeoutMs = patienceMs } = o;
   const running = spawnInside(pid, program, args, env, o);
   let stdout = '';
   let stderr = '';
@@ -101,9 +105,9 @@ export async function runInside(
   });
   running.child.stdin.end(o.input ?? '');
   const timer = setTimeout(() => {
-    stderr += `\n(killed after ${(o.timeoutMs ?? 120_000) / 1000} s)`;
+    stderr += `\n(killed after ${timeoutMs / 1000} s)`;
     running.kill('SIGKILL');
-  }, o.timeoutMs ?? 120_000);
+  }, timeoutMs);
   try {
     const code = await running.ended;
     return { code, stdout, stderr, ms: performance.now() - started };
