@@ -142,6 +142,28 @@ export class EtcdRpc {
     );
   }
 
+  /**
+   * Where calls go past the first configured member, goes back to it, if it answers this call. The nearest is the last to be cut off without a
+   * word, after which calls wait until pings have found out. Rejects with EtcdCallError when it doesn't answer.
+   */
+  async returnHome(path: string, frame: Buffer): Promise<void> {
+    const home = this.#config.endpoints[0] ?? '';
+    const away = this.#connection;
+    if (away === undefined || this.#endpoint === home) return;
+    const visit = new EtcdRpc({ ...this.#config, endpoints: [home] }, this.#token);
+    try {
+      await visit.unary(path, frame);
+    } finally {
+      visit.close();
+    }
+    if (this.#connection !== away) return;
+    this.#failedAtMs.delete(home);
+    this.#connecting = undefined;
+    this.#connection = undefined;
+    // What is under way on it ends in good order.
+    away.close();
+  }
+
   /** Whether there is another member to go to. */
   get hasOthers(): boolean {
     return this.#endpoints().length > 1;

@@ -33,6 +33,7 @@ import { compareKeys } from './key-order.ts';
 
 /** What was compacted up to, in decimal. Not compact_rev_key: there upstream, and our compactor, keep what is to be compacted next. */
 const compactedKey = Buffer.from('skiff_compacted_revision');
+const rangePath = '/etcdserverpb.KV/Range';
 const pageSize = 500;
 const retryDelaysMs = [0, 50, 200, 500];
 /** With other members there will soon be a leader again: an election takes a second or two. */
@@ -266,6 +267,10 @@ class EtcdStore implements DurableStore {
     this.#calls.unary(memberListPath, encodeMemberList()).then(learn, (error: unknown) => {
       this.#log.debug({ err: error }, 'the members of etcd could not be listed');
     });
+    // A read that a majority has to confirm: a member that is cut off, or follows only, doesn't answer it.
+    this.#calls.returnHome(rangePath, encodeRange({ key: compactedKey, countOnly: true })).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'the first member of etcd is not back');
+    });
   }
 
   async #range(request: RangeRequest): Promise<RangeResponse> {
@@ -274,7 +279,7 @@ class EtcdStore implements DurableStore {
     const startedMs = this.#clock.monotonicMs();
     for (let attempt = 0; ; attempt++) {
       try {
-        return decodeRange(await this.#calls.unary('/etcdserverpb.KV/Range', frame));
+        return decodeRange(await this.#calls.unary(rangePath, frame));
       } catch (error) {
         if (isCompacted(error)) throw new CompactedError(Math.max(await this.compactedRevision(), (request.revision ?? 0) + 1));
         if (isFuture(error)) throw new FutureRevisionError(await this.currentRevision());

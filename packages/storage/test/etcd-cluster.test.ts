@@ -1,4 +1,7 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { FakeClock } from '@skiff/component-base';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { etcdUrl, findEtcdImages, startEtcd } from '../../../test/servers/etcd.ts';
 import { createEtcdCluster } from '../src/etcd-cluster.ts';
 import { createEtcdStore } from '../src/etcd-store.ts';
@@ -28,6 +31,37 @@ for (const { version, image } of images) {
       } finally {
         cluster.close();
       }
+    });
+
+    it('is called through the first member again when that is back', async () => {
+      let connections = 0;
+      const relay = createServer((outer) => {
+        connections += 1;
+        const inner = connect(Number(new URL(etcdUrl(server)).port), new URL(etcdUrl(server)).hostname);
+        for (const [one, other] of [
+          [outer, inner],
+          [inner, outer],
+        ] as const) {
+          one.on('error', () => other.destroy()).on('close', () => other.destroy());
+          one.pipe(other);
+        }
+      });
+      relay.listen(0, '127.0.0.1');
+      await once(relay, 'listening');
+      const { port } = relay.address() as AddressInfo;
+      relay.close();
+      await once(relay, 'close');
+      const clock = new FakeClock();
+      await using store = createEtcdStore({ endpoints: [`http://127.0.0.1:${port}`, etcdUrl(server)] }, { clock });
+      await store.get('/home');
+      relay.listen(port, '127.0.0.1');
+      await once(relay, 'listening');
+      await store.get('/home');
+      expect(connections).toBe(0);
+      await clock.advance(60_000);
+      // One visit, then the connection of its calls.
+      await vi.waitUntil(async () => (await store.get('/home')) !== undefined && connections === 2, { timeout: 30_000 });
+      relay.close();
     });
 
     it('is written to through the second member while the first is away, within a moment', async () => {
