@@ -65,7 +65,7 @@ describe('volumes on several hosts', { timeout: 400_000 }, () => {
     const directory = `/var/lib/kubelet/local-volumes/${name}`;
     expect((await h2?.run('test', ['-f', `${directory}/file`]))?.code).toBe(0);
     await h2?.kill();
-    await eventually('h2 is lost', async () => h2 !== undefined && !(await nodeReady(cluster, h2)), 60_000);
+    await eventually('h2 is lost', async () => h2 !== undefined && !(await nodeReady(cluster, h2)), 120_000);
     await cluster.kubectl('delete pvc data --wait=true');
     await eventually('the volume waits', async () => (await cluster.client.get(persistentVolume, { name })).status?.phase === 'Released');
     await eventually('it says why', async () =>
@@ -73,7 +73,7 @@ describe('volumes on several hosts', { timeout: 400_000 }, () => {
     );
     await h2?.start();
     await h2?.ok('skiff', ['join']);
-    await eventually('the volume is gone', async () => !(await cluster.kubectl('get pv -o name')).includes(name), 90_000);
+    await eventually('the volume is gone', async () => !(await cluster.kubectl('get pv -o name')).includes(name), 180_000);
     expect((await h2?.run('test', ['-e', directory]))?.code).toBe(1);
   });
 });

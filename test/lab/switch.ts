@@ -42,7 +42,7 @@ const bridgeOf = (segment: string): string => `br-${segment}`.slice(0, 15);
 export const portOf = (host: string): string => `p-${host}`.slice(0, 15);
 
 export async function run(program: string, args: readonly string[], input?: string): Promise<string> {
-  const result = await command(program, args, { cwd: '/', ...(input === undefined ? {} : { input }), timeoutMs: 30_000 });
+  const result = await command(program, args, { cwd: '/', ...(input === undefined ? {} : { input }), timeoutMs: 120_000 });
   if (result.code !== 0)
     throw new Error(`${program} ${args.join(' ')}: exit code ${result.code}\n${input ?? ''}\n${result.stderr}${result.stdout}`);
   return result.stdout;
