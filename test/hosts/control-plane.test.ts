@@ -10,7 +10,7 @@ import { figure, seconds, timed } from './support/observe.ts';
 const roles = ['kube-controller-manager', 'kube-scheduler'] as const;
 const perSecond = 20;
 
-describe('a control plane of three machines', { timeout: 400_000 }, () => {
+describe('a control plane of three machines', () => {
   let lab: Lab;
   let hosts: readonly Host[] = [];
   const host = (i: number): Host => {
@@ -56,7 +56,7 @@ describe('a control plane of three machines', { timeout: 400_000 }, () => {
     hosts = lab.hosts;
     await host(0).ok('skiff', ['up', '--encrypt-secrets']);
     for (const h of hosts.slice(1)) figure(`join --control-plane of ${h.name}`, seconds(await joinControlPlane(host(0), h)));
-  }, 300_000);
+  });
   afterAll(() => lab?.close());
 
   it('has a member of etcd and an apiserver on each, and one leader', async () => {

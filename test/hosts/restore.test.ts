@@ -11,7 +11,7 @@ import { deployment } from './support/workloads.ts';
 
 const archive = '/var/lib/skiff/backups/story.tar';
 
-describe('backup, disaster, restore', { timeout: 400_000 }, () => {
+describe('backup, disaster, restore', () => {
   let cluster: HostsCluster;
   let [control, worker]: Host[] = [];
   beforeAll(async () => {

@@ -31,7 +31,7 @@ const pod = (name: string, claimName: string, node?: string): object => ({
   },
 });
 
-describe('volumes on several hosts', { timeout: 400_000 }, () => {
+describe('volumes on several hosts', () => {
   let cluster: HostsCluster;
   let [, h2]: Host[] = [];
   beforeAll(async () => {
