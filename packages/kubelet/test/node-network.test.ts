@@ -43,12 +43,11 @@ describe.skipIf(!canRun)('pod network of three hosts, one of them behind a route
     for (const from of pods) {
       for (const to of pods) {
         if (from === to) continue;
-        const answer = await eventually(
-          'an answer',
-          () => from.ask(to.address),
-          (a) => a !== 'TIMEOUT',
+        await eventually(
+          `an answer of ${to.address}`,
+          () => from.ask(to.address, { patienceMs: 2_000 }),
+          (answer) => answer === `${from.address} 1`,
         );
-        expect(answer).toBe(`${from.address} 1`);
       }
     }
   });
