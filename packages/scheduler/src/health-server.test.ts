@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { runHealthServer } from './health-server.ts';
 
 /** Below those that the kernel gives to others meanwhile. */
-const freePort = (): number => 10_000 + Math.floor(Math.random() * 10_000);
+const freePort = (): number => 12_000 + Math.floor(Math.random() * 8_000);
 
 const get = (port: number, path: string): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {
