@@ -65,24 +65,23 @@ describe.each(['20.10', '28'] as const)('three hosts with engine %s', (engine) =
     const everywhere = [...nodePorts(addresses.nodePort), `http://${addresses.loadBalancer}/`];
     const local = [...nodePorts(addresses.localNodePort), `http://${addresses.localLoadBalancer}/`];
     const node = (host: Host) => (args: readonly string[]) => host.ok('node', args);
-    await Promise.all([
-      untilServed('outside', node(outside), { urls: everywhere, pods: replicas }),
-      untilServed('outside', node(outside), { urls: local }),
-      ...cluster.nodes.flatMap((host) => [
-        untilServed(host.name, node(host), { urls: [`http://${addresses.clusterIP}/`], pods: replicas }),
-        untilServed(host.name, node(host), { urls: everywhere }),
-      ]),
-      ...clients.flatMap((c) => {
-        const exec = (args: readonly string[]) => cluster.control.ok('kubectl', ['exec', c.name, '--', 'node', ...args]);
-        return [
-          untilServed(c.name, exec, { urls: ['http://web/', ...clients.map((to) => `http://${to.address}:8080/`)] }),
-          eventually(`${c.name} knows all pods of web-headless`, async () => {
-            const resolve = "require('dns').promises.resolve4('web-headless.default.svc.cluster.local').then((a) => console.log(a.length))";
-            return Number(await exec(['-e', resolve])) === replicas;
-          }),
-        ];
-      }),
-    ]);
+    const ofOutside = async (): Promise<void> => {
+      await untilServed('outside', node(outside), { urls: everywhere, pods: replicas });
+      await untilServed('outside', node(outside), { urls: local });
+    };
+    const ofHost = async (host: Host): Promise<void> => {
+      await untilServed(host.name, node(host), { urls: [`http://${addresses.clusterIP}/`], pods: replicas });
+      await untilServed(host.name, node(host), { urls: everywhere });
+    };
+    const ofPod = async ({ name }: { name: string }): Promise<void> => {
+      const exec = (args: readonly string[]) => cluster.control.ok('kubectl', ['exec', name, '--', 'node', ...args]);
+      await untilServed(name, exec, { urls: ['http://web/', ...clients.map((to) => `http://${to.address}:8080/`)] });
+      await eventually(`${name} knows all pods of web-headless`, async () => {
+        const resolve = "require('dns').promises.resolve4('web-headless.default.svc.cluster.local').then((a) => console.log(a.length))";
+        return Number(await exec(['-e', resolve])) === replicas;
+      });
+    };
+    await Promise.all([ofOutside(), ...cluster.nodes.map(ofHost), ...clients.map(ofPod)]);
   };
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
   const nodePorts = (port: number): readonly string[] => cluster.nodes.map((h) => `http://${h.address}:${port}/`);

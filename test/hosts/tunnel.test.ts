@@ -219,7 +219,11 @@ describe('a rollout under load, over three hosts', () => {
   let cluster: HostsCluster;
   beforeAll(async () => {
     cluster = await startCluster({ name: 'rollout', hosts: 3 });
-    await cluster.apply(deployment('web', 6), daemonSet('client'), service('web', { type: 'NodePort' }));
+    await cluster.apply(
+      deployment('web', 6, { terminationGracePeriodSeconds: 30 }),
+      daemonSet('client'),
+      service('web', { type: 'NodePort' }),
+    );
     for (const name of ['deployment/web', 'daemonset/client']) await untilRolledOut(cluster, name);
   });
   afterAll(() => cluster?.close());

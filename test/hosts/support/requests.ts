@@ -90,27 +90,29 @@ export function parseTally(output: string): Tally {
 }
 
 /**
- * Resolves once every URL answers a client, and so many pods do: what a host knows of Services comes a little after the API's word.
+ * Resolves once every URL answers a client, and so many pods have: what a host knows of Services comes a little after the API's word.
  * `ask` runs `node` with these arguments at the client and resolves with what it printed.
  */
-export const untilServed = (
+export function untilServed(
   client: string,
   ask: (nodeArguments: readonly string[]) => Promise<string>,
   o: { readonly urls: readonly string[]; readonly pods?: number },
-): Promise<true> =>
-  eventually(
-    `${client}: ${o.urls.join(', ')} answer`,
+): Promise<true> {
+  const { urls, pods = 1 } = o;
+  const seen = new Set<string>();
+  return eventually(
+    `${client}: ${urls.join(', ')} answer`,
     async () => {
-      const pods = o.pods ?? 1;
-      const count = Math.max(o.urls.length, pods === 1 ? 1 : pods * 12);
-      const tally = parseTally(await ask(requestArguments({ count, timeoutMs: 2_000 }, o.urls)));
+      const count = Math.max(urls.length, pods === 1 ? 1 : pods * 4);
+      const tally = parseTally(await ask(requestArguments({ count, atOnce: 4, timeoutMs: 5_000 }, urls)));
       expectAll(tally, client);
-      const seen = Object.keys(tally.pods).length;
-      if (seen < pods) throw new Error(`${count} requests were answered by ${seen} of ${pods} pods`);
+      for (const pod of Object.keys(tally.pods)) seen.add(pod);
+      if (seen.size < pods) throw new Error(`${seen.size} of ${pods} pods have answered: ${[...seen].join(', ')}`);
       return true;
     },
-    120_000,
+    180_000,
   );
+}
 
 /** Throws, with what failed and when, unless every request was answered. */
 export function expectAll(tally: Tally, what: string): void {
@@ -145,7 +147,8 @@ export async function followLoad(started: InsideProcess): Promise<Load> {
   return {
     async end() {
       started.child.stdin.end();
-      const code = await started.ended;
+      const late = setTimeout(() => started.kill('SIGKILL'), 60_000);
+      const code = await started.ended.finally(() => clearTimeout(late));
       if (code !== 0) throw new Error(`the load ended with ${code}: ${errors}${output.slice(-500)}`);
       return parseTally(output);
     },
