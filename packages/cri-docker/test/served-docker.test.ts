@@ -52,7 +52,7 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
     image,
     programs: {
       untilStopped: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'],
-      ignoresTerm: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],
+      ignoresTerm: ['sh', '-c', 'trap "" TERM; echo deaf; while :; do sleep 0.05; done'],
       exits: (code) => ['sh', '-c', `exit ${code}`],
       prints: (...lines) => ['sh', '-c', `printf '%s\\n' ${lines.join(' ')}`],
       complains: (line) => ['sh', '-c', `echo ${line} >&2; exit 1`],

@@ -12,6 +12,7 @@ export interface RuntimeSubject extends AsyncDisposable {
   readonly image: string;
   readonly programs: {
     readonly untilStopped: readonly string[];
+    /** Prints a line when it does. */
     readonly ignoresTerm: readonly string[];
     readonly exits: (code: number) => readonly string[];
     readonly prints: (...lines: readonly string[]) => readonly string[];
@@ -160,6 +161,8 @@ export function describeContainerRuntime(name: string, make: () => Promise<Runti
         const exited = await runtime.containerStatus(id);
         expect(exited.state).toBe('exited');
         expect(exited.finishedAtMs).toBeGreaterThanOrEqual(exited.startedAtMs);
+        // Whatever a runtime still counts: asking is no failure.
+        await Promise.all([runtime.containerStats(id), runtime.containerFilesystem(id)]);
         await runtime.signalContainer(id, 'SIGTERM');
         await runtime.removeContainer(id);
         await runtime.removeContainer(id);
@@ -189,6 +192,8 @@ export function describeContainerRuntime(name: string, make: () => Promise<Runti
       withSandbox(async (sandboxId) => {
         const { runtime } = subject.runtime;
         const id = await run(sandboxId, subject.programs.ignoresTerm);
+        // Until the program runs, a signal is for what starts it, which would end.
+        for await (const _ of runtime.containerLogs(id, { follow: true, signal: never })) break;
         await runtime.signalContainer(id, 'SIGTERM');
         const giveUp = new AbortController();
         const waiting = runtime.waitContainer(id, giveUp.signal);

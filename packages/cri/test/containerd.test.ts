@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)('containerd', () => {
     image,
     programs: {
       untilStopped: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'],
-      ignoresTerm: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],
+      ignoresTerm: ['sh', '-c', 'trap "" TERM; echo deaf; while :; do sleep 0.05; done'],
       exits: (code) => ['sh', '-c', `exit ${code}`],
       prints: (...lines) => ['sh', '-c', `for l in ${lines.join(' ')}; do echo $l; done`],
       complains: (line) => ['sh', '-c', `echo ${line} >&2; exit 1`],

@@ -24,8 +24,11 @@ export const exitCodeOfSignal = (name: string): number => 128 + (signalNumbers[n
 export const fakePrograms: Readonly<Record<string, FakeProgram>> = {
   /** Runs until it is told to stop. */
   pause: (p) => p.onSignal((name) => p.exit(exitCodeOfSignal(name))),
-  /** Ignores every signal but SIGKILL. */
-  stubborn: (p) => p.onSignal(() => undefined),
+  /** Ignores every signal but SIGKILL, and says when it does. */
+  stubborn: (p) => {
+    p.onSignal(() => undefined);
+    p.stdout.write('deaf\n');
+  },
   exit: (p) => p.exit(Number(p.args[1] ?? '0')),
   /** Writes its arguments, one a line, and ends. */
   print: (p) => {

@@ -156,6 +156,15 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       throw error;
     }
   };
+  /** Runtimes differ in what they answer for a container that has ended: nothing, or one of several errors. */
+  const readStats = async (id: string): Promise<WireContainerStats | undefined> => {
+    try {
+      return (await call<{ stats: WireContainerStats | null }>('ContainerStats', { containerId: id }, read)).stats ?? undefined;
+    } catch (error) {
+      if (!isRuntimeError(error, 'not-found') && (await isRunning(id))) throw error;
+      return undefined;
+    }
+  };
   const unknownIfGone = (error: unknown): undefined => {
     if (!isRuntimeError(error, 'not-found')) throw error;
     return undefined;
@@ -260,19 +269,13 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
       await call('UpdateContainerResources', { containerId: id, linux: toWireResources(resources) });
     },
     containerStats: async (id) => {
-      try {
-        const { stats } = await call<{ stats: WireContainerStats | null }>('ContainerStats', { containerId: id }, read);
-        return stats === null ? undefined : fromWireStats(id, stats);
-      } catch (error) {
-        if (isRuntimeError(error, 'not-found')) return undefined;
-        throw error;
-      }
+      const stats = await readStats(id);
+      return stats === undefined ? undefined : fromWireStats(id, stats);
     },
-
     containerFilesystem: async (id) => {
-      const { stats } = await call<{ stats: WireContainerStats | null }>('ContainerStats', { containerId: id }, read);
-      const used = stats?.writableLayer?.usedBytes?.value;
-      const inodes = stats?.writableLayer?.inodesUsed?.value;
+      const written = (await readStats(id))?.writableLayer;
+      const used = written?.usedBytes?.value;
+      const inodes = written?.inodesUsed?.value;
       return used === undefined ? undefined : { usedBytes: used, ...(inodes === undefined ? {} : { inodesUsed: inodes }) };
     },
 
