@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeReadiness, type ReadinessOrder } from '../cluster/api-request.ts';
+import { apiRequest, hostAccess, messageOf, nodeReadiness, type ReadinessOrder } from '../cluster/api-request.ts';
 import type { ClusterConfig } from '../config.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import { UserError } from '../user-error.ts';
@@ -36,6 +36,28 @@ export async function waitReady(
     if (Date.now() > deadline)
       throw new UserError(`The node is not Ready after ${o.timeoutMs / 1000} s: ${why}\n${failingProcesses(config)}`);
     await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+/** Waits for what the first command after `up` needs: pods can be made, and logs and exec reach this host's kubelet. Throws UserError with what is missing. */
+export async function waitUsable(config: ClusterConfig, note: (text: string) => void, o: { readonly timeoutMs: number }): Promise<void> {
+  const deadline = Date.now() + o.timeoutMs;
+  const access = hostAccess(config);
+  const needs = [
+    { path: '/api/v1/namespaces/default/serviceaccounts/default', missing: 'the account that pods run as is not there yet' },
+    { path: `/api/v1/nodes/${config.nodeName}/proxy/healthz`, missing: 'the kubelet can’t be reached through the API yet' },
+  ];
+  for (const { path, missing } of needs) {
+    for (;;) {
+      const problem = await apiRequest(access, { path }).then(
+        (answer) => (answer.code === 200 ? undefined : messageOf(answer)),
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      if (problem === undefined) break;
+      note(`${missing} (${problem})`);
+      if (Date.now() > deadline) throw new UserError(`After ${o.timeoutMs / 1000} s ${missing}: ${problem}\n${failingProcesses(config)}`);
+      await new Promise((r) => setTimeout(r, 50));
+    }
   }
 }
 

@@ -1,15 +1,15 @@
 import { checkRestored } from '../backup/check-restored.ts';
 import { maxNodes, moreNodes } from '../cluster/more-nodes.ts';
 import { ConfigError, defaultNodeAddress, hasLostAddress, loadConfig, saveConfig, type ClusterConfig } from '../config.ts';
-import { publishCluster } from '../cluster/publish-cluster.ts';
 import { stopProcesses } from '../down/stop-processes.ts';
+import { publishCluster } from '../cluster/publish-cluster.ts';
 import { checkAddresses } from '../host/address-conflicts.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import { encryptExisting, ensureEncryptionKey, hasEncryptionKey } from './encrypt-secrets.ts';
-import { ensureSupervisor, waitReady } from './start-host.ts';
+import { ensureSupervisor, waitReady, waitUsable } from './start-host.ts';
 import type { Steps } from './steps.ts';
 
 export interface UpResult {
@@ -75,11 +75,16 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     await steps.run('Member of etcd', (note) => promoteMember(config, note));
     saveConfig({ ...config, etcdPromoted: true });
   }
-  // After a restart the Node still says what it said before.
+  // What nodes said before the processes were stopped tells nothing of those that start now.
   const ready = { timeoutMs: o.timeoutMs, sinceMs: alreadyRunning ? 0 : startedMs };
-  await steps.run('Node is Ready', (note) => waitReady(config, note, ready));
+  const waitFor = async (node: ClusterConfig, note: (text: string) => void): Promise<void> => {
+    await waitReady(node, note, ready);
+    await waitUsable(node, note, o);
+    note(node.nodeName);
+  };
+  await steps.run('Node is Ready', (note) => waitFor(config, note));
   for (const { nodeName } of moreNodes(config)) {
-    await steps.run(`Node ${nodeName} is Ready`, (note) => waitReady({ ...config, nodeName }, note, ready));
+    await steps.run(`Node ${nodeName} is Ready`, (note) => waitFor({ ...config, nodeName }, note));
   }
   if (o.encryptSecrets === true) await encryptExisting(config, steps);
   await publishCluster(config);

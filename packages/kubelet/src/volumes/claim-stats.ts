@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { persistentVolume as volumes } from '@skiff/api';
+import { isStatusError } from '@skiff/apimachinery';
 import type { Client } from '@skiff/client';
 import type { Clock } from '@skiff/component-base';
 import type { CsiDrivers } from '../csi/csi-drivers.ts';
@@ -82,7 +83,10 @@ export function createClaimStats(
   const ownerOf = async (volumeName: string): Promise<{ namespace: string; name: string } | undefined> => {
     if (!owners.has(volumeName)) {
       // Inline volumes have folders as well; of what is no volume of a pod here the API tells a node nothing.
-      const volume = await deps.client.get(volumes, { name: volumeName }).catch(() => undefined);
+      const volume = await deps.client.get(volumes, { name: volumeName }).catch((error: unknown) => {
+        if (isStatusError(error) && (error.code === 403 || error.code === 404)) return undefined;
+        throw error;
+      });
       const { namespace = '', name = '' } = volume?.spec?.claimRef ?? {};
       owners.set(volumeName, name === '' ? undefined : { namespace, name });
     }
@@ -132,7 +136,8 @@ export function createClaimStats(
     for (const name of owners.keys()) if (!names.has(name)) owners.delete(name);
     const all = await Promise.all(
       found.map(async (f): Promise<readonly ClaimStats[]> => {
-        const owner = await ownerOf(f.volumeName);
+        // While the API does not answer nobody knows; the next time it may.
+        const owner = await ownerOf(f.volumeName).catch(() => undefined);
         if (owner === undefined) return [];
         const own = await figuresInTime(f);
         return own === undefined ? [] : [{ podUid: f.podUid, namespace: owner.namespace, claimName: owner.name, atMs, ...own }];
