@@ -29,16 +29,50 @@ async function makeImages(config: ClusterConfig): Promise<void> {
   });
 }
 
-async function ensure<T extends KubeObject>(client: Client, r: ResourceRef<T>, object: T): Promise<void> {
+/** Resolves with whether it was made; false: it is there already. */
+async function ensure<T extends KubeObject>(client: Client, r: ResourceRef<T>, object: T): Promise<boolean> {
   try {
     await client.create(r, object);
+    return true;
   } catch (error) {
     if (!hasReason(error, 'AlreadyExists')) throw error;
+    return false;
   }
 }
 
+/** Waits until the demo's namespace is gone. Throws UserError after `timeoutMs`. */
+async function untilGone(client: Client, timeoutMs = 120_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (Date.now() < deadline) {
+    try {
+      await client.get(namespace, { name: demoNamespace });
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return;
+      throw error;
+    }
+    await new Promise((r) => setTimeout(r, 200));
+  }
+  throw new UserError(`namespace ${demoNamespace} is still there after ${timeoutMs / 1000} s`);
+}
+
+/** The namespace; one that is just being removed is waited for and made anew. */
+async function ensureNamespace(client: Client): Promise<void> {
+  if (await ensure(client, namespace, namespaceManifest)) return;
+  const found = await client.get(namespace, { name: demoNamespace });
+  if (found.metadata?.deletionTimestamp === undefined) return;
+  await untilGone(client);
+  await ensure(client, namespace, namespaceManifest);
+}
+
+/** Makes the Deployment, or leads the one of an earlier demo back to where the demo begins. */
+async function ensureDeployment(client: Client, wanted: Deployment): Promise<void> {
+  if (await ensure(client, deployment, wanted)) return;
+  const key = { namespace: demoNamespace, name: wanted.metadata?.name ?? '' };
+  await client.patch(deployment, key, { type: 'strategic', body: { spec: wanted.spec } });
+}
+
 /** Watches until `predicate` holds for the Deployment. Throws UserError after `timeoutMs`. */
-async function untilDeployment(client: Client, name: string, predicate: (d: Deployment) => boolean, timeoutMs = 90_000): Promise<void> {
+async function untilDeployment(client: Client, name: string, predicate: (d: Deployment) => boolean, timeoutMs = 180_000): Promise<void> {
   const signal = AbortSignal.timeout(timeoutMs);
   const key = { namespace: demoNamespace, name };
   try {
@@ -66,7 +100,7 @@ const podsOf = async (client: Client, app: string): Promise<readonly Pod[]> =>
   (await client.list(pod, demoNamespace, { labelSelector: `app=${app}` })).items;
 
 function printPods(pods: readonly Pod[], steps: Steps): void {
-  for (const p of pods)
+  for (const p of pods.filter((one) => one.metadata?.deletionTimestamp === undefined))
     steps.line(`    ${(p.metadata?.name ?? '').padEnd(28)} ${(p.status?.phase ?? '').padEnd(10)} ${p.status?.podIP ?? ''}`);
 }
 
@@ -76,9 +110,9 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
   try {
     await steps.run('Making images from programs of this host, without any registry', () => makeImages(config));
     await steps.run(`Creating namespace ${demoNamespace}: web → counter → redis, 3 Deployments, 3 Services`, async () => {
-      await ensure(client, namespace, namespaceManifest);
+      await ensureNamespace(client);
       for (const s of services) await ensure(client, service, s);
-      for (const d of deployments) await ensure(client, deployment, d);
+      for (const d of deployments) await ensureDeployment(client, d);
     });
     await steps.run('All pods are Ready', async () => {
       for (const d of deployments) await untilDeployment(client, d.metadata?.name ?? '', rolledOut);
@@ -110,6 +144,7 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
     const report = await load.stop();
     const shares = [...report.answers].map(([name, n]) => `${name}: ${n}`).join(', ');
     steps.line(`    ${report.requests} requests, ${report.failures.length} failed (${shares})`);
+    for (const why of new Set(report.failures)) steps.line(`    failed: ${why}`);
 
     steps.line('\nSelf-healing: the process of one web container is killed.');
     const victim = (await podsOf(client, 'web')).find(
@@ -121,11 +156,11 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
     await steps.run(`${victim.metadata.name} runs again`, async (note) => {
       await new Docker({ socketPath: config.dockerSocket }).getContainer(containerId).kill({ signal: 'SIGKILL' });
       const key = { namespace: demoNamespace, name: victim.metadata?.name ?? '' };
-      const deadline = Date.now() + 30_000;
+      const deadline = Date.now() + 60_000;
       for (;;) {
         const now = (await client.get(pod, key)).status?.containerStatuses?.[0];
         if (now !== undefined && now.restartCount > before && now.ready) return note(`restarts: ${now.restartCount}`);
-        if (Date.now() > deadline) throw new UserError(`${key.name} was not restarted within 30 s`);
+        if (Date.now() > deadline) throw new UserError(`${key.name} was not restarted within 60 s`);
         await new Promise((r) => setTimeout(r, 100));
       }
     });
@@ -137,17 +172,7 @@ export async function demo(config: ClusterConfig, steps: Steps, o: { keep: boole
     }
     await steps.run('Removing the demo', async () => {
       await client.delete(namespace, { name: demoNamespace });
-      const deadline = Date.now() + 60_000;
-      while (Date.now() < deadline) {
-        try {
-          await client.get(namespace, { name: demoNamespace });
-        } catch (error) {
-          if (hasReason(error, 'NotFound')) return;
-          throw error;
-        }
-        await new Promise((r) => setTimeout(r, 200));
-      }
-      throw new UserError(`namespace ${demoNamespace} is still there after 60 s`);
+      await untilGone(client);
     });
   } finally {
     client.close();

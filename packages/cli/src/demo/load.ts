@@ -30,7 +30,7 @@ export function getOnce(url: string, timeoutMs = 5000): Promise<string> {
  * Waits until the address answers: Ready pods reach every way to a Service shortly after the Deployment says so, a node port a little
  * later than the cluster address. Throws UserError with the last failure after `timeoutMs`.
  */
-export async function untilAnswered(url: string, timeoutMs = 10_000): Promise<string> {
+export async function untilAnswered(url: string, timeoutMs = 30_000): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
@@ -50,7 +50,8 @@ export function startLoad(url: string, o: { perSecond: number; classify: (text: 
   let requests = 0;
   const fire = (): void => {
     requests += 1;
-    const one = getOnce(url).then(
+    // Failed is what is refused or cut off; a busy host may be slow.
+    const one = getOnce(url, 30_000).then(
       (text) => {
         const name = o.classify(text);
         answers.set(name, (answers.get(name) ?? 0) + 1);
