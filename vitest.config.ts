@@ -42,6 +42,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/temporary-folder.ts', 'test/e2e/support/shared-cluster.ts'],
+          setupFiles: ['test/e2e/support/on-failure.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
