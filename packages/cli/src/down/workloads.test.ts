@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { mountsBelow, removeFolder, untilGone } from './workloads.ts';
+import { mountinfoOf, mountsBelow, removeFolder, untilGone } from './workloads.ts';
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 22 0:50 / /var/lib/skiff/kubelet/pods/a/volumes/x rw - tmpfs tmpfs rw
@@ -15,6 +16,11 @@ it('lists what is mounted below a folder, deepest first, and nothing beside it',
     '/var/lib/skiff/kubelet/pods/a/volumes/x/deep er',
     '/var/lib/skiff/kubelet/pods/a/volumes/x',
   ]);
+});
+
+it('a process that has ended holds no mounts', () => {
+  const { pid } = spawnSync('true');
+  expect([mountinfoOf(String(pid)), mountinfoOf('self') === '']).toEqual(['', false]);
 });
 
 it('a folder behind a symbolic link: mounts are found where they are, and the link stays', () => {

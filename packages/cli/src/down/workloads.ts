@@ -131,13 +131,24 @@ function mountNamespaces(): readonly string[] {
   return [...found.values()];
 }
 
+/** Nothing of a process that has ended: its mount namespace went with it, or is another's as well. */
+export function mountinfoOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+  } catch (error) {
+    // Of one that has ended and is not yet waited for, reading is invalid.
+    if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+}
+
 /**
  * Lets go of everything mounted below the folder (volumes, subPaths), here and in the engine's mount namespace, so that removing the
  * folder can't reach beyond it. Throws when a mount stays.
  */
 export async function unmountBelow(folder: string): Promise<void> {
   for (const pid of mountNamespaces()) {
-    const mounts = (): readonly string[] => mountsBelow(folder, readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+    const mounts = (): readonly string[] => mountsBelow(folder, mountinfoOf(pid));
     for (let round = 0; round < 5 && mounts().length > 0; round++) {
       for (const path of mounts()) {
         if (pid === 'self') await run('umount', ['--no-canonicalize', path]);
