@@ -129,7 +129,9 @@ describe.skipIf(!present)('the generated schema against the official OpenAPI doc
 
   it('is recorded as it is', () => {
     const structs = Object.entries(definitions).filter(([name]) => !scalars.has(name));
-    const digests = Object.fromEntries(structs.map(([name, d]) => [name, officialDigest(d)]).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)));
+    const digests = Object.fromEntries(
+      structs.map(([name, d]) => [name, officialDigest(d)]).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+    );
     if (process.env['SKIFF_RECORD_ORACLE'] !== undefined) writeFileSync(recordPath, `${JSON.stringify(digests, undefined, 2)}\n`);
     expect(JSON.parse(readFileSync(recordPath, 'utf8'))).toEqual(digests);
   });
