@@ -59,7 +59,7 @@ export async function exposeEtcd(config: ClusterConfig, steps: Steps): Promise<C
     if (isAlive(supervisor)) await stopProcess(supervisor, 90);
     const startedMs = Date.now();
     ensureSupervisor(next);
-    await waitReady(next, note, { timeoutMs: 60_000, sinceMs: startedMs });
+    await waitReady(next, note, { timeoutMs: 120_000, sinceMs: startedMs });
   });
   return next;
 }
