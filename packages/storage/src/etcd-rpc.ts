@@ -143,25 +143,21 @@ export class EtcdRpc {
   }
 
   /**
-   * Where calls go past the first configured member, goes back to it, if it answers this call. The nearest is the last to be cut off without a
-   * word, after which calls wait until pings have found out. Rejects with EtcdCallError when it doesn't answer.
+   * Back to the first configured member, if it answers this call: others can be cut off without a word, and pings take their time to find out.
+   * What is under way ends in good order, or is `cut`: a watch would never end. Rejects with EtcdCallError when that member doesn't answer.
    */
-  async returnHome(path: string, frame: Buffer): Promise<void> {
+  async returnHome(path: string, frame: Buffer, o: { readonly cut: boolean }): Promise<void> {
     const home = this.#config.endpoints[0] ?? '';
     const away = this.#connection;
     if (away === undefined || this.#endpoint === home) return;
     const visit = new EtcdRpc({ ...this.#config, endpoints: [home] }, this.#token);
-    try {
-      await visit.unary(path, frame);
-    } finally {
-      visit.close();
-    }
+    await visit.unary(path, frame).finally(() => visit.close());
     if (this.#connection !== away) return;
     this.#failedAtMs.delete(home);
     this.#connecting = undefined;
     this.#connection = undefined;
-    // What is under way on it ends in good order.
-    away.close();
+    if (o.cut) away.destroy(new Error('back to the first member'));
+    else away.close();
   }
 
   /** Whether there is another member to go to. */

@@ -268,7 +268,9 @@ class EtcdStore implements DurableStore {
       this.#log.debug({ err: error }, 'the members of etcd could not be listed');
     });
     // A read that a majority has to confirm: a member that is cut off, or follows only, doesn't answer it.
-    this.#calls.returnHome(rangePath, encodeRange({ key: compactedKey, countOnly: true })).catch((error: unknown) => {
+    const read = encodeRange({ key: compactedKey, countOnly: true });
+    const home = [this.#calls.returnHome(rangePath, read, { cut: false }), this.#watches.returnHome(rangePath, read, { cut: true })];
+    Promise.all(home).catch((error: unknown) => {
       this.#log.debug({ err: error }, 'the first member of etcd is not back');
     });
   }

@@ -33,7 +33,7 @@ for (const { version, image } of images) {
       }
     });
 
-    it('is called through the first member again when that is back', async () => {
+    it('is called and watched through the first member again when that is back', async () => {
       let connections = 0;
       const relay = createServer((outer) => {
         connections += 1;
@@ -53,14 +53,37 @@ for (const { version, image } of images) {
       await once(relay, 'close');
       const clock = new FakeClock();
       await using store = createEtcdStore({ endpoints: [`http://127.0.0.1:${port}`, etcdUrl(server)] }, { clock });
-      await store.get('/home');
+      const first = await store.put('/home/1', Buffer.from('x'), { expected: 0 });
+      const seen: string[] = [];
+      const stop = new AbortController();
+      const watching = (async () => {
+        for await (const batch of store.watch('/home/', { after: first.revision, signal: stop.signal }))
+          seen.push(...batch.changes.map((c) => c.key));
+      })();
+      await store.put('/home/2', Buffer.from('x'), { expected: 0 });
+      // Refused by the first, the watch waits for a moment, which is the clock's.
+      const passing = (done: () => boolean): Promise<boolean> =>
+        vi.waitUntil(
+          async () => {
+            await clock.advance(100);
+            await store.get('/home');
+            return done();
+          },
+          { timeout: 30_000 },
+        );
+      await passing(() => seen.length === 1);
       relay.listen(port, '127.0.0.1');
       await once(relay, 'listening');
       await store.get('/home');
       expect(connections).toBe(0);
       await clock.advance(60_000);
-      // One visit, then the connection of its calls.
-      await vi.waitUntil(async () => (await store.get('/home')) !== undefined && connections === 2, { timeout: 30_000 });
+      // Each with a visit first.
+      await passing(() => connections === 4);
+      await store.put('/home/3', Buffer.from('x'), { expected: 0 });
+      await vi.waitUntil(() => seen.length > 1, { timeout: 30_000 });
+      expect(seen).toEqual(['/home/2', '/home/3']);
+      stop.abort();
+      await watching;
       relay.close();
     });
 
