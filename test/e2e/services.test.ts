@@ -93,27 +93,31 @@ const inClient = async (script: string): Promise<string> => {
 };
 
 describe('a Deployment of 10 behind a Service', () => {
-  it.each(['ClusterIP', 'NodePort', 'NodePort on localhost'])(
+  it.each(['ClusterIP', 'NodePort', 'NodePort on localhost', 'DNS name'])(
     'answers 1,000 requests from the host through its %s, spread over all pods',
     async (how) => {
       const address = await cluster.kubectl('get nodes -o jsonpath={.items[0].status.addresses[0].address}');
-      const url =
-        how === 'ClusterIP'
-          ? `http://${clusterIP}/`
-          : how === 'NodePort'
-            ? `http://${address}:${nodePort}/`
-            : `http://127.0.0.1:${nodePort}/`;
+      const dns = await cluster.kubectl('get service -n kube-system kube-dns -o jsonpath={.spec.clusterIP}');
+      const urls: Readonly<Record<string, string>> = {
+        ClusterIP: `http://${clusterIP}/`,
+        NodePort: `http://${address}:${nodePort}/`,
+        'NodePort on localhost': `http://127.0.0.1:${nodePort}/`,
+        'DNS name': `http://web.${ns}.svc.cluster.local/`,
+      };
+      const one = (timeoutMs: number) => (): Promise<readonly string[]> => get(urls[how] ?? '', timeoutMs, dns);
       // Each way learns of the last pods at its own moment, shortly after they are ready.
-      await eventually('all pods are reached', async () => (await many(200, () => get(url))).size === replicas);
-      const counts = await many(1000, () => get(url, 30_000));
+      await eventually('all pods are reached', async () => (await many(200, one(5000))).size === replicas);
+      const counts = await many(1000, one(30_000));
       expect([...counts.values()].reduce((a, b) => a + b)).toBe(1000);
       expect(counts.size).toBe(replicas);
       expect(Math.min(...counts.values())).toBeGreaterThan(50);
     },
   );
 
-  it('answers 1,000 requests from a pod by DNS name and ClusterIP, and pods see the true client', async () => {
-    const script = `i=0; while [ $i -lt 500 ]; do wget -q -O - http://web/; wget -q -O - http://${clusterIP}/; i=$((i+1)); done`;
+  it('answers 1,000 requests from a pod by DNS name, ClusterIP and NodePort, and pods see the true client', async () => {
+    const address = await cluster.kubectl('get nodes -o jsonpath={.items[0].status.addresses[0].address}');
+    const ask = ['web', clusterIP, `${address}:${nodePort}`, 'web'].map((host) => `wget -q -O - http://${host}/;`).join(' ');
+    const script = `i=0; while [ $i -lt 250 ]; do ${ask} i=$((i+1)); done`;
     const answers = (await inClient(script))
       .trim()
       .split('\n')

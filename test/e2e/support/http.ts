@@ -1,9 +1,12 @@
+import { Resolver } from 'node:dns';
 import { request } from 'node:http';
+import type { LookupFunction } from 'node:net';
 
-/** One GET on a connection of its own: `[version, pod, client]`. */
-export function get(url: string, timeoutMs = 5000): Promise<readonly string[]> {
+/** One GET on a connection of its own: `[version, pod, client]`. Names are resolved by `nameServer`; without, as the machine does. */
+export function get(url: string, timeoutMs = 5000, nameServer?: string): Promise<readonly string[]> {
+  const lookup = nameServer === undefined ? {} : { lookup: lookupBy(nameServer) };
   return new Promise((resolve, reject) => {
-    const req = request(url, { agent: false, timeout: timeoutMs }, (res) => {
+    const req = request(url, { agent: false, timeout: timeoutMs, ...lookup }, (res) => {
       let text = '';
       res.on('data', (d: Buffer) => {
         text += d.toString();
@@ -15,4 +18,15 @@ export function get(url: string, timeoutMs = 5000): Promise<readonly string[]> {
     req.on('error', reject);
     req.end();
   });
+}
+
+function lookupBy(nameServer: string): LookupFunction {
+  const resolver = new Resolver({ tries: 10 });
+  resolver.setServers([nameServer]);
+  return (name, o, done) =>
+    resolver.resolve4(name, (error, found) => {
+      const addresses = error === null ? found.map((address) => ({ address, family: 4 })) : [];
+      if (error !== null || o.all === true) done(error, addresses);
+      else done(null, found[0] ?? '', 4);
+    });
 }

@@ -18,18 +18,26 @@ export interface Tally {
 
 /**
  * A program for `node -e`: arguments are the number of requests (0: until its input ends), how many at a time, how many a second
- * (0: as fast as it goes), after how many ms of silence a request has failed, and URLs, taken in turn. Prints `on`, then the tally as JSON. An answer is `version pod client`.
+ * (0: as fast as it goes), after how many ms of silence a request has failed, the DNS server to ask for names
+ * (empty: the system's), and URLs, taken in turn. Prints `on`, then the tally as JSON. An answer is `version pod client`.
  */
 export const requestsProgram = `
 const http = require('http');
-const [count, atOnce, perSecond, timeout, ...urls] = process.argv.slice(1).map((a, i) => (i < 4 ? Number(a) : a));
+const [count, atOnce, perSecond, timeout, nameServer, ...urls] = process.argv.slice(1).map((a, i) => (i < 4 ? Number(a) : a));
+const resolver = new (require('dns').Resolver)({ tries: 10 });
+if (nameServer !== '') resolver.setServers([nameServer]);
+const lookup = nameServer === '' ? undefined : (name, o, done) => resolver.resolve4(name, (error, found) => {
+  if (error) return done(error);
+  if (o.all) done(null, found.map((address) => ({ address, family: 4 })));
+  else done(null, found[0], 4);
+});
 const began = performance.now();
 const tally = { answered: 0, failed: {}, pods: {}, clients: {}, ms: 0, slowestMs: 0, failedAtMs: [] };
 const add = (table, key) => { table[key] = (table[key] || 0) + 1; };
 const one = (url) => new Promise((done) => {
   const from = performance.now();
   const fail = (why) => { add(tally.failed, why); if (tally.failedAtMs.length < 100) tally.failedAtMs.push(Math.round(from - began)); done(); };
-  const request = http.request(url, { agent: false, timeout }, (answer) => {
+  const request = http.request(url, { agent: false, timeout, lookup }, (answer) => {
     let text = '';
     answer.on('data', (d) => { text += d; });
     answer.on('error', (e) => fail(e.code || e.message));
@@ -74,12 +82,15 @@ interface RequestOptions {
   readonly perSecond?: number;
   /** Default 10 s. */
   readonly timeoutMs?: number;
+  /** Asked for names instead of the system's. */
+  readonly nameServer?: string;
 }
 
 /** Arguments of `node`. Throws when there is no URL to ask. */
 export function requestArguments(o: RequestOptions, urls: readonly string[]): readonly string[] {
   if (urls.length === 0) throw new Error('requests need a URL');
-  return ['-e', requestsProgram, ...[o.count, o.atOnce ?? 16, o.perSecond ?? 0, o.timeoutMs ?? 10_000].map(String), ...urls];
+  const numbers = [o.count, o.atOnce ?? 16, o.perSecond ?? 0, o.timeoutMs ?? 10_000].map(String);
+  return ['-e', requestsProgram, ...numbers, o.nameServer ?? '', ...urls];
 }
 
 /** Throws with what was printed instead of a tally. */
