@@ -1,5 +1,5 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createLogger, parseDuration, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
 import { checkNodeTimes, ConfigError, defaultConfig, loadConfig, saveConfig, type ClusterConfig } from './config.ts';
@@ -7,12 +7,11 @@ import { addCriCommand } from './cri/cri-command.ts';
 import { apiRequest, hostAccess } from './cluster/api-request.ts';
 import { ensureHost } from './host/ensure-host.ts';
 import { checkForContainers, isTaken, kubeletDir, wellKnownKubeletDir } from './host/kubelet-folder.ts';
-import { findProgram } from './host/requirements.ts';
 import { CommandFailed } from './host/run.ts';
 import { addJoinCommand } from './join/join-command.ts';
 import { runComponent } from './run-component.ts';
 import { status } from './status.ts';
-import { clusterProcesses, defaultInstance } from './supervisor/processes.ts';
+import { defaultInstance, processesHere } from './supervisor/processes.ts';
 import { addLeaveCommand } from './leave/leave-command.ts';
 import { addBackupCommands } from './backup/backup-command.ts';
 import { addMembersCommand } from './control-plane/members-command.ts';
@@ -25,7 +24,7 @@ import { UserError } from './user-error.ts';
 const defaults = defaultConfig();
 const steps = createSteps(process.stdout, () => Date.now());
 
-type OptionRow = readonly [string, keyof ClusterConfig, string, 'number' | 'string' | 'duration'];
+type OptionRow = readonly [string, keyof ClusterConfig, string, 'number' | 'string' | 'duration' | 'file'];
 
 /** Options of every host; each overrides what an earlier `up` stored. */
 const hostOptions: readonly OptionRow[] = [
@@ -54,9 +53,9 @@ const clusterOptions: readonly OptionRow[] = [
   ['--backup-retention <number>', 'backupRetention', 'how many of these backups are kept', 'number'],
   ['--backup-dir <path>', 'backupDir', 'where they go; default: backups/ in the folder that holds all state', 'string'],
   ['--etcd-servers <urls>', 'etcdServers', 'URLs of an etcd that is there already, with commas; none: Skiff runs one', 'string'],
-  ['--etcd-cafile <path>', 'etcdCaFile', 'CA of that etcd', 'string'],
-  ['--etcd-certfile <path>', 'etcdCertFile', 'client certificate for it', 'string'],
-  ['--etcd-keyfile <path>', 'etcdKeyFile', 'key of that certificate', 'string'],
+  ['--etcd-cafile <path>', 'etcdCaFile', 'CA of that etcd', 'file'],
+  ['--etcd-certfile <path>', 'etcdCertFile', 'client certificate for it', 'file'],
+  ['--etcd-keyfile <path>', 'etcdKeyFile', 'key of that certificate', 'file'],
   ['--service-cidr <cidr>', 'serviceCidr', 'range of ClusterIPs', 'string'],
   ['--pod-cidr <cidr>', 'podCidr', 'range of pod addresses', 'string'],
   ['--shadow-cidr <cidr>', 'shadowCidr', 'range used inside the services namespace; as large as the pods’', 'string'],
@@ -106,15 +105,25 @@ function checkExternalEtcd(config: ClusterConfig): void {
     throw new UserError(`--etcd-servers takes URLs such as https://10.0.0.5:2379, with commas, not "${wrong}".`, 'usage');
   if ((config.etcdCertFile === '') !== (config.etcdKeyFile === ''))
     throw new UserError('--etcd-certfile and --etcd-keyfile go together.', 'usage');
+  if (config.etcdCertFile !== '' && config.etcdCaFile === '')
+    throw new UserError('--etcd-certfile needs --etcd-cafile: whom the certificate may be shown.', 'usage');
+  const absent = [config.etcdCaFile, config.etcdCertFile, config.etcdKeyFile].find((file) => file !== '' && !existsSync(file));
+  if (absent !== undefined) throw new UserError(`There is no file ${absent}, which is wanted for --etcd-servers.`, 'usage');
+}
+
+function optionValue(text: string, type: OptionRow[3]): string | number {
+  if (type === 'number') return Number(text);
+  if (type === 'duration') return parseLifetime(text);
+  return type === 'file' ? resolve(text) : text;
 }
 
 function configFrom(options: Record<string, unknown>): ClusterConfig {
   const rootDir = options['rootDir'] as string;
   const config: Record<string, unknown> = { ...(loadConfig(rootDir) ?? { ...defaults, rootDir }) };
-  for (const [, key, , type] of clusterOptions) {
-    const value = options[key.replace(/Ms$/, '')];
+  for (const [flags, key, help, type] of clusterOptions) {
+    const value = options[new Option(flags, help).attributeName()];
     if (value === undefined) continue;
-    config[key] = type === 'number' ? Number(value) : type === 'duration' ? parseLifetime(value as string) : value;
+    config[key] = optionValue(value as string, type);
   }
   if (options['redis'] === false) config['redis'] = false;
   if (options['nodeAddress'] !== undefined) config['nodeAddressGiven'] = true;
@@ -247,10 +256,7 @@ withRoot(program.command('supervise', { hidden: true })).action(async (options: 
   if (config === undefined) throw new UserError(`there is no cluster in ${options.rootDir}`);
   const { createSupervisor } = await import('./supervisor/supervisor.ts');
   const log = createLogger('supervisor');
-  const supervisor = createSupervisor(
-    { rootDir: config.rootDir, processes: clusterProcesses(config, { redis: config.redis && findProgram('redis-server') !== undefined }) },
-    { clock: systemClock, log },
-  );
+  const supervisor = createSupervisor({ rootDir: config.rootDir, processes: processesHere(config) }, { clock: systemClock, log });
   const signal = processSignal();
   const { keepCertificates } = await import('./supervisor/keep-certificates.ts');
   const { keepBackups } = await import('./backup/keep-backups.ts');

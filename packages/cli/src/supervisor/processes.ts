@@ -102,6 +102,10 @@ export function clusterProcesses(config: ClusterConfig, o: { redis: boolean }): 
   return config.role === 'node' ? node : [...controlPlaneProcesses(config, o), ...node];
 }
 
+/** What runs on this host; Redis where it is wanted and installed. */
+export const processesHere = (config: ClusterConfig): readonly ProcessDefinition[] =>
+  clusterProcesses(config, { redis: config.redis && findProgram('redis-server') !== undefined });
+
 function controlPlaneProcesses(config: ClusterConfig, o: { redis: boolean }): readonly ProcessDefinition[] {
   const pki = (name: string): string => join(config.rootDir, 'pki', name);
   return [

@@ -7,6 +7,7 @@ import { checkAddresses } from '../host/address-conflicts.ts';
 import { ensureHost } from '../host/ensure-host.ts';
 import { checkNodeName } from '../join/checks.ts';
 import { preparePki } from '../pki/prepare-pki.ts';
+import { processesHere } from '../supervisor/processes.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import { encryptExisting, ensureEncryptionKey, hasEncryptionKey } from './encrypt-secrets.ts';
 import { ensureSupervisor, waitReady, waitUsable } from './start-host.ts';
@@ -65,7 +66,8 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
   if (moreThanBefore && isAlive(readState(config.rootDir)?.supervisor)) await stopProcesses(config.rootDir, steps);
   let alreadyRunning = false;
   const startedMs = Date.now();
-  await steps.run('Starting etcd, Redis, apiserver, controller-manager, scheduler, kubelet, proxy', async (note) => {
+  const names = processesHere(config).map((p) => p.name);
+  await steps.run(`Starting ${names.join(', ')}`, async (note) => {
     alreadyRunning = ensureSupervisor(config);
     if (alreadyRunning) note('they run already');
   });
