@@ -193,7 +193,8 @@ export async function startLab(o: LabOptions): Promise<Lab> {
     [Symbol.asyncDispose]: () => lab.close(),
   };
   try {
-    await Promise.all(hosts.map((h) => h.start()));
+    // Those that do start can only be ended once they have.
+    for (const started of await Promise.allSettled(hosts.map((h) => h.start()))) if (started.status === 'rejected') throw started.reason;
     const images = o.images ?? [];
     await Promise.all(hosts.filter((h) => h.hasEngine).map((h) => h.loadImages(images)));
   } catch (error) {
