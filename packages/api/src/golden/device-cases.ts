@@ -78,6 +78,9 @@ export const deviceCases: readonly GoldenCase[] = [
     change: { status: { ...(allocated(result).status as JsonObject), reservedFor: [consumer, consumer] } },
     subresource: 'status',
   }),
+  template('metadata of the claim', {
+    spec: { metadata: { name: 'n', finalizers: ['x.y/z'], labels: { a: 'b c' } }, spec: { devices: { requests: [exactly()] } } },
+  }),
   template('finalizer', { metadata: { finalizers: ['x'] }, spec: { spec: { devices: { requests: [exactly()] } } } }),
   deviceClass('extended resource', { spec: { extendedResourceName: 'cpu' } }),
   deviceClass('wrong', { spec: { selectors: [{}], config: [{ opaque: { driver: 'Bad Driver', parameters: 'x' } }] } }),

@@ -85,7 +85,7 @@ function validateStorageRequest(quantity: string | undefined, path: string, erro
   else validateQuantityOf('storage', quantity, path, errors);
 }
 
-/** Of a volume's claim template nothing but labels and annotations may be set in metadata. */
+/** Of the template of a claim nothing but labels and annotations may be set in metadata. */
 export function validateTemplateMetadata(meta: DeepReadonly<ObjectMeta>, path: string, errors: FieldErrors): void {
   validateAnnotations(meta.annotations, `${path}.annotations`, errors);
   validateLabels(meta.labels, `${path}.labels`, errors);

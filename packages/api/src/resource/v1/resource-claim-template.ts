@@ -1,6 +1,6 @@
 import { defaultClaimRequests } from './claim-defaults.ts';
 import { checkSelectors, selectorsOfClaim } from './check-selectors.ts';
-import { validateDeviceClaim } from './validate-claim.ts';
+import { validateClaimTemplateSpec } from './validate-claim.ts';
 import { validateTemplateUpdate } from './validate.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { specStrategy } from '../../spec-and-status.ts';
@@ -23,7 +23,7 @@ export const resourceClaimTemplate = defineResource<ResourceClaimTemplate>({
     { status: false },
     {
       validateName: nameIsDNSSubdomain,
-      validate: (template, errors) => validateDeviceClaim(template.spec?.spec?.devices ?? {}, 'spec.spec.devices', errors),
+      validate: (template, errors) => validateClaimTemplateSpec(template.spec, errors),
       validateUpdate: validateTemplateUpdate,
       validateInSteps: (template, _old, errors, context) =>
         checkSelectors(selectorsOfClaim(template.spec?.spec?.devices, 'spec.spec.devices'), errors, context),

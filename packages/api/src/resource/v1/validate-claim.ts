@@ -16,8 +16,10 @@ import type {
   DeviceSelector,
   DeviceToleration,
   ExactDeviceRequest,
+  ResourceClaimTemplateSpec,
 } from '../../generated/types/resource-v1.ts';
 import { dnsLabel, invalidEach } from '../../validation.ts';
+import { validateTemplateMetadata } from '../../core/v1/volume-claim-validation.ts';
 import { isExtendedResource } from '../../core/v1/resource-requirements.ts';
 import { eachItem } from './each-item.ts';
 import { driverName, fullyQualifiedName } from './names.ts';
@@ -151,6 +153,11 @@ export function validateDeviceClaim(claim: DeepReadonly<DeviceClaim>, path: stri
       validateOpaque(c.opaque, `${at}.opaque`, errors);
     },
   });
+}
+
+export function validateClaimTemplateSpec(spec: DeepReadonly<ResourceClaimTemplateSpec> | undefined, errors: FieldErrors): void {
+  validateTemplateMetadata(spec?.metadata ?? {}, 'spec.metadata', errors);
+  validateDeviceClaim(spec?.spec?.devices ?? {}, 'spec.spec.devices', errors);
 }
 
 export function validateDeviceClassSpec(spec: DeepReadonly<DeviceClassSpec>, errors: FieldErrors): void {

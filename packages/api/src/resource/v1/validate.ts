@@ -2,7 +2,7 @@ import { type DeepReadonly, type FieldErrors, fieldImmutableError } from '@skiff
 import type { ResourceClaim, ResourceClaimTemplate, ResourceSlice } from '../../generated/types/resource-v1.ts';
 import { goValue } from '../../go-value.ts';
 import { semanticEqual } from '../../semantic-equality.ts';
-import { validateDeviceClaim } from './validate-claim.ts';
+import { validateClaimTemplateSpec } from './validate-claim.ts';
 import { validateSlice } from './validate-slice.ts';
 
 /** What is asked for never changes: another claim has to be made. */
@@ -18,7 +18,7 @@ export const validateTemplateUpdate = (
   old: DeepReadonly<ResourceClaimTemplate>,
   errors: FieldErrors,
 ): void => {
-  validateDeviceClaim(template.spec?.spec?.devices ?? {}, 'spec.spec.devices', errors);
+  validateClaimTemplateSpec(template.spec, errors);
   frozenSpec('io.k8s.api.resource.v1.ResourceClaimTemplateSpec', template.spec, old.spec, errors);
 };
 
