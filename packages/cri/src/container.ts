@@ -103,6 +103,8 @@ export interface Container {
   readonly podSandboxId: string;
   readonly metadata: ContainerMetadata;
   readonly image: string;
+  /** The `id` of its image, as the image service has it; absent where the runtime doesn't say. */
+  readonly localImageId?: string;
   readonly state: ContainerState;
   readonly createdAtMs: number;
   readonly labels: Readonly<Record<string, string>>;

@@ -151,6 +151,7 @@ export interface WireContainer {
   readonly metadata: WireContainerMetadata | null;
   readonly image: WireImageSpec | null;
   readonly imageRef: string;
+  readonly imageId: string;
   readonly state: WireContainerState;
   readonly createdAt: number;
   readonly labels: Strings;
