@@ -193,10 +193,10 @@ describe('a host behind NAT, which nobody can connect to', () => {
     await cluster.lab.isolate(hidden);
     try {
       // Until the tunnel is known to be dead it is tried first; then the direct way, which fails in its own time.
-      const answer = await control.run('kubectl', ['logs', web], { timeoutMs: 60_000 });
+      const answer = await control.run('kubectl', ['logs', web], { timeoutMs: 120_000 });
       expect(answer.code).toBe(1);
       expect(answer.stderr).toMatch(/error dialing backend: dial tcp .*(i\/o timeout|no route to host) \(.*node "hidden".*\)/);
-      expect(answer.ms).toBeLessThan(30_000);
+      expect(answer.ms).toBeLessThan(60_000);
       figure('node cut off, told so after', `${Math.round(answer.ms)} ms`);
     } finally {
       await cluster.lab.heal();
