@@ -25,7 +25,7 @@ import { admissionPlugins } from './plugins.ts';
 import { createWebhookClient } from './webhook/client.ts';
 import { mergeTolerations } from './runtime-class.ts';
 
-function world() {
+function world(o: { sleep?: (delayMs: number) => Promise<void> } = {}) {
   const objects = new FakeObjects();
   objects.put<Namespace>(namespace, { metadata: { name: 'a' }, status: { phase: 'Active' } });
   objects.put<Namespace>(namespace, { metadata: { name: 'ending' }, status: { phase: 'Terminating' } });
@@ -44,7 +44,7 @@ function world() {
       definitions: () => [],
       convert: () => Promise.reject(new Error('nothing is converted here')),
     },
-    sleep: () => Promise.resolve(),
+    sleep: o.sleep ?? (() => Promise.resolve()),
   });
   const chain = createAdmissionChain(plugins);
   const admit = async (
@@ -122,6 +122,19 @@ describe('ServiceAccount', () => {
     expect(byAccount.spec?.volumes).toBeUndefined();
     const byPod = (await admit({ definition: podDefinition, object: newPod({ automountServiceAccountToken: false }) })) as unknown as Pod;
     expect(byPod.spec?.volumes).toBeUndefined();
+  });
+  it('waits a few seconds for the account of a new namespace', async () => {
+    let waitedMs = 0;
+    const { objects, admit } = world({
+      sleep: async (delayMs) => {
+        waitedMs += delayMs;
+        if (waitedMs >= 4000) objects.put<ServiceAccount>(serviceAccount, { metadata: { name: 'default', namespace: 'new' } });
+      },
+    });
+    objects.put<Namespace>(namespace, { metadata: { name: 'new' }, status: { phase: 'Active' } });
+    expect(await admit({ definition: podDefinition, namespace: 'new', object: newPod() })).toMatchObject({
+      spec: { serviceAccountName: 'default' },
+    });
   });
   it('needs the account to exist', async () => {
     await expect(world().admit({ definition: podDefinition, object: newPod({ serviceAccountName: 'none' }) })).rejects.toThrow(

@@ -113,7 +113,8 @@ export const serviceAccountAdmission = (
     let found: DeepReadonly<ServiceAccount> | undefined = objects.get<ServiceAccount>(serviceAccount, r.namespace, name);
     // A new namespace's default account is made by a controller: it may take a moment.
     for (let i = 0; found === undefined && i < (name === 'default' ? lookupAttempts : 1); i++) {
-      if (i > 0) await sleep(lookupDelayMs, lifetime.signal);
+      // Longer each time, 4.5 s in all: on a busy machine the controller is in no hurry.
+      if (i > 0) await sleep(i * lookupDelayMs, lifetime.signal);
       found = await objects.read<ServiceAccount>(serviceAccount, r.namespace, name);
     }
     if (found === undefined) throw refuse(r, `error looking up service account ${r.namespace}/${name}: serviceaccount "${name}" not found`);
