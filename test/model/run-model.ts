@@ -11,6 +11,8 @@ export interface ModelConfig {
   readonly fault?: (random: Random) => Promise<void>;
   readonly seed: number;
   readonly durationMs: number;
+  /** It goes on for up to a minute more until more than so many writes were acknowledged. */
+  readonly leastWrites: number;
 }
 
 export interface ModelResult {
@@ -61,6 +63,9 @@ export async function runModel(config: ModelConfig): Promise<ModelResult> {
   });
   try {
     await sleep(config.durationMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    // A busy machine is given longer to write what is worth looking at.
+    for (let more = 0; more < 60_000 && run.history.committed.length <= config.leastWrites && !stop.signal.aborted; more += 250)
+      await sleep(250);
     calm.abort();
     await Promise.all(writing);
     const late = await waitForWatchers(run, open());
