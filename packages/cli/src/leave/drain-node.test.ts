@@ -51,3 +51,27 @@ it('tells at once what is refused, and at the end what stood in the way', async 
   await vi.advanceTimersByTimeAsync(70_000);
   await outcomes;
 });
+
+it('is not late by the number of pods when servers take connections and say nothing', async () => {
+  const items = Array.from({ length: 30 }, (_, i) => ({ metadata: { ...web.metadata, name: `web-${i}`, uid: `u${i}` } }));
+  const well = { code: 200, body: JSON.stringify({ items }), server: '', serverTimeMs: 0, localAddress: '' };
+  let listed = false;
+  const call: typeof apiRequest = async (_access, { path, timeoutMs = 15_000 }) => {
+    if (path.startsWith('/api/v1/nodes/')) return { ...well, body: '{}' };
+    if (path.startsWith('/api/v1/pods') && !listed) {
+      listed = true;
+      return well;
+    }
+    await new Promise((r) => setTimeout(r, timeoutMs));
+    throw new Error('no answer');
+  };
+  const begun = Date.now();
+  const drained = drainNode(access, { ...order, timeoutMs: 10_000, force: true }, () => undefined, call).then((count) => ({
+    count,
+    tookMs: Date.now() - begun,
+  }));
+  await vi.advanceTimersByTimeAsync(600_000);
+  const { count, tookMs } = await drained;
+  expect(count).toBe(30);
+  expect(tookMs).toBeLessThan(25_000);
+});

@@ -5,6 +5,8 @@ import { type DrainedPod, nameOf, planDrain } from './plan-drain.ts';
 const pollMs = 250;
 /** A refused eviction is tried again after this long, as kubectl does. */
 const retryMs = 2_000;
+/** For one of many calls: servers that take connections and say nothing must not use up the time several times over. */
+const answerMs = 5_000;
 
 interface DrainOrder {
   readonly nodeName: string;
@@ -45,7 +47,7 @@ const isTrouble = (answer: ApiAnswer): boolean => answer.code === 429 || answer.
 /** Throws UserError when that is refused, any other error when asking again may help. */
 async function listPods(access: ApiAccess, nodeName: string, call: Call): Promise<readonly DrainedPod[]> {
   const selector = encodeURIComponent(`spec.nodeName=${nodeName}`);
-  const answer = await call(access, { path: `/api/v1/pods?fieldSelector=${selector}` });
+  const answer = await call(access, { path: `/api/v1/pods?fieldSelector=${selector}`, timeoutMs: answerMs });
   if (isTrouble(answer)) throw new Error(messageOf(answer));
   expectSuccess(answer, 'Its pods can’t be listed');
   return (JSON.parse(answer.body) as { items?: DrainedPod[] }).items ?? [];
@@ -58,6 +60,7 @@ async function evict(access: ApiAccess, pod: DrainedPod, call: Call): Promise<st
     method: 'POST',
     path: `/api/v1/namespaces/${namespace}/pods/${name}/eviction`,
     body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions: { preconditions: { uid } } },
+    timeoutMs: answerMs,
   });
   // Gone, or replaced by one of the same name elsewhere.
   if (answer.code < 300 || answer.code === 404 || answer.code === 409) return undefined;
@@ -99,21 +102,26 @@ export async function drainNode(
     try {
       return planDrain(await listPods(access, o.nodeName, call)).evict;
     } catch (error) {
-      if (error instanceof UserError || Date.now() > deadline) throw error;
+      if (error instanceof UserError || (Date.now() > deadline && !o.force)) throw error;
       return before;
     }
   };
   for (let left = first.evict; left.length > 0; left = await lookAgain(left)) {
     for (const pod of left) {
+      if (Date.now() > deadline) break;
       const { uid } = pod.metadata;
       if (gone.has(uid) || Date.now() - (triedAtMs.get(uid) ?? 0) < retryMs) continue;
       triedAtMs.set(uid, Date.now());
-      const refused = await evict(access, pod, call).catch((error: unknown) => {
+      try {
+        const refused = await evict(access, pod, call);
+        if (refused === undefined) gone.add(uid);
+        else refusals.set(uid, refused);
+      } catch (error) {
         if (error instanceof UserError) throw error;
-        return error instanceof Error ? error.message : String(error);
-      });
-      if (refused === undefined) gone.add(uid);
-      else refusals.set(uid, refused);
+        refusals.set(uid, error instanceof Error ? error.message : String(error));
+        // Who is silent for one pod is so for the others.
+        break;
+      }
     }
     note(`${left.length} to go`);
     if (Date.now() > deadline) {
