@@ -8,6 +8,7 @@ import { clientOf, joinControlPlane } from './support/control-plane.ts';
 import { figure, seconds, timed } from './support/observe.ts';
 
 const folder = '/etc/owners-etcd';
+const etcdLog = '/var/log/owners-etcd.log';
 /** A CA, the server's certificate and a client's. The argument is the server's address. */
 const makeCertificates = `set -e; mkdir -p ${folder}; cd ${folder}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -days 2 -keyout ca.key -out ca.crt 2>/dev/null
@@ -33,10 +34,17 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.close());
 
-/** An etcd that takes nobody without a certificate. It listens before it is asked: `up` waits for it. */
+/**
+ * An etcd that takes nobody without a certificate. It listens before it is asked: `up` waits for it. What it says goes to a file,
+ * for it waits for a pipe that nobody reads.
+ */
 function startEtcd(): void {
   const url = `https://${owner.address}:2379`;
-  owner.spawn('etcd', [
+  owner.spawn('sh', [
+    '-c',
+    `exec "$@" >>${etcdLog} 2>&1`,
+    'sh',
+    'etcd',
     '--data-dir=/var/lib/owners-etcd',
     `--listen-client-urls=${url}`,
     `--advertise-client-urls=${url}`,
