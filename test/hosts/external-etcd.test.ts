@@ -75,8 +75,8 @@ it('the control plane lives on an etcd that is there already, also on a host tha
   await first?.create(configMap, { metadata: { name: 'written-here', namespace: 'default' } });
   expect((await other?.get(configMap, { namespace: 'default', name: 'written-here' }))?.metadata?.name).toBe('written-here');
 
-  // Its owner's etcd dies and comes back: whoever is asked answers again, and nothing is lost.
-  await owner.ok('sh', ['-c', 'kill -9 $(pidof etcd)']);
+  // Its owner's etcd dies, gone with its sockets, and comes back: whoever is asked answers again, and nothing is lost.
+  await owner.ok('sh', ['-c', 'p=$(pidof etcd) && kill -9 $p && while [ -e /proc/$p ]; do sleep 0.05; done'], { timeoutMs: 30_000 });
   startEtcd();
   figure(
     'external etcd killed, the API answers again after',
