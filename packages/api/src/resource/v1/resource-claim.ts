@@ -2,7 +2,7 @@ import { defaultClaimRequests } from './claim-defaults.ts';
 import { checkSelectors, selectorsOfClaim } from './check-selectors.ts';
 import { validateDeviceClaim } from './validate-claim.ts';
 import { validateClaimUpdate } from './validate.ts';
-import { validateClaimStatusUpdate } from './validate-claim-status.ts';
+import { dropStatusOfDeallocated, validateClaimStatusUpdate } from './validate-claim-status.ts';
 import { nameIsDNSSubdomain } from '@skiff/apimachinery';
 import { defineResource } from '../../define-resource.ts';
 import type { ResourceClaim } from '../../generated/types/resource-v1.ts';
@@ -42,6 +42,9 @@ export const resourceClaim = defineResource<ResourceClaim>({
     return [nameOf(c), states.join(','), age(c, nowMs)];
   }),
   subresources: {
-    status: statusSubresource('ResourceClaim', statusStrategy({ validateUpdate: validateClaimStatusUpdate })),
+    status: statusSubresource(
+      'ResourceClaim',
+      statusStrategy({ prepareForUpdate: dropStatusOfDeallocated, validateUpdate: validateClaimStatusUpdate }),
+    ),
   },
 });

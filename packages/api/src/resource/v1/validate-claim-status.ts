@@ -104,6 +104,21 @@ function validateDeviceStatus(
   if (device.networkData !== undefined) validateNetworkData(device.networkData, `${path}.networkData`, errors);
 }
 
+const allocatedKeys = (allocation: DeepReadonly<AllocationResult> | undefined): Set<string> =>
+  new Set((allocation?.devices?.results ?? []).map(deviceKey));
+
+/** Devices given back lose their status with this write: whoever gives them back need not know that they have one (KEP-4817). */
+export function dropStatusOfDeallocated(draft: ResourceClaim, old: DeepReadonly<ResourceClaim>): void {
+  const { status } = draft;
+  if (!status?.devices) return;
+  const still = allocatedKeys(status.allocation);
+  const givenBack = allocatedKeys(old.status?.allocation);
+  const kept = status.devices.filter((d) => still.has(deviceKey(d)) || !givenBack.has(deviceKey(d)));
+  if (kept.length === status.devices.length) return;
+  if (kept.length > 0) status.devices = kept;
+  else delete status.devices;
+}
+
 /** Who has a claim is told of in full, what was allocated stays until it is given back, and only devices of it have a status. */
 export function validateClaimStatusUpdate(claim: DeepReadonly<ResourceClaim>, old: DeepReadonly<ResourceClaim>, errors: FieldErrors): void {
   const { reservedFor = [], allocation, devices } = claim.status ?? {};
@@ -114,7 +129,7 @@ export function validateClaimStatusUpdate(claim: DeepReadonly<ResourceClaim>, ol
       for (const field of ['resource', 'name', 'uid'] as const) if (!consumer[field]) errors.required(`${at}.${field}`);
     },
   });
-  const allocated = new Set((allocation?.devices?.results ?? []).map(deviceKey));
+  const allocated = allocatedKeys(allocation);
   eachItem(errors, 'status.devices', devices, {
     max: Number.POSITIVE_INFINITY,
     keyOf: deviceKey,
