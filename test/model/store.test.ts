@@ -10,7 +10,7 @@ import { type ModelConfig, runModel } from './run-model.ts';
 
 /** `SKIFF_MODEL_SEED` runs one seed again, `SKIFF_MODEL_SECONDS` changes how long. */
 const seed = Number(process.env['SKIFF_MODEL_SEED'] ?? Date.now() % 1_000_000_000);
-const durationMs = Number(process.env['SKIFF_MODEL_SECONDS'] ?? 15) * 1000;
+const durationMs = Number(process.env['SKIFF_MODEL_SECONDS'] ?? 10) * 1000;
 const leastWrites = 100;
 
 async function check(config: Omit<ModelConfig, 'seed' | 'durationMs' | 'leastWrites'>): Promise<void> {
