@@ -40,7 +40,7 @@ export async function ensureHost(
         const packages = found.missing.map((m) => m.debianPackage);
         if (engineMissing) packages.push('cgroupfs-mount', 'ca-certificates');
         note(packages.join(' '));
-        await aptInstall(packages);
+        await aptInstall(packages, note);
         if (engineMissing) writeEngineConfiguration();
       });
     } else if (needed.length > 0) {
