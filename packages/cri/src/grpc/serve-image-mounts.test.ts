@@ -64,6 +64,26 @@ describe('mounts of images', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
+  it('makes no container for a client that gave up while another image was unpacked', async () => {
+    const { mounts, mount, a } = await make();
+    let finish = (): void => undefined;
+    const first = mounts.with([mount(a)], () => new Promise<void>((resolve) => (finish = resolve)), never);
+    const client = new AbortController();
+    let made = false;
+    const second = mounts.with([mount(a)], async () => void (made = true), client.signal);
+    client.abort(new Error('the client gave up'));
+    await expect.poll(() => readdir(directory)).toHaveLength(1);
+    const refused = expect(second).rejects.toThrow('the client gave up');
+    await expect
+      .poll(() => {
+        finish();
+        return Promise.race([first.then(() => true), new Promise((r) => setTimeout(r, 10))]);
+      })
+      .toBe(true);
+    await refused;
+    expect(made).toBe(false);
+  });
+
   it('refuses what is not read-only, not there, or leads out of the image', async () => {
     const { target, mounts, mount, a } = await make();
     const made: string[] = [];

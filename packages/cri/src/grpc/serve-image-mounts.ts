@@ -104,9 +104,11 @@ export function createImageMounts(target: ContainerRuntime, directory: string | 
     with: async (mounts, create, signal) => {
       if (mounts.every((m) => m.image === undefined)) return create(mounts, {});
       return inTurn(async () => {
+        signal.throwIfAborted();
         const resolved: { mount: Mount; note?: Note }[] = [];
         for (const m of mounts) resolved.push(await resolve(m, signal));
         const notes = resolved.map((r) => r.note).filter((n) => n !== undefined);
+        signal.throwIfAborted();
         return create(
           resolved.map((r) => r.mount),
           { [imageMountsKey]: JSON.stringify(notes) },
