@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)('Docker Engine as a CRI v1 endpoint', () 
     expect(said.sort()).toEqual([expect.stringContaining('from the image'), expect.stringContaining('Read-only file system')]);
     expect(await readdir(path.join(directory, 'images'))).toEqual([id.replace('sha256:', '')]);
     await remote.runtime.removeContainer(container);
-    expect(await readdir(path.join(directory, 'images'))).toEqual([]);
+    await expect.poll(() => readdir(path.join(directory, 'images')), { timeout: 10_000 }).toEqual([]);
     await remote.runtime.removePodSandbox(sandbox.id);
   });
 

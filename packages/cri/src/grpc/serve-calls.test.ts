@@ -33,3 +33,20 @@ it.each(['x', '[1]', 'null', '{"io.kubernetes.pod.uid":"other"}'])("takes no pod
   await target.runtime.createContainer(podSandboxId, containerConfig('fake:1', ['pause'], { annotations }));
   expect(await call('ListContainers', { filter: null })).toMatchObject({ containers: [{ annotations: { note: 'kept' } }] });
 });
+
+it('answers for a removal without waiting for what is swept after it', async () => {
+  const target = createFakeRuntime({ clock: systemClock });
+  let swept = 0;
+  const calls = createRuntimeCalls({
+    target,
+    clock: systemClock,
+    imageMounts: { sweep: () => Promise.reject(new Error('a file can’t be removed')) },
+    sweepImages: () => swept++,
+  } as unknown as ServedParts) as unknown as CallByName;
+  const { id } = await target.runtime.runPodSandbox(sandboxConfig(), { signal: never });
+  await target.images.pullImage('fake:1', undefined, never);
+  const containerId = await target.runtime.createContainer(id, containerConfig('fake:1', ['pause']));
+  expect(await calls['RemoveContainer']?.({ containerId }, never)).toEqual({});
+  expect(await calls['RemovePodSandbox']?.({ podSandboxId: id }, never)).toEqual({});
+  expect(swept).toBe(2);
+});

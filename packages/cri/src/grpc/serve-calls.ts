@@ -26,6 +26,8 @@ export interface ServedParts {
   readonly streaming: StreamingServer;
   readonly clock: Clock;
   readonly imageMounts: ImageMounts;
+  /** Begins to remove what no container mounts any more: that may have to wait, and a removal that was done is not to fail by it. */
+  readonly sweepImages: () => void;
   /** Absent: sandboxes stay without a network, which is their user's business. */
   readonly network?: SandboxNetwork;
 }
@@ -204,7 +206,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     RemovePodSandbox: async (r: ById) => {
       await detach(p, r.podSandboxId);
       await runtime.removePodSandbox(r.podSandboxId);
-      await p.imageMounts.sweep();
+      p.sweepImages();
       return {};
     },
     PodSandboxStatus: async (r: ById & { verbose: boolean }) => {
@@ -259,7 +261,7 @@ export function createRuntimeCalls(p: ServedParts): Record<string, Call> {
     StopContainer: (r: ById & { timeout: number }, signal: AbortSignal) => stopContainer(p, r, signal).then(() => ({})),
     RemoveContainer: async (r: ById) => {
       await runtime.removeContainer(r.containerId);
-      await p.imageMounts.sweep();
+      p.sweepImages();
       return {};
     },
     ListContainers: async ({ filter: f }: { filter: (Filter & { state: { state: WireContainerState } | null }) | null }) => {

@@ -53,7 +53,22 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
   const streaming = await startStreamingServer(target.runtime, () => config.clock.monotonicMs());
   const { network } = config;
   const imageMounts = createImageMounts(target, config.imageDirectory);
-  const parts: ServedParts = { target, logs, streaming, imageMounts, clock: config.clock, ...(network === undefined ? {} : { network }) };
+  // One after the other: the latest is the last to end.
+  let sweeping: Promise<void> = Promise.resolve();
+  const sweepImages = (): void => {
+    sweeping = imageMounts.sweep().catch((error: unknown) => {
+      config.log.warn({ err: error }, 'could not remove images that no container mounts any more');
+    });
+  };
+  const parts: ServedParts = {
+    target,
+    logs,
+    streaming,
+    imageMounts,
+    sweepImages,
+    clock: config.clock,
+    ...(network === undefined ? {} : { network }),
+  };
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024, 'grpc.max_send_message_length': 64 * 1024 * 1024 });
   server.addService(definition.RuntimeService, {
     ...handlersOf({ ...createRuntimeCalls(parts), ...createStatsCalls(parts) }, own.signal),
@@ -68,7 +83,8 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
       );
     });
     await chmod(config.socket, 0o600);
-    await Promise.all([resumeLogs(parts), imageMounts.sweep()]);
+    sweepImages();
+    await resumeLogs(parts);
     config.onListening?.();
     await new Promise<void>((resolve) => {
       if (own.signal.aborted) return resolve();
@@ -79,6 +95,7 @@ export async function serveRuntime(target: ContainerRuntime, config: ServeRuntim
     server.forceShutdown();
     streaming.close();
     await logs.stopped();
+    await sweeping;
     await rm(config.socket, { force: true });
   }
 }
