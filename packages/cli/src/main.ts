@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createLogger, parseDuration, processSignal, systemClock } from '@skiff/component-base';
 import { Command, Option } from 'commander';
@@ -107,14 +107,17 @@ function checkExternalEtcd(config: ClusterConfig): void {
     throw new UserError('--etcd-certfile and --etcd-keyfile go together.', 'usage');
   if (config.etcdCertFile !== '' && config.etcdCaFile === '')
     throw new UserError('--etcd-certfile needs --etcd-cafile: whom the certificate may be shown.', 'usage');
-  const absent = [config.etcdCaFile, config.etcdCertFile, config.etcdKeyFile].find((file) => file !== '' && !existsSync(file));
+  const absent = [config.etcdCaFile, config.etcdCertFile, config.etcdKeyFile].find(
+    (file) => file !== '' && statSync(file, { throwIfNoEntry: false })?.isFile() !== true,
+  );
   if (absent !== undefined) throw new UserError(`There is no file ${absent}, which is wanted for --etcd-servers.`, 'usage');
 }
 
 function optionValue(text: string, type: OptionRow[3]): string | number {
   if (type === 'number') return Number(text);
   if (type === 'duration') return parseLifetime(text);
-  return type === 'file' ? resolve(text) : text;
+  // Empty takes back what was stored.
+  return type === 'file' && text !== '' ? resolve(text) : text;
 }
 
 function configFrom(options: Record<string, unknown>): ClusterConfig {
