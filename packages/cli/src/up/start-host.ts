@@ -49,7 +49,7 @@ export async function waitUsable(config: ClusterConfig, note: (text: string) => 
   ];
   for (const { path, missing } of needs) {
     for (;;) {
-      const problem = await apiRequest(access, { path }).then(
+      const problem = await apiRequest(access, { path, timeoutMs: 3_000 }).then(
         (answer) => (answer.code === 200 ? undefined : messageOf(answer)),
         (error: unknown) => (error instanceof Error ? error.message : String(error)),
       );
