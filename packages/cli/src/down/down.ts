@@ -32,9 +32,13 @@ export async function down(rootDir: string, steps: Steps, o: { workloads: boolea
 export async function removeTraces(config: ClusterConfig, steps: Steps, o: { wipe: boolean }): Promise<void> {
   const nodes = [config, ...moreNodes(config)];
   await steps.run('Removing containers', async (note) => {
-    let removed = 0;
-    for (const node of nodes) removed += await removeWorkloads(node);
-    note(`${removed} removed`);
+    let [removed, stuck] = [0, 0];
+    for (const node of nodes) {
+      const done = await removeWorkloads(node);
+      removed += done.removed;
+      stuck += done.stuck;
+    }
+    note(`${removed} removed${stuck === 0 ? '' : `, ${stuck} that the runtime is still removing were left`}`);
   });
   await steps.run('Removing the network', () => removeHostNetwork(config));
   if (!o.wipe) return;

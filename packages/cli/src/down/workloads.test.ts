@@ -49,8 +49,9 @@ it('a container that is being removed already is waited for', async () => {
     };
   };
   const going = engine(409, 409, 404);
-  await untilGone(going.remove);
+  expect(await untilGone(going.remove)).toBe(true);
   expect(going.asked()).toBe(3);
   await expect(untilGone(engine(500).remove)).rejects.toThrow('refused');
-  await expect(untilGone(engine(409).remove, 150)).rejects.toThrow('refused');
+  // One that the engine is stuck with doesn't keep the rest of the host from being cleaned.
+  expect(await untilGone(engine(409).remove, 150)).toBe(false);
 });

@@ -10,7 +10,13 @@ import { removeLogLinks } from './log-links.ts';
 /** The label on everything that Skiff makes in Docker; its value is the instance. */
 const instanceLabel = 'io.skiff.instance';
 
-async function removeRemoteWorkloads(config: ClusterConfig): Promise<number> {
+interface RemovedWorkloads {
+  readonly removed: number;
+  /** The engine says that it is removing them, and isn't done. */
+  readonly stuck: number;
+}
+
+async function removeRemoteWorkloads(config: ClusterConfig): Promise<RemovedWorkloads> {
   const remote = await openRemoteRuntime(config, join(kubeletDir(config), 'pod-logs'));
   try {
     const containers = await remote.runtime.listContainers();
@@ -21,7 +27,7 @@ async function removeRemoteWorkloads(config: ClusterConfig): Promise<number> {
     }
     removeLogLinks(containers.map((c) => c.labels));
     await remote.removeTraces();
-    return containers.length + sandboxes.length;
+    return { removed: containers.length + sandboxes.length, stuck: 0 };
   } finally {
     remote.close();
   }
@@ -31,32 +37,34 @@ const goingPollMs = 100;
 
 /**
  * Removes a container. One that somebody else has just asked the engine to remove (409) holds its image and is listed until it is
- * gone: that is waited for. Throws what the engine says when it refuses, or is not done with it in time.
+ * gone: that is waited for. Resolves with whether it is gone in time; throws what the engine says when it refuses.
  */
-export async function untilGone(remove: () => Promise<unknown>, withinMs = 30_000): Promise<void> {
+export async function untilGone(remove: () => Promise<unknown>, withinMs = 30_000): Promise<boolean> {
   const endMs = performance.now() + withinMs;
   for (;;) {
     try {
       await remove();
-      return;
+      return true;
     } catch (error) {
       const code = (error as { statusCode?: number }).statusCode;
-      if (code === 404) return;
-      if (code !== 409 || performance.now() > endMs) throw error;
+      if (code === 404) return true;
+      if (code !== 409) throw error;
+      if (performance.now() > endMs) return false;
     }
     await new Promise((r) => setTimeout(r, goingPollMs));
   }
 }
 
-/** Removes every container of this cluster with the links to its log, and nothing else of the runtime. Returns how many there were. */
-export async function removeWorkloads(config: ClusterConfig): Promise<number> {
+/** Removes every container of this cluster with the links to its log, and nothing else of the runtime. Resolves with how many there were. */
+export async function removeWorkloads(config: ClusterConfig): Promise<RemovedWorkloads> {
   if (config.containerRuntimeEndpoint !== '') return removeRemoteWorkloads(config);
   const docker = new Docker({ socketPath: config.dockerSocket });
   const filters = { label: [`${instanceLabel}=${config.instance}`] };
   const containers = await docker.listContainers({ all: true, filters });
-  await Promise.all(containers.map((c) => untilGone(() => docker.getContainer(c.Id).remove({ force: true, v: true }))));
+  const gone = await Promise.all(containers.map((c) => untilGone(() => docker.getContainer(c.Id).remove({ force: true, v: true }))));
   removeLogLinks(containers.map((c) => c.Labels));
-  return containers.length;
+  const removed = gone.filter((isGone) => isGone).length;
+  return { removed, stuck: containers.length - removed };
 }
 
 /** The sandbox's image, made by Skiff on every engine it meets. */
