@@ -1,13 +1,17 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpackUnstable } from '../../scripts/install-kubectl.mjs';
 import { ensureImage, hasDocker } from './image.ts';
 import { startServer, type ServerContainer } from './server.ts';
 
-/** Debian unstable's, unpacked and not installed; undefined where there is no Debian archive. */
+/** Debian unstable's, unpacked and not installed; undefined where there is no Debian archive, or once that has a later version. */
 function unstableEtcd(): string | undefined {
   try {
-    return join(unpackUnstable('etcd-server'), 'usr/bin/etcd');
+    const binary = join(unpackUnstable('etcd-server'), 'usr/bin/etcd');
+    const version = execFileSync(binary, ['--version'], { encoding: 'utf8' });
+    if (!/^etcd Version: 3\.5\./m.test(version)) throw new Error(`it is ${version.split('\n', 1)[0]}`);
+    return binary;
   } catch (error) {
     console.warn(`no etcd 3.5 from Debian unstable: ${String(error).slice(0, 200)}`);
     return undefined;
