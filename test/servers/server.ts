@@ -55,7 +55,7 @@ export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
  * One below those that the kernel gives to clients (from 32768 on) and to node ports: while the server is down, no connection of
  * anybody's takes its port.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const server = createServer();
