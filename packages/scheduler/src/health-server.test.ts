@@ -1,9 +1,22 @@
 import http from 'node:http';
+import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { runHealthServer } from './health-server.ts';
 
-/** Below those that the kernel gives to others meanwhile. */
-const freePort = (): number => 12_000 + Math.floor(Math.random() * 8_000);
+/** One that nobody listens at, below those that the kernel gives to others meanwhile. */
+const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 8_000);
+    const server = net.createServer();
+    const listens = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!listens) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+};
 
 const get = (port: number, path: string): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {
@@ -20,7 +33,7 @@ const get = (port: number, path: string): Promise<{ status: number; text: string
 describe('health server', () => {
   it('answers its paths and survives any other', async () => {
     const stop = new AbortController();
-    const port = freePort();
+    const port = await freePort();
     const deps = {
       ready: () => false,
       metrics: () => 'm 1\n',

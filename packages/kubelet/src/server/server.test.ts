@@ -19,8 +19,20 @@ import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
 import { createConnectionInlet, runServer } from './server.ts';
 
-/** Below those that the kernel gives to others meanwhile. */
-const freePort = (): number => 12_000 + Math.floor(Math.random() * 8_000);
+/** One that nobody listens at, below those that the kernel gives to others meanwhile. */
+const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 8_000);
+    const server = net.createServer();
+    const listens = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!listens) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+};
 
 /** An API that knows two tokens: `good` may do everything, `weak` nothing. */
 const reviews = {
@@ -72,7 +84,7 @@ describe('kubelet server', () => {
   const inlet = createConnectionInlet();
   let running: Promise<void>;
   beforeAll(async () => {
-    port = freePort();
+    port = await freePort();
     node = createFakeNode({ programs: { talk: (p) => (p.stdout.write('out'), p.stderr.write('err'), p.exit(4)) } });
     const worker = node.start(
       fakePod({ containers: [{ name: 'c', image: 'fake:1', command: ['print', 'one', 'two'] }] }, { name: 'done', uid: 'd' }),

@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { decode, encode } from 'dns-packet';
 import { systemClock } from '@skiff/component-base';
@@ -31,10 +32,26 @@ function respond(server: Nameserver, message: Buffer): Buffer | undefined {
   return encoded;
 }
 
+/** One that nobody has at any address over TCP or UDP, below those that the kernel gives away. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const [tcp, udp] = [createServer(), createSocket('udp4')];
+    tcp.listen(port, '0.0.0.0');
+    udp.bind(port, '0.0.0.0');
+    const both = await Promise.allSettled([once(tcp, 'listening'), once(udp, 'listening')]);
+    tcp.close();
+    udp.close();
+    if (both.every((b) => b.status === 'fulfilled')) {
+      await once(tcp, 'close');
+      return port;
+    }
+  }
+}
+
 async function start(answers: Readonly<Record<string, Answer>>): Promise<{ forwarder: Forwarder; servers: Record<string, Nameserver> }> {
   const servers: Record<string, Nameserver> = {};
-  // Below those that the kernel gives away: nobody else has it, at none of the addresses.
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  const port = await freePort();
   for (const [address, answer] of Object.entries(answers)) {
     const server: Nameserver = { asked: 0, answer };
     servers[address] = server;
@@ -48,13 +65,13 @@ async function start(answers: Readonly<Record<string, Answer>>): Promise<{ forwa
         socket.end(Buffer.concat([length, reply]));
       });
     });
-    await new Promise<void>((resolve) => tcp.listen(port, address, resolve));
+    await once(tcp.listen(port, address), 'listening');
     const udp = createSocket('udp4');
     udp.on('message', (message, from) => {
       const reply = respond(server, message);
       if (reply !== undefined) udp.send(reply, from.port, from.address);
     });
-    await new Promise<void>((resolve) => udp.bind(port, address, resolve));
+    await once(udp.bind(port, address), 'listening');
     open.push(tcp, udp);
   }
   return { servers, forwarder: createForwarder({ clock: systemClock, servers: () => Object.keys(answers), port }) };
