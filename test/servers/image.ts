@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const pullTimeoutMs = 60_000;
+/** Enough for images of some 20 MB; where registries take packets and never answer, each image costs this much. */
+const pullTimeoutMs = 15_000;
 
 export interface ServerImage {
   /** Where the makers publish it. */
