@@ -45,14 +45,26 @@ if (chosen.some(([, part]) => part.host)) {
   env.SKIFF_KUBECTL = ensureKubectl();
   env.SKIFF_MORE_KUBECTLS ??= otherKubectls().join(':');
 }
+/** Whether apt-get could do it. Another one that holds the lock of the lists, for which apt itself does not wait, is waited for: 5 minutes. */
+function apt(...args) {
+  const end = Date.now() + 300_000;
+  for (;;) {
+    const { status, stderr } = spawnSync('apt-get', [...patientApt, ...args], {
+      stdio: ['inherit', 'inherit', 'pipe'],
+      encoding: 'utf8',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+    });
+    process.stderr.write(stderr ?? '');
+    if (status === 0 || !stderr?.includes('Could not get lock') || Date.now() > end) return status === 0;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+  }
+}
 /** Programs that only tests need, with the Debian packages that have them. */
 for (const [program, debianPackage] of chosen.flatMap(([, part]) => Object.entries(part.packages ?? {}))) {
   if (spawnSync('which', [program]).status === 0) continue;
-  const apt = (...args) =>
-    spawnSync('apt-get', [...patientApt, ...args], { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
   const install = () => apt('install', '-y', '--no-install-recommends', debianPackage);
   // A new machine's lists may be empty or old.
-  const installed = install().status === 0 || (apt('update').status === 0 && install().status === 0);
+  const installed = install() || (apt('update') && install());
   if (!installed) throw new Error(`the tests need ${program} (Debian package ${debianPackage})`);
 }
 // Once, before several tests at a time ask for them.
