@@ -58,8 +58,13 @@ async function untilGone(client: Client, timeoutMs = 120_000): Promise<void> {
 /** The namespace; one that is just being removed is waited for and made anew. */
 async function ensureNamespace(client: Client): Promise<void> {
   if (await ensure(client, namespace, namespaceManifest)) return;
-  const found = await client.get(namespace, { name: demoNamespace });
-  if (found.metadata?.deletionTimestamp === undefined) return;
+  try {
+    const found = await client.get(namespace, { name: demoNamespace });
+    if (found.metadata?.deletionTimestamp === undefined) return;
+  } catch (error) {
+    // Its removal ended just now.
+    if (!hasReason(error, 'NotFound')) throw error;
+  }
   await untilGone(client);
   await ensure(client, namespace, namespaceManifest);
 }
