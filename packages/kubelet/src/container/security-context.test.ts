@@ -74,8 +74,12 @@ it('SELinux options where the host has no SELinux are not ignored in silence', (
     ];
     return ignoredSELinuxOptions(snapshot(fakePod({ containers, securityContext: shared ?? {} })), { seLinuxEnabled });
   };
-  expect(told({ seLinuxOptions }, {})).toBe('seLinuxOptions have no effect: SELinux is not enabled on the host');
-  expect(told({}, { seLinuxOptions })).toBe('seLinuxOptions of c have no effect: SELinux is not enabled on the host');
+  expect(told({ seLinuxOptions }, {})).toBe(
+    "seLinuxOptions have no effect: SELinux is not enabled on the host, or can't be seen from the kubelet",
+  );
+  expect(told({}, { seLinuxOptions })).toBe(
+    "seLinuxOptions of c have no effect: SELinux is not enabled on the host, or can't be seen from the kubelet",
+  );
   expect(told({}, {})).toBeUndefined();
   expect(told({ seLinuxOptions }, {}, true)).toBeUndefined();
 });

@@ -18,7 +18,7 @@ export function ignoredSELinuxOptions(pod: PodSnapshot, o: Pick<SecurityDefaults
   const named = containers.filter((c) => c.securityContext?.seLinuxOptions !== undefined).map((c) => c.name);
   if (pod.spec.securityContext?.seLinuxOptions === undefined && named.length === 0) return undefined;
   const whose = pod.spec.securityContext?.seLinuxOptions === undefined ? ` of ${named.join(', ')}` : '';
-  return `seLinuxOptions${whose} have no effect: SELinux is not enabled on the host`;
+  return `seLinuxOptions${whose} have no effect: SELinux is not enabled on the host, or can't be seen from the kubelet`;
 }
 
 /** A profile that is not named must never become none at all, nor a name lead elsewhere. */
