@@ -20,7 +20,7 @@ import type {
 } from './messages.ts';
 import { followRemoteEvents } from './remote-events.ts';
 import { createRemoteImages } from './remote-images.ts';
-import { createRemoteStatus } from './remote-status.ts';
+import { createRemoteStatus, mountsImageSubPaths } from './remote-status.ts';
 import { createRemotePortForwarder, dialProcess } from './remote-streams.ts';
 import {
   fromWireContainer,
@@ -224,6 +224,14 @@ export function createRemoteRuntime(config: RemoteRuntimeConfig, deps: { readonl
     },
 
     createContainer: async (sandboxId, container) => {
+      const part = container.mounts.find((m) => m.image?.subPath !== undefined);
+      if (part !== undefined) {
+        const told = await version();
+        if (!mountsImageSubPaths(told)) {
+          const why = `${told.runtimeName} ${told.runtimeVersion} can't mount a subPath of an image`;
+          throw new RuntimeError('invalid', `image volume at ${part.containerPath}: ${why}`);
+        }
+      }
       const sandboxConfig = await sandboxConfigOf(sandboxId);
       const { uid = '', name = '', namespace = '' } = sandboxConfig.metadata ?? {};
       const { containerId } = await call<{ containerId: string }>('CreateContainer', {

@@ -23,8 +23,16 @@ export interface RemoteStatus extends Pick<RuntimeService, 'version' | 'status'>
 /** The first versions that mount images (KEP-4639), which the CRI has no field for. */
 const firstWithImageMounts: Readonly<Record<string, readonly [number, number]>> = { containerd: [2, 1], 'cri-o': [1, 31] };
 
-export function mountsImages({ runtimeName, runtimeVersion }: RuntimeVersion): boolean {
-  const first = firstWithImageMounts[runtimeName];
+/** The first that look at a mount's image_sub_path: others would mount the whole image without a word. */
+const firstWithImageSubPaths: typeof firstWithImageMounts = { ...firstWithImageMounts, 'cri-o': [1, 33] };
+
+export const mountsImages = (version: RuntimeVersion): boolean => isAtLeast(version, firstWithImageMounts);
+/** Only of those that `mountsImages`; whose versions aren't known here (Skiff's own end among them) speak for themselves. */
+export const mountsImageSubPaths = (version: RuntimeVersion): boolean =>
+  firstWithImageSubPaths[version.runtimeName] === undefined || isAtLeast(version, firstWithImageSubPaths);
+
+function isAtLeast({ runtimeName, runtimeVersion }: RuntimeVersion, firsts: typeof firstWithImageMounts): boolean {
+  const first = firsts[runtimeName];
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(runtimeVersion) ?? [];
   if (first === undefined || major === undefined) return false;
   return Number(major) > first[0] || (Number(major) === first[0] && Number(minor) >= first[1]);

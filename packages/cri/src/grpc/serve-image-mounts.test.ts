@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { containerConfig, sandboxConfig } from '../conformance.ts';
 import type { Mount } from '../container.ts';
 import { createFakeRuntime } from '../fake/index.ts';
-import { mountsImages } from './remote-status.ts';
+import { mountsImages, mountsImageSubPaths } from './remote-status.ts';
 import { createImageMounts, withImagesNamed } from './serve-image-mounts.ts';
 
 const never = new AbortController().signal;
@@ -125,4 +125,13 @@ it.each([
   ['containerd', 'built by hand', false],
 ])('%s %s mounts images: %s', (runtimeName, runtimeVersion, expected) => {
   expect(mountsImages({ runtimeName, runtimeVersion, apiVersion: 'v1' })).toBe(expected);
+});
+
+it.each([
+  ['cri-o', '1.32.9', false],
+  ['cri-o', '1.33.0', true],
+  ['containerd', 'v2.1.0', true],
+  ['docker', '28.0.1', true],
+])('%s %s mounts a part of an image: %s', (runtimeName, runtimeVersion, expected) => {
+  expect(mountsImageSubPaths({ runtimeName, runtimeVersion, apiVersion: 'v1' })).toBe(expected);
 });
