@@ -6,9 +6,12 @@ const access = { servers: ['https://127.0.0.1:1'], ca: undefined };
 const order = { nodeName: 'h3', isRunning: true, timeoutMs: 60_000, force: false };
 const web = { metadata: { name: 'web', namespace: 'n', uid: 'u', ownerReferences: [{ kind: 'ReplicaSet', controller: true }] } };
 
-/** A cluster with one pod on the node. Listings and evictions come out as told, one after the other, and then well; 0: no answer. */
-function cluster(o: { lists?: readonly number[]; evictions?: readonly number[] }): { call: typeof apiRequest; asked: string[] } {
-  const codes = { lists: [...(o.lists ?? [])], evictions: [...(o.evictions ?? [])] };
+/** A cluster with one pod on the node. Calls come out as told, one after the other, and then well; 0: no answer. */
+function cluster(o: { nodes?: readonly number[]; lists?: readonly number[]; evictions?: readonly number[] }): {
+  call: typeof apiRequest;
+  asked: string[];
+} {
+  const codes = { nodes: [...(o.nodes ?? [])], lists: [...(o.lists ?? [])], evictions: [...(o.evictions ?? [])] };
   const asked: string[] = [];
   let pods: readonly unknown[] = [web];
   const answer = (code: number, body: unknown): ReturnType<typeof apiRequest> => {
@@ -19,7 +22,10 @@ function cluster(o: { lists?: readonly number[]; evictions?: readonly number[] }
   return {
     asked,
     call: (_access, { path, method = 'GET' }) => {
-      if (path.startsWith('/api/v1/nodes/')) return answer(200, {});
+      if (path.startsWith('/api/v1/nodes/')) {
+        asked.push(method === 'PUT' ? 'cordon' : 'look');
+        return answer(codes.nodes.shift() ?? 200, {});
+      }
       asked.push(method === 'POST' ? 'evict' : 'list');
       if (method !== 'POST') return answer(codes.lists.shift() ?? 200, { items: pods });
       const code = codes.evictions.shift() ?? 201;
@@ -38,6 +44,31 @@ it('goes on when servers are silent or in trouble for a moment', async () => {
   await vi.advanceTimersByTimeAsync(20_000);
   expect(await drained).toBe(1);
   expect(asked.filter((a) => a === 'evict')).toHaveLength(4);
+});
+
+it('begins although the first answers are none', async () => {
+  const { call, asked } = cluster({ nodes: [503, 0, 200, 0, 500], lists: [0, 429] });
+  const drained = drainNode(access, order, () => undefined, call);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(await drained).toBe(1);
+  expect(asked.slice(0, 9)).toEqual(['look', 'look', 'look', 'cordon', 'cordon', 'cordon', 'list', 'list', 'list']);
+});
+
+it.each([
+  { timeoutMs: 60_000, force: false, withinMs: 31_000 },
+  { timeoutMs: 60_000, force: true, withinMs: 11_000 },
+  { timeoutMs: 5_000, force: false, withinMs: 6_000 },
+])('does not wait long for a control plane that is away: %j', async ({ withinMs, ...o }) => {
+  const { call } = cluster({ nodes: Array.from({ length: 99 }, () => 0) });
+  const begunMs = Date.now();
+  const drained = drainNode(access, { ...order, ...o }, () => undefined, call).catch((error: unknown) => ({
+    error,
+    tookMs: Date.now() - begunMs,
+  }));
+  await vi.advanceTimersByTimeAsync(70_000);
+  const outcome = await drained;
+  expect(outcome).toMatchObject({ error: { message: 'no answer' } });
+  expect((outcome as { tookMs: number }).tookMs).toBeLessThanOrEqual(withinMs);
 });
 
 it('tells at once what is refused, and at the end what stood in the way', async () => {

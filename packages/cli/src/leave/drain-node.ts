@@ -1,4 +1,4 @@
-import { type ApiAccess, type ApiAnswer, apiRequest, messageOf } from '../cluster/api-request.ts';
+import { type ApiAccess, type ApiAnswer, apiRequest, messageOf, persistentRequest } from '../cluster/api-request.ts';
 import { UserError } from '../user-error.ts';
 import { type DrainedPod, nameOf, planDrain } from './plan-drain.ts';
 
@@ -18,6 +18,17 @@ interface DrainOrder {
 }
 
 type Call = typeof apiRequest;
+
+/** Nothing has begun yet: whoever waits for it learns that nobody answers. */
+const beginMs = 30_000;
+/** With `force` he goes anyhow. */
+const forcedBeginMs = 10_000;
+
+/** Calls that are made again while nobody answers or the servers have trouble, within one time for all of them. */
+export function callForAWhile(o: Pick<DrainOrder, 'timeoutMs' | 'force'>, call: Call = apiRequest): Call {
+  const endMs = performance.now() + Math.min(o.timeoutMs, o.force ? forcedBeginMs : beginMs);
+  return (access, request) => persistentRequest(access, request, { withinMs: endMs - performance.now(), request: call });
+}
 
 function expectSuccess(answer: ApiAnswer, what: string): ApiAnswer {
   if (answer.code >= 300) throw new UserError(`${what}: ${messageOf(answer)}`, 'refused');
@@ -78,9 +89,10 @@ export async function drainNode(
   note: (text: string) => void,
   call: Call = apiRequest,
 ): Promise<number | undefined> {
-  if (!(await cordon(access, o.nodeName, call))) return undefined;
   const deadline = Date.now() + o.timeoutMs;
-  const first = planDrain(await listPods(access, o.nodeName, call));
+  const begin = callForAWhile(o, call);
+  if (!(await cordon(access, o.nodeName, begin))) return undefined;
+  const first = planDrain(await listPods(access, o.nodeName, begin));
   if (first.evict.length > 0 && !o.isRunning) {
     if (o.force) return first.evict.length;
     throw new UserError(

@@ -11,7 +11,7 @@ import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import { isAlive, readState } from '../supervisor/state.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
-import { cordon, drainNode } from './drain-node.ts';
+import { callForAWhile, cordon, drainNode } from './drain-node.ts';
 
 export interface LeaveOptions {
   readonly timeoutMs: number;
@@ -74,7 +74,8 @@ export async function leave(rootDir: string, steps: Steps, o: LeaveOptions): Pro
       const isRunning = isAlive(readState(rootDir)?.supervisor);
       // All first: what leaves one must not come to the next.
       const names = nodes.map((n) => n.nodeName);
-      for (const nodeName of names) await cordon(access, nodeName);
+      const call = callForAWhile(o);
+      for (const nodeName of names) await cordon(access, nodeName, call);
       const moved = [];
       for (const nodeName of names) moved.push(await drainNode(access, { ...o, nodeName, isRunning }, note));
       const known = moved.filter((n) => n !== undefined);
