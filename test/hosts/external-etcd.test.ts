@@ -28,6 +28,8 @@ beforeAll(async () => {
   [control, second, owner] = [lab.host(0), lab.host(1), lab.host('elsewhere')];
   await owner.ok('sh', ['-c', makeCertificates, owner.address]);
   startEtcd();
+  // As on hosts where none is installed: what is here can't be executed.
+  for (const host of [control, second]) await host.ok('sh', ['-c', 'mount --bind /dev/null "$(command -v etcd)" && ! etcd --version']);
   mkdirSync(control.path(folder));
   for (const file of ['ca.crt', 'client.crt', 'client.key'])
     copyFileSync(owner.path(`${folder}/${file}`), control.path(`${folder}/${file}`));
@@ -64,7 +66,7 @@ it('the control plane lives on an etcd that is there already, also on a host tha
     `--etcd-certfile=${folder}/client.crt`,
     `--etcd-keyfile=${folder}/client.key`,
   ]);
-  expect(said).not.toContain('Starting etcd');
+  expect(said).not.toMatch(/Starting etcd|missing|Installing/);
   figure('external etcd, join --control-plane', seconds(await joinControlPlane(control, second)));
   for (const host of [control, second]) {
     const status = await host.ok('skiff', ['status']);

@@ -1,4 +1,5 @@
-import type { ClusterConfig, HostRole } from '../config.ts';
+import type { ClusterConfig } from '../config.ts';
+import { isExternalEtcd } from '../supervisor/etcd-process.ts';
 import type { Steps } from '../up/steps.ts';
 import { UserError } from '../user-error.ts';
 import { aptInstall } from './apt.ts';
@@ -7,14 +8,13 @@ import { checkRuntimeEndpoint } from './remote-runtime.ts';
 import { findProgram, hostKind, missingRequirements } from './requirements.ts';
 import { runOk } from './run.ts';
 
+type HostNeeds = Pick<ClusterConfig, 'dockerSocket' | 'role' | 'containerRuntimeEndpoint' | 'etcdServers'>;
+
 /**
  * Looks for what Skiff needs; installs it where it may, else says precisely what is missing. An engine runs afterwards, unless the
  * host's pods run on another runtime, which has to be there.
  */
-export async function ensureHost(
-  config: Pick<ClusterConfig, 'dockerSocket' | 'role' | 'containerRuntimeEndpoint'>,
-  steps: Steps,
-): Promise<void> {
+export async function ensureHost(config: HostNeeds, steps: Steps): Promise<void> {
   const withEngine = config.containerRuntimeEndpoint === '';
   if (process.platform !== 'linux') {
     throw new UserError('Skiff runs on Linux. On macOS and Windows use `docker compose up`, which runs it inside Docker Desktop.');
@@ -23,13 +23,13 @@ export async function ensureHost(
     throw new UserError('Skiff makes network namespaces and mounts, so it has to be run as root (try it with sudo).', 'usage');
   if (!withEngine) checkRuntimeEndpoint(config);
   const runtime = withEngine ? 'Docker Engine' : config.containerRuntimeEndpoint;
-  const found = await steps.run(config.role === 'node' ? runtime : `${runtime}, etcd, Redis`, async (note) => {
+  const hasEtcd = isExternalEtcd(config);
+  const title = [runtime, ...(config.role === 'node' ? [] : hasEtcd ? ['Redis'] : ['etcd', 'Redis'])].join(', ');
+  const found = await steps.run(title, async (note) => {
     const engine = withEngine ? await engineFacts(config.dockerSocket) : undefined;
-    const missing = missingRequirements({ hasEngine: engine !== undefined || !withEngine, role: config.role });
+    const missing = missingRequirements({ hasEngine: engine !== undefined || !withEngine, hasEtcd, role: config.role });
     const engineVersion = withEngine ? (engine?.version ?? 'installed, not running') : undefined;
-    note(
-      missing.length === 0 ? await describeVersions(engineVersion, config.role) : `missing: ${missing.map((m) => m.program).join(', ')}`,
-    );
+    note(missing.length === 0 ? await describeVersions(engineVersion, config) : `missing: ${missing.map((m) => m.program).join(', ')}`);
     return { engine, missing };
   });
   if (found.missing.length > 0) {
@@ -61,10 +61,17 @@ export async function ensureHost(
 }
 
 /** `engine`: its version; undefined where pods don't run on one. */
-async function describeVersions(engine: string | undefined, role: HostRole): Promise<string> {
-  if (role === 'node') return engine ?? 'it is there';
-  const etcd = findProgram('etcd');
-  const version = etcd === undefined ? '' : (/etcd Version: (\S+)/.exec(await runOk(etcd, ['--version']))?.[1] ?? '');
+async function describeVersions(engine: string | undefined, config: HostNeeds): Promise<string> {
+  if (config.role === 'node') return engine ?? 'it is there';
   const redis = findProgram('redis-server') === undefined ? 'no Redis (Events go to etcd)' : 'Redis';
-  return [...(engine === undefined ? [] : [`engine ${engine}`]), `etcd ${version}`, redis].join(', ');
+  return [
+    ...(engine === undefined ? [] : [`engine ${engine}`]),
+    isExternalEtcd(config) ? 'an etcd of your own' : `etcd ${await etcdVersion()}`,
+    redis,
+  ].join(', ');
+}
+
+async function etcdVersion(): Promise<string> {
+  const etcd = findProgram('etcd');
+  return etcd === undefined ? '' : (/etcd Version: (\S+)/.exec(await runOk(etcd, ['--version']))?.[1] ?? '');
 }

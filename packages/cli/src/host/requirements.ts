@@ -63,9 +63,12 @@ export function hostKind(osRelease = existsSync('/etc/os-release') ? readFileSyn
   return ids.includes('debian') || ids.includes('ubuntu') ? 'debian' : 'other';
 }
 
-/** What a host of this role lacks. `hasEngine`: an engine answers, wherever its program is. */
-export const missingRequirements = (o: { hasEngine: boolean; role: HostRole }): readonly Requirement[] =>
-  requirements.filter(
-    (r) =>
-      !(r.program === 'dockerd' && o.hasEngine) && !(r.controlPlane === true && o.role === 'node') && findProgram(r.program) === undefined,
-  );
+/** What a host of this role lacks. `hasEngine`: an engine answers, wherever its program is. `hasEtcd`: the same of an etcd that is not Skiff's. */
+export function missingRequirements(
+  o: { readonly hasEngine: boolean; readonly hasEtcd: boolean; readonly role: HostRole },
+  find = findProgram,
+): readonly Requirement[] {
+  const isNeeded = (r: Requirement): boolean =>
+    !(r.program === 'dockerd' && o.hasEngine) && !(r.program === 'etcd' && o.hasEtcd) && !(r.controlPlane === true && o.role === 'node');
+  return requirements.filter((r) => isNeeded(r) && find(r.program) === undefined);
+}

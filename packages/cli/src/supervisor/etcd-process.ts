@@ -12,7 +12,7 @@ export const listOf = (text: string): readonly string[] =>
     .filter((s) => s !== '');
 
 /** etcd is not Skiff's: `--etcd-servers` was given. */
-export const isExternalEtcd = (config: ClusterConfig): boolean => config.etcdServers !== '';
+export const isExternalEtcd = (config: Pick<ClusterConfig, 'etcdServers'>): boolean => config.etcdServers !== '';
 
 /** What a client of etcd needs; undefined: plain text. */
 export function etcdTlsFiles(config: ClusterConfig): { readonly ca?: string; readonly cert?: string; readonly key?: string } {
