@@ -232,6 +232,8 @@ export function createApiServer(config: ApiServerConfig, deps: ApiServerDeps): A
 
     // What runs beside requests lives until the last of them is answered.
     const background = new AbortController();
+    // Each loop listens to it, and there are a dozen; one that listened anew at each turn would be told.
+    setMaxListeners(20, background.signal);
     const loops = [
       supervise('registry', (s) => registry.run(s), { signal: background.signal, clock, log }),
       followTlsFiles(config.tls, material, {

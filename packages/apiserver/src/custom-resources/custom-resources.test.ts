@@ -1,6 +1,7 @@
+import { getEventListeners } from 'node:events';
 import { customResourceDefinition, type CustomResourceDefinition } from '@skiff/api';
 import type { JsonObject, KubeObject } from '@skiff/apimachinery';
-import { silentLogger, systemClock } from '@skiff/component-base';
+import { type Clock, silentLogger, systemClock } from '@skiff/component-base';
 import { createMemoryStore } from '@skiff/storage';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ResourceRegistry } from '../contract.ts';
@@ -59,10 +60,9 @@ const crd = (names: Partial<CustomResourceDefinition['spec']['names']> = {}, mor
   };
 };
 
-async function start(): Promise<ResourceRegistry> {
+async function start(clock: Clock = systemClock, controller = new AbortController()): Promise<ResourceRegistry> {
   const registry = await startRegistry(createMemoryStore());
-  const controller = new AbortController();
-  const running = new CustomResources({ registry, clock: systemClock, log: silentLogger }).run(controller.signal);
+  const running = new CustomResources({ registry, clock, log: silentLogger }).run(controller.signal);
   stop = async () => {
     controller.abort();
     await running;
@@ -193,6 +193,22 @@ describe('custom resources', () => {
     expect(registry.lookup(group, 'v1', 'crontabs', '')).toBeUndefined();
     await settled(registry, `others.${group}`, (d) => d !== undefined && hasCondition(d, 'Established'));
     expect((await call(registry, { verb: 'list', resource: 'others' })).object['items']).toEqual([]);
+  });
+
+  it('are looked at for as long as they are kept, and nothing piles up', async () => {
+    let looks = 0;
+    const after: Clock['after'] = (_delayMs, look) => {
+      looks++;
+      return systemClock.after(0, look);
+    };
+    const controller = new AbortController();
+    const registry = await start({ ...systemClock, after }, controller);
+    await established(registry);
+    const metadata = { name: 'a', finalizers: ['example.com/keep'] };
+    await call(registry, { verb: 'create', body: { kind: 'CronTab', apiVersion: `${group}/v1`, metadata, spec: { cron: 'x' } } });
+    await plainCall(registry, { verb: 'delete', ...crds, name: `crontabs.${group}` });
+    await expect.poll(() => looks).toBeGreaterThan(20);
+    expect(getEventListeners(controller.signal, 'abort').length).toBeLessThan(5);
   });
 
   it.each([

@@ -108,7 +108,7 @@ export class CustomResources {
   /** Until something changes, or `ms` have passed. */
   async #sleep(ms: number | undefined, signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = ms === undefined ? undefined : this.#clock.after(ms, resolve);
+      const timer = ms === undefined ? undefined : this.#clock.after(ms, () => done());
       const done = (): void => {
         timer?.[Symbol.dispose]();
         signal.removeEventListener('abort', done);
