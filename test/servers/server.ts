@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
@@ -21,17 +22,26 @@ export interface ServerSpec {
   readonly readyLog: RegExp;
 }
 
-/** A server in a container whose port stays the same over restarts. Removed when disposed. */
+/** Tells one server from the others: one whose start failed has no other name yet. */
+const idLabel = 'io.skiff.test.id';
+
+/** A server in a container whose port stays the same over restarts. Removed when disposed, and when it doesn't start. */
 export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
   const port = await freePort();
+  const id = randomUUID();
+  const runtime = await getContainerRuntimeClient();
   const container = await new GenericContainer(spec.image)
     .withExposedPorts({ container: spec.containerPort, host: port })
     .withCommand(spec.command)
-    .withLabels({ 'io.skiff.test': 'server' })
+    .withLabels({ 'io.skiff.test': 'server', [idLabel]: id })
     .withWaitStrategy(Wait.forLogMessage(spec.readyLog))
     .withStartupTimeout(120_000)
-    .start();
-  const runtime = await getContainerRuntimeClient();
+    .start()
+    .catch(async (error: unknown) => {
+      const left = await runtime.container.fetchByLabel(idLabel, id);
+      await left?.remove({ force: true, v: true });
+      throw error;
+    });
   const handle = runtime.container.getById(container.getId());
   const host = container.getHost();
   return {
