@@ -59,6 +59,8 @@ export class EtcdRpc {
   #blocks = new Map<string, Buffer>();
   #blocksToken: string | undefined;
   #isClosed = false;
+  /** Asks whether the first member answers. */
+  #visit: EtcdRpc | undefined;
 
   /** `token`: an auth token, where etcd wants one. */
   constructor(config: EtcdStoreConfig, token?: () => Promise<string>) {
@@ -136,10 +138,7 @@ export class EtcdRpc {
     const left = this.#connecting;
     this.#connecting = undefined;
     this.#connection = undefined;
-    left?.then(
-      (connection) => connection.close(),
-      () => undefined,
-    );
+    whenThere(left, (connection) => connection.close());
   }
 
   /**
@@ -149,8 +148,8 @@ export class EtcdRpc {
   async returnHome(path: string, frame: Buffer, o: { readonly cut: boolean }): Promise<void> {
     const home = this.#config.endpoints[0] ?? '';
     const away = this.#connection;
-    if (away === undefined || this.#endpoint === home) return;
-    const visit = new EtcdRpc({ ...this.#config, endpoints: [home] }, this.#token);
+    if (away === undefined || this.#endpoint === home || this.#isClosed) return;
+    const visit = (this.#visit = new EtcdRpc({ ...this.#config, endpoints: [home] }, this.#token));
     await visit.unary(path, frame).finally(() => visit.close());
     if (this.#connection !== away) return;
     this.#failedAtMs.delete(home);
@@ -179,10 +178,10 @@ export class EtcdRpc {
 
   close(): void {
     this.#isClosed = true;
-    this.#connecting?.then(
-      (connection) => connection.close(),
-      () => undefined,
-    );
+    whenThere(this.#connecting, (connection) => connection.close());
+    // Nobody waits for what that member may say.
+    const visiting = this.#visit === undefined ? undefined : this.#visit.#connecting;
+    whenThere(visiting, (connection) => connection.destroy(new Error('the client was closed')));
   }
 
   #headers(path: string, token: string | undefined): Buffer {
@@ -270,6 +269,10 @@ export class EtcdRpc {
     });
     return connecting;
   }
+}
+
+function whenThere(connecting: Promise<Http2Connection> | undefined, act: (connection: Http2Connection) => void): void {
+  connecting?.then(act, () => undefined);
 }
 
 /** No answer to a ping in time: the other side, or the way to it, is gone. Everything on the connection fails. */
