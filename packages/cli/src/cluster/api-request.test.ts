@@ -28,6 +28,20 @@ it.each([
   ['one that never said anything', {}, {}, false, 'no Ready condition yet'],
   ['a word of the same second counts', node(), { sinceMs }, true, 'as it says'],
   ['a word of before the start does not', node({ at: '2026-01-01T00:00:09Z' }), { sinceMs }, false, 'has not reported yet'],
+  [
+    'but another word than at the first look does, by a clock that was set back',
+    node({ at: '2026-01-01T00:00:05Z' }),
+    { sinceMs, notHeartbeat: '2026-01-01T00:00:03Z' },
+    true,
+    'as it says',
+  ],
+  [
+    'and the same one does not',
+    node({ at: '2026-01-01T00:00:05Z' }),
+    { sinceMs, notHeartbeat: '2026-01-01T00:00:05Z' },
+    false,
+    'has not reported yet',
+  ],
   ['taints of before are for pods', node({ taints: ['node.kubernetes.io/not-ready'] }), {}, true, 'as it says'],
   [
     'and keep them away',

@@ -193,10 +193,14 @@ export interface NodeFacts {
 export interface NodeReadiness {
   readonly ready: boolean;
   readonly why: string;
+  /** When the node says it has last reported; '': never. Absent when nobody could be asked. */
+  readonly heartbeat?: string;
 }
 export interface ReadinessOrder {
   /** What the node said before does not count; milliseconds since the epoch, 0: whatever it said. */
   readonly sinceMs?: number;
+  /** The heartbeat of an earlier look that found no report yet: another one is a report, though the clock was set back meanwhile. */
+  readonly notHeartbeat?: string | undefined;
   /** Ready is not enough: the control plane has to have seen it, so that pods may be placed there. */
   readonly forPods?: boolean;
 }
@@ -207,16 +211,17 @@ const lookMs = 3_000;
 const readinessTaints: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']);
 
 /** What a Node says of itself. */
-export function judgeNode(node: NodeFacts, { sinceMs = 0, forPods = false }: ReadinessOrder): NodeReadiness {
+export function judgeNode(node: NodeFacts, { sinceMs = 0, notHeartbeat, forPods = false }: ReadinessOrder): NodeReadiness {
   const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
-  if (ready?.status !== 'True') return { ready: false, why: ready?.message ?? 'the node has no Ready condition yet' };
+  const heartbeat = ready?.lastHeartbeatTime ?? '';
+  const no = (why: string): NodeReadiness => ({ ready: false, why, heartbeat });
+  if (ready?.status !== 'True') return no(ready?.message ?? 'the node has no Ready condition yet');
   // Heartbeats are whole seconds, by this host's clock; a kubelet that starts sends one with its first report.
-  const reportedMs = Date.parse(ready.lastHeartbeatTime ?? '');
-  if (sinceMs > 0 && !(reportedMs >= Math.floor(sinceMs / 1000) * 1000)) return { ready: false, why: 'the kubelet has not reported yet' };
+  const isNew = Date.parse(heartbeat) >= Math.floor(sinceMs / 1000) * 1000 || (notHeartbeat !== undefined && heartbeat !== notHeartbeat);
+  if (sinceMs > 0 && !isNew) return no('the kubelet has not reported yet');
   const taint = forPods ? node.spec?.taints?.find((t) => readinessTaints.has(t.key)) : undefined;
-  if (taint !== undefined)
-    return { ready: false, why: `the controller-manager has not taken away its taint ${taint.key}:${taint.effect} yet` };
-  return { ready: true, why: ready.message ?? '' };
+  if (taint !== undefined) return no(`the controller-manager has not taken away its taint ${taint.key}:${taint.effect} yet`);
+  return { ready: true, why: ready.message ?? '', heartbeat };
 }
 
 /** Whether the node of this host is Ready, with what it says if not. */
@@ -228,7 +233,7 @@ export async function nodeReadiness(config: ClusterConfig, o: ReadinessOrder = {
     return { ready: false, why: `the apiserver does not answer yet (${error instanceof Error ? error.message : String(error)})` };
   }
   if (answer.code === 404)
-    return { ready: false, why: 'the cluster has no such node: it was deleted, or the kubelet has not registered it yet' };
+    return { ready: false, why: 'the cluster has no such node: it was deleted, or the kubelet has not registered it yet', heartbeat: '' };
   if (answer.code !== 200) return { ready: false, why: `the apiserver answers with ${answer.code}: ${messageOf(answer)}` };
   return judgeNode(JSON.parse(answer.body) as NodeFacts, o);
 }

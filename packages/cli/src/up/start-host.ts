@@ -22,26 +22,30 @@ function startSupervisor(config: ClusterConfig): void {
   spawn(process.execPath, [main, 'supervise', '--root-dir', config.rootDir], { detached: true, stdio: ['ignore', log, log] }).unref();
 }
 
+interface Patience {
+  readonly timeoutMs: number;
+  /** When the time began, on the monotonic clock; absent: now. */
+  readonly sinceMonotonicMs?: number;
+}
+
 /** Waits for this host's node to be Ready. Throws UserError with what is known of the reason when it isn't in time. */
-export async function waitReady(
-  config: ClusterConfig,
-  note: (text: string) => void,
-  o: ReadinessOrder & { readonly timeoutMs: number },
-): Promise<void> {
-  const deadline = Date.now() + o.timeoutMs;
+export async function waitReady(config: ClusterConfig, note: (text: string) => void, o: ReadinessOrder & Patience): Promise<void> {
+  const endMs = (o.sinceMonotonicMs ?? performance.now()) + o.timeoutMs;
+  let notHeartbeat: string | undefined;
   for (;;) {
-    const { ready, why } = await nodeReadiness(config, o);
+    const { ready, why, heartbeat } = await nodeReadiness(config, { ...o, notHeartbeat });
     if (ready) return note(config.nodeName);
+    notHeartbeat ??= heartbeat;
     note(why);
-    if (Date.now() > deadline)
+    if (performance.now() > endMs)
       throw new UserError(`The node is not Ready after ${o.timeoutMs / 1000} s: ${why}\n${failingProcesses(config)}`);
     await new Promise((r) => setTimeout(r, 50));
   }
 }
 
 /** Waits for what the first command after `up` needs: pods can be made, and logs and exec reach this host's kubelet. Throws UserError with what is missing. */
-export async function waitUsable(config: ClusterConfig, note: (text: string) => void, o: { readonly timeoutMs: number }): Promise<void> {
-  const deadline = Date.now() + o.timeoutMs;
+export async function waitUsable(config: ClusterConfig, note: (text: string) => void, o: Patience): Promise<void> {
+  const endMs = (o.sinceMonotonicMs ?? performance.now()) + o.timeoutMs;
   const access = hostAccess(config);
   const needs = [
     { path: '/api/v1/namespaces/default/serviceaccounts/default', missing: 'the account that pods run as is not there yet' },
@@ -55,7 +59,8 @@ export async function waitUsable(config: ClusterConfig, note: (text: string) => 
       );
       if (problem === undefined) break;
       note(`${missing} (${problem})`);
-      if (Date.now() > deadline) throw new UserError(`After ${o.timeoutMs / 1000} s ${missing}: ${problem}\n${failingProcesses(config)}`);
+      if (performance.now() > endMs)
+        throw new UserError(`After ${o.timeoutMs / 1000} s ${missing}: ${problem}\n${failingProcesses(config)}`);
       await new Promise((r) => setTimeout(r, 50));
     }
   }

@@ -78,10 +78,11 @@ export async function up(wanted: ClusterConfig, steps: Steps, o: { timeoutMs: nu
     saveConfig({ ...config, etcdPromoted: true });
   }
   // What nodes said before the processes were stopped tells nothing of those that start now.
-  const ready = { timeoutMs: o.timeoutMs, sinceMs: alreadyRunning ? 0 : startedMs };
+  const sinceMs = alreadyRunning ? 0 : startedMs;
   const waitFor = async (node: ClusterConfig, note: (text: string) => void): Promise<void> => {
-    await waitReady(node, note, ready);
-    await waitUsable(node, note, o);
+    const patience = { timeoutMs: o.timeoutMs, sinceMonotonicMs: performance.now() };
+    await waitReady(node, note, { ...patience, sinceMs });
+    await waitUsable(node, note, patience);
     note(node.nodeName);
   };
   await steps.run('Node is Ready', (note) => waitFor(config, note));
