@@ -33,7 +33,8 @@ export default defineConfig({
           globalSetup: ['test/support/temporary-folder.ts'],
           testTimeout: 120_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          // Each file has servers, ports and network namespaces of its own, and waits a good part of its time.
+          maxWorkers: 2,
         },
       },
       {

@@ -269,7 +269,8 @@ async function addHost(base: Base, index: number, o: { tmp: string; kubeconfig: 
 async function buildLab(stack: CleanupStack, hostCount: number): Promise<Lab> {
   const tag = `t${process.pid % 10_000}`;
   const instance = `lab${tag}`;
-  const subnet = `10.196.${process.pid % 250}`;
+  // Two files at a time (vitest.config.ts): their workers' numbers keep them apart where their process ids, modulo 125, would not.
+  const subnet = `10.196.${(process.pid % 125) * 2 + (Number(process.env['VITEST_POOL_ID'] ?? 0) % 2)}`;
   const base: Base = { stack, tag, instance, subnet, agents: new Map() };
   const { agents } = base;
   const tmp = mkdtempSync(join(tmpdir(), 'skiff-proxy-'));
