@@ -79,6 +79,11 @@ function selectionOf(query: URLSearchParams): Selection {
   }
 }
 
+/** Older pods are in whatever is kept of their nodes. */
+const youngMs = 30_000;
+const startedAfter = (p: DeepReadonly<Pod>, atMs: number): boolean =>
+  p.status?.containerStatuses?.some((c) => Date.parse(c.state?.running?.startedAt ?? '') > atMs) === true;
+
 const selects = (s: Selection, o: DeepReadonly<Node> | DeepReadonly<Pod>): boolean =>
   s.label.matches(o.metadata?.labels ?? {}) &&
   s.field.matches(
@@ -108,9 +113,12 @@ export function withMetricsApi(
   };
   const listPods = async (chosen: readonly DeepReadonly<Pod>[], signal: AbortSignal): Promise<JsonObject[]> => {
     const names = new Set(chosen.map((p) => p.spec?.nodeName ?? ''));
+    const young = chosen.filter((p) => startedAfter(p, clock.now() - youngMs));
     const found: ReadonlyMap<string, Usage> = await usages.of(
       [...names].flatMap((name) => nodeOf(name) ?? []),
       signal,
+      // A pod that has just started need not wait until what is known of its node grows old.
+      (name, usage) => young.every((p) => p.spec?.nodeName !== name || podMetrics(p, usage, clock.now()) !== undefined),
     );
     return chosen.flatMap((p) => {
       const usage = found.get(p.spec?.nodeName ?? '');

@@ -1,7 +1,7 @@
 import type { Node, Pod } from '@skiff/api';
 import type { DeepReadonly, JsonObject } from '@skiff/apimachinery';
 import { formatTime } from '@skiff/component-base';
-import type { Reading, Usage } from './node-usage.ts';
+import type { ContainerReading, Reading, Usage } from './node-usage.ts';
 
 export const metricsGroup = 'metrics.k8s.io';
 export const metricsVersion = 'v1beta1';
@@ -10,11 +10,24 @@ const apiVersion = `${metricsGroup}/${metricsVersion}`;
 const windowMs = ({ before, after }: Usage): number => Math.max(1, after.atMs - before.atMs);
 const formatWindow = (ms: number): string => (ms < 1000 ? `${ms}ms` : `${ms / 1000}s`);
 
-/** As metrics-server prints it: nanocores and KiB. undefined: the counter went back, so there is no rate. */
-function usageOf(before: Reading | undefined, after: Reading, ms: number): JsonObject | undefined {
-  if (before === undefined || after.cpuNanos < before.cpuNanos) return undefined;
-  const nanoCores = Math.round(((after.cpuNanos - before.cpuNanos) * 1000) / ms);
+/** Counted from its start, a container that ran for less has no rate to speak of (metrics-server's bound). */
+const leastAgeMs = 10_000;
+
+/** As metrics-server prints it: nanocores and KiB. */
+function figuresOf(after: Reading, nanos: number, ms: number): JsonObject {
+  const nanoCores = Math.round((nanos * 1000) / ms);
   return { cpu: nanoCores === 0 ? '0' : `${nanoCores}n`, memory: `${Math.floor(after.memoryBytes / 1024)}Ki` };
+}
+
+/** What a container used since the sample before, or since it started after that; undefined: there is no rate to tell. */
+function sinceBefore(
+  before: ContainerReading | undefined,
+  after: ContainerReading,
+  ms: number,
+): { readonly nanos: number; readonly ms: number } | undefined {
+  if (before?.startedAtMs === after.startedAtMs && after.cpuNanos >= before.cpuNanos)
+    return { nanos: after.cpuNanos - before.cpuNanos, ms };
+  return after.startedAtMs > 0 && after.ageMs >= leastAgeMs ? { nanos: after.cpuNanos, ms: after.ageMs } : undefined;
 }
 
 const metadata = (o: DeepReadonly<Node> | DeepReadonly<Pod>, now: string): JsonObject => ({
@@ -27,36 +40,37 @@ const metadata = (o: DeepReadonly<Node> | DeepReadonly<Pod>, now: string): JsonO
 /** A NodeMetrics; undefined: there is no usage to tell. Pure. */
 export function nodeMetrics(node: DeepReadonly<Node>, usage: Usage, nowMs: number): JsonObject | undefined {
   const ms = windowMs(usage);
-  const figures = usageOf(usage.before.node, usage.after.node, ms);
-  if (figures === undefined) return undefined;
+  const nanos = usage.after.node.cpuNanos - usage.before.node.cpuNanos;
+  if (nanos < 0) return undefined;
   return {
     kind: 'NodeMetrics',
     apiVersion,
     metadata: metadata(node, formatTime(nowMs)),
     timestamp: formatTime(usage.after.atMs),
     window: formatWindow(ms),
-    usage: figures,
+    usage: figuresOf(usage.after.node, nanos, ms),
   };
 }
 
-/** A PodMetrics; undefined: the pod did not run at both samples. Pure. */
+/** A PodMetrics; undefined: there is one of its containers of which nothing can be told yet, and its sum would be too small. Pure. */
 export function podMetrics(pod: DeepReadonly<Pod>, usage: Usage, nowMs: number): JsonObject | undefined {
   const key = `${pod.metadata?.namespace}/${pod.metadata?.name}`;
   const before = usage.before.pods.get(key);
-  const after = usage.after.pods.get(key);
-  if (before === undefined || after === undefined) return undefined;
-  const ms = windowMs(usage);
-  const containers = [...after].flatMap(([name, reading]) => {
-    const figures = usageOf(before.get(name), reading, ms);
-    return figures === undefined ? [] : [{ name, usage: figures }];
-  });
+  const containers: { name: string; usage: JsonObject }[] = [];
+  let longestMs = 0;
+  for (const [name, reading] of usage.after.pods.get(key) ?? []) {
+    const since = sinceBefore(before?.get(name), reading, windowMs(usage));
+    if (since === undefined) return undefined;
+    longestMs = Math.max(longestMs, since.ms);
+    containers.push({ name, usage: figuresOf(reading, since.nanos, since.ms) });
+  }
   if (containers.length === 0) return undefined;
   return {
     kind: 'PodMetrics',
     apiVersion,
     metadata: metadata(pod, formatTime(nowMs)),
     timestamp: formatTime(usage.after.atMs),
-    window: formatWindow(ms),
+    window: formatWindow(longestMs),
     containers,
   };
 }

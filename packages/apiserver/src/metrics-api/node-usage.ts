@@ -9,11 +9,16 @@ export interface Reading {
   readonly cpuNanos: number;
   readonly memoryBytes: number;
 }
+export interface ContainerReading extends Reading {
+  /** When its counters began, and how long that was ago, by the node's clock and in whole seconds. */
+  readonly startedAtMs: number;
+  readonly ageMs: number;
+}
 export interface Sample {
   readonly atMs: number;
   readonly node: Reading;
   /** By `namespace/pod`, then by container. */
-  readonly pods: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
+  readonly pods: ReadonlyMap<string, ReadonlyMap<string, ContainerReading>>;
 }
 /** Two samples of a node: rates are what lies between them. */
 export interface Usage {
@@ -30,14 +35,18 @@ const callMs = 10_000;
 const maxBytes = 16 * 1024 * 1024;
 
 interface Figures {
-  readonly cpu?: { readonly usageCoreNanoSeconds?: number };
+  readonly cpu?: { readonly time?: string; readonly usageCoreNanoSeconds?: number };
   readonly memory?: { readonly workingSetBytes?: number };
+}
+interface ContainerFigures extends Figures {
+  readonly name: string;
+  readonly startTime?: string;
 }
 interface Summary {
   readonly node?: Figures;
   readonly pods?: readonly {
     readonly podRef: { readonly name: string; readonly namespace: string };
-    readonly containers?: readonly (Figures & { readonly name: string })[];
+    readonly containers?: readonly ContainerFigures[];
   }[];
 }
 
@@ -45,6 +54,11 @@ const readingOf = (f: Figures | undefined): Reading => ({
   cpuNanos: f?.cpu?.usageCoreNanoSeconds ?? 0,
   memoryBytes: f?.memory?.workingSetBytes ?? 0,
 });
+
+function containerReadingOf(c: ContainerFigures): ContainerReading {
+  const startedAtMs = Date.parse(c.startTime ?? '') || 0;
+  return { ...readingOf(c), startedAtMs, ageMs: (Date.parse(c.cpu?.time ?? '') || 0) - startedAtMs };
+}
 
 export function parseSummary(text: string, atMs: number): Sample {
   const summary = JSON.parse(text) as Summary;
@@ -54,7 +68,7 @@ export function parseSummary(text: string, atMs: number): Sample {
     pods: new Map(
       (summary.pods ?? []).map((p) => [
         `${p.podRef.namespace}/${p.podRef.name}`,
-        new Map((p.containers ?? []).map((c) => [c.name, readingOf(c)])),
+        new Map((p.containers ?? []).map((c) => [c.name, containerReadingOf(c)])),
       ]),
     ),
   };
@@ -62,8 +76,12 @@ export function parseSummary(text: string, atMs: number): Sample {
 
 /** What nodes and pods use, asked of the kubelets when somebody wants to know, and kept for a moment. */
 export interface NodeUsages {
-  /** Of those nodes that answer; all are asked at once. */
-  of(nodes: readonly DeepReadonly<Node>[], signal: AbortSignal): Promise<ReadonlyMap<string, Usage>>;
+  /** Of those nodes that answer; all are asked at once. What is kept of a node is asked anew where it is not `enough`. */
+  of(
+    nodes: readonly DeepReadonly<Node>[],
+    signal: AbortSignal,
+    enough?: (name: string, usage: Usage) => boolean,
+  ): Promise<ReadonlyMap<string, Usage>>;
 }
 
 export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }): NodeUsages {
@@ -95,11 +113,17 @@ export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }
     if (response.statusCode !== 200) throw new Error(`node ${name} answered ${response.statusCode}`);
     return parseSummary(Buffer.concat(pieces).toString(), clock.now());
   };
-  const measure = async (node: DeepReadonly<Node>, signal: AbortSignal): Promise<Usage> => {
+  const measure = async (
+    node: DeepReadonly<Node>,
+    signal: AbortSignal,
+    enough: (name: string, usage: Usage) => boolean,
+  ): Promise<Usage> => {
     const name = node.metadata?.name ?? '';
     const entry = known.get(name);
     const nowMs = clock.now();
-    if (entry?.pair !== undefined && nowMs - entry.pair.after.atMs < freshMs) return entry.pair;
+    const kept = entry?.pair;
+    const keptMs = kept === undefined ? freshMs : nowMs - kept.after.atMs;
+    if (kept !== undefined && keptMs < freshMs && (keptMs < pairMs || enough(name, kept))) return kept;
     let before = entry?.latest;
     if (before === undefined || nowMs - before.atMs > staleMs || nowMs - before.atMs < pairMs) {
       before = await take(node, signal);
@@ -111,7 +135,7 @@ export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }
     return pair;
   };
   return {
-    of: async (nodes, signal) => {
+    of: async (nodes, signal, enough = () => true) => {
       const nowMs = clock.now();
       for (const [name, { latest }] of known) if (nowMs - latest.atMs > staleMs) known.delete(name);
       const asking = Promise.allSettled(
@@ -120,7 +144,7 @@ export function createNodeUsages(deps: { kubelets: KubeletClient; clock: Clock }
           const present = running.get(name);
           if (present !== undefined) return present;
           // Shared by all who ask meanwhile: it does not end with the one who asked first.
-          const made = measure(node, AbortSignal.timeout(2 * callMs + pairMs)).finally(() => running.delete(name));
+          const made = measure(node, AbortSignal.timeout(2 * callMs + pairMs), enough).finally(() => running.delete(name));
           running.set(name, made);
           return made;
         }),
