@@ -32,7 +32,7 @@ function unstableSource() {
       return `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${uri} unstable main\n`;
     }
   }
-  throw new Error('no Debian archive is configured on this host; install kubectl 1.27 or newer by hand');
+  throw new Error('no Debian archive is configured on this host; install kubectl 1.32 or newer by hand');
 }
 
 /** Unpacks a package of Debian unstable into the cache and returns the folder. Kept for the next run. */
@@ -72,12 +72,12 @@ export function unpackUnstable(name) {
   return target;
 }
 
-/** A kubectl of 1.27 or newer: the one in PATH if it is, else unstable's. */
+/** A kubectl of 1.32 or newer, the first that resizes pods: the one in PATH if it is, else unstable's. */
 export function ensureKubectl() {
   const found = spawnSync('kubectl', ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
   if (found.status === 0) {
     const minor = Number.parseInt(JSON.parse(found.stdout).clientVersion?.minor ?? '0', 10);
-    if (minor >= 27) return 'kubectl';
+    if (minor >= 32) return 'kubectl';
   }
   return join(unpackUnstable('kubectl'), 'usr/bin/kubectl');
 }
