@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { moreNodes } from './cluster/more-nodes.ts';
 import { loadConfig } from './config.ts';
+import { authorityWarning } from './pki/authority-end.ts';
 import { isAlive, readState } from './supervisor/state.ts';
 import { nodeReadiness } from './cluster/api-request.ts';
 import type { Steps } from './up/steps.ts';
 
-/** Prints the processes and the node; true when all of it is well. */
+/** Prints the processes, the node, and what has to be done about the cluster's certificates; true when processes and node are well. */
 export async function status(rootDir: string, steps: Steps): Promise<boolean> {
   const config = loadConfig(rootDir);
   const state = readState(rootDir);
@@ -25,6 +26,8 @@ export async function status(rootDir: string, steps: Steps): Promise<boolean> {
     well &&= node.ready;
     steps.line(node.ready ? `✓ node ${nodeName} is Ready` : `✗ node ${nodeName}: ${node.why}`);
   }
+  const warning = authorityWarning(config, Date.now());
+  if (warning !== undefined) steps.line(`! ${warning}`);
   steps.line(`Logs: ${join(rootDir, 'log')}`);
   return well;
 }

@@ -40,6 +40,13 @@ function factsOf(certificate: X509Certificate): CertificateFacts {
 /** Facts of the first certificate in a PEM text. Throws when there is none. */
 export const readCertificate = (pem: string): CertificateFacts => factsOf(new X509Certificate(certificateBlock.exec(pem)?.[0] ?? ''));
 
+/** Whether one of the certificates in `authorities` has signed the first one of `pem`; both PEM. Throws when `pem` has none. */
+export function isIssuedBy(pem: string, authorities: string): boolean {
+  const certificate = new X509Certificate(certificateBlock.exec(pem)?.[0] ?? '');
+  const blocks = authorities.match(new RegExp(certificateBlock, 'g')) ?? [];
+  return blocks.some((block) => certificate.verify(new X509Certificate(block).publicKey));
+}
+
 /** Reads what `writeCertificateFile` wrote; undefined when it is absent or no pair, so that a new one is made. */
 export function readCertificateFile(file: string): StoredCertificate | undefined {
   if (!existsSync(file)) return undefined;

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readCertificateFile } from '@skiff/component-base';
+import { isIssuedBy, readCertificateFile } from '@skiff/component-base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultConfig } from '../config.ts';
+import { createAuthority } from './certificates.ts';
 import { ensureClusterPki } from './cluster-pki.ts';
 
 let rootDir: string;
@@ -53,5 +54,46 @@ describe('ensureClusterPki', () => {
     const admin = certificate('admin').fingerprint256;
     await ensureClusterPki({ ...request, nowMs: request.nowMs + 300 * 86_400_000 });
     expect(certificate('admin').fingerprint256).not.toBe(admin);
+  });
+
+  it('makes all anew with new authorities, and keeps what signs tokens', async () => {
+    const read = (name: string): string => readFileSync(join(rootDir, name), 'utf8');
+    await ensureClusterPki(request);
+    const [tokens, old] = [read('pki/sa.key'), read('pki/ca.crt')];
+    for (const name of ['ca', 'front-proxy-ca', 'etcd/ca'])
+      for (const kind of ['key', 'crt']) rmSync(join(rootDir, 'pki', `${name}.${kind}`));
+    await ensureClusterPki(request);
+    expect(read('pki/sa.key')).toBe(tokens);
+    const signed: readonly [string, readonly string[]][] = [
+      [
+        'ca.crt',
+        ['apiserver.crt', 'admin.crt', 'apiserver-kubelet-client.crt', 'kubelet-client.pem', 'kubelet-serving.pem', 'proxy-client.pem'],
+      ],
+      ['ca.crt', ['controller-manager.pem', 'scheduler.pem']],
+      ['front-proxy-ca.crt', ['front-proxy-client.crt']],
+      ['etcd/ca.crt', ['etcd/server.crt', 'etcd/peer.crt', 'etcd/client.crt']],
+    ];
+    for (const [ca, leaves] of signed)
+      for (const leaf of leaves) expect([leaf, isIssuedBy(read(`pki/${leaf}`), read(`pki/${ca}`))]).toEqual([leaf, true]);
+    const fresh = read('pki/ca.crt');
+    expect(isIssuedBy(read('pki/apiserver.crt'), old)).toBe(false);
+    for (const name of ['admin', 'controller-manager', 'scheduler', 'kubelet', 'proxy'])
+      expect(read(`kubeconfig/${name}.conf`)).toContain(Buffer.from(fresh).toString('base64'));
+    // While both are trusted, what the former one signed goes on.
+    const apiserver = certificate('apiserver').fingerprint256;
+    writeFileSync(join(rootDir, 'pki/ca.crt'), old + fresh);
+    await ensureClusterPki(request);
+    expect(certificate('apiserver').fingerprint256).toBe(apiserver);
+  });
+
+  it('makes none that outlives its authority', async () => {
+    mkdirSync(join(rootDir, 'pki'));
+    const authority = await createAuthority('short', 100, request.nowMs);
+    writeFileSync(join(rootDir, 'pki/ca.crt'), authority.certificate);
+    writeFileSync(join(rootDir, 'pki/ca.key'), authority.key);
+    await ensureClusterPki(request);
+    const end = Date.parse(certificate('ca').validTo);
+    expect(Date.parse(certificate('apiserver').validTo)).toBe(end);
+    expect(readCertificateFile(join(rootDir, 'pki/kubelet-client.pem'))?.notAfterMs).toBe(end);
   });
 });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCertificate, readCertificateFile, writeCertificateFile, type CertificateFacts } from '@skiff/component-base';
+import { isIssuedBy, readCertificate, readCertificateFile, writeCertificateFile } from '@skiff/component-base';
 import type { CertificateRequest, KeyAndCertificate } from './certificates.ts';
 import { ensureKubeconfig, renderKubeconfig, writeFile, type KubeconfigCredential } from './kubeconfig.ts';
 
@@ -63,12 +63,13 @@ interface Issuance {
 const subjectOf = (request: LeafRequest): string =>
   [...(request.organizations ?? []).map((o) => `O=${o}`), `CN=${request.commonName}`].join('\n');
 
-/** Whether a certificate says what is asked for and lasts. One that ends with its authority would not last longer made anew. */
-function isGood(
-  facts: CertificateFacts,
-  request: LeafRequest,
-  o: Issuance & { authority: KeyAndCertificate; belowShare: number },
-): boolean {
+/**
+ * Whether a certificate is one of this authority's (which may be new), says what is asked for and lasts. One that ends with its authority would
+ * not last longer made anew.
+ */
+function isGood(pem: string, request: LeafRequest, o: Issuance & { authority: KeyAndCertificate; belowShare: number }): boolean {
+  if (!isIssuedBy(pem, o.authority.certificate)) return false;
+  const facts = readCertificate(pem);
   const wanted = [...(request.dnsNames ?? []), ...(request.addresses ?? [])];
   const lasts =
     facts.notAfterMs - o.nowMs > o.lifetimeMs * o.belowShare || facts.notAfterMs >= readCertificate(o.authority.certificate).notAfterMs;
@@ -78,7 +79,7 @@ function isGood(
 async function ensureLeaf(base: string, authority: KeyAndCertificate, request: LeafRequest, o: Issuance): Promise<KeyAndCertificate> {
   if (existsSync(`${base}.crt`) && existsSync(`${base}.key`)) {
     const pair = readPair(base);
-    if (isGood(readCertificate(pair.certificate), request, { ...o, authority, belowShare: renewBelowShare })) return pair;
+    if (isGood(pair.certificate, request, { ...o, authority, belowShare: renewBelowShare })) return pair;
   }
   const pair = await (await issuing()).issueCertificate(authority, { ...request, lifetimeMs: o.lifetimeMs }, o.nowMs);
   writePair(base, pair);
@@ -93,7 +94,7 @@ async function ensureCertificateFile(
   o: Issuance & { belowShare: number },
 ): Promise<void> {
   const found = readCertificateFile(file);
-  if (found !== undefined && isGood(found, request, { ...o, authority })) return;
+  if (found !== undefined && isGood(found.pem, request, { ...o, authority })) return;
   const pair = await (await issuing()).issueCertificate(authority, { ...request, lifetimeMs: o.lifetimeMs }, o.nowMs);
   writeCertificateFile(file, pair.key + pair.certificate);
 }

@@ -1,12 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, type Logger, readCertificate } from '@skiff/component-base';
+import type { Clock, Logger } from '@skiff/component-base';
 import type { ClusterConfig } from '../config.ts';
+import { authorityWarning } from '../pki/authority-end.ts';
 import type { Supervisor } from './supervisor.ts';
 
 const longestNapMs = 3_600_000;
-/** The end of the authorities is told of from here on. */
-const authorityWarningMs = 365 * 86_400_000;
 /** Read once, when the apiserver starts. */
 const readAtStart = ['etcd/ca.crt', 'etcd/client.crt'];
 
@@ -37,10 +36,10 @@ export async function keepCertificates(
         log.info('the apiserver is restarted: it reads its certificate for etcd when it starts');
         await deps.supervisor.restart('apiserver');
       }
-      const leftMs = readCertificate(pki('ca.crt')).notAfterMs - clock.now();
-      if (leftMs < authorityWarningMs && !told) {
+      const warning = authorityWarning(config, clock.now());
+      if (warning !== undefined && !told) {
         told = true;
-        log.warn({ days: Math.floor(leftMs / 86_400_000) }, 'the authority of this cluster comes to its end; see docs/decisions/join.md');
+        log.warn(warning);
       }
     } catch (error) {
       log.error({ err: error }, 'certificates could not be renewed; trying again');
