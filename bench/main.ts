@@ -9,6 +9,7 @@ import { clusterPlace, connect, skiff } from '../test/e2e/support/cluster.ts';
 import { testImages, webProgram } from '../test/e2e/support/images.ts';
 import { createAndGet, heavyBody, listPods, watchFanOut, type Bench, type Row } from './api-phases.ts';
 import { benchClient } from './client.ts';
+import { manyPods } from './many-pods.ts';
 import { idleWith30, podFloor } from './pod-floor.ts';
 import { deployment30, podStart, serviceRoundTrip } from './pod-phases.ts';
 import { patchPod, protobuf } from './patch-phases.ts';
@@ -16,6 +17,8 @@ import { probeCost } from './probe-cost.ts';
 import { cpuMs, rssMiB } from './processes.ts';
 
 const place = clusterPlace('bench', 8);
+/** The kubelet's; the flag names the first of the cluster's. */
+const healthPort = Number(/--health-port-base=(\d+)/.exec(place.flags.join(' '))?.[1]);
 const rows: Row[] = [];
 function add(more: readonly Row[]): void {
   for (const r of more) {
@@ -96,6 +99,7 @@ try {
   add(await podFloor(bench, docker, pause, 9));
   add(await podStart(bench, pause, 7));
   add(await deployment30(bench, pause));
+  add(await manyPods(bench, pause, healthPort));
   add(await idleWith30(bench, pause, place.instance));
   add(await probeCost());
   add(await serviceRoundTrip(bench, testImages.web1));
