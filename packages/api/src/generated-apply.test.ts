@@ -1,6 +1,6 @@
 import { createFieldManager, createTypedCodec, isStatusError, type JsonObject, type KubeObject, mergeTypeOf } from '@skiff/apimachinery';
 import { describe, expect, it } from 'vitest';
-import { type ConfigMap, type Deployment, builtinSchemas } from './generated/index.ts';
+import { type ConfigMap, type Deployment, type Pod, builtinSchemas } from './generated/index.ts';
 
 const now = '2026-01-01T00:00:00Z';
 const later = '2026-01-01T00:01:00Z';
@@ -219,6 +219,21 @@ describe('apply', () => {
     let live = apply(undefined, base, { manager: 'one' });
     live = apply(live, deployment(containers({ name: 'z', image: 'z' }, { name: 'b', image: 'b:1' })), { manager: 'two' });
     expect(live.spec?.template.spec?.containers.map((c) => c.name)).toEqual(['a', 'z', 'b']);
+  });
+
+  it.each([{}, { resources: null }, { resources: {} }])('sees no conflict in an empty map that Go writes as null: %j', (given) => {
+    const type = mergeTypeOf(builtinSchemas, 'io.k8s.api.core.v1.Pod');
+    const pods = createFieldManager({ apiVersion: 'v1', kind: 'Pod', type, subresource: 'status', resetFields: ['spec'] });
+    const tree = (last: JsonObject): JsonObject => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p' },
+      status: { nodeAllocatableResourceClaimStatuses: [{ resourceClaimName: 'r', ...last }] },
+    });
+    const one = pods.apply(undefined, tree({}), { manager: 'one', force: false, now });
+    const live = createTypedCodec<Pod>(builtinSchemas, 'io.k8s.api.core.v1.Pod').decode({ value: one.tree }).object;
+    live.metadata!.managedFields = one.managedFields!;
+    expect(pods.apply(live, tree(given), { manager: 'two', force: false, now }).managedFields).toHaveLength(2);
   });
 
   it('keeps the time when nothing changes', () => {

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 
 const word = fc.constantFrom('', 'a', 'b', 'web', 'x-1', 'A_b.c', 'ünï', '😀', '"\\\n', 'a/b', '10.0.0.1', '-', '__proto__', 'constructor');
 const name = fc.constantFrom('a', 'b', 'c', 'web', 'x-1');
-const scalars: Readonly<Record<string, fc.Arbitrary<Json>>> = {
+/** Values of each sort of scalar. */
+export const scalars: Readonly<Record<string, fc.Arbitrary<Json>>> = {
   string: word,
   boolean: fc.boolean(),
   int32: fc.oneof(fc.constantFrom(0, 1, -1, 80, 2 ** 31 - 1, -(2 ** 31)), fc.integer({ min: -1000, max: 1000 })),
@@ -20,7 +21,7 @@ const scalars: Readonly<Record<string, fc.Arbitrary<Json>>> = {
 };
 
 /** What is not made: raw JSON of any kind is compared elsewhere, and managedFields are the server's. */
-const leftOut = new Set(['managedFields', 'raw', 'object', 'parameters']);
+export const leftOut = new Set(['managedFields', 'raw', 'object', 'parameters']);
 
 function valueOf(type: TypeSchema, depth: number): fc.Arbitrary<Json> | undefined {
   switch (type.kind) {

@@ -1,7 +1,5 @@
 import type { ClientHttp2Session } from 'node:http2';
-import { builtinResources, builtinSchemas } from '@skiff/api';
 import {
-  createTypedCodec,
   applyJsonPatch,
   applyMergePatch,
   type JsonPatchOperation,
@@ -16,38 +14,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRegistry } from '../src/registry/registry.ts';
 import { protobufBodies, stringifyExactly } from '../src/request/protobuf-body.ts';
 import { yamlText } from '../src/request/yaml-text.ts';
-import { arbitraryObject, damaged } from './arbitrary-object.ts';
+import { damaged } from './arbitrary-object.ts';
+import { anyKind, anyObject, bounds, canonical, kindOf, objectOf, seconds, stable } from './fuzz-objects.ts';
 import { type Answer, h2Request, startTestServer, type TestServer } from './test-server.ts';
-
-/** A new one each time; what it finds is found again with `FUZZ_SEED`, and `FUZZ_SECONDS` looks for longer. */
-const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
-const seconds = Number(process.env['FUZZ_SECONDS'] ?? 4);
-const bounds = {
-  seed,
-  numRuns: 1_000_000,
-  interruptAfterTimeLimit: seconds * 1000,
-  markInterruptAsFailure: false,
-  endOnFailure: true,
-} as const;
-console.log(`figure: fuzz seed ${seed}`);
-
-const typeMetaOf = (d: ResourceDefinition): { apiVersion: string; kind: string } => ({
-  apiVersion: d.group === '' ? d.version : `${d.group}/${d.version}`,
-  kind: d.kind,
-});
-const schemaOf = (d: ResourceDefinition): string => d.schemaName ?? '';
-const kinds = builtinResources.filter((d) => builtinSchemas.struct(schemaOf(d)) !== undefined);
-/** Kinds print as long as they are: counterexamples name them. */
-const anyKind = fc.constantFrom(...kinds.keys());
-const kindOf = (k: number): ResourceDefinition => kinds[k] as ResourceDefinition;
-const objectOf = (k: number): fc.Arbitrary<JsonObject> => arbitraryObject(schemaOf(kindOf(k)), typeMetaOf(kindOf(k)));
-const anyObject = anyKind.chain((k) => objectOf(k).map((object) => ({ k, object })));
-
-/** The canonical bytes of what a parsed body is. */
-function canonical(d: ResourceDefinition, parsed: ReturnType<typeof parseJson>): string {
-  const codec = createTypedCodec<JsonObject>(builtinSchemas, schemaOf(d));
-  return codec.encode(codec.decode(parsed).object).bytes.toString();
-}
 
 describe('round trips of objects of all kinds', () => {
   it('through JSON, YAML and protobuf make the same object', () => {
@@ -108,15 +77,6 @@ function difference(a: Json, b: Json): Json {
   for (const [key, value] of Object.entries(b))
     out[key] = Object.hasOwn(a, key) ? difference(a[key] as Json, value as Json) : (value as Json);
   return out;
-}
-function stable(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`;
-  if (typeof value === 'object' && value !== null)
-    return `{${Object.keys(value)
-      .sort((x, y) => (x < y ? -1 : 1))
-      .map((k) => `${JSON.stringify(k)}:${stable(value[k] as Json)}`)
-      .join(',')}}`;
-  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
 }
 
 describe('a server that is sent anything', () => {

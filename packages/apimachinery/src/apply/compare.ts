@@ -67,6 +67,13 @@ function compareNodes(type: MergeType, left: Json | undefined, right: Json | und
 
 const untypedMap: MergeMap = { kind: 'map', atomic: false, fields: new Map(), element: untyped, always: [] };
 
+function isNullOrEmpty(value: Json | undefined): boolean {
+  if (value === null) return true;
+  if (value === undefined) return false;
+  for (const _ in value as JsonObject) return false;
+  return true;
+}
+
 function hasVisible(type: MergeMap, value: JsonObject | undefined): boolean {
   if (value === undefined) return false;
   for (const key in value) if (visible(type.fields.get(key), value[key]) !== undefined) return true;
@@ -76,6 +83,7 @@ function hasVisible(type: MergeMap, value: JsonObject | undefined): boolean {
 function compareMaps(type: MergeMap, left: Json | undefined, right: Json | undefined): Nodes | undefined {
   const l = isObject(left) ? left : undefined;
   const r = isObject(right) ? right : undefined;
+  if (type.nullIsEmpty === true && isNullOrEmpty(left) && isNullOrEmpty(right)) return undefined;
   if (type.atomic) return compareAtomicMaps(type, left, right);
   if (!hasVisible(type, l) && !hasVisible(type, r))
     return compareLeaf(left === undefined ? left : (l ?? left), right === undefined ? right : (r ?? right));

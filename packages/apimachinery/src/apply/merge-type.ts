@@ -20,6 +20,8 @@ export interface MergeMap {
   readonly element: MergeType | undefined;
   /** Fields that Go always writes, and so are there even when an object in memory lacks them. */
   readonly always: readonly MergeField[];
+  /** A Go map: empty and null are the same. */
+  readonly nullIsEmpty?: boolean;
 }
 
 export interface MergeField {
@@ -96,7 +98,14 @@ export function createMergeTypes(registry: SchemaRegistry): (structName: string)
       case 'schemaOr':
         return untyped;
       case 'map':
-        return { kind: 'map', atomic: type.mapType === 'atomic', fields: new Map(), element: convert(type.values), always: [] };
+        return {
+          kind: 'map',
+          atomic: type.mapType === 'atomic',
+          fields: new Map(),
+          element: convert(type.values),
+          always: [],
+          nullIsEmpty: true,
+        };
       case 'list': {
         const relation = type.listType ?? 'atomic';
         return {
