@@ -259,6 +259,7 @@ describe('apply', () => {
     ],
     ['managedFields', deployment({}, { managedFields: [] }), 'metadata.managedFields must be nil'],
     ['another kind', { apiVersion: 'v1', kind: 'ConfigMap' }, 'invalid object type: /v1, Kind=ConfigMap'],
+    ['no version', { kind: 'Deployment' }, 'invalid object type: /, Kind=Deployment'],
   ])('refuses %s', (_, tree, message) => {
     expect(() => apply(undefined, tree, { manager: 'one' })).toThrow(message);
   });

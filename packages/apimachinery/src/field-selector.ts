@@ -50,10 +50,12 @@ function splitTerms(text: string): string[] {
   return terms.filter((t) => t !== '').sort();
 }
 
-function parseTerm(term: string, whole: string, convert: FieldLabelConversion | undefined): FieldRequirement {
+/** Undefined: the term names no field and no value, and says nothing. */
+function parseTerm(term: string, whole: string, convert: FieldLabelConversion | undefined): FieldRequirement | undefined {
   const m = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
   if (m === null) throw new SelectorError(`invalid selector: '${whole}'; can't understand '${term}'`);
   const parsed = { field: m[1]!, value: unescape(m[3]!) };
+  if (parsed.field === '' && parsed.value === '') return undefined;
   return { ...(convert === undefined ? parsed : convert(parsed.field, parsed.value)), operator: m[2] === '!=' ? '!=' : '=' };
 }
 
@@ -71,6 +73,6 @@ export function fieldMatcher(requirements: readonly FieldRequirement[]): FieldMa
 
 /** Parses `metadata.name=a,status.phase!=Running` (`\` escapes `,`, `=` and itself). Throws SelectorError with upstream's text: a 400. */
 export function parseFieldSelector(text: string, convert?: FieldLabelConversion): FieldMatcher {
-  const requirements = splitTerms(text).map((term) => parseTerm(term, text, convert));
+  const requirements = splitTerms(text).flatMap((term) => parseTerm(term, text, convert) ?? []);
   return requirements.length === 0 ? everyField : fieldMatcher(requirements);
 }

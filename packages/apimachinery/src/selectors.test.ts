@@ -64,6 +64,13 @@ describe('parseFieldSelector', () => {
     expect(m.matches((f) => (f === 'metadata.name' ? 'a,b' : 'Pending'))).toBe(true);
     expect(parseFieldSelector('').empty).toBe(true);
   });
+  it.each(['=', '==', '!=', '=,=='])('says nothing with %s', (text) => {
+    const fails = (): never => {
+      throw new Error('asked for a conversion');
+    };
+    expect(parseFieldSelector(text, fails).empty).toBe(true);
+    expect(String(parseFieldSelector(`${text},metadata.name=a`))).toBe('metadata.name=a');
+  });
   it.each([
     ['metadata.name', "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
     ['metadata.name=a\\', 'invalid field selector: invalid escape sequence: \\'],

@@ -103,6 +103,7 @@ export async function toApiRequest(
     transformable: isRead(definition, r.info.subresource),
     // The Scale of a custom resource is a built-in kind.
     protobuf: isCustom(definition) && r.info.subresource !== 'scale' ? 'metadata' : true,
+    streams: r.info.verb === 'list' || r.info.verb === 'watch',
   });
   if (!output.pretty && wantsPretty(r.query, userAgent)) output = { ...output, pretty: true };
   let contentType = header(x.request, 'content-type');

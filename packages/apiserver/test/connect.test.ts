@@ -92,7 +92,10 @@ describe('pods/log', () => {
       'PodLogOptions "one" is invalid: [tailLines: Invalid value: -1: must be greater than or equal to 0, limitBytes: Invalid value: 0: must be greater than 0]',
     ]);
     expect((await server.fetch('/api/v1/namespaces/a/pods/none/log')).code).toBe(404);
-    expect(await server.fetch('/api/v1/namespaces/a/pods/pending/log')).toMatchObject({ code: 200, text: '' });
+    expect(await server.fetch('/api/v1/namespaces/a/pods/pending/log')).toMatchObject({ code: 204, text: '' });
+    const early = await server.fetch('/api/v1/namespaces/a/pods/none/log?sinceTime=2026');
+    expect([early.code, message(early.text)]).toEqual([400, 'parsing time "2026" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "-"']);
+    expect((await server.fetch('/api/v1/namespaces/a/pods/none/log?sinceTime=null')).code).toBe(404);
   });
 });
 

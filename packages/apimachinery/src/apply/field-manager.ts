@@ -289,9 +289,7 @@ export function createFieldManager(config: FieldManagerConfig): FieldManager {
 function checkConfiguration(configuration: JsonObject, apiVersion: string, kind: string): void {
   if (configuration['apiVersion'] !== apiVersion || configuration['kind'] !== kind) {
     const given = String(configuration['apiVersion'] ?? '');
-    throw badRequest(
-      `invalid object type: ${given === '' ? '' : given.includes('/') ? given : `/${given}`}, Kind=${String(configuration['kind'] ?? '')}`,
-    );
+    throw badRequest(`invalid object type: ${given.includes('/') ? given : `/${given}`}, Kind=${String(configuration['kind'] ?? '')}`);
   }
   const metadata = configuration['metadata'];
   if (

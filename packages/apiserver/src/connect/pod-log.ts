@@ -1,5 +1,5 @@
 import { node, pod, type Node, type Pod } from '@skiff/api';
-import { badRequest, FieldErrors, internalError, invalid, notFound, StatusError } from '@skiff/apimachinery';
+import { badRequest, FieldErrors, internalError, invalid, notFound, parseTime, StatusError, TimeError } from '@skiff/apimachinery';
 import type { ObjectAccess } from '../contract.ts';
 import { queryBoolean } from '../request/request-info.ts';
 import { drained, responseClosed } from '../server/respond.ts';
@@ -33,7 +33,7 @@ export function parseLogOptions(query: URLSearchParams, podName: string): LogOpt
   const tailLines = integerOf(query, 'tailLines');
   const limitBytes = integerOf(query, 'limitBytes');
   const sinceSeconds = integerOf(query, 'sinceSeconds');
-  const sinceTime = query.get('sinceTime');
+  const sinceTime = timeOf(query, 'sinceTime');
   const stream = query.get('stream') || 'All';
   if (tailLines !== undefined && tailLines < 0) errors.invalid('tailLines', tailLines, negative);
   if (limitBytes !== undefined && limitBytes < 1) errors.invalid('limitBytes', limitBytes, 'must be greater than 0');
@@ -55,6 +55,19 @@ export function parseLogOptions(query: URLSearchParams, podName: string): LogOpt
     follow: queryBoolean(query, 'follow'),
     query: out,
   };
+}
+
+/** '' where there is none. Throws BadRequest. */
+function timeOf(query: URLSearchParams, name: string): string {
+  const text = query.get(name) ?? '';
+  if (text === '' || text === 'null') return '';
+  try {
+    parseTime(text);
+  } catch (error) {
+    if (error instanceof TimeError) throw badRequest(error.message);
+    throw error;
+  }
+  return text;
 }
 
 function kubeletError(code: number, name: string, text: string): StatusError {
@@ -84,11 +97,12 @@ export function podLog(deps: { objects: ObjectAccess; kubelets: KubeletClient })
       const container = chooseContainer(target, options.container);
       const response = r.exchange.response;
       const nodeName = target.spec?.nodeName ?? '';
-      response.setHeader('content-type', 'text/plain');
       if (nodeName === '') {
+        response.writeHead(204);
         response.end();
         return;
       }
+      response.setHeader('content-type', 'text/plain');
       const host = objects.get<Node>(node, '', nodeName);
       if (host === undefined) throw notFound({ group: '', resource: 'nodes' }, nodeName);
       const address = kubelets.addressOf(host);

@@ -36,7 +36,7 @@ export async function handlePatch(t: WriteTarget, deps: WriteDeps, r: ApiRequest
   const mechanism =
     type === 'apply'
       ? applyMechanism(t, r, options)
-      : patchMechanism(t, r, preparePatch(type, r.body, t.resource.codec.structure), options);
+      : patchMechanism(t, r, () => preparePatch(type, r.body, t.resource.codec.structure), options);
   const { dryRun } = options;
   const w = writeContext(t, deps, r, {
     manager: managerOf(options, r.userAgent),
@@ -63,10 +63,13 @@ export async function handlePatch(t: WriteTarget, deps: WriteDeps, r: ApiRequest
   }
 }
 
-function patchMechanism(t: WriteTarget, r: ApiRequest, patch: PreparedPatch, options: WriteOptions): PatchMechanism {
+/** The body is read when there is something to patch: what is not there is not found, whatever the patch. */
+function patchMechanism(t: WriteTarget, r: ApiRequest, prepare: () => PreparedPatch, options: WriteOptions): PatchMechanism {
   const { codec } = t.resource;
+  let patch: PreparedPatch | undefined;
   return (w, current) => {
     if (current === undefined) throw notFound(subjectOf(w), r.info.name);
+    patch ??= prepare();
     const patched = applyPatch(patch, () => current.draft() as JsonObject, codec.structure);
     if (patched.strictErrors.length > 0) {
       if (options.fieldValidation === 'Strict') throw patched.strictError();

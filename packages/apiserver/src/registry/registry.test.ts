@@ -119,6 +119,15 @@ describe('registry', () => {
     expect(patched.object.data).toEqual({ l: '1' });
   });
 
+  it('finds nothing to patch before it reads a patch', async () => {
+    const registry = await startRegistry();
+    const patch = (name: string): Promise<unknown> =>
+      call(registry, { verb: 'patch', resource: 'configmaps', name, contentType: 'application/merge-patch+json', body: [] });
+    await expect(patch('a')).rejects.toMatchObject({ reason: 'NotFound' });
+    await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a' } } });
+    await expect(patch('a')).rejects.toMatchObject({ reason: 'BadRequest' });
+  });
+
   it('keeps an object until its finalizers are gone', async () => {
     const registry = await startRegistry();
     await call(registry, { verb: 'create', resource: 'configmaps', body: { metadata: { name: 'a', finalizers: ['x.io/y'] } } });

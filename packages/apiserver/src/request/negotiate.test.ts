@@ -35,7 +35,22 @@ describe('negotiateOutput', () => {
   });
 
   it('lists what there is', () => {
-    expect(() => negotiateOutput('text/html', custom)).toThrow('406: Not Acceptable');
+    const served = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
+    const representations = `406: Not Acceptable\n\nAvailable representations: ${served}`;
+    const refusal = (accept: string, o: Parameters<typeof negotiateOutput>[1]): string => {
+      try {
+        return `taken as ${negotiateOutput(accept, o).mediaType}`;
+      } catch (e) {
+        return (e as Error).message;
+      }
+    };
+    const streams = ', application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch';
+    expect(refusal('text/html', builtin)).toBe(representations);
+    expect(refusal('text/html', { ...builtin, streams: true })).toBe(representations + streams);
+    expect(refusal('application/*', builtin)).toBe(representations);
+    expect(refusal('application/*;q=0.5,application/yaml', builtin)).toBe('taken as yaml');
+    expect(refusal('application/*', { ...custom, protobuf: 'metadata' })).toBe('taken as json');
+    expect(refusal('text/html', { ...custom, protobuf: 'metadata' })).toBe(`only the following media types are accepted: ${served}`);
     expect(() => negotiateOutput('application/json;as=Foo;g=meta.k8s.io;v=v1', custom)).toThrow(
       'only the following media types are accepted: application/json, application/yaml',
     );

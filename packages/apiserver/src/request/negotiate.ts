@@ -12,6 +12,7 @@ interface AcceptClause {
 /** What is served where an object has no protobuf form (custom resources, discovery); built-in kinds add protobuf. */
 const jsonMediaTypes = ['application/json', 'application/yaml'];
 const builtinMediaTypes = [...jsonMediaTypes, 'application/vnd.kubernetes.protobuf'];
+const streamMediaTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
 
 /** Where an answer is needed: what forms it can take. */
 export interface Negotiable {
@@ -19,6 +20,8 @@ export interface Negotiable {
   readonly transformable: boolean;
   /** 'metadata': only as PartialObjectMetadata, the one form of custom resources. */
   readonly protobuf: boolean | 'metadata';
+  /** Also as a watch. */
+  readonly streams?: boolean;
 }
 
 /** Lower-case media type and parameters of one header value. */
@@ -83,7 +86,7 @@ const cache = new Map<string, OutputFormat | StatusError>();
  * NotAcceptable with the list of what there is. Parsed headers are remembered: clients send the same ones over and over.
  */
 export function negotiateOutput(accept: string, o: Negotiable): OutputFormat {
-  const key = `${o.transformable ? 't' : ''}${o.protobuf} ${accept}`;
+  const key = `${o.transformable ? 't' : ''}${o.streams === true ? 's' : ''}${o.protobuf} ${accept}`;
   let found = cache.get(key);
   if (found === undefined) {
     found = negotiate(accept, o);
@@ -94,26 +97,28 @@ export function negotiateOutput(accept: string, o: Negotiable): OutputFormat {
   return found;
 }
 
-function negotiate(accept: string, { transformable, protobuf }: Negotiable): OutputFormat | StatusError {
+function negotiate(accept: string, { transformable, protobuf, streams }: Negotiable): OutputFormat | StatusError {
   const served = protobuf !== false ? builtinMediaTypes : jsonMediaTypes;
   if (accept === '') return { mediaType: 'json', pretty: false };
   const clauses = parseAccept(accept);
-  let nameMatches = false;
+  // Upstream routes built-in kinds by what they can be: by whole names, or anything. Custom ones have no such routes.
+  if (protobuf === true && !clauses.some((c) => (c.type === '*' && c.subtype === '*') || served.includes(`${c.type}/${c.subtype}`))) {
+    const representations = streams === true ? [...served, ...streamMediaTypes] : served;
+    return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${representations.join(', ')}`, {
+      details: {},
+    });
+  }
   for (const clause of clauses) {
     for (const mediaType of served) {
       const [type, subtype] = mediaType.split('/');
       const matches =
         (clause.type === type && (clause.subtype === subtype || clause.subtype === '*')) || (clause.type === '*' && clause.subtype === '*');
       if (!matches) continue;
-      nameMatches = true;
       const format = formatOf(clause, mediaType, transformable);
       if (format !== undefined && (format.mediaType !== 'protobuf' || protobuf === true || format.as !== undefined)) return format;
     }
   }
-  if (nameMatches) return notAcceptable(served);
-  return new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${served.join(', ')}`, {
-    details: {},
-  });
+  return notAcceptable(served);
 }
 
 const prettyAgents = /^(?:curl|Wget|Mozilla\/5\.0)/;
