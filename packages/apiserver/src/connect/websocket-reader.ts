@@ -7,6 +7,9 @@ import { upgradeRequired, wantsUpgrade } from './upgrade.ts';
 /** Subprotocols of a stream that only the server writes to; '' is that of a client which names none. */
 const protocols = ['', 'binary.k8s.io', 'base64.binary.k8s.io'] as const;
 
+/** A client that stops reading for so long after the end is given up; what it has not read is lost then. */
+const goodbyeMs = 120_000;
+
 export const wantsWebSocket = (x: Exchange): boolean => wantsUpgrade(x) && header(x.request, 'upgrade').toLowerCase() === 'websocket';
 
 /** The first offered subprotocol that is known. Throws BadRequest. */
@@ -27,11 +30,13 @@ function accept(x: Exchange, protocol: string): Promise<WebSocket> {
   // An upgrade is HTTP/1.
   const request = x.request as IncomingMessage;
   if (protocol === '') delete request.headers['sec-websocket-protocol'];
-  const server = new WebSocketServer({
+  const options = {
     noServer: true,
     perMessageDeflate: false,
-    handleProtocols: () => (protocol === '' ? false : protocol),
-  });
+    handleProtocols: () => (protocol === '' ? (false as const) : protocol),
+    closeTimeout: goodbyeMs,
+  };
+  const server = new WebSocketServer(options);
   return new Promise((resolve, reject) => {
     server.once('wsClientError', reject);
     server.handleUpgrade(request, taken.socket, taken.head, resolve);

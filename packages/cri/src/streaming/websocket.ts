@@ -6,6 +6,9 @@ import type { WebSocket } from 'ws';
 const alias = 'spdy-3.1-portforward.k8s.io';
 export const spdyTunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 
+/** A client that stops reading for so long after the end is given up; what it has not read is lost then. */
+const goodbyeMs = 120_000;
+
 export const isWebSocketRequest = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === 'websocket';
 
 export const offeredProtocols = (request: IncomingMessage): string[] =>
@@ -21,7 +24,13 @@ export async function acceptWebSocket(o: { request: IncomingMessage; socket: Dup
   const spoken = o.protocol === spdyTunnelProtocol ? alias : o.protocol;
   if (spoken === '') delete request.headers['sec-websocket-protocol'];
   else request.headers['sec-websocket-protocol'] = spoken;
-  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: () => (spoken === '' ? false : spoken) });
+  const options = {
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: () => (spoken === '' ? (false as const) : spoken),
+    closeTimeout: goodbyeMs,
+  };
+  const server = new WebSocketServer(options);
   server.on('headers', (headers) => {
     const at = headers.findIndex((h) => h.toLowerCase().startsWith('sec-websocket-protocol:'));
     if (at >= 0) headers[at] = `Sec-WebSocket-Protocol: ${o.protocol}`;
