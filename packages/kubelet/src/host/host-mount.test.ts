@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createHostMount } from './host-mount.ts';
+import { createHostMount, parseMountsBelow } from './host-mount.ts';
 
 it('leaves no bind that could not get its flags', async () => {
   const calls: string[] = [];
@@ -17,4 +17,14 @@ it('leaves no bind that could not get its flags', async () => {
     'mount -o remount,bind,nosuid,what -- /target',
     'umount --no-canonicalize -- /target',
   ]);
+});
+
+it('finds mounts at or below a directory, the deepest first, however their paths are written', () => {
+  const line = (id: number, target: string): string => `${id} 29 0:26 / ${target} rw,relatime shared:7 - tmpfs tmpfs rw`;
+  const mountinfo = ['/', '/pods/u1/a', '/pods/u1', '/pods/u1/a/b', '/pods/u10/a', '/my\\040pods/u1/a\\134b', '/other/pods/u1']
+    .map((target, i) => line(40 + i, target))
+    .join('\n');
+  expect(parseMountsBelow(mountinfo, '/pods/u1')).toEqual(['/pods/u1/a/b', '/pods/u1/a', '/pods/u1']);
+  expect(parseMountsBelow(mountinfo, '/pods/u2')).toEqual([]);
+  expect(parseMountsBelow(mountinfo, '/my pods/u1')).toEqual(['/my pods/u1/a\\b']);
 });
