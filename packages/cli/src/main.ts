@@ -16,6 +16,7 @@ import { addLeaveCommand } from './leave/leave-command.ts';
 import { addBackupCommands } from './backup/backup-command.ts';
 import { addMembersCommand } from './control-plane/members-command.ts';
 import { addTokenCommand } from './token/token-command.ts';
+import { printable } from './up/printable.ts';
 import { createSteps } from './up/steps.ts';
 import { preparePki } from './pki/prepare-pki.ts';
 import { up } from './up/up.ts';
@@ -281,6 +282,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof UserError || error instanceof ConfigError || error instanceof CommandFailed)) throw error;
-  process.stderr.write(`\n${error.message}\n`);
+  process.stderr.write(`\n${printable(error.message)}\n`);
   process.exitCode = error instanceof UserError ? error.exitCode : 1;
 }

@@ -1,4 +1,6 @@
-/** Prints one line for each step, with its time; on a terminal the running step shows that it is at work. */
+import { printable } from './printable.ts';
+
+/** Prints one line for each step, with its time; on a terminal the running step shows that it is at work. All of it is made printable. */
 export interface Steps {
   run<T>(title: string, work: (note: (text: string) => void) => Promise<T>): Promise<T>;
   line(text?: string): void;
@@ -8,7 +10,8 @@ export function createSteps(out: NodeJS.WriteStream, nowMs: () => number): Steps
   const tty = out.isTTY === true;
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
   return {
-    async run(title, work) {
+    async run(name, work) {
+      const title = printable(name);
       const started = nowMs();
       let note = '';
       const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -19,7 +22,7 @@ export function createSteps(out: NodeJS.WriteStream, nowMs: () => number): Steps
       const timer = tty ? setInterval(draw, 100) : undefined;
       try {
         const result = await work((text) => {
-          note = text;
+          note = printable(text);
         });
         clearInterval(timer);
         out.write(`${tty ? '\r\x1b[2K' : ''}✓ ${title}${note === '' ? '' : `: ${note}`} (${seconds(nowMs() - started)})\n`);
@@ -31,7 +34,7 @@ export function createSteps(out: NodeJS.WriteStream, nowMs: () => number): Steps
       }
     },
     line(text = '') {
-      out.write(`${text}\n`);
+      out.write(`${printable(text)}\n`);
     },
   };
 }
