@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackUnstable } from '../../scripts/install-kubectl.mjs';
 import { ensureImage, hasDocker } from './image.ts';
@@ -7,13 +8,18 @@ import { startServer, type ServerContainer } from './server.ts';
 
 /** Debian unstable's, unpacked and not installed; undefined where there is no Debian archive, or once that has a later version. */
 function unstableEtcd(): string | undefined {
+  // Each test file asks for it, and where no archive can be reached each would wait. The folder is the test run's own.
+  const note = join(tmpdir(), 'no-etcd-from-unstable');
   try {
+    if (existsSync(note)) throw new Error(readFileSync(note, 'utf8'));
     const binary = join(unpackUnstable('etcd-server'), 'usr/bin/etcd');
     const version = execFileSync(binary, ['--version'], { encoding: 'utf8' });
     if (!/^etcd Version: 3\.5\./m.test(version)) throw new Error(`it is ${version.split('\n', 1)[0]}`);
     return binary;
   } catch (error) {
-    console.warn(`no etcd 3.5 from Debian unstable: ${String(error).slice(0, 200)}`);
+    const why = (error as Error).message.slice(0, 200);
+    writeFileSync(note, why);
+    console.warn(`no etcd 3.5 from Debian unstable: ${why}`);
     return undefined;
   }
 }
