@@ -236,6 +236,26 @@ describe('apply', () => {
     expect(pods.apply(live, tree(given), { manager: 'two', force: false, now }).managedFields).toHaveLength(2);
   });
 
+  it('takes another order of a set within an atomic list for a conflict, and for what an update changes', () => {
+    const type = mergeTypeOf(builtinSchemas, 'io.k8s.api.core.v1.Pod');
+    const pods = createFieldManager({ apiVersion: 'v1', kind: 'Pod', type, subresource: 'status', resetFields: ['spec'] });
+    const tree = (...containers: string[]): JsonObject => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p' },
+      status: { nodeAllocatableResourceClaimStatuses: [{ resourceClaimName: 'r', containers }] },
+    });
+    const decodePod = (value: JsonObject): Pod => createTypedCodec<Pod>(builtinSchemas, 'io.k8s.api.core.v1.Pod').decode({ value }).object;
+    const one = pods.apply(undefined, tree('a', 'b'), { manager: 'one', force: false, now });
+    const live = decodePod(one.tree);
+    live.metadata!.managedFields = one.managedFields!;
+    expect(pods.apply(live, tree('a', 'b'), { manager: 'two', force: false, now }).managedFields).toHaveLength(2);
+    expect(refusal(() => pods.apply(live, tree('b', 'a'), { manager: 'two', force: false, now }))).toMatchObject({ code: 409 });
+    const other = decodePod(tree('b', 'a'));
+    other.metadata!.managedFields = one.managedFields!;
+    expect(pods.update(live, other, { manager: 'three', now: later })?.map((e) => e.manager)).toEqual(['three']);
+  });
+
   it('keeps the time when nothing changes', () => {
     const live = apply(undefined, base, { manager: 'one' });
     expect(apply(live, base, { manager: 'one', now: later })).toEqual(live);

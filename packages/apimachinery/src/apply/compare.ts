@@ -84,7 +84,7 @@ function compareMaps(type: MergeMap, left: Json | undefined, right: Json | undef
   const l = isObject(left) ? left : undefined;
   const r = isObject(right) ? right : undefined;
   if (type.nullIsEmpty === true && isNullOrEmpty(left) && isNullOrEmpty(right)) return undefined;
-  if (type.atomic) return compareAtomicMaps(type, left, right);
+  if (type.atomic) return compareWhole(type, left, right);
   if (!hasVisible(type, l) && !hasVisible(type, r))
     return compareLeaf(left === undefined ? left : (l ?? left), right === undefined ? right : (r ?? right));
   const differ = new Differ();
@@ -122,20 +122,40 @@ function compareFields(
   }
 }
 
-function compareAtomicMaps(type: MergeMap, left: Json | undefined, right: Json | undefined): Nodes | undefined {
-  if (!isObject(left) || !isObject(right)) return compareLeaf(left, right);
+/**
+ * Whether what is below an atomic list or map is the same: in order, also of lists whose elements have names or are a set elsewhere, as upstream
+ * compares a leaf as a whole (structured-merge-diff).
+ */
+function sameWhole(type: MergeType, left: Json | undefined, right: Json | undefined): boolean {
+  if (left === right) return true;
+  if (left === undefined || right === undefined) return false;
+  if (type.kind === 'list') {
+    // Canonically an empty list that is always written is null.
+    if (isEmptyList(left) && isEmptyList(right)) return true;
+    if (!Array.isArray(left) || !Array.isArray(right)) return jsonEqual(left, right);
+    return left.length === right.length && left.every((element, i) => sameWhole(type.element, element, right[i]));
+  }
+  if (type.kind !== 'map') return jsonEqual(left, right);
+  if (type.nullIsEmpty === true && isNullOrEmpty(left) && isNullOrEmpty(right)) return true;
+  if (!isObject(left) || !isObject(right)) return jsonEqual(left, right);
   let same = true;
   compareFields(type, left, right, { left: true, right: true }, (_, field, a, b) => {
-    if (same && compareNodes(field?.type ?? type.element ?? untyped, a, b) !== undefined) same = false;
+    same &&= sameWhole(field?.type ?? type.element ?? untyped, a, b);
   });
-  return same ? undefined : leaf('modified');
+  return same;
+}
+
+/** Of an atomic list or map. */
+function compareWhole(type: MergeType, left: Json | undefined, right: Json | undefined): Nodes | undefined {
+  if (left === undefined || right === undefined) return compareLeaf(left, right);
+  return sameWhole(type, left, right) ? undefined : leaf('modified');
 }
 
 const emptyList: readonly Json[] = [];
 const isEmptyList = (value: Json | undefined): boolean => !Array.isArray(value) || value.length === 0;
 
 function compareLists(type: MergeList, left: Json | undefined, right: Json | undefined): Nodes | undefined {
-  if (type.relation === 'atomic' || (isEmptyList(left) && isEmptyList(right))) return compareAtomicLists(type, left, right);
+  if (type.relation === 'atomic' || (isEmptyList(left) && isEmptyList(right))) return compareWhole(type, left, right);
   const l = Array.isArray(left) ? left : emptyList;
   const r = Array.isArray(right) ? right : emptyList;
   const differ = new Differ();
@@ -186,15 +206,6 @@ function compareOccurrences(type: MergeList, a: readonly Json[], b: readonly Jso
   const side = a.length >= 2 ? 'removed' : 'added';
   nodes[side] = makeNode(true, nodes[side]);
   return nodes;
-}
-
-function compareAtomicLists(type: MergeList, left: Json | undefined, right: Json | undefined): Nodes | undefined {
-  // Canonically an empty list that is always written is null.
-  if (left !== undefined && right !== undefined && isEmptyList(left) && isEmptyList(right)) return undefined;
-  if (!Array.isArray(left) || !Array.isArray(right)) return compareLeaf(left, right);
-  if (left.length !== right.length) return leaf('modified');
-  for (let i = 0; i < left.length; i++) if (compareNodes(type.element, left[i], right[i]) !== undefined) return leaf('modified');
-  return undefined;
 }
 
 /** Compares two objects of a type. */
