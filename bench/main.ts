@@ -99,10 +99,10 @@ try {
   add(await podFloor(bench, docker, pause, 9));
   add(await podStart(bench, pause, 7));
   add(await deployment30(bench, pause));
-  add(await manyPods(bench, pause, healthPort));
   add(await idleWith30(bench, pause, place.instance));
   add(await probeCost());
   add(await serviceRoundTrip(bench, testImages.web1));
+  add(await manyPods(bench, pause, healthPort));
   client.close();
   cluster.client.close();
 } finally {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { Bench, Row } from './api-phases.ts';
 import { deploymentOf, follow, isReady } from './pod-phases.ts';
@@ -13,8 +13,11 @@ interface Listening {
   close(): Promise<void>;
 }
 
-/** How long the first thread of a process has waited for a processor so far, ms. */
-const waitedMs = (pid: number): number => Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
+/** How long the first thread of a process has waited for a processor so far, ms; 0 where the kernel doesn't count it. */
+function waitedMs(pid: number): number {
+  const file = `/proc/${pid}/task/${pid}/schedstat`;
+  return existsSync(file) ? Number(readFileSync(file, 'utf8').split(' ')[1]) / 1e6 : 0;
+}
 
 /**
  * Asks the kubelet for nothing much, again and again, on one connection: how long it answers nobody is how long its event loop is held. What

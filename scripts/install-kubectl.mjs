@@ -3,7 +3,7 @@
  * a cache folder and not installed. Prints the path. Needs apt-get and dpkg; nothing on the host is changed.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -66,9 +66,11 @@ export function unpackUnstable(name) {
   }
   const deb = readdirSync(apt).find((f) => f.startsWith(`${name}_`) && f.endsWith('.deb'));
   if (deb === undefined) throw new Error(`apt-get downloaded no package ${name}`);
-  const fresh = `${target}.new`;
+  const fresh = `${target}.new-${process.pid}`;
   sh('dpkg', ['-x', join(apt, deb), fresh]);
-  renameSync(fresh, target);
+  // Another process may have been first.
+  if (existsSync(target)) rmSync(fresh, { recursive: true, force: true });
+  else renameSync(fresh, target);
   return target;
 }
 

@@ -26,8 +26,12 @@ export async function status(rootDir: string, steps: Steps): Promise<boolean> {
     well &&= node.ready;
     steps.line(node.ready ? `✓ node ${nodeName} is Ready` : `✗ node ${nodeName}: ${node.why}`);
   }
-  const warning = authorityWarning(config, Date.now());
-  if (warning !== undefined) steps.line(`! ${warning}`);
+  try {
+    const warning = authorityWarning(config, Date.now());
+    if (warning !== undefined) steps.line(`! ${warning}`);
+  } catch (error) {
+    steps.line(`! The certificate authorities can't be looked at: ${(error as Error).message}`);
+  }
   steps.line(`Logs: ${join(rootDir, 'log')}`);
   return well;
 }

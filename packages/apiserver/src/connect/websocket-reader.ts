@@ -7,7 +7,7 @@ import { upgradeRequired, wantsUpgrade } from './upgrade.ts';
 /** Subprotocols of a stream that only the server writes to; '' is that of a client which names none. */
 const protocols = ['', 'binary.k8s.io', 'base64.binary.k8s.io'] as const;
 
-/** A client that stops reading for so long after the end is given up; what it has not read is lost then. */
+/** A client that has not read everything for so long after the end is given up; what it has not read is lost then. */
 const goodbyeMs = 120_000;
 
 export const wantsWebSocket = (x: Exchange): boolean => wantsUpgrade(x) && header(x.request, 'upgrade').toLowerCase() === 'websocket';

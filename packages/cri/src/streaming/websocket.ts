@@ -6,7 +6,7 @@ import type { WebSocket } from 'ws';
 const alias = 'spdy-3.1-portforward.k8s.io';
 export const spdyTunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 
-/** A client that stops reading for so long after the end is given up; what it has not read is lost then. */
+/** A client that has not read everything for so long after the end is given up; what it has not read is lost then. */
 const goodbyeMs = 120_000;
 
 export const isWebSocketRequest = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === 'websocket';
