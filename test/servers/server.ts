@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { freePort } from '@skiff/component-base';
 
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
 const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
@@ -59,22 +59,4 @@ export async function startServer(spec: ServerSpec): Promise<ServerContainer> {
       await handle.remove({ force: true, v: true });
     },
   };
-}
-
-/**
- * One below those that the kernel gives to clients (from 32768 on) and to node ports: while the server is down, no connection of
- * anybody's takes its port.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const listens = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '0.0.0.0', () => resolve(true));
-    });
-    if (!listens) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 }

@@ -9,3 +9,4 @@ export * from './stack.ts';
 export { renderFlagz, renderStatusz, takesText } from './status-pages.ts';
 export { followFile } from './follow-file.ts';
 export * from './supervise.ts';
+export { freePort } from './free-port.ts';

@@ -1,22 +1,7 @@
 import http from 'node:http';
-import net from 'node:net';
+import { freePort } from '@skiff/component-base';
 import { describe, expect, it } from 'vitest';
 import { runHealthServer } from './health-server.ts';
-
-/** One that nobody listens at, below those that the kernel gives to others meanwhile. */
-const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 8_000);
-    const server = net.createServer();
-    const listens = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!listens) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-};
 
 const get = (port: number, path: string): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { FakeClock } from '@skiff/component-base';
+import { FakeClock, freePort } from '@skiff/component-base';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { etcdUrl, findEtcdImages, startEtcd } from '../../../test/servers/etcd.ts';
-import { freePort } from '../../../test/servers/server.ts';
 import { createEtcdCluster } from '../src/etcd-cluster.ts';
 import { createEtcdStore } from '../src/etcd-store.ts';
 

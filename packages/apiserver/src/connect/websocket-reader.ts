@@ -30,6 +30,7 @@ function accept(x: Exchange, protocol: string): Promise<WebSocket> {
   // An upgrade is HTTP/1.
   const request = x.request as IncomingMessage;
   if (protocol === '') delete request.headers['sec-websocket-protocol'];
+  // Not written into the call: the types of ws don't know closeTimeout.
   const options = {
     noServer: true,
     perMessageDeflate: false,

@@ -24,6 +24,7 @@ export async function acceptWebSocket(o: { request: IncomingMessage; socket: Dup
   const spoken = o.protocol === spdyTunnelProtocol ? alias : o.protocol;
   if (spoken === '') delete request.headers['sec-websocket-protocol'];
   else request.headers['sec-websocket-protocol'] = spoken;
+  // Not written into the call: the types of ws don't know closeTimeout.
   const options = {
     noServer: true,
     perMessageDeflate: false,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { SubjectAccessReview, TokenReview } from '@skiff/api';
 import type { Client } from '@skiff/client';
-import { silentLogger, systemClock } from '@skiff/component-base';
+import { freePort, silentLogger, systemClock } from '@skiff/component-base';
 import { createNodeStats } from '../stats/node-stats.ts';
 import type { KubeletParts } from '../kubelet.ts';
 import type { ClaimStats } from '../volumes/claim-stats.ts';
@@ -18,21 +18,6 @@ import { createFakeNode, fakePod, type FakeNode } from '../pod/pod-context.fixtu
 import { accessOf } from './authentication.ts';
 import { chooseLogContainer, parseLogQuery } from './container-logs.ts';
 import { createConnectionInlet, runServer } from './server.ts';
-
-/** One that nobody listens at, below those that the kernel gives to others meanwhile. */
-const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 8_000);
-    const server = net.createServer();
-    const listens = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!listens) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-};
 
 /** An API that knows two tokens: `good` may do everything, `weak` nothing. */
 const reviews = {
